@@ -1,0 +1,93 @@
+"""The bus's port: topics of keyed records, consumer groups, commits. The in-process bus and Kafka fulfil it alike.
+
+Promises (the contract suite in ``tests/integration/bus_contract.py`` holds every implementation to them):
+- records of one key are delivered in the order in which they were published;
+- at-least-once: a record that was not committed is delivered again to the next member of the group;
+- a group's members share the partitions; a new member takes some over, and nothing is lost or skipped;
+- a group starts where its topics' ``start_at`` says; ``END`` topics start at the end at *every* assignment;
+- a *pipeline* group exerts back-pressure on publishers, an *observer* group never does: it lags on a bounded log and
+  gets a counted gap mark (``Record.missed``) when the log has moved past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from truebook.messages.topics import Topic
+
+
+class BusError(Exception):
+    """The bus could not do what was asked."""
+
+
+class BusClosed(BusError):
+    """The bus, or this consumer, has been closed."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One record; ``missed`` counts records that the log dropped before it (observer groups only)."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    missed: int = 0
+
+
+class Partition(msgspec.Struct, frozen=True, order=True):
+    """A part of a topic: the unit of assignment and of fencing."""
+
+    topic: str
+    number: int
+
+
+class Rebalance(Protocol):
+    """What a consumer's owner wants to know about its partitions. Both are awaited before records flow."""
+
+    async def assigned(self, partitions: frozenset[Partition]) -> None: ...
+    async def revoked(self, partitions: frozenset[Partition]) -> None: ...
+
+
+class BusConsumer(Protocol):
+    """A member of a group."""
+
+    async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """Wait up to ``timeout_s`` for records; answers with what is there, in order per partition, maybe nothing."""
+        ...
+
+    async def commit(self, offsets: dict[Partition, int]) -> None:
+        """Store, per partition, the offset of the next record to be delivered."""
+        ...
+
+    async def lag(self) -> dict[str, int]:
+        """Per topic, how many records wait behind this member's positions."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the group; what was not committed goes to the next member."""
+        ...
+
+
+class Bus(Protocol):
+    """The bus as a service sees it."""
+
+    async def publish(self, topic: Topic, key: str, value: bytes) -> None:
+        """Append one record. Returns once it is accepted for good; may wait for slow pipeline groups."""
+        ...
+
+    async def publish_many(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
+        """Append (key, value) records in order; cheaper than one by one."""
+        ...
+
+    async def consumer(
+        self, group: str, topics: Sequence[Topic], *, observer: bool = False, rebalance: Rebalance | None = None
+    ) -> BusConsumer:
+        """Join ``group`` and read ``topics``."""
+        ...
+
+    async def flush(self) -> None: ...
+    async def aclose(self) -> None: ...

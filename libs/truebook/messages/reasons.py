@@ -1,0 +1,75 @@
+"""Why something was not done: one enum for the whole system, counted in metrics, never renamed.
+
+The ledger's refusals stand in the order in which ``reserve`` checks them (DESIGN, section 7).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    # The ledger's `reserve`, in its order.
+    NOT_OPEN = "not_open"
+    INVALID = "invalid"
+    EPOCH = "epoch"
+    DEADLINE = "deadline"
+    HOLD = "hold"
+    SETTLED = "settled"
+    UNKNOWN_ORDER = "unknown_order"
+    SLOT = "slot"
+    REDUCE_ONLY = "reduce_only"
+    PRICE_COLLAR = "price_collar"
+    ORDER_SIZE = "order_size"
+    ORDERS_PER_MINUTE = "orders_per_minute"
+    OPEN_ORDERS = "open_orders"
+    MARKET_LIMIT = "market_limit"
+    EVENT_LIMIT = "event_limit"
+    TOTAL_LIMIT = "total_limit"
+    CASH = "cash"
+    DUPLICATE_ACTION = "duplicate_action"
+    # Execution, before the ledger is asked.
+    BREAKER = "breaker"
+    STALE_BOOK = "stale_book"
+    THROTTLE = "throttle"
+    RATE_BUDGET = "rate_budget"
+    SUPERSEDED = "superseded"
+    UNCHANGED = "unchanged"
+    """A working order already is what the action asks for: it is kept, nothing is sent."""
+    AWAITING_CANCEL = "awaiting_cancel"
+    """The slot's order is being cancelled; a later action places the new one after its terminal state is known."""
+    NO_SIZE = "no_size"
+    OFF_GRID = "off_grid"
+    POST_ONLY_CROSS = "post_only_cross"
+    FEE_TYPE = "fee_type"
+    SOURCE_MISMATCH = "source_mismatch"
+    MARKET_NOT_TRADING = "market_not_trading"
+    NEAR_CLOSE = "near_close"
+    # The exchange said no: proof that nothing rests.
+    REJECTED = "rejected"
+    # Observation.
+    ONE_SIDED_BOOK = "one_sided_book"
+    NO_MARKET_FACTS = "no_market_facts"
+    NO_LEDGER = "no_ledger"
+    SIGNAL_MISSING = "signal_missing"
+    SIGNAL_EXPIRED = "signal_expired"
+    # Policy.
+    HOLD_ACTION = "hold_action"
+    MODEL_FAILED = "model_failed"
+    MODEL_MISMATCH = "model_mismatch"
+    NO_EDGE = "no_edge"
+    # Why a book is stale.
+    SEQUENCE_GAP = "sequence_gap"
+    NEGATIVE_SIZE = "negative_size"
+    CROSSED_BOOK = "crossed_book"
+    SILENCE = "silence"
+    DISCONNECTED = "disconnected"
+    VERSION_GAP = "version_gap"
+    OLD_EPOCH = "old_epoch"
+    NO_SNAPSHOT = "no_snapshot"
+    BACKLOG = "backlog"
+    # Dead letters.
+    UNDECODABLE = "undecodable"
+    UNKNOWN_VERSION = "unknown_version"
+    UNKNOWN_TYPE = "unknown_type"
+    HANDLER_FAILED = "handler_failed"

@@ -1,0 +1,97 @@
+"""Units of Truebook, and the only module that reads and writes the wire's decimal strings.
+
+| quantity | unit | name |
+|---|---|---|
+| price | 1/10,000 dollar, 1..9,999 on the YES leg | ``price_cc`` |
+| size | 1/100 contract, unsigned | ``size_centi`` |
+| signed position | 1/100 contract, + YES, - NO | ``position_centi`` |
+| money | 1/1,000,000 dollar | ``*_micros`` |
+
+``price_cc * size_centi`` is exact micro-dollars. Nothing here passes through a float: a float that reaches this
+module is a bug of the caller and raises ``WireFormatError``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ONE_DOLLAR_CC: Final = 10_000
+ONE_DOLLAR_MICROS: Final = 1_000_000
+ONE_CONTRACT_CENTI: Final = 100
+MICROS_PER_CENT: Final = 10_000
+PAIR_MICROS_PER_CENTI: Final = 10_000
+"""What one hundredth of a YES and NO pair is worth: $1 / 100."""
+MIN_PRICE_CC: Final = 1
+MAX_PRICE_CC: Final = ONE_DOLLAR_CC - 1
+MAX_AMOUNT: Final = 2**53 - 1
+"""Amounts stay exactly representable where a double is all that the other side has (Lua, JSON readers)."""
+
+_DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,18}))?", re.ASCII)
+
+
+class WireFormatError(ValueError):
+    """A wire value is not the fixed-point string that the field requires."""
+
+
+def parse_fixed(text: object, decimals: int, field: str = "value") -> int:
+    """Read a decimal string as an integer of ``10**-decimals``; digits beyond that must be zero."""
+    if not isinstance(text, str):
+        raise WireFormatError(f"{field}: expected a decimal string, got {text!r}")
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise WireFormatError(f"{field}: not a decimal number: {text!r}")
+    sign, whole, fraction = match[1], match[2], match[3] or ""
+    if fraction[decimals:].strip("0"):
+        raise WireFormatError(f"{field}: finer than {decimals} decimals: {text!r}")
+    value: int = int(whole) * 10**decimals + int(fraction[:decimals].ljust(decimals, "0") or "0")
+    if value > MAX_AMOUNT:
+        raise WireFormatError(f"{field}: too large: {text!r}")
+    return -value if sign else value
+
+
+def format_fixed(value: int, decimals: int) -> str:
+    """Write an integer of ``10**-decimals`` as a decimal string with exactly that many decimals."""
+    whole, fraction = divmod(abs(value), 10**decimals)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{fraction:0{decimals}d}"
+
+
+def parse_price_cc(text: object, field: str = "price") -> int:
+    """Read a dollar price string as centi-cents; 0 and 10,000 pass, since the wire uses them for 'none'."""
+    return parse_fixed(text, 4, field)
+
+
+def format_price(price_cc: int) -> str:
+    """Write centi-cents as dollars with four decimals: 5600 is '0.5600'."""
+    return format_fixed(price_cc, 4)
+
+
+def parse_size_centi(text: object, field: str = "count") -> int:
+    """Read a contract count string as hundredths; signed, since deltas and positions are."""
+    return parse_fixed(text, 2, field)
+
+
+def format_size(size_centi: int) -> str:
+    """Write hundredths of a contract with two decimals: 1000 is '10.00'."""
+    return format_fixed(size_centi, 2)
+
+
+def parse_micros(text: object, field: str = "amount") -> int:
+    """Read a dollar amount string as micro-dollars."""
+    return parse_fixed(text, 6, field)
+
+
+def format_micros(micros: int) -> str:
+    """Write micro-dollars as dollars with six decimals."""
+    return format_fixed(micros, 6)
+
+
+def no_price(price_cc: int) -> int:
+    """Convert a price between the legs: the NO price of a YES price, and back. The sum is one dollar."""
+    return ONE_DOLLAR_CC - price_cc
+
+
+def ceil_div(numerator: int, denominator: int) -> int:
+    """Divide, rounded toward plus infinity."""
+    return -(-numerator // denominator)

@@ -1,0 +1,34 @@
+"""What every service is given by its composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from truebook.bus.port import Bus
+from truebook.clock import Clock
+from truebook.messages.envelope import Source
+from truebook.runtime.metrics import Metrics
+
+
+def no_crash(label: str) -> None:
+    """Do nothing at a crash point: the default everywhere but in crash tests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The surroundings of a service. ``log`` is a structlog logger already bound to the service's name.
+
+    ``crash`` marks the labelled points at which crash tests kill the process; it does nothing otherwise.
+    """
+
+    service: str
+    account: str
+    strategy: str
+    source: Source
+    clock: Clock
+    bus: Bus
+    metrics: Metrics
+    log: Any
+    crash: Callable[[str], None] = field(default=no_crash)
