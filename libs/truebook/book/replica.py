@@ -1,0 +1,101 @@
+"""A reader's copy of one market's book, built from the topic ``orderbook``.
+
+The copy is *stale* from the start, after a version that does not follow its own, after news from an older life of
+ingest, and whenever ingest says so; only a snapshot makes it fresh. Ingest alone asks the exchange for snapshots; a
+reader waits for the next one. Repetitions (the topic is at-least-once) change nothing.
+"""
+
+from __future__ import annotations
+
+from truebook.book.order_book import BookError, OrderBook
+from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot, BookStale, PublicTrade
+from truebook.messages.reasons import Reason
+
+
+class BookReplica:
+    """One market's book as this reader knows it; trust ``book`` only while ``stale`` is null."""
+
+    __slots__ = (
+        "book", "confirmed_us", "epoch", "event_yes_sum_age_us", "event_yes_sum_cc", "frame_us", "stale", "version",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.book = OrderBook()
+        self.epoch = 0
+        self.version = 0
+        self.confirmed_us = 0
+        self.frame_us = 0
+        self.stale: Reason | None = Reason.NO_SNAPSHOT
+        self.event_yes_sum_cc: int | None = None
+        self.event_yes_sum_age_us: int | None = None
+
+    def apply(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> bool:
+        """Take one message of this market and answer whether the book changed; may set or clear ``stale``."""
+        if message.epoch < self.epoch:
+            self.stale = Reason.OLD_EPOCH
+            return False
+        if isinstance(message, BookSnapshot):
+            return self._apply_snapshot(message)
+        if message.epoch > self.epoch:
+            return self._lose(message)
+        if isinstance(message, BookStale):
+            if message.version >= self.version:
+                self.stale = message.reason
+            return False
+        if self.stale is not None:
+            return False
+        if isinstance(message, BookDelta):
+            return self._apply_delta(message)
+        if message.version > self.version:
+            self.stale = Reason.VERSION_GAP
+        elif message.version == self.version:
+            self._note(message)
+        return False
+
+    def _lose(self, message: BookMessage) -> bool:
+        """Ingest began a new life and its snapshot has not come here: all that is known is that ours is over."""
+        had_snapshot = self.stale is not Reason.NO_SNAPSHOT
+        self.epoch = message.epoch
+        self.version = 0
+        if isinstance(message, BookStale):
+            self.stale = message.reason
+        elif had_snapshot:
+            self.stale = Reason.VERSION_GAP
+        return False
+
+    def _apply_snapshot(self, message: BookSnapshot) -> bool:
+        if message.epoch == self.epoch and message.version < self.version and self.stale is None:
+            return False
+        try:
+            self.book.replace(message.bids, message.asks)
+        except BookError as error:
+            self.stale = error.reason
+            return False
+        self.epoch, self.version = message.epoch, message.version
+        self.confirmed_us = 0
+        self.stale = None
+        self._note(message)
+        return True
+
+    def _apply_delta(self, message: BookDelta) -> bool:
+        if message.version <= self.version:
+            return False
+        if message.version > self.version + 1:
+            self.stale = Reason.VERSION_GAP
+            return False
+        try:
+            self.book.set_level(message.book_side, message.price_cc, message.size_centi)
+        except BookError as error:
+            self.stale = error.reason
+            return False
+        self.version = message.version
+        self._note(message)
+        if self.book.is_crossed():
+            self.stale = Reason.CROSSED_BOOK
+        return True
+
+    def _note(self, message: BookMessage) -> None:
+        self.confirmed_us = max(self.confirmed_us, message.confirmed_us)
+        self.frame_us = message.frame_us
+        self.event_yes_sum_cc = message.event_yes_sum_cc
+        self.event_yes_sum_age_us = message.event_yes_sum_age_us
