@@ -79,16 +79,26 @@ class ExchangeClock:
 
 
 class ScaledClock:
-    """A clock that starts at ``start_us`` and runs ``speed`` times as fast as the machine's: for captures."""
+    """A clock that starts at ``start_us`` and runs ``speed`` times as fast as the machine's: for captures.
 
-    def __init__(self, start_us: int, speed: float) -> None:
+    With ``paused`` it stands at ``start_us`` until ``start``: a recording begins once its readers are there.
+    """
+
+    def __init__(self, start_us: int, speed: float, *, paused: bool = False) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, got {speed}")
         self._start_us = start_us
         self._speed = speed
-        self._origin_us = time.monotonic_ns() // 1000
+        self._origin_us = None if paused else time.monotonic_ns() // 1000
+
+    def start(self) -> None:
+        """Let time run from here, if it stands."""
+        if self._origin_us is None:
+            self._origin_us = time.monotonic_ns() // 1000
 
     def now_us(self) -> int:
+        if self._origin_us is None:
+            return self._start_us
         return self._start_us + int((time.monotonic_ns() // 1000 - self._origin_us) * self._speed)
 
     def monotonic_us(self) -> int:
