@@ -1,0 +1,95 @@
+"""One partition's log in memory: records by offset, and what may be dropped from it.
+
+Most topics may lose nothing: such a log only grows until its readers have passed. A topic with a ``Collapse`` policy
+instead keeps a bounded number of waiting records per key, so that its publisher never has to wait:
+
+- ``keep=1`` is coalescing: a newer record replaces the waiting one of its key (``observations``, compacted topics);
+- a larger ``keep`` is for streams of changes (``orderbook``): when a key has more waiting, its backlog is cut down to
+  the newest record that stands alone (a snapshot) and what follows, or, where there is none, to its last record.
+  The gap in the offsets becomes ``Record.missed``, the gap in the book's versions makes its reader stale, and the next
+  snapshot heals it.
+
+The newest record of a key always stays, so that a reader cannot overlook that it has missed something.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+
+import msgspec
+from sortedcontainers import SortedDict
+
+from truebook.bus.port import Record
+
+
+class Collapse(msgspec.Struct, frozen=True):
+    """How many records of a key may wait, and which kind of record a reader can start anew from."""
+
+    keep: int
+    stands_alone: Callable[[bytes], bool] | None = None
+
+
+class Log:
+    """Records of one partition, by offset. ``forever`` logs (compacted topics) are not trimmed, only collapsed."""
+
+    def __init__(self, collapse: Collapse | None = None, *, forever: bool = False) -> None:
+        self.end = 0
+        self.collapse = collapse
+        self.forever = forever
+        self._records: SortedDict[int, Record] = SortedDict()
+        self._offsets: dict[str, deque[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def start(self) -> int:
+        """The oldest offset still here; ``end`` when the log is empty."""
+        return self._records.peekitem(0)[0] if self._records else self.end
+
+    def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
+        """Add a record at ``end``; may collapse the key's backlog."""
+        offset = self.end
+        self._records[offset] = Record(topic, partition, offset, key, value)
+        self.end = offset + 1
+        if self.collapse is not None:
+            waiting = self._offsets.setdefault(key, deque())
+            waiting.append(offset)
+            if len(waiting) > self.collapse.keep:
+                self._cut(waiting, self.collapse)
+
+    def read(self, position: int, limit: int) -> list[Record]:
+        """Up to ``limit`` records from ``position`` on, in order."""
+        if position >= self.end:
+            return []
+        return [self._records[offset] for offset in islice(self._records.irange(position), limit)]
+
+    def waiting(self, position: int) -> int:
+        """How many records there are from ``position`` on."""
+        passed: int = self._records.bisect_left(position)
+        return len(self._records) - passed
+
+    def trim(self, before: int) -> None:
+        """Drop what lies before that offset, unless the log is kept for ever."""
+        if self.forever:
+            return
+        while self._records and self._records.peekitem(0)[0] < before:
+            _, record = self._records.popitem(0)
+            if self.collapse is not None:
+                waiting = self._offsets[record.key]
+                waiting.popleft()
+                if not waiting:
+                    del self._offsets[record.key]
+
+    def _cut(self, waiting: deque[int], collapse: Collapse) -> None:
+        survivors = 1
+        if collapse.stands_alone is not None:
+            # A snapshot helps only if it leaves room: else the next record would lead here again.
+            for count, offset in enumerate(islice(reversed(waiting), collapse.keep // 2), start=1):
+                if collapse.stands_alone(self._records[offset].value):
+                    survivors = count
+                    break
+        for _ in range(len(waiting) - survivors):
+            del self._records[waiting.popleft()]

@@ -1,0 +1,387 @@
+"""The in-process bus: Kafka's promises without Kafka, for the embedded system and for tests.
+
+How it bounds what waits:
+
+- a topic without a policy loses nothing. A *pipeline* group may leave ``pipeline_capacity`` records of a partition
+  waiting (or uncommitted, where the topic resumes from commits); then publishers wait for it, also while it has no
+  member. *Observer* groups never make anyone wait: beyond ``observer_log`` records they lose the oldest, and the next
+  record that they get says how many (``Record.missed``);
+- compacted topics keep the last record of each key; ``observations`` coalesce; ``orderbook`` collapses per market
+  (``truebook.bus.log``). Nobody ever waits to publish on these;
+- what every group has passed is dropped. A topic that no group reads keeps its last ``observer_log`` records of each
+  partition for the first group to come.
+
+A task that would wait for room that only itself can make, by polling, gets ``BusDeadlock`` instead of silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final
+
+from truebook.bus.groups import Share, assign
+from truebook.bus.log import Collapse, Log
+from truebook.bus.partitioner import partition_of
+from truebook.bus.port import Bus, BusClosed, BusConsumer, BusError, Partition, Rebalance, Record
+from truebook.messages.topics import OBSERVATIONS, ORDERBOOK, StartAt, Topic
+
+_YIELD_EVERY: Final = 256
+"""A publisher that never has to wait still lets the others run after this many records."""
+
+
+def is_snapshot(value: bytes) -> bool:
+    """Tell a book snapshot by the tag that the encoder writes first."""
+    return value.startswith(b'{"type":"book_snapshot"')
+
+
+POLICIES: Final[Mapping[str, Collapse]] = {
+    OBSERVATIONS.name: Collapse(keep=1),
+    ORDERBOOK.name: Collapse(keep=256, stands_alone=is_snapshot),
+}
+
+
+class BusDeadlock(BusError):
+    """A task publishes to a full topic which it is itself to read: it would wait for ever."""
+
+
+class _Channel:
+    """One partition of one topic: its log, the groups that read it, the publishers that wait for room."""
+
+    def __init__(self, partition: Partition, log: Log, capacity: int, observer_log: int) -> None:
+        self.partition = partition
+        self.log = log
+        self.shares: list[Share[MemoryConsumer]] = []
+        self._capacity = capacity
+        self._observer_log = observer_log
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def append(self, topic: str, key: str, value: bytes) -> None:
+        self.log.append(topic, self.partition.number, key, value)
+        for share in self.shares:
+            if share.flowing and share.owner is not None:
+                share.owner.wake()
+        if len(self.log) > self._observer_log:
+            self.release()
+
+    def full_for(self) -> Share[MemoryConsumer] | None:
+        """The pipeline group that has no room for another record, if there is one."""
+        if self.log.collapse is not None:
+            return None
+        for share in self.shares:
+            if not share.observer and self.log.end - share.needs_from() >= self._capacity:
+                return share
+        return None
+
+    def release(self) -> None:
+        """Drop what nobody needs, and wake the publishers that wait for it."""
+        oldest_kept = max(0, self.log.end - self._observer_log)
+        needed = self.log.end if self.shares else oldest_kept
+        for share in self.shares:
+            wants = share.needs_from()
+            needed = min(needed, max(wants, oldest_kept) if share.observer else wants)
+        self.log.trim(needed)
+        if self._waiting and self.full_for() is None:
+            self.wake_publishers()
+
+    async def room(self) -> None:
+        """Wait until something changed; the caller looks again."""
+        wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(wake)
+        try:
+            await wake
+        finally:
+            if wake in self._waiting:
+                self._waiting.remove(wake)
+
+    def wake_publishers(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            if not wake.done():
+                wake.set_result(None)
+
+
+class _Group:
+    """A group's members in the order in which they joined, and its shares."""
+
+    def __init__(self, name: str, *, observer: bool) -> None:
+        self.name = name
+        self.observer = observer
+        self.members: list[MemoryConsumer] = []
+        self.shares: dict[Partition, Share[MemoryConsumer]] = {}
+        self.lock = asyncio.Lock()
+
+    def plan(self) -> dict[Partition, MemoryConsumer]:
+        """Who shall own what, by the members there are now."""
+        owners = {partition: share.owner for partition, share in self.shares.items() if share.owner is not None}
+        by_topic: dict[str, list[Partition]] = {}
+        for partition in sorted(self.shares):
+            by_topic.setdefault(partition.topic, []).append(partition)
+        plan: dict[Partition, MemoryConsumer] = {}
+        for topic, partitions in by_topic.items():
+            readers = [member for member in self.members if topic in member.topics]
+            plan.update(assign(readers, partitions, owners))
+        return plan
+
+    async def rebalance(self) -> None:
+        """Move partitions to their new owners: first the losers give up, then the winners are told, then it flows."""
+        async with self.lock:
+            plan = self.plan()
+            lost: dict[MemoryConsumer, list[Share[MemoryConsumer]]] = {}
+            won: dict[MemoryConsumer, list[Share[MemoryConsumer]]] = {}
+            for partition, share in self.shares.items():
+                new = plan.get(partition)
+                if share.owner is not None and share.owner is not new:
+                    share.flowing = False
+                    lost.setdefault(share.owner, []).append(share)
+                if new is not None and share.owner is not new:
+                    won.setdefault(new, []).append(share)
+            for member, shares in lost.items():
+                await member.revoked(shares)
+                for share in shares:
+                    share.take_away()
+            for member in lost:
+                member.look_up_shares()
+            for member, shares in won.items():
+                if member not in self.members:
+                    continue  # it left while others were told; its leaving brings the next rebalance
+                for share in shares:
+                    share.give(member)
+                await member.assigned(shares)
+                for share in shares:
+                    share.flowing = share.owner is member
+                member.look_up_shares()
+
+
+class MemoryConsumer(BusConsumer):
+    """A member of a group of the in-process bus."""
+
+    def __init__(self, bus: MemoryBus, group: _Group, topics: Sequence[Topic], rebalance: Rebalance | None) -> None:
+        self.topics = frozenset(topic.name for topic in topics)
+        self.task: asyncio.Task[object] | None = None
+        """The task that polled last: the one that has to make room."""
+        self._bus = bus
+        self._group = group
+        self._rebalance = rebalance
+        self._shares: list[Share[MemoryConsumer]] = []
+        self._turn = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+        self.failure: BaseException | None = None
+        """What its own rebalance callback raised: for whoever polls next."""
+
+    async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        self.task = asyncio.current_task()
+        await asyncio.sleep(0)  # so that a busy reader does not keep the others from running
+        records = self._take(max_records)
+        if records or timeout_s <= 0:
+            return records
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_s, self.wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return self._take(max_records)
+
+    async def commit(self, offsets: dict[Partition, int]) -> None:
+        self._check()
+        for partition, offset in offsets.items():
+            share = self._group.shares.get(partition)
+            # What another member owns by now is that member's to commit: it handles those records again.
+            if share is not None and share.owner is self and offset > share.committed:
+                share.committed = min(offset, share.log.end)
+                self._bus.channel(partition).release()
+
+    async def lag(self) -> dict[str, int]:
+        lag = dict.fromkeys(sorted(self.topics), 0)
+        for share in self._shares:
+            lag[share.partition.topic] += share.log.waiting(share.position)
+        return lag
+
+    async def close(self) -> None:
+        if not self._closed:
+            self.leave()
+            await self._bus.rebalance(self._group)
+
+    def leave(self) -> None:
+        """Leave the group at once; others take over at the next rebalance."""
+        self._closed = True
+        self._shares = []
+        if self in self._group.members:
+            self._group.members.remove(self)
+        for share in self._group.shares.values():
+            if share.owner is self:
+                share.take_away()
+                self._bus.channel(share.partition).release()
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def look_up_shares(self) -> None:
+        """Take note of what is this member's now."""
+        self._shares = [share for share in self._group.shares.values() if share.owner is self]
+        self.wake()
+
+    async def assigned(self, shares: Sequence[Share[MemoryConsumer]]) -> None:
+        if self._rebalance is not None:
+            await self._call(self._rebalance.assigned(frozenset(share.partition for share in shares)))
+
+    async def revoked(self, shares: Sequence[Share[MemoryConsumer]]) -> None:
+        if self._rebalance is not None and not self._closed:
+            await self._call(self._rebalance.revoked(frozenset(share.partition for share in shares)))
+
+    async def _call(self, callback: Awaitable[None]) -> None:
+        """Await the owner's callback. Its error is raised to this member's poll, not to who caused the rebalance."""
+        done = asyncio.ensure_future(callback)
+        await asyncio.wait((done,))
+        if self.failure is None and not done.cancelled():
+            self.failure = done.exception()
+        self.wake()
+
+    def _take(self, max_records: int) -> list[Record]:
+        self._check()
+        taken: list[Record] = []
+        count = len(self._shares)
+        for step in range(count):
+            share = self._shares[(self._turn + step) % count]
+            if not share.flowing:
+                continue
+            records = share.read(max_records - len(taken))
+            if records:
+                taken += records
+                if share.start_at is StartAt.END:
+                    self._bus.channel(share.partition).release()
+                if len(taken) >= max_records:
+                    self._turn = (self._turn + step + 1) % count
+                    break
+        return taken
+
+    def _check(self) -> None:
+        if self._bus.closed or self._closed:
+            raise BusClosed(f"the consumer of {self._group.name} is closed")
+        if self.failure is not None:
+            raise self.failure
+
+
+class MemoryBus(Bus):
+    """The bus in one process; see the module's docstring for what it bounds, and how."""
+
+    def __init__(
+        self,
+        partitions: int = 4,
+        pipeline_capacity: int = 10_000,
+        observer_log: int = 10_000,
+        *,
+        policies: Mapping[str, Collapse] = POLICIES,
+    ) -> None:
+        self.partitions = partitions
+        self.closed = False
+        self._capacity = pipeline_capacity
+        self._observer_log = observer_log
+        self._policies = policies
+        self._channels: dict[str, tuple[_Channel, ...]] = {}
+        self._groups: dict[str, _Group] = {}
+        self._rebalances: set[asyncio.Task[None]] = set()
+        self._since_yield = 0
+
+    async def publish(self, topic: Topic, key: str, value: bytes) -> None:
+        channels = self._of(topic)
+        channel = channels[partition_of(key, len(channels))]
+        while (share := channel.full_for()) is not None and not self.closed:
+            if share.owner is not None and share.owner.task is asyncio.current_task():
+                raise BusDeadlock(f"the task that reads {topic.name} waits to publish there: {asyncio.current_task()}")
+            await channel.room()
+        if self.closed:
+            raise BusClosed("the bus is closed")
+        channel.append(topic.name, key, value)
+        self._since_yield += 1
+        if self._since_yield >= _YIELD_EVERY:
+            self._since_yield = 0
+            await asyncio.sleep(0)
+
+    async def publish_many(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
+        for key, value in records:
+            await self.publish(topic, key, value)
+
+    async def consumer(
+        self, group: str, topics: Sequence[Topic], *, observer: bool = False, rebalance: Rebalance | None = None
+    ) -> MemoryConsumer:
+        if self.closed:
+            raise BusClosed("the bus is closed")
+        joined = self._groups.setdefault(group, _Group(group, observer=observer))
+        if joined.observer != observer:
+            raise BusError(f"{group} is {'an observer' if joined.observer else 'a pipeline'} group already")
+        for topic in topics:
+            for channel in self._of(topic):
+                if channel.partition not in joined.shares:
+                    share: Share[MemoryConsumer] = Share(
+                        channel.partition, channel.log, topic.start_at, observer=observer
+                    )
+                    joined.shares[channel.partition] = share
+                    channel.shares.append(share)
+        member = MemoryConsumer(self, joined, topics, rebalance)
+        joined.members.append(member)
+        try:
+            await self.rebalance(joined)
+        except asyncio.CancelledError:
+            member.leave()
+            self._start_rebalance(joined)
+            raise
+        if member.failure is not None:
+            await member.close()
+            raise member.failure
+        return member
+
+    def channel(self, partition: Partition) -> _Channel:
+        return self._channels[partition.topic][partition.number]
+
+    def held(self) -> int:
+        """How many records are in memory now: for gauges and tests."""
+        return sum(len(channel.log) for channels in self._channels.values() for channel in channels)
+
+    async def rebalance(self, group: _Group) -> None:
+        """Share the group's partitions out anew. Runs to its end even when the caller is cancelled."""
+        if not self.closed:
+            await asyncio.shield(self._start_rebalance(group))
+
+    def _start_rebalance(self, group: _Group) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(group.rebalance())
+        self._rebalances.add(task)
+        task.add_done_callback(self._rebalances.discard)
+        return task
+
+    async def flush(self) -> None:
+        """Nothing to do: what was published is in the log."""
+
+    async def aclose(self) -> None:
+        """Close for good: whoever waits to publish or to read gets ``BusClosed``."""
+        self.closed = True
+        for channels in self._channels.values():
+            for channel in channels:
+                channel.wake_publishers()
+        for group in self._groups.values():
+            for member in tuple(group.members):
+                member.wake()
+        for task in tuple(self._rebalances):
+            task.cancel()
+
+    def _of(self, topic: Topic) -> tuple[_Channel, ...]:
+        channels = self._channels.get(topic.name)
+        if channels is None:
+            if topic.start_at is StartAt.BEGINNING and not topic.compacted:
+                raise BusError(f"{topic.name} is read from the start but not compacted: it has no bound in memory")
+            policy = Collapse(keep=1) if topic.compacted else self._policies.get(topic.name)
+            channels = tuple(
+                _Channel(
+                    Partition(topic.name, number), Log(policy, forever=topic.compacted),
+                    self._capacity, self._observer_log,
+                )
+                for number in range(topic.partitions or self.partitions)
+            )  # fmt: skip
+            self._channels[topic.name] = channels
+        return channels
