@@ -29,7 +29,7 @@ class BookError(Exception):
 class OrderBook:
     """Bids and asks as sorted maps of price to size; a level of size 0 does not exist."""
 
-    __slots__ = ("_asks", "_bids")
+    __slots__ = ("_ask_centi", "_asks", "_bid_centi", "_bids")
 
     def __init__(self, bids: Iterable[tuple[int, int]] = (), asks: Iterable[tuple[int, int]] = ()) -> None:
         self._bids: Any = SortedDict()
@@ -46,17 +46,12 @@ class OrderBook:
             best_bid, best_ask = new_bids.peekitem(-1)[0], new_asks.peekitem(0)[0]
             raise BookError(Reason.CROSSED_BOOK, f"best bid {best_bid} cc, best ask {best_ask} cc")
         self._bids, self._asks = new_bids, new_asks
+        self._bid_centi: int = sum(new_bids.values())
+        self._ask_centi: int = sum(new_asks.values())
 
     def set_level(self, side: BookSide, price_cc: int, size_centi: int) -> None:
         """Set a level's total; 0 removes it. Raises ``BookError`` (``negative_size``, ``off_grid``)."""
-        _check_price(price_cc)
-        levels = self._bids if side is BookSide.BID else self._asks
-        if size_centi > 0:
-            levels[price_cc] = size_centi
-        elif size_centi == 0:
-            levels.pop(price_cc, None)
-        else:
-            raise BookError(Reason.NEGATIVE_SIZE, f"{side} {price_cc} cc would hold {size_centi}")
+        self.change_level(side, price_cc, size_centi - self.size_at(side, price_cc))
 
     def change_level(self, side: BookSide, price_cc: int, delta_centi: int) -> int:
         """Add a signed change to a level and answer its new total.
@@ -65,7 +60,8 @@ class OrderBook:
         by ``is_crossed``, since an exchange may tell the two halves of one trade in two messages.
         """
         _check_price(price_cc)
-        levels = self._bids if side is BookSide.BID else self._asks
+        is_bid = side is BookSide.BID
+        levels = self._bids if is_bid else self._asks
         total: int = levels.get(price_cc, 0) + delta_centi
         if total > 0:
             levels[price_cc] = total
@@ -73,6 +69,10 @@ class OrderBook:
             levels.pop(price_cc, None)
         else:
             raise BookError(Reason.NEGATIVE_SIZE, f"{side} {price_cc} cc would hold {total}")
+        if is_bid:
+            self._bid_centi += delta_centi
+        else:
+            self._ask_centi += delta_centi
         return total
 
     def is_crossed(self) -> bool:
@@ -100,8 +100,8 @@ class OrderBook:
         return size
 
     def total_centi(self, side: BookSide) -> int:
-        """Answer the sum of all sizes of a side."""
-        return sum((self._bids if side is BookSide.BID else self._asks).values())
+        """Answer the sum of all sizes of a side; kept up to date, so that asking is cheap."""
+        return self._bid_centi if side is BookSide.BID else self._ask_centi
 
     def level_count(self, side: BookSide) -> int:
         """Answer how many levels a side has."""
@@ -111,6 +111,7 @@ class OrderBook:
         """Make an independent book with the same levels."""
         twin = OrderBook.__new__(OrderBook)
         twin._bids, twin._asks = self._bids.copy(), self._asks.copy()
+        twin._bid_centi, twin._ask_centi = self._bid_centi, self._ask_centi
         return twin
 
     def __eq__(self, other: object) -> bool:

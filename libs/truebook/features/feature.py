@@ -1,0 +1,63 @@
+"""One named feature: a pure function with a range and a formula version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from truebook.features.inputs import FeatureInputs
+from truebook.messages.reasons import Reason
+
+
+class FeatureError(Exception):
+    """No vector can be computed; ``reason`` is what the observation is refused with."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """A formula. ``version`` counts its meanings: a change of what it computes is a new version, and so a new hash."""
+
+    name: str
+    version: int
+    low: float
+    high: float
+    compute: Callable[[FeatureInputs], float]
+    signals: tuple[str, ...] = ()
+    about: str = ""
+
+
+def feature(
+    *, low: float = 0.0, high: float = 1.0, version: int = 1, signals: tuple[str, ...] = ()
+) -> Callable[[Callable[[FeatureInputs], float]], Feature]:
+    """Make a ``Feature`` of the function below: its name and docstring are the feature's; the value is clipped."""
+
+    def make(compute: Callable[[FeatureInputs], float]) -> Feature:
+        return Feature(
+            name=compute.__name__,
+            version=version,
+            low=low,
+            high=high,
+            compute=compute,
+            signals=signals,
+            about=" ".join((compute.__doc__ or "").split()),
+        )
+
+    return make
+
+
+def signal(name: str, *, low: float, high: float, version: int = 1) -> Feature:
+    """Make a feature that passes on the user's signal ``name``."""
+    return Feature(
+        name=name,
+        version=version,
+        low=low,
+        high=high,
+        compute=lambda inputs: inputs.signals[name],
+        signals=(name,),
+        about=f"The signal `{name}` as it was given.",
+    )
