@@ -1,0 +1,106 @@
+"""``truebook status``, ``halt`` and ``resume``: by the operator's API, or straight on the ledger when nothing is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from truebook.ledger.bundled import BundledServer
+from truebook.ledger.port import LedgerStore
+from truebook.ledger.redis_store import RedisStore
+from truebook.runtime.settings import load
+from truebook.runtime.state_folder import StateFolder
+from truebook_services.cli.errors import UsageError
+from truebook_services.cli.summary_table import print_summary
+from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.embedded.statistics import Statistics
+from truebook_services.embedded.summary import summarise
+from truebook_services.operator.client import OperatorClient
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+HOLD, OWNER = "operator", "operator"
+
+
+def status(json_: Json = False) -> None:
+    """Show a running system, or what the ledger of a stopped one holds."""
+    settings = load(EmbeddedSettings)
+    client = OperatorClient.of_folder(settings.state_path)
+    summary = client.status() if client is not None else asyncio.run(_on_ledger(settings, _stored_status))
+    summary["alive"] = client is not None
+    if json_:
+        print(json.dumps(summary))
+    else:
+        print_summary(summary, "running" if client is not None else "not running: figures from the ledger")
+
+
+def halt(
+    keep_orders: Annotated[bool, typer.Option("--keep-orders", help="Leave resting orders alone.")] = False,
+    json_: Json = False,
+) -> None:
+    """Stop all trading at once and cancel what rests, until ``resume``."""
+    settings = load(EmbeddedSettings)
+    client = OperatorClient.of_folder(settings.state_path)
+    if client is not None:
+        answer = client.halt(keep_orders=keep_orders)
+    else:
+        answer = asyncio.run(_on_ledger(settings, lambda ledger: _hold(ledger)))
+    _tell(answer, json_)
+
+
+def resume(json_: Json = False) -> None:
+    """Take the operator's halt away; other holds stay."""
+    settings = load(EmbeddedSettings)
+    client = OperatorClient.of_folder(settings.state_path)
+    answer = client.resume() if client is not None else asyncio.run(_on_ledger(settings, _release))
+    _tell(answer, json_)
+
+
+async def _on_ledger(
+    settings: EmbeddedSettings, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Work on the ledger itself, while no other process holds its folder."""
+    if settings.redis_url is not None:
+        return await _with_store(settings.redis_url, settings.account, act)
+    if not (settings.state_path / "ledger").exists():
+        raise UsageError(f"no ledger in {settings.state_path}: nothing has run here yet; start with `truebook run`")
+    with StateFolder(settings.state_path):
+        server = await BundledServer.start(settings.state_path / "ledger")
+        try:
+            return await _with_store(server.url, settings.account, act)
+        finally:
+            await server.stop()
+
+
+async def _with_store(
+    url: str, account: str, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    ledger = await RedisStore.connect(url, account)
+    try:
+        return await act(ledger)
+    finally:
+        await ledger.aclose()
+
+
+async def _stored_status(ledger: LedgerStore) -> dict[str, Any]:
+    return summarise(
+        Statistics(), await ledger.view(), None, seconds=0.0, seed=0, model="", market_data=""
+    )
+
+
+async def _hold(ledger: LedgerStore) -> dict[str, Any]:
+    return {"result": await ledger.hold(HOLD, "halted", OWNER), "cancelled": "nothing runs: nothing to cancel with"}
+
+
+async def _release(ledger: LedgerStore) -> dict[str, Any]:
+    return {"result": await ledger.release(HOLD, OWNER)}
+
+
+def _tell(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        print("  ".join(f"{name}: {value}" for name, value in answer.items()))

@@ -1,0 +1,127 @@
+"""One run of the embedded system, from its start to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from truebook.clock import ScaledClock
+from truebook.messages.envelope import BookSide
+from truebook.runtime.frames import Service
+from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.embedded.summary import books_are_true, summarise
+from truebook_services.embedded.system import Say, System, open_system, source_of
+from truebook_services.embedded.wind_down import wind_down
+from truebook_services.operator.service import serve_operator
+
+CAPTURE_READY_WITHIN_S = 20.0
+AFTER_CAPTURE_S = 0.5
+"""Real time that the last frames of a recording get to reach decisions and orders."""
+
+
+class Watcher(Protocol):
+    """Who shows the run to a person."""
+
+    every_s: float
+
+    def show(self, summary: dict[str, Any], news: list[str]) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[str, Any]]:
+    """Trade until the time is over, the recording has ended or the process is asked to stop; (exit code, summary)."""
+    async with open_system(settings, watcher.say) as system:
+        started_us = system.clock.monotonic_us()
+
+        async def current() -> dict[str, Any]:
+            return await _summary(system, started_us, None)
+
+        ended = asyncio.Event()
+        _on_signal(ended.set)
+        stop = asyncio.Event()
+        async with serve_operator(
+            settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
+            folder=system.folder,
+        ):  # fmt: skip
+            async with asyncio.TaskGroup() as group:
+                for service in system.services:
+                    group.create_task(service.run(stop), name=service.name)
+                helpers = [
+                    group.create_task(_watch(system, watcher, current), name="watch"),
+                    group.create_task(_end_of_time(system, ended), name="end"),
+                ]
+                await ended.wait()
+                watcher.say("stopping: cancelling all orders, comparing the ledger with the exchange")
+                differences = await wind_down(system.rest, system.ledger, system.clock, asyncio.sleep)
+                for helper in helpers:
+                    helper.cancel()
+                stop.set()
+        summary = await _summary(system, started_us, differences)
+        _write_books(system, system.folder / "books.json")
+    return (0 if books_are_true(summary) else 1), summary
+
+
+async def _summary(system: System, started_us: int, differences: Any) -> dict[str, Any]:
+    settings = system.settings
+    return summarise(
+        system.statistics,
+        await system.ledger.view(),
+        differences,
+        seconds=(system.clock.monotonic_us() - started_us) / 1e6,
+        seed=settings.paper_exchange.seed,
+        model=settings.model,
+        market_data=str(source_of(settings)),
+    )
+
+
+async def _watch(system: System, watcher: Watcher, current: Callable[[], Any]) -> None:
+    while True:
+        await asyncio.sleep(watcher.every_s)
+        watcher.show(await current(), list(system.statistics.news))
+
+
+async def _end_of_time(system: System, ended: asyncio.Event) -> None:
+    """Set ``ended`` when the wished time is over or the recording has ended."""
+    if isinstance(system.clock, ScaledClock) and system.exchange is not None:
+        await _until_ready(system.services)
+        system.clock.start()
+        await system.exchange.finished.wait()
+        await asyncio.sleep(AFTER_CAPTURE_S)
+        ended.set()
+    elif system.settings.for_s is not None:
+        await asyncio.sleep(system.settings.for_s)
+        ended.set()
+
+
+async def _until_ready(services: tuple[Service, ...]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CAPTURE_READY_WITHIN_S):
+            while any(service.not_ready() for service in services):
+                await asyncio.sleep(0.05)
+
+
+def _on_signal(callback: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, callback)
+
+
+def _write_books(system: System, path: Path) -> None:
+    """Leave the final books, as their readers knew them, for anyone who wants to compare."""
+    books = {
+        ticker: {
+            "stale": replica.stale,
+            "bids": replica.book.levels(BookSide.BID),
+            "asks": replica.book.levels(BookSide.ASK),
+        }
+        for ticker, replica in sorted(system.statistics.books.items())
+    }
+    path.write_text(json.dumps(books))
+
+
+__all__ = ["Say", "run"]

@@ -1,0 +1,42 @@
+"""Settings of the embedded system: the common ones and a section per service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from truebook.runtime.settings import TruebookSettings
+from truebook_services.execution.settings import ExecutionSettings
+from truebook_services.fill_listener.settings import FillListenerSettings
+from truebook_services.ingest.settings import IngestSettings
+from truebook_services.observation.settings import ObservationSettings
+from truebook_services.operator.settings import OperatorSettings
+from truebook_services.paper_exchange.settings import PaperExchangeSettings
+from truebook_services.policy.settings import PolicySettings
+from truebook_services.reconciler.settings import ReconcilerSettings
+
+
+class EmbeddedSettings(TruebookSettings):
+    """What ``truebook run`` can be told; every field also as ``TRUEBOOK_…`` or in ``truebook.toml``."""
+
+    for_s: float | None = Field(default=None, gt=0)
+    """Length of the run in seconds; null runs until it is stopped."""
+    model: str = "maker"
+    """A shipped or registered model's name, or the path of an ONNX file."""
+    capture: Path | None = None
+    """A recorded session as market data."""
+    speed: float = Field(default=1.0, gt=0)
+    fresh: bool = False
+    """Start with empty books instead of going on where the last run ended."""
+    crash_at: str | None = None
+    """For crash tests: LABEL[:COUNT], see ``embedded/crash.py``."""
+
+    paper_exchange: PaperExchangeSettings = PaperExchangeSettings()
+    ingest: IngestSettings = IngestSettings()
+    observation: ObservationSettings = ObservationSettings()
+    policy: PolicySettings = PolicySettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    fill_listener: FillListenerSettings = FillListenerSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+    operator: OperatorSettings = OperatorSettings()

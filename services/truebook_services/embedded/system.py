@@ -1,0 +1,156 @@
+"""The whole system in one process: its composition root.
+
+``open_system`` builds, in this order: the state folder's lock, the ledger's server, the exchange (or the way to one that
+runs elsewhere), the clients, the bus and the services. What was opened is closed again in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from truebook.bus.memory import MemoryBus
+from truebook.capture.reader import read_capture
+from truebook.clock import Clock, ExchangeClock, ScaledClock, SystemClock
+from truebook.kalshi.hosts import check_hosts
+from truebook.kalshi.port import RestClient
+from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.signing import Signer, load_signer
+from truebook.kalshi.stream import WebsocketConnector
+from truebook.ledger.bundled import BundledServer
+from truebook.ledger.port import LedgerStore
+from truebook.ledger.redis_store import RedisStore
+from truebook.messages.envelope import Source
+from truebook.models.registry import ModelRegistry
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Service
+from truebook.runtime.logs import logger
+from truebook.runtime.metrics import Metrics
+from truebook.runtime.state_folder import StateFolder
+from truebook_services.embedded.crash import crash_point
+from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.embedded.statistics import Statistics
+from truebook_services.embedded.wind_down import resume_after_wind_down
+from truebook_services.execution.service import build as build_execution
+from truebook_services.fill_listener.service import build as build_fill_listener
+from truebook_services.ingest.service import build as build_ingest
+from truebook_services.observation.service import build as build_observation
+from truebook_services.paper_exchange.server import PaperExchange
+from truebook_services.policy.service import build as build_policy
+from truebook_services.reconciler.service import build as build_reconciler
+from truebook_services.reconciler.startup import begin
+
+BEFORE_CAPTURE_US = 1_000_000
+"""A recording's clock starts this much before its first frame."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What ``run`` needs of the running system."""
+
+    settings: EmbeddedSettings
+    folder: Path
+    clock: Clock
+    exchange: PaperExchange | None
+    rest: RestClient
+    ledger: LedgerStore
+    services: tuple[Service, ...]
+    statistics: Statistics
+    log: Any
+
+
+@asynccontextmanager
+async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[System]:
+    """Build everything, ready to be run; raises what can't be reached or is refused, by name."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(StateFolder(settings.state_path, fresh=settings.fresh or settings.capture is not None))
+        log = logger("embedded")
+        ledger = await _open_ledger(settings, folder.path, stack)
+        clock = _make_clock(settings)
+        exchange = await _open_exchange(settings, folder.path, clock, stack)
+        url, signer = _find_exchange(settings, exchange)
+        rest = HttpRestClient(f"{url}/trade-api/v2", signer, clock)
+        stack.push_async_callback(rest.aclose)
+        connector = WebsocketConnector(f"ws{url.removeprefix('http')}/trade-api/ws/v2", signer, clock)
+        if isinstance(clock, ExchangeClock):
+            clock.observe(await rest.exchange_time_us())
+        bus = MemoryBus()
+        stack.push_async_callback(bus.aclose)
+        crash = crash_point(settings.crash_at)
+
+        def context(service: str) -> Context:
+            return Context(
+                service=service, account=settings.account, strategy=settings.strategy, source=source_of(settings),
+                clock=clock, bus=bus, metrics=Metrics(service), log=logger(service), crash=crash,
+            )  # fmt: skip
+
+        await begin(ledger)
+        await resume_after_wind_down(ledger)
+        statistics = Statistics()
+        registry = ModelRegistry(folder.path / "models")
+        services = (
+            Service(watching := context("statistics"), [statistics.consumer(watching)]),
+            build_reconciler(context("reconciler"), settings.reconciler, rest=rest, ledger=ledger),
+            build_fill_listener(
+                context("fill_listener"), settings.fill_listener, rest=rest, connector=connector, ledger=ledger
+            ),
+            build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
+            build_policy(context("policy"), settings.policy, registry=registry),
+            build_observation(context("observation"), settings.observation, ledger=ledger),
+            build_ingest(context("ingest"), settings.ingest, rest=rest, connector=connector, ledger=ledger),
+        )
+        say(f"exchange {url}, account {settings.account}, state in {folder.path}")
+        yield System(
+            settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
+            services=services, statistics=statistics, log=log,
+        )  # fmt: skip
+
+
+def source_of(settings: EmbeddedSettings) -> Source:
+    """Where this run's market data come from."""
+    return Source.CAPTURE if settings.capture is not None else Source(settings.market_data)
+
+
+def _make_clock(settings: EmbeddedSettings) -> Clock:
+    if settings.capture is not None:
+        first = next(iter(read_capture(settings.capture)))
+        return ScaledClock(first.at_us - BEFORE_CAPTURE_US, settings.speed, paused=True)
+    return ExchangeClock(SystemClock()) if settings.exchange_url else SystemClock()
+
+
+async def _open_ledger(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> LedgerStore:
+    url = settings.redis_url
+    if url is None:
+        server = await BundledServer.start(folder / "ledger")
+        stack.push_async_callback(server.stop)
+        url = server.url
+    ledger = await RedisStore.connect(url, settings.account)
+    stack.push_async_callback(ledger.aclose)
+    return ledger
+
+
+async def _open_exchange(
+    settings: EmbeddedSettings, folder: Path, clock: Clock, stack: AsyncExitStack
+) -> PaperExchange | None:
+    if settings.exchange_url is not None:
+        return None
+    update = {"state_folder": folder / "exchange", "capture": settings.capture}
+    exchange = PaperExchange(settings.paper_exchange.model_copy(update=update), clock, logger("paper_exchange"))
+    stack.push_async_callback(exchange.aclose)
+    await exchange.start()
+    return exchange
+
+
+def _find_exchange(settings: EmbeddedSettings, exchange: PaperExchange | None) -> tuple[str, Signer]:
+    """Answer the exchange's root address and who signs for us."""
+    if exchange is not None and exchange.private_key_file is not None:
+        return exchange.url, load_signer(exchange.key_id, exchange.private_key_file)
+    url = (settings.exchange_url or "").rstrip("/").removesuffix("/trade-api/v2")
+    check_hosts(f"{url}/trade-api/v2", f"ws{url.removeprefix('http')}/trade-api/ws/v2", settings.exchange)
+    key_id, key_file = settings.credentials()
+    return url, load_signer(key_id, key_file)

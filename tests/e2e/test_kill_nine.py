@@ -1,0 +1,78 @@
+"""Kill −9 in mid-trading, of the trader and of the exchange: the books stay true, and no order is sent twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.processes import Background, environment, last_json, start_exchange, truebook
+
+CHECKER = Path(__file__).parent.parent / "support" / "independent_checker.py"
+TRADED = re.compile(r"orders [1-9]\d*")
+SEED = 11
+
+
+def keys(key_id: str, key_file: Path) -> dict[str, str]:
+    return {"TRUEBOOK_KEY_ID": key_id, "TRUEBOOK_KEY_FILE": str(key_file)}
+
+
+def assert_true_at_the_end(folder: Path, url: str, key_id: str, key_file: Path) -> dict[str, object]:
+    """Run once more to the end and let the independent checker repeat the comparison."""
+    last = truebook(folder, "run", "--exchange", url, "--for", "6s", "--json", **keys(key_id, key_file))
+    assert last.returncode == 0, last.stdout[-1500:] + last.stderr[-3000:]
+    summary = folder / "summary.json"
+    summary.write_text(json.dumps(last_json(last.stdout)))
+    check = subprocess.run(
+        [sys.executable, "-I", str(CHECKER), url, key_id, str(key_file), str(summary)],
+        env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stdout + check.stderr
+    return last_json(check.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_trader_killed_at_labelled_and_random_points_recovers(tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    exchange, url, key_id, key_file = start_exchange(tmp_path, "--port", "0", "--markets", "15", "--seed", str(SEED))
+    try:
+        for label in ("reserved:6", "sent:8", "settled:2"):
+            trader = Background(
+                tmp_path, "run", "--exchange", url, TRUEBOOK_CRASH_AT=label, **keys(key_id, key_file)
+            )
+            assert trader.end(60) == -9, f"{label}: {trader.err[-10:]}"
+        for _ in range(2):
+            trader = Background(tmp_path, "run", "--exchange", url, **keys(key_id, key_file))
+            trader.wait_for(TRADED)
+            time.sleep(chance.random())  # the moment of the kill is what is drawn
+            trader.kill_9()
+        found = assert_true_at_the_end(tmp_path, url, key_id, key_file)
+        assert found["orders"]
+    finally:
+        exchange.interrupt()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_the_exchange_killed_under_a_running_trader_comes_back_from_its_journal(tmp_path: Path) -> None:
+    exchange, url, key_id, key_file = start_exchange(tmp_path, "--port", "0", "--markets", "15", "--seed", str(SEED))
+    port = url.rsplit(":", 1)[1]
+    trader = Background(tmp_path, "run", "--exchange", url, **keys(key_id, key_file))
+    try:
+        for _ in range(2):
+            trader.wait_for(TRADED)
+            time.sleep(1.5)
+            exchange.kill_9()
+            exchange, *_ = start_exchange(tmp_path, "--port", port, "--markets", "15", "--seed", str(SEED))
+        time.sleep(5)
+        assert trader.interrupt() == 0, trader.out[-3:] + trader.err[-20:]
+        assert_true_at_the_end(tmp_path, url, key_id, key_file)
+    finally:
+        trader.kill_9()
+        exchange.interrupt()
