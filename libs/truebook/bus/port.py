@@ -1,12 +1,17 @@
 """The bus's port: topics of keyed records, consumer groups, commits. The in-process bus and Kafka fulfil it alike.
 
-Promises (the contract suite in ``tests/integration/bus_contract.py`` holds every implementation to them):
+Promises (the contract suite in ``tests/integration/bus/bus_contract.py`` holds every implementation to them):
 - records of one key are delivered in the order in which they were published;
 - at-least-once: a record that was not committed is delivered again to the next member of the group;
 - a group's members share the partitions; a new member takes some over, and nothing is lost or skipped;
 - a group starts where its topics' ``start_at`` says; ``END`` topics start at the end at *every* assignment;
 - a *pipeline* group exerts back-pressure on publishers, an *observer* group never does: it lags on a bounded log and
-  gets a counted gap mark (``Record.missed``) when the log has moved past it.
+  gets a counted gap mark (``Record.missed``) when the log has moved past it;
+- no task awaits publishing to a topic that the same task reads as a pipeline group: with both full it would wait for
+  itself. The in-process bus detects it and raises.
+
+``Record.missed`` also counts what a bus has coalesced away for a slow pipeline group, on the topics where newer records
+make older ones worthless (``orderbook``, ``observations``); on compacted topics nothing counts as missed.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ class BusClosed(BusError):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One record; ``missed`` counts records that the log dropped before it (observer groups only)."""
+    """One record; ``missed`` counts records of its partition that were dropped or coalesced away right before it."""
 
     topic: str
     partition: int
@@ -46,7 +51,11 @@ class Partition(msgspec.Struct, frozen=True, order=True):
 
 
 class Rebalance(Protocol):
-    """What a consumer's owner wants to know about its partitions. Both are awaited before records flow."""
+    """What a consumer's owner wants to know about its partitions. Both are awaited before records flow.
+
+    ``revoked`` may come while a batch is being handled, and while it is awaited commits of these partitions still
+    count. It is not called when the consumer closes. What a callback raises is raised by the next ``poll``.
+    """
 
     async def assigned(self, partitions: frozenset[Partition]) -> None: ...
     async def revoked(self, partitions: frozenset[Partition]) -> None: ...
@@ -60,7 +69,10 @@ class BusConsumer(Protocol):
         ...
 
     async def commit(self, offsets: dict[Partition, int]) -> None:
-        """Store, per partition, the offset of the next record to be delivered."""
+        """Store, per partition, the offset of the next record to be delivered.
+
+        A partition that this member has lost meanwhile is left out silently: its new owner handles those records again.
+        """
         ...
 
     async def lag(self) -> dict[str, int]:

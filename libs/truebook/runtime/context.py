@@ -9,6 +9,7 @@ from typing import Any
 from truebook.bus.port import Bus
 from truebook.clock import Clock
 from truebook.messages.envelope import Source
+from truebook.runtime.correlation import Correlations
 from truebook.runtime.metrics import Metrics
 
 
@@ -21,6 +22,7 @@ class Context:
     """The surroundings of a service. ``log`` is a structlog logger already bound to the service's name.
 
     ``crash`` marks the labelled points at which crash tests kill the process; it does nothing otherwise.
+    All services of one process share ``correlations``, so that a log line of the last names the root of the first.
     """
 
     service: str
@@ -32,3 +34,4 @@ class Context:
     metrics: Metrics
     log: Any
     crash: Callable[[str], None] = field(default=no_crash)
+    correlations: Correlations = field(default_factory=Correlations)

@@ -12,15 +12,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from truebook.bus.port import BusConsumer, Partition, Rebalance, Record
-from truebook.messages.codec import DecodeError, decode
-from truebook.messages.envelope import Message
-from truebook.messages.topics import Topic
+from truebook.runtime.attempt import attempt, pause
+from truebook.runtime.consumer import Consumer, Incoming
 from truebook.runtime.context import Context
-from truebook.runtime.dead_letters import publish_dead_letter
 
 STOP_WITHIN_S = 5.0
 
@@ -37,137 +34,8 @@ class Frame(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A decoded record. With ``manual`` commits the handler calls ``done()`` once its effect is there."""
-
-    record: Record
-    message: Message
-    done: Callable[[], None]
-
-
-async def pause(stop: asyncio.Event, context: Context, seconds: float) -> None:
-    """Sleep on the context's clock, but wake at once when ``stop`` is set."""
-    sleeper = asyncio.ensure_future(context.clock.sleep(seconds))
-    stopper = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((sleeper, stopper), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sleeper, stopper):
-            task.cancel()
-
-
-class _Progress:
-    """The commit position of one partition: the lowest offset that is not done yet."""
-
-    def __init__(self) -> None:
-        self._open: set[int] = set()
-        self._next = -1
-        self.committed = -1
-
-    def took(self, offset: int) -> None:
-        self._open.add(offset)
-        self._next = max(self._next, offset + 1)
-
-    def done(self, offset: int) -> None:
-        self._open.discard(offset)
-
-    def position(self) -> int:
-        return min(self._open) if self._open else self._next
-
-
-class Consumer:
-    """Reads topics as a member of a group and hands batches of decoded messages to ``handle``.
-
-    Offsets are committed after the effect: when ``handle`` has returned, or, with ``manual``, when each message's
-    ``done`` was called. Commits go out about once a second and at the end. Undecodable records become dead letters.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        group: str,
-        topics: Sequence[Topic],
-        handle: Callable[[Sequence[Incoming]], Awaitable[None]],
-        *,
-        observer: bool = False,
-        manual: bool = False,
-        rebalance: Rebalance | None = None,
-        max_records: int = 500,
-        poll_s: float = 0.25,
-        commit_every_s: float = 1.0,
-        missed: Callable[[int], None] | None = None,
-    ) -> None:
-        self.name = group
-        self._context = context
-        self._topics = {topic.name: topic for topic in topics}
-        self._handle = handle
-        self._observer = observer
-        self._manual = manual
-        self._rebalance = rebalance
-        self._max_records = max_records
-        self._poll_s = poll_s
-        self._commit_every_us = int(commit_every_s * 1e6)
-        self._missed = missed
-        self._progress: dict[Partition, _Progress] = {}
-        self._joined = False
-
-    def not_ready(self) -> str | None:
-        return None if self._joined else f"{self.name} has not joined its group"
-
-    async def run(self, stop: asyncio.Event) -> None:
-        consumer = await self._context.bus.consumer(
-            self.name, tuple(self._topics.values()), observer=self._observer, rebalance=self._rebalance
-        )
-        self._joined = True
-        committed_us = self._context.clock.monotonic_us()
-        try:
-            while not stop.is_set():
-                records = await consumer.poll(self._max_records, self._poll_s)
-                if records:
-                    await self._take(records)
-                if self._context.clock.monotonic_us() - committed_us >= self._commit_every_us:
-                    await self._commit(consumer)
-                    committed_us = self._context.clock.monotonic_us()
-        finally:
-            self._joined = False
-            await self._commit(consumer)
-            await consumer.close()
-
-    async def _take(self, records: Sequence[Record]) -> None:
-        batch: list[Incoming] = []
-        for record in records:
-            progress = self._progress.setdefault(Partition(record.topic, record.partition), _Progress())
-            progress.took(record.offset)
-            if record.missed and self._missed is not None:
-                self._missed(record.missed)
-            try:
-                message = decode(self._topics[record.topic], record.value)
-            except DecodeError as error:
-                await publish_dead_letter(
-                    self._context, origin=record.topic, key=record.key, payload=record.value,
-                    reason=error.reason, detail=error.detail,
-                )  # fmt: skip
-                progress.done(record.offset)
-                continue
-            batch.append(Incoming(record, message, lambda p=progress, o=record.offset: p.done(o)))  # type: ignore[misc]
-        self._context.metrics.consumed(self.name, len(batch))
-        if batch:
-            await self._handle(batch)
-            if not self._manual:
-                for incoming in batch:
-                    incoming.done()
-
-    async def _commit(self, consumer: BusConsumer) -> None:
-        offsets = {
-            partition: progress.position()
-            for partition, progress in self._progress.items()
-            if progress.position() > progress.committed
-        }
-        if offsets:
-            await consumer.commit(offsets)
-            for partition, offset in offsets.items():
-                self._progress[partition].committed = offset
+class FrameEnded(RuntimeError):
+    """A frame returned although nobody had told it to stop: a service that goes on without it would be half dead."""
 
 
 class Periodic:
@@ -189,13 +57,9 @@ class Periodic:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            try:
-                await self._action()
-                self._failing = None
-            except Exception as error:
-                if not getattr(error, "retry", False):
-                    raise
-                self._failing = f"{self.name}: {error}"
+            error = await attempt(self._action)
+            self._failing = None if error is None else f"{self.name}: {error}"
+            if error is not None:
                 self._context.metrics.failed(self.name, type(error).__name__)
                 self._context.log.warning("retrying", part=self.name, error=str(error))
             await pause(stop, self._context, self._every_s * (1 + self._jitter * self._random.random()))
@@ -236,15 +100,10 @@ class Feed:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            try:
-                await self._session(stop, self)
-                if stop.is_set():
-                    return
-                self._down = "the session ended"
-            except Exception as error:
-                if not getattr(error, "retry", False):
-                    raise
-                self._down = str(error) or type(error).__name__
+            error = await attempt(partial(self._session, stop, self))
+            if stop.is_set():
+                return
+            self._down = "the session ended" if error is None else str(error) or type(error).__name__
             self._context.metrics.failed(self.name, "reconnect")
             self._context.log.warning("reconnecting", part=self.name, reason=self._down, delay_s=self._delay_s)
             await pause(stop, self._context, self._delay_s * (0.5 + self._random.random() / 2))
@@ -252,25 +111,49 @@ class Feed:
 
 
 class Service:
-    """Frames under one task group; ``run`` returns after a graceful stop and raises what made a frame fail."""
+    """Frames under one task group; ``run`` returns after a graceful stop and raises what made a frame fail.
 
-    def __init__(self, context: Context, frames: Sequence[Frame]) -> None:
+    When a frame fails, the others are cancelled at once: their commits are what they had done. When ``stop`` is set,
+    all have ``stop_within_s`` to drain, commit and flush; who is late is cancelled.
+    """
+
+    def __init__(self, context: Context, frames: Sequence[Frame], *, stop_within_s: float = STOP_WITHIN_S) -> None:
         self.context = context
         self.name = context.service
         self.frames = tuple(frames)
+        self._stop_within_s = stop_within_s
 
     def not_ready(self) -> list[str]:
         """Every reason why this service can't do its work now; empty is ready."""
         return [reason for frame in self.frames if (reason := frame.not_ready()) is not None]
 
     async def run(self, stop: asyncio.Event) -> None:
+        """Run all frames until ``stop``; a single failure is raised as itself, several as their group."""
+        try:
+            await self._run(stop)
+        except BaseExceptionGroup as failures:
+            if len(failures.exceptions) == 1:
+                raise failures.exceptions[0] from None
+            raise
+
+    async def _run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(frame.run(stop), name=f"{self.name}:{frame.name}") for frame in self.frames]
+            tasks = [
+                group.create_task(self._keep(frame, stop), name=f"{self.name}:{frame.name}") for frame in self.frames
+            ]
             await stop.wait()
-            _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
+            if not tasks:
+                return
+            _, late = await asyncio.wait(tasks, timeout=self._stop_within_s)
             for task in late:
                 self.context.log.warning("stopped by force", part=task.get_name())
                 task.cancel()
 
+    @staticmethod
+    async def _keep(frame: Frame, stop: asyncio.Event) -> None:
+        await frame.run(stop)
+        if not stop.is_set():
+            raise FrameEnded(f"{frame.name} ended by itself")
 
-__all__ = ["Consumer", "Feed", "Frame", "Incoming", "Periodic", "Service", "pause"]
+
+__all__ = ["Consumer", "Feed", "Frame", "FrameEnded", "Incoming", "Periodic", "Service", "pause"]

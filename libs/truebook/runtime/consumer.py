@@ -1,0 +1,216 @@
+"""The frame ``Consumer``: decode → handle → (publish) → commit.
+
+Its promise is at-least-once: an offset is committed only after the effect of its record, and before a partition is
+given up. A record may be handled again after a crash or a rebalance; effects are idempotent by their ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from truebook.bus.port import BusClosed, BusConsumer, Partition, Rebalance, Record
+from truebook.messages.codec import DecodeError, decode
+from truebook.messages.envelope import Message
+from truebook.messages.topics import Topic
+from truebook.runtime.attempt import attempt, pause
+from truebook.runtime.context import Context
+from truebook.runtime.dead_letters import publish_dead_letter
+
+FIRST_RETRY_S = 0.1
+MOST_RETRY_S = 5.0
+COMMIT_EVERY_RECORDS = 2_000
+"""A fast reader commits earlier than its interval: what is not committed counts against the bus's bounds."""
+
+
+class Progress:
+    """The commit position of one partition: the lowest offset that is not done yet."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._next = -1
+        self.committed = -1
+
+    def took(self, offset: int) -> None:
+        self._open.add(offset)
+        self._next = max(self._next, offset + 1)
+
+    def done(self, offset: int) -> None:
+        self._open.discard(offset)
+
+    def is_open(self, offset: int) -> bool:
+        return offset in self._open
+
+    def position(self) -> int:
+        return min(self._open) if self._open else self._next
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A decoded record. With ``manual`` commits the handler calls ``done()`` once its effect is there."""
+
+    record: Record
+    message: Message
+    done: Callable[[], None]
+
+
+class Consumer:
+    """Reads topics as a member of a group and hands batches of decoded messages to ``handle``.
+
+    Offsets are committed after the effect: when ``handle`` has returned, or, with ``manual``, when each message's
+    ``done`` was called. Commits go out about once a second, before partitions are given up, and at the end.
+    Undecodable records become dead letters.
+
+    A handler's error that says ``retry`` leads to the same batch again after a growing delay, without what is done and
+    without what now belongs to another member; any other error ends the frame. ``rebalance`` is told of assignments
+    before records flow, and of revocations before this frame commits what the revoked partitions have reached.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        group: str,
+        topics: Sequence[Topic],
+        handle: Callable[[Sequence[Incoming]], Awaitable[None]],
+        *,
+        observer: bool = False,
+        manual: bool = False,
+        rebalance: Rebalance | None = None,
+        max_records: int = 500,
+        poll_s: float = 0.25,
+        commit_every_s: float = 1.0,
+        missed: Callable[[int], None] | None = None,
+    ) -> None:
+        self.name = group
+        self._context = context
+        self._topics = {topic.name: topic for topic in topics}
+        self._handle = handle
+        self._observer = observer
+        self._manual = manual
+        self._rebalance = rebalance
+        self._max_records = max_records
+        self._poll_s = poll_s
+        self._commit_every_us = int(commit_every_s * 1e6)
+        self._missed = missed
+        self._consumer: BusConsumer | None = None
+        self._progress: dict[Partition, Progress] = {}
+        self._taken = 0
+        self._down: str | None = "has not joined its group"
+
+    def not_ready(self) -> str | None:
+        return None if self._down is None else f"{self.name}: {self._down}"
+
+    async def assigned(self, partitions: frozenset[Partition]) -> None:
+        """Start these partitions anew (called by the bus)."""
+        for partition in partitions:
+            self._progress.pop(partition, None)
+        if self._rebalance is not None:
+            await self._rebalance.assigned(partitions)
+
+    async def revoked(self, partitions: frozenset[Partition]) -> None:
+        """Commit what these partitions have reached and forget them (called by the bus).
+
+        A batch in the handler is not waited for: its records go to the next owner again.
+        """
+        if self._rebalance is not None:
+            await self._rebalance.revoked(partitions)
+        try:
+            await self._commit(partitions)
+        finally:
+            for partition in partitions:
+                self._progress.pop(partition, None)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        consumer = await self._context.bus.consumer(
+            self.name, tuple(self._topics.values()), observer=self._observer, rebalance=self
+        )
+        self._consumer, self._down = consumer, None
+        try:
+            await self._read(consumer, stop)
+        finally:
+            try:
+                with suppress(BusClosed):
+                    await self._commit()  # what is done stays done, also when the next batch has failed
+            finally:
+                self._consumer, self._down = None, "has left its group"
+                await consumer.close()
+
+    async def _read(self, consumer: BusConsumer, stop: asyncio.Event) -> None:
+        clock = self._context.clock
+        committed_us = clock.monotonic_us()
+        while not stop.is_set():
+            records = await consumer.poll(self._max_records, self._poll_s)
+            if records:
+                self._taken += len(records)
+                await self._work(await self._decode(records), stop)
+            if self._taken >= COMMIT_EVERY_RECORDS or clock.monotonic_us() - committed_us >= self._commit_every_us:
+                await self._commit()
+                self._taken, committed_us = 0, clock.monotonic_us()
+
+    async def _decode(self, records: Sequence[Record]) -> list[Incoming]:
+        batch: list[Incoming] = []
+        taken = [(record, self._progress.setdefault(_partition(record), Progress())) for record in records]
+        for record, progress in taken:
+            progress.took(record.offset)
+        for record, progress in taken:
+            if record.missed and self._missed is not None:
+                self._missed(record.missed)
+            try:
+                message = decode(self._topics[record.topic], record.value)
+            except DecodeError as error:
+                await publish_dead_letter(
+                    self._context, origin=record.topic, key=record.key, payload=record.value,
+                    reason=error.reason, detail=error.detail,
+                )  # fmt: skip
+                progress.done(record.offset)
+                continue
+            self._context.correlations.root(message)
+            batch.append(Incoming(record, message, lambda p=progress, o=record.offset: p.done(o)))  # type: ignore[misc]
+        self._context.metrics.consumed(self.name, len(batch))
+        return batch
+
+    async def _work(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
+        """Hand the batch over until it is handled; ends early, with the rest not done, when ``stop`` is set."""
+        delay_s = FIRST_RETRY_S
+        while batch:
+            error = await attempt(partial(self._handle, batch))
+            if error is None:
+                self._down = None
+                if not self._manual:
+                    for incoming in batch:
+                        incoming.done()
+                return
+            self._down = str(error) or type(error).__name__
+            self._context.metrics.failed(self.name, type(error).__name__)
+            self._context.log.warning("retrying", part=self.name, error=self._down, delay_s=delay_s)
+            await pause(stop, self._context, delay_s)
+            if stop.is_set():
+                return
+            delay_s = min(delay_s * 2, MOST_RETRY_S)
+            batch = [incoming for incoming in batch if self._still_to_do(incoming.record)]
+        self._down = None
+
+    def _still_to_do(self, record: Record) -> bool:
+        progress = self._progress.get(_partition(record))
+        return progress is not None and progress.is_open(record.offset)
+
+    async def _commit(self, partitions: frozenset[Partition] | None = None) -> None:
+        if self._consumer is None:
+            return
+        moved = {
+            partition: progress
+            for partition, progress in self._progress.items()
+            if (partitions is None or partition in partitions) and progress.position() > progress.committed
+        }
+        offsets = {partition: progress.position() for partition, progress in moved.items()}
+        if offsets:
+            await self._consumer.commit(offsets)
+            for partition, progress in moved.items():
+                progress.committed = offsets[partition]
+
+
+def _partition(record: Record) -> Partition:
+    return Partition(record.topic, record.partition)
