@@ -81,12 +81,12 @@ class Breaker:
         self._circuits.pop(key, None)
 
     def _count(self, circuit: _Circuit, times: deque[int], limit: int, now_us: int) -> bool:
-        times.append(now_us)
-        while times[0] <= now_us - self._window_us or (limit and len(times) > limit):
-            times.popleft()
-        if circuit.opened_us is not None and circuit.probe_us is None:
+        if limit == 0 or (circuit.opened_us is not None and circuit.probe_us is None):
             return False
-        if circuit.probe_us is None and (limit == 0 or len(times) < limit):
+        times.append(now_us)
+        while times[0] <= now_us - self._window_us:
+            times.popleft()
+        if circuit.probe_us is None and len(times) < limit:
             return False
         circuit.errors.clear()
         circuit.slows.clear()

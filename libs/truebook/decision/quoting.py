@@ -1,0 +1,111 @@
+"""Two-sided quotes from a probability.
+
+The probability is the one float; it becomes an integer fair price in millionths of a dollar at once (a centi-cent is
+100 of them). A bid must lie below fair − edge − fee, an ask above fair + edge + fee; within that bound the price rule
+chooses. The fee is the maker's for rules that rest, the taker's for ``cross`` and ``mid`` (which may take).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from truebook.decision.prices import Grid, Top, is_post_only, price_for
+from truebook.decision.sizing import own_price_cc, size_order
+from truebook.decision.strategy import MILLION, PriceRule, Strategy
+from truebook.messages.actions import Target
+from truebook.messages.envelope import BookSide
+from truebook.messages.observations import Observation
+from truebook.money import ONE_DOLLAR_CC, ceil_div
+from truebook.venue.grid import round_down, round_up, tick_above, tick_below
+
+_PPM_PER_CC = MILLION // ONE_DOLLAR_CC
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """One side's answer: a target with its expected gain per contract, or neither."""
+
+    target: Target | None
+    edge_cc: int
+    has_edge: bool
+
+
+def fair_ppm(probability: float) -> int:
+    """Turn a probability into the fair price in millionths of a dollar; raises ``ValueError`` outside 0..1."""
+    if not 0.0 <= probability <= 1.0:
+        raise ValueError(f"a probability lies in 0..1, got {probability!r}")
+    return round(probability * MILLION)
+
+
+def quote(side: BookSide, fair: int, observation: Observation, top: Top, strategy: Strategy) -> Quote:
+    """Quote one side around the fair price (``fair_ppm``)."""
+    rule, grid = strategy.price_rule, observation.price_ranges
+    rate_ppm = observation.maker_rate_ppm if is_post_only(rule) else observation.taker_rate_ppm
+    wanted_cc = price_for(side, rule, top, grid)
+    price_cc = (
+        None if wanted_cc is None else _within(side, wanted_cc, rule, grid, (fair, strategy.min_edge_cc, rate_ppm))
+    )
+    if price_cc is None:
+        return Quote(None, 0, False)
+    gain = gain_ppm(side, price_cc, fair, rate_ppm)
+    size_centi = size_order(
+        side,
+        price_cc,
+        _kelly_centi(side, price_cc, gain, observation, strategy),
+        position_centi=observation.position_centi,
+        cash_micros=observation.cash_micros,
+        cash_share_ppm=strategy.cash_share_ppm,
+        fee_rate_ppm=observation.taker_rate_ppm,
+        max_position_centi=strategy.max_position_centi,
+    )
+    if size_centi == 0:
+        return Quote(None, 0, True)
+    target = Target(book_side=side, price_cc=price_cc, size_centi=size_centi, post_only=is_post_only(rule))
+    return Quote(target, gain // _PPM_PER_CC, True)
+
+
+def gain_ppm(side: BookSide, price_cc: int, fair: int, rate_ppm: int) -> int:
+    """Expected gain of one contract in millionths of a dollar: fair − price − fee for a bid, mirrored for an ask."""
+    fee = ceil_div(rate_ppm * price_cc * (ONE_DOLLAR_CC - price_cc), ONE_DOLLAR_CC**2)
+    paid = price_cc * _PPM_PER_CC
+    return (fair - paid if side is BookSide.BID else paid - fair) - fee
+
+
+def _within(side: BookSide, wanted_cc: int, rule: PriceRule, grid: Grid, terms: tuple[int, int, int]) -> int | None:
+    """The wanted price if its gain is enough; else the nearest less eager one that gains enough; null without one.
+
+    A rule that crosses has no second choice: it takes at that price or not at all. Some gain is always needed, so
+    that our own bid and ask can never meet.
+    """
+    fair, min_edge_cc, rate_ppm = terms
+    needed = max(1, min_edge_cc * _PPM_PER_CC)
+
+    def enough(price_cc: int) -> bool:
+        return gain_ppm(side, price_cc, fair, rate_ppm) >= needed
+
+    if enough(wanted_cc):
+        return wanted_cc
+    if rule is PriceRule.CROSS:
+        return None
+    is_bid = side is BookSide.BID
+    # Start where it would be right without a fee, then step over the fee (at most 2 cents of it).
+    bound_cc = (fair - needed) // _PPM_PER_CC if is_bid else ceil_div(fair + needed, _PPM_PER_CC)
+    price_cc = round_down(min(bound_cc, wanted_cc), grid) if is_bid else round_up(max(bound_cc, wanted_cc), grid)
+    while price_cc is not None and not enough(price_cc):
+        price_cc = tick_below(price_cc, grid) if is_bid else tick_above(price_cc, grid)
+    return price_cc
+
+
+def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observation, strategy: Strategy) -> int:
+    """Size before caps: the staked part of the Kelly bet on available cash, at most the largest quote.
+
+    Kelly, for a contract that pays $1 and costs c with fees: stake the share gain / ($1 − c) of the cash. A position
+    that the order would close needs no stake and is added.
+    """
+    largest_centi = strategy.sizes_centi[-1]
+    if strategy.kelly_fraction_ppm == 0:
+        return largest_centi
+    own_cc = own_price_cc(side, price_cc)
+    odds = max(1, MILLION - own_cc * _PPM_PER_CC)
+    stake_micros = observation.cash_micros * strategy.kelly_fraction_ppm * max(0, gain) // (MILLION * odds)
+    held_centi = max(0, observation.position_centi if side is BookSide.ASK else -observation.position_centi)
+    return min(largest_centi, stake_micros // own_cc + held_centi)
