@@ -1,0 +1,141 @@
+"""What one connection is subscribed to, its sequence numbers, and which commands are to be sent next. No I/O.
+
+The exchange numbers frames per subscription (``sid``); a confirmed command consumes a number too. Books and trades of
+the followed markets are two subscriptions whose market lists are kept alike; the life cycle of all markets is a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal
+
+from truebook.book.sequence import Sequence as SequenceNumbers
+from truebook.kalshi.commands import add_markets, delete_markets, get_snapshot, subscribe
+
+BOOKS: Final = "orderbook_delta"
+TRADES: Final = "trade"
+LIFECYCLE: Final = "market_lifecycle_v2"
+MOST_PER_COMMAND: Final = 500
+
+
+class _Ask:
+    """A book that is due from the exchange."""
+
+    __slots__ = ("count", "since_us")
+
+    def __init__(self, count: int, since_us: int) -> None:
+        self.count = count
+        self.since_us = since_us
+
+
+class Subscription:
+    """State of one connection; ``take_commands`` hands out what is to be sent."""
+
+    def __init__(self, ask_again_us: int, most_asks: int) -> None:
+        self._ask_again_us = ask_again_us
+        self._most_asks = most_asks
+        self._commands: list[str] = []
+        self._last_id = 0
+        self._sids: dict[str, int] = {}
+        self._sequences: dict[int, SequenceNumbers] = {}
+        self._told: dict[str, set[str]] = {}
+        self._asks: dict[str, _Ask] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self.subscribe_ids: set[int] = set()
+        self._command(subscribe(self._next_id(is_subscribe=True), (LIFECYCLE,)))
+
+    def take_commands(self) -> list[str]:
+        commands, self._commands = self._commands, []
+        return commands
+
+    def channel_of(self, sid: int | None) -> str | None:
+        return next((channel for channel, known in self._sids.items() if known == sid), None)
+
+    def is_books(self, sid: int | None) -> bool:
+        return sid is not None and sid == self._sids.get(BOOKS)
+
+    def confirmed(self, channel: str, sid: int, now_us: int) -> None:
+        """The exchange gave a channel its sid; changes of the market list that waited for it go out."""
+        self._sids[channel] = sid
+        self._sync(now_us)
+
+    def take_seq(self, sid: int, seq: int) -> Literal["next", "gap", "old"]:
+        numbers = self._sequences.get(sid)
+        if numbers is None:
+            numbers = self._sequences[sid] = SequenceNumbers()
+        return numbers.take(seq)
+
+    def want(self, tickers: frozenset[str], now_us: int) -> None:
+        """State the markets to be subscribed to from now on; ``now_us`` is monotonic, as everywhere here."""
+        self._wanted = tickers
+        self._sync(now_us)
+
+    def ask(self, tickers: Iterable[str], now_us: int) -> None:
+        """Ask for whole books, those already due included."""
+        sid = self._sids.get(BOOKS)
+        asked = sorted(set(tickers) & self._wanted)
+        for ticker in asked:
+            ask = self._asks.setdefault(ticker, _Ask(0, now_us))
+            ask.count, ask.since_us = ask.count + 1, now_us
+        if sid is not None:
+            for part in _parts(asked):
+                self._command(get_snapshot(self._next_id(), sid, part))
+
+    def ask_again(self, missing: Iterable[str], now_us: int) -> bool:
+        """Ask again for missing books that are overdue; answers false when one was asked for too often."""
+        overdue = []
+        for ticker in missing:
+            ask = self._asks.get(ticker)
+            if ask is None or now_us - ask.since_us >= self._ask_again_us:
+                overdue.append(ticker)
+                if ask is not None and ask.count >= self._most_asks:
+                    return False
+        if overdue:
+            self.ask(overdue, now_us)
+        return True
+
+    def arrived(self, ticker: str) -> None:
+        """A usable book of the market came."""
+        self._asks.pop(ticker, None)
+
+    def _sync(self, now_us: int) -> None:
+        """Bring the market lists of both subscriptions to what is wanted, as far as their sids are known."""
+        if not self._told:
+            if self._wanted:
+                self._told = {BOOKS: set(self._wanted), TRADES: set(self._wanted)}
+                self._expect(self._wanted, now_us)
+                tickers = tuple(sorted(self._wanted))
+                self._command(subscribe(self._next_id(is_subscribe=True), (BOOKS, TRADES), tickers))
+            return
+        for channel, told in self._told.items():
+            sid = self._sids.get(channel)
+            if sid is None:
+                continue
+            added, removed = self._wanted - told, told - self._wanted
+            for part in _parts(sorted(added)):
+                self._command(add_markets(self._next_id(), sid, part))
+            for part in _parts(sorted(removed)):
+                self._command(delete_markets(self._next_id(), sid, part))
+            if channel == BOOKS:
+                self._expect(added, now_us)
+            told |= added
+            told -= removed
+
+    def _expect(self, tickers: Iterable[str], now_us: int) -> None:
+        """The exchange sends a first book for each added market by itself."""
+        for ticker in tickers:
+            self._asks[ticker] = _Ask(0, now_us)
+
+    def _next_id(self, *, is_subscribe: bool = False) -> int:
+        self._last_id += 1
+        if is_subscribe:
+            self.subscribe_ids.add(self._last_id)
+        return self._last_id
+
+    def _command(self, text: str) -> None:
+        self._commands.append(text)
+
+
+def _parts(tickers: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(tickers), MOST_PER_COMMAND):
+        yield tuple(tickers[start : start + MOST_PER_COMMAND])
