@@ -157,6 +157,8 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
     sid: int | None
     seq: int | None
     received_us: int
+    sent_us: int | None = None
+    """The exchange's clock when it sent the frame (null before October 2026): all earlier frames of ``sid`` are in."""
 
 
 class Subscribed(StreamEvent, frozen=True, kw_only=True):
@@ -217,6 +219,8 @@ class TradeFrame(StreamEvent, frozen=True, kw_only=True):
     size_centi: int
     taker_side: BookSide
     exchange_us: int
+    block: bool = False
+    """Matched off the book: it says nothing about who was next in the queue."""
 
 
 class LifecycleFrame(StreamEvent, frozen=True, kw_only=True):

@@ -1,0 +1,133 @@
+"""Signatures of requests: RSA-PSS (SHA-256, salt as long as the digest) and Ed25519, over ``ts_ms + METHOD + path``.
+
+The path starts at the root (``/trade-api/v2/...``) and has no query; host and body are not signed (kalshi-api, section
+1.2). A key is read from a file that only its owner (and group, as Kubernetes mounts secrets) may read. No key and no
+signature is ever logged or put into an error text.
+"""
+
+from __future__ import annotations
+
+import base64
+import stat
+from pathlib import Path
+from typing import Final, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from truebook.kalshi.hosts import check_market_data_only
+
+KEY_HEADER: Final = "KALSHI-ACCESS-KEY"
+TIMESTAMP_HEADER: Final = "KALSHI-ACCESS-TIMESTAMP"
+SIGNATURE_HEADER: Final = "KALSHI-ACCESS-SIGNATURE"
+LEAST_RSA_BITS: Final = 2048
+
+
+class KeyRefused(ValueError):
+    """A private key that can't or must not be used; the text says which file and what to do."""
+
+
+class Signer(Protocol):
+    """Signs requests with one key."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        """The three authentication headers of a request at exchange time ``now_ms``; ``path`` without query."""
+        ...
+
+
+class _KeySigner:
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        signature = self._sign(f"{now_ms}{method}{path}".encode())
+        return {
+            KEY_HEADER: self.key_id,
+            TIMESTAMP_HEADER: str(now_ms),
+            SIGNATURE_HEADER: base64.b64encode(signature).decode(),
+        }
+
+    def _sign(self, message: bytes) -> bytes:
+        raise NotImplementedError
+
+
+class RsaSigner(_KeySigner):
+    """RSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes."""
+
+    def __init__(self, key_id: str, key: RSAPrivateKey) -> None:
+        super().__init__(key_id)
+        self._key = key
+        self._padding = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
+
+    def _sign(self, message: bytes) -> bytes:
+        return self._key.sign(message, self._padding, hashes.SHA256())
+
+
+class Ed25519Signer(_KeySigner):
+    """Raw Ed25519."""
+
+    def __init__(self, key_id: str, key: Ed25519PrivateKey) -> None:
+        super().__init__(key_id)
+        self._key = key
+
+    def _sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+class StubSigner:
+    """Signs nothing: for exchanges inside this process that check no signature."""
+
+    def __init__(self, key_id: str = "stub") -> None:
+        self.key_id = key_id
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        return {KEY_HEADER: self.key_id, TIMESTAMP_HEADER: str(now_ms), SIGNATURE_HEADER: "stub"}
+
+
+class MarketDataSigner:
+    """A production key, restricted to the upgrade of the market-data WebSocket; all else raises ``HostRefused``."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    @property
+    def key_id(self) -> str:
+        return self._signer.key_id
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        check_market_data_only(method, path)
+        return self._signer.headers(method, path, now_ms)
+
+
+def load_signer(key_id: str, pem_file: Path) -> Signer:
+    """Read a private key in PEM (RSA or Ed25519, no passphrase) and make its signer; raises ``KeyRefused``."""
+    if not key_id.strip():
+        raise KeyRefused("the key id is empty; it is the UUID that the exchange shows beside the key")
+    try:
+        mode = pem_file.stat().st_mode
+        pem = pem_file.read_bytes()
+    except OSError as error:
+        raise KeyRefused(f"{pem_file}: can't read the private key: {error.strerror}") from error
+    if mode & stat.S_IRWXO or mode & stat.S_IWGRP:
+        raise KeyRefused(
+            f"{pem_file}: others may access the private key (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {pem_file}"
+        )
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError as error:
+        raise KeyRefused(f"{pem_file}: the private key has a passphrase; store it without one") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyRefused(f"{pem_file}: not a private key in PEM format") from error
+    if isinstance(key, RSAPrivateKey):
+        if key.key_size < LEAST_RSA_BITS:
+            raise KeyRefused(f"{pem_file}: RSA key of {key.key_size} bits; at least {LEAST_RSA_BITS} are needed")
+        return RsaSigner(key_id, key)
+    if isinstance(key, Ed25519PrivateKey):
+        return Ed25519Signer(key_id, key)
+    raise KeyRefused(f"{pem_file}: neither an RSA nor an Ed25519 key")
