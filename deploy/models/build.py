@@ -1,0 +1,186 @@
+"""Writes the shipped models, deterministically: `make models`, or `python deploy/models/build.py [FOLDER]`.
+
+Both read layout m1. Their numbers stand in the two tables below; a change of one is a change of the shipped files,
+which a test compares with what this script writes.
+
+* ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it: one tick better than
+  the best, never crossing, sized by a part of the Kelly bet. A probability was chosen over action ids because one
+  action id speaks of one side: a two-sided quote would take two observations, and the side that waits would be stale.
+* ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are seeded and stay as drawn; its
+  output layer is fitted by least squares to the scores of the heuristic below. It is an example of a network's form,
+  with normalisation inside the graph, not a source of profit.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from truebook.decision.strategy import Output, PriceRule, Strategy
+from truebook.features.layout import Layout, layout
+from truebook.models.metadata import ModelMetadata
+
+Array = npt.NDArray[np.float64]
+
+OPSET: Final = 17
+IR_VERSION: Final = 8
+"""Old enough for every ONNX Runtime that truebook supports."""
+
+MAKER_WEIGHTS: Final = {
+    "mid": 1.0,
+    "micro_minus_mid": 0.5 / 20,  # the feature is dollars × 20: half of the way from mid to microprice
+    "momentum": 0.1 / 10,  # the feature is dollars × 10: a tenth of the recent move goes on
+    "position": -0.04,  # lean against inventory: 1 cent at 10 contracts, 2 cents at 100
+}
+MAKER_BOUNDS: Final = (0.005, 0.995)
+MAKER_TERMS: Final = Strategy(
+    output=Output.YES_PROBABILITY,
+    price_rule=PriceRule.IMPROVE,
+    sizes_centi=(2_000,),
+    min_edge_cc=10,
+    kelly_fraction_ppm=250_000,
+    cash_share_ppm=50_000,
+    max_position_centi=10_000,
+)
+
+SMALL_SEED: Final = 20_241_209
+SMALL_HIDDEN: Final = 32
+SMALL_SAMPLES: Final = 4_000
+SMALL_DECIMALS: Final = 3
+"""Weights are rounded, so that another machine's last bits write the same file."""
+SMALL_TERMS: Final = Strategy(
+    output=Output.ACTION_LOGITS,
+    price_rule=PriceRule.CROSS,
+    sizes_centi=(500,),
+    cash_share_ppm=50_000,
+    max_position_centi=5_000,
+)
+
+
+def build_maker() -> Any:
+    """Write the market maker as a graph: fair = clip(features · weights)."""
+    m1 = layout("m1")
+    weights = np.zeros((len(m1), 1))
+    for name, weight in MAKER_WEIGHTS.items():
+        weights[m1.names.index(name), 0] = weight
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["raw"]),
+        helper.make_node("Clip", ["raw", "low", "high"], ["yes_probability"]),
+    ]
+    constants = {"weights": weights, "low": np.array(MAKER_BOUNDS[0]), "high": np.array(MAKER_BOUNDS[1])}
+    metadata = ModelMetadata(
+        name="maker",
+        layout=m1.name,
+        layout_hash=m1.hash,
+        trained="not trained: a heuristic, see deploy/models/build.py",
+        **msgspec.structs.asdict(MAKER_TERMS),
+    )
+    return _model(nodes, constants, metadata, m1)
+
+
+def build_small() -> Any:
+    """Write the small network: (features − mean) / scale, two tanh layers, five scores."""
+    m1 = layout("m1")
+    draw = random.Random(SMALL_SEED)
+    samples = _samples(m1, draw)
+    mean = np.round(samples.mean(axis=0), SMALL_DECIMALS)
+    scale = np.round(np.maximum(samples.std(axis=0), 0.05), SMALL_DECIMALS)
+    first, first_bias = _drawn_layer(draw, len(m1), SMALL_HIDDEN)
+    sharp = m1.names.index("position")
+    first[sharp, len(m1) :] = 6.0  # the units beyond one per feature tell long, short and flat apart
+    second, second_bias = _drawn_layer(draw, SMALL_HIDDEN, SMALL_HIDDEN)
+    hidden = np.tanh(np.tanh((samples - mean) / scale @ first + first_bias) @ second + second_bias)
+    design = np.hstack([hidden, np.ones((len(hidden), 1))])
+    ridge = design.T @ design + 0.1 * np.eye(design.shape[1])
+    fitted = np.round(np.linalg.solve(ridge, design.T @ _teacher(samples, m1)), SMALL_DECIMALS)
+    nodes = [
+        helper.make_node("Sub", ["features", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "scale"], ["normal"]),
+        helper.make_node("Gemm", ["normal", "first", "first_bias"], ["sum_1"]),
+        helper.make_node("Tanh", ["sum_1"], ["hidden_1"]),
+        helper.make_node("Gemm", ["hidden_1", "second", "second_bias"], ["sum_2"]),
+        helper.make_node("Tanh", ["sum_2"], ["hidden_2"]),
+        helper.make_node("Gemm", ["hidden_2", "last", "last_bias"], ["action_logits"]),
+    ]
+    constants = {
+        "mean": mean, "scale": scale, "first": first, "first_bias": first_bias, "second": second,
+        "second_bias": second_bias, "last": fitted[:-1], "last_bias": fitted[-1],
+    }  # fmt: skip
+    metadata = ModelMetadata(
+        name="small",
+        layout=m1.name,
+        layout_hash=m1.hash,
+        trained="least squares on the scores of a heuristic, see deploy/models/build.py",
+        **msgspec.structs.asdict(SMALL_TERMS),
+    )
+    return _model(nodes, constants, metadata, m1)
+
+
+def _teacher(samples: Array, m1: Layout) -> Array:
+    """Score HOLD, BUY_YES, SELL_YES, BUY_NO, SELL_NO: follow pressure when it pays the spread, else close."""
+    at = {name: samples[:, index] for index, name in enumerate(m1.names)}
+    pressure = 0.8 * at["imbalance_1"] + 0.6 * at["imbalance_3"] + 1.5 * at["micro_minus_mid"] + at["momentum"]
+    cost = 0.8 + 1.5 * at["spread"]
+    long, short = np.maximum(at["position"], 0), np.maximum(-at["position"], 0)
+    close = 1.5 * at["unrealised"] - 0.3
+    scores = [
+        np.zeros(len(samples)),
+        pressure - cost - 2.0 * long + short,
+        3.0 * long - 0.5 + close * (long > 0) - pressure - 2.0 * (long == 0),
+        -pressure - cost - 2.0 * short + long,
+        3.0 * short - 0.5 + close * (short > 0) + pressure - 2.0 * (short == 0),
+    ]
+    return np.stack(scores, axis=1)
+
+
+def _samples(m1: Layout, draw: random.Random) -> Array:
+    """Draw plausible feature vectors: each within its range, a third of them without a position."""
+    rows = [[draw.uniform(each.low, each.high) for each in m1.features] for _ in range(SMALL_SAMPLES)]
+    samples = np.array(rows)
+    held = [m1.names.index(name) for name in ("position", "exposure", "unrealised")]
+    samples[: SMALL_SAMPLES // 3, held] = 0.0
+    samples[:, held[0]] *= 0.6
+    for name, factor in (("spread", 0.4), ("micro_minus_mid", 0.4), ("momentum", 0.4), ("last_move", 0.3)):
+        samples[:, m1.names.index(name)] *= factor
+    return samples
+
+
+def _drawn_layer(draw: random.Random, inputs: int, outputs: int) -> tuple[Array, Array]:
+    """Draw weights and biases of a layer that is not trained: each unit passes its own input on, mixed with others."""
+    weights = [[draw.gauss(0.0, 0.08) + 0.5 * (row == column) for column in range(outputs)] for row in range(inputs)]
+    biases = [draw.gauss(0.0, 0.4) for _ in range(outputs)]
+    return np.round(np.array(weights), SMALL_DECIMALS), np.round(np.array(biases), SMALL_DECIMALS)
+
+
+def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata, m1: Layout) -> Any:
+    """Put a graph of one input and one output together, with its metadata, and check it."""
+    given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", len(m1)])
+    made = helper.make_tensor_value_info(metadata.output.value, TensorProto.FLOAT, ["batch", metadata.outputs])
+    tensors = [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, metadata.name, [given], [made], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="truebook")
+    model.ir_version = IR_VERSION
+    helper.set_model_props(model, metadata.to_properties())
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def main(folder: Path) -> None:
+    """Write both models into ``folder``."""
+    for model in (build_maker(), build_small()):
+        path = folder / f"{model.graph.name}.onnx"
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    shipped = Path(__file__).parents[2] / "libs" / "truebook" / "models" / "shipped"
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else shipped)
