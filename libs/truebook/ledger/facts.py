@@ -1,0 +1,89 @@
+"""Bringing what the exchange says into the ledger: facts are repeated until they are stored, never dropped.
+
+Every reader of the exchange (fill listener, reconciler, execution's look-ups) uses these same few calls, so that a fact
+means the same whoever heard it first. What happened before the account was opened is part of its opening balance and
+is left out: booking it would count it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from truebook.clock import Clock
+from truebook.ledger.port import Acknowledge, Close, LedgerError, LedgerStore, SettleFill
+from truebook.messages.ids import is_ours
+from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
+
+T = TypeVar("T")
+
+OPENED = "opened"
+"""Watermark that holds the exchange time at which the account was opened."""
+SWEPT = "swept"
+"""Watermark up to which every fill, order and settlement has been told to the ledger."""
+BEFORE_OPENING = "before_opening"
+"""Answer for news from before the account was opened: nothing is done."""
+
+CONFLICT_HOLD = "settlement_conflict"
+CONFLICT_OWNER = "ledger"
+
+FIRST_DELAY_S = 0.02
+MOST_DELAY_S = 1.0
+
+
+async def persist(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a verb until the store has taken it: safe, since every verb is idempotent by its id.
+
+    Raises what can't be mended by waiting (``StoreCorrupt``).
+    """
+    delay_s = FIRST_DELAY_S
+    while True:
+        try:
+            return await call()
+        except LedgerError as error:
+            if not error.retry:
+                raise
+        await clock.sleep(delay_s)
+        delay_s = min(2 * delay_s, MOST_DELAY_S)
+
+
+async def book_fill(ledger: LedgerStore, clock: Clock, fill: ExchangeFill, opened_us: int) -> str:
+    """Settle one fill; answers applied, parked, duplicate, conflict or ``before_opening``."""
+    if fill.created_us < opened_us:
+        return BEFORE_OPENING
+    settle = SettleFill(
+        trade_id=fill.trade_id, order_id=fill.exchange_order_id, ticker=fill.ticker, book_side=fill.book_side,
+        price_cc=fill.price_cc, size_centi=fill.size_centi, fee_micros=fill.fee_micros,
+    )  # fmt: skip
+    return await persist(clock, lambda: ledger.settle_fill(settle))
+
+
+async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, opened_us: int) -> str:
+    """Tell the ledger what the exchange shows of an order; answers the order's state, or ``before_opening``.
+
+    A terminal order is closed with its total; one that rests, or that is not ours, is acknowledged. An order with our
+    prefix that the ledger does not know is acknowledged too: the ledger books it as foreign and halts.
+    """
+    if order.created_us is not None and order.created_us < opened_us:
+        return BEFORE_OPENING
+    if order.status is not OrderStatus.RESTING and is_ours(order.client_order_id):
+        news = Close(
+            order_id=order.client_order_id, exchange_order_id=order.exchange_order_id, filled_centi=order.filled_centi
+        )
+        answer = await persist(clock, lambda: ledger.close(news))
+        if answer != "no_order":
+            return answer
+    remaining = order.remaining_centi if order.status is OrderStatus.RESTING else 0
+    shown = Acknowledge(
+        order_id=order.client_order_id or order.exchange_order_id, exchange_order_id=order.exchange_order_id,
+        ticker=order.ticker, filled_centi=order.filled_centi, remaining_centi=remaining,
+    )  # fmt: skip
+    return await persist(clock, lambda: ledger.acknowledge(shown))
+
+
+async def book_settlement(ledger: LedgerStore, clock: Clock, ticker: str, settlement_cc: int) -> str:
+    """Settle a market; another value than the one that the ledger knows halts all trading, until a person has looked."""
+    answer = await persist(clock, lambda: ledger.settle_market(ticker, settlement_cc))
+    if answer == "conflict":
+        await persist(clock, lambda: ledger.hold(CONFLICT_HOLD, "halted", CONFLICT_OWNER))
+    return answer

@@ -1,0 +1,42 @@
+"""The hold ``clock``: while the exchange's clock has just jumped, no deadline can be judged by it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from truebook.clock import ExchangeClock
+from truebook.kalshi.port import RestClient
+from truebook.ledger.facts import persist
+from truebook.ledger.port import LedgerStore
+from truebook.runtime.context import Context
+
+HOLD: Final = "clock"
+OWNER: Final = "execution"
+
+
+class ClockWatch:
+    """Measures the exchange's time again and again; a jump of over a second holds trading until it is stable."""
+
+    def __init__(
+        self, context: Context, clock: ExchangeClock, rest: RestClient, ledger: LedgerStore, stable_checks: int
+    ) -> None:
+        self._context = context
+        self._clock = clock
+        self._rest = rest
+        self._ledger = ledger
+        self._stable_checks = stable_checks
+        self._stable = stable_checks - 1
+        """One good measurement after the start releases a hold that a former life has left."""
+
+    async def check(self) -> None:
+        """Take one measurement and set or release the hold."""
+        jumped = self._clock.observe(await self._rest.exchange_time_us())
+        self._context.metrics.gauge("clock_offset_seconds", self._clock.offset_us / 1e6)
+        if jumped:
+            self._stable = 0
+            self._context.log.warning("the exchange's clock has jumped", offset_us=self._clock.offset_us)
+            await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))
+            return
+        self._stable += 1
+        if self._stable == self._stable_checks:
+            await self._ledger.release(HOLD, OWNER)

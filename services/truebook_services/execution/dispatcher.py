@@ -1,0 +1,84 @@
+"""Actions waiting for their turn: the newest of each market, several markets at a time, one action per market.
+
+A slow answer of the exchange holds up its own market only. What waits is bounded by the number of markets, since a
+newer action takes the older one's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from truebook.messages.actions import Action
+
+
+@dataclass(frozen=True)
+class Job:
+    """One action, with its partition and what to call once its effect is there."""
+
+    action: Action
+    partition: int
+    done: Callable[[], None]
+
+
+class Dispatcher:
+    """A frame that runs jobs as tasks of its own group, so that a failure ends the service."""
+
+    name = "execution.dispatch"
+
+    def __init__(self, carry_out: Callable[[Job], Awaitable[None]], most_at_once: int) -> None:
+        self._carry_out = carry_out
+        self._most_at_once = most_at_once
+        self._arrivals = itertools.count()
+        self._waiting: dict[str, tuple[tuple[int, int, int], Job]] = {}
+        self._busy: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+
+    def not_ready(self) -> str | None:
+        return None if self._group is not None else "execution does not send yet"
+
+    def offer(self, job: Job) -> Job | None:
+        """Let a job wait for its turn; answers the older one of its market that it has superseded."""
+        ticker = job.action.ticker
+        superseded = self._waiting.pop(ticker, None)
+        self._waiting[ticker] = (_rank(job.action, next(self._arrivals)), job)
+        self._start_what_may()
+        return superseded[1] if superseded is not None else None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run jobs until ``stop``; those under way are finished, those that wait are left to be delivered again."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._start_what_may()
+            await stop.wait()
+            self._group = None
+            self._waiting.clear()
+
+    def _start_what_may(self) -> None:
+        """Spend free places by: pulls, risk-reducing, edge, age."""
+        if self._group is None:
+            return
+        while len(self._busy) < self._most_at_once:
+            ready = [(rank, ticker) for ticker, (rank, _) in self._waiting.items() if ticker not in self._busy]
+            if not ready:
+                return
+            _, ticker = min(ready)
+            _, job = self._waiting.pop(ticker)
+            self._busy.add(ticker)
+            self._group.create_task(self._run_one(job), name=f"carry out {ticker}")
+
+    async def _run_one(self, job: Job) -> None:
+        try:
+            await self._carry_out(job)
+            job.done()
+        finally:
+            self._busy.discard(job.action.ticker)
+        self._start_what_may()
+
+
+def _rank(action: Action, arrival: int) -> tuple[int, int, int]:
+    reduces = all(target.reduce_only for target in action.targets)
+    kind = 0 if not action.targets else 1 if reduces else 2
+    return kind, -action.edge_cc, arrival
