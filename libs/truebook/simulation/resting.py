@@ -1,0 +1,104 @@
+"""The resting orders of one market: price-time priority on the single YES-leg book.
+
+Levels are sorted by price; within a level orders stand in the order of their arrival. A level's total is kept, so that
+the displayed book costs nothing to derive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sortedcontainers import SortedDict
+
+from truebook.book.order_book import OrderBook
+from truebook.messages.envelope import BookSide
+from truebook.simulation.orders import LiveOrder
+
+
+class Level:
+    """One price of one side: its orders, first come first, and their total."""
+
+    __slots__ = ("orders", "total_centi")
+
+    def __init__(self) -> None:
+        self.orders: dict[str, LiveOrder] = {}
+        self.total_centi = 0
+
+
+class RestingOrders:
+    """Both sides of one market's book."""
+
+    __slots__ = ("_sides", "clock")
+
+    def __init__(self) -> None:
+        self._sides: dict[BookSide, Any] = {BookSide.BID: SortedDict(), BookSide.ASK: SortedDict()}
+        self.clock = 0
+        """Counts the changes of this book."""
+
+    def add(self, order: LiveOrder) -> None:
+        """Put an order at the end of its level."""
+        levels = self._sides[order.book_side]
+        level = levels.get(order.price_cc)
+        if level is None:
+            level = levels[order.price_cc] = Level()
+        level.orders[order.exchange_order_id] = order
+        level.total_centi += order.remaining_centi
+        self.clock += 1
+
+    def reduce(self, order: LiveOrder, by_centi: int) -> None:
+        """Take ``by_centi`` off the order's level after the order itself was reduced; an ended order leaves it."""
+        levels = self._sides[order.book_side]
+        level: Level = levels[order.price_cc]
+        level.total_centi -= by_centi
+        if order.remaining_centi == 0:
+            del level.orders[order.exchange_order_id]
+        if not level.orders:
+            assert level.total_centi == 0, level.total_centi
+            del levels[order.price_cc]
+        self.clock += 1
+
+    def best_price(self, side: BookSide) -> int | None:
+        levels = self._sides[side]
+        if not levels:
+            return None
+        price_cc: int = levels.peekitem(-1 if side is BookSide.BID else 0)[0]
+        return price_cc
+
+    def first(self, side: BookSide) -> LiveOrder | None:
+        """Give the order that is next to trade: the oldest at the best price."""
+        price_cc = self.best_price(side)
+        return None if price_cc is None else next(iter(self._sides[side][price_cc].orders.values()))
+
+    def crosses(self, side: BookSide, price_cc: int) -> bool:
+        """Tell whether an order of ``side`` at this price would meet the other side."""
+        best_cc = self.best_price(side.other)
+        if best_cc is None:
+            return False
+        return price_cc >= best_cc if side is BookSide.BID else price_cc <= best_cc
+
+    def in_priority(self, side: BookSide) -> Iterator[LiveOrder]:
+        """Walk a side's orders in the order in which they would trade; the book must not change meanwhile."""
+        levels = self._sides[side]
+        for price_cc in reversed(levels) if side is BookSide.BID else iter(levels):
+            yield from levels[price_cc].orders.values()
+
+    def all(self) -> list[LiveOrder]:
+        """List all orders, bids first, in priority."""
+        return [*self.in_priority(BookSide.BID), *self.in_priority(BookSide.ASK)]
+
+    def ahead_of(self, order: LiveOrder) -> int:
+        """Sum what stands before the order at its own price."""
+        ahead_centi = 0
+        for other in self._sides[order.book_side][order.price_cc].orders.values():
+            if other is order:
+                break
+            ahead_centi += other.remaining_centi
+        return ahead_centi
+
+    def book(self) -> OrderBook:
+        """Make the displayed book: the totals of all levels."""
+        return OrderBook(
+            ((price_cc, level.total_centi) for price_cc, level in self._sides[BookSide.BID].items()),
+            ((price_cc, level.total_centi) for price_cc, level in self._sides[BookSide.ASK].items()),
+        )
