@@ -1,0 +1,143 @@
+"""The operator's HTTP API: what the system does now, stop it, let it go on.
+
+| request | does |
+|---|---|
+| ``GET /status`` | the running system's summary |
+| ``GET /process`` | its process id: tells a client that it has reached whom it meant |
+| ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told to keep them |
+| ``POST /resume`` | releases that hold; other holds stay |
+
+Every request carries ``Authorization: Bearer TOKEN``. Errors are JSON: ``error`` says what, ``what_to_do`` what next.
+A halt whose cancellation fails says so (502): the hold stands, the orders may rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from truebook.kalshi.port import ExchangeError
+from truebook.ledger.port import LedgerError, LedgerStore
+
+HOLD: Final = "operator"
+OWNER: Final = "operator"
+MOST_BODY: Final = 4096
+
+Status = Callable[[], Awaitable[dict[str, Any]]]
+CancelAll = Callable[[], Awaitable[object]]
+
+
+class HaltRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keep_orders: bool = False
+
+
+class OperatorApi:
+    """The handlers, with what they act on."""
+
+    def __init__(
+        self, status: Status, ledger: LedgerStore, cancel_all: CancelAll, *, cancel_within_s: float = 10.0
+    ) -> None:
+        self._status = status
+        self._ledger = ledger
+        self._cancel_all = cancel_all
+        self._cancel_within_s = cancel_within_s
+
+    async def status(self, _: Request) -> Response:
+        return JSONResponse(await self._status())
+
+    async def process(self, _: Request) -> Response:
+        return JSONResponse({"pid": os.getpid()})
+
+    async def halt(self, request: Request) -> Response:
+        """Hold first: whatever becomes of the cancellation, nothing new is sent from here on."""
+        wish = await _read_halt(request)
+        result = await self._ledger.hold(HOLD, "halted", OWNER)
+        if result != "held":
+            return _problem(409, f"the hold was not placed: {result}", "see the holds in GET /status", result=result)
+        if wish.keep_orders:
+            return JSONResponse({"result": result, "orders": "kept"})
+        try:
+            async with asyncio.timeout(self._cancel_within_s):
+                await self._cancel_all()
+        except (ExchangeError, TimeoutError) as error:
+            told = str(error) or f"no answer within {self._cancel_within_s} s"
+            what_to_do = "the hold stands, but orders may still rest: repeat the halt, or cancel at the exchange"
+            return _problem(502, f"not all orders are cancelled: {told}", what_to_do, result=result)
+        return JSONResponse({"result": result, "orders": "cancelled"})
+
+    async def resume(self, _: Request) -> Response:
+        result = await self._ledger.release(HOLD, OWNER)
+        if result == "not_owner":
+            return _problem(
+                409, "the hold belongs to someone else", "ask its owner, named in GET /status", result=result
+            )
+        return JSONResponse({"result": result})
+
+
+def operator_app(api: OperatorApi, token: str) -> Starlette:
+    """The API as an application behind its token."""
+    return Starlette(
+        routes=[
+            Route("/status", api.status, methods=["GET"]),
+            Route("/process", api.process, methods=["GET"]),
+            Route("/halt", api.halt, methods=["POST"]),
+            Route("/resume", api.resume, methods=["POST"]),
+        ],
+        middleware=[Middleware(_Guard, token=token)],
+        exception_handlers={HTTPException: _http_error, LedgerError: _ledger_error},
+    )
+
+
+class _Guard:
+    """Lets only requests with the token through; compares in constant time."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        given = Request(scope).headers.get("authorization", "").encode("latin-1")
+        if secrets.compare_digest(given, self._expected):
+            await self._app(scope, receive, send)
+            return
+        what_to_do = "send 'Authorization: Bearer TOKEN' with the token of operator.json in the state folder"
+        await _problem(401, "the token is missing or wrong", what_to_do)(scope, receive, send)
+
+
+async def _read_halt(request: Request) -> HaltRequest:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BODY:
+            raise HTTPException(413, "the body is too large")
+    try:
+        return msgspec.json.decode(body or b"{}", type=HaltRequest)
+    except msgspec.DecodeError as error:
+        raise HTTPException(400, f'expected {{"keep_orders": true or false}}: {error}') from error
+
+
+def _problem(code: int, error: str, what_to_do: str, **more: Any) -> Response:
+    return JSONResponse({"error": error, "what_to_do": what_to_do, **more}, status_code=code)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _problem(error.status_code, error.detail, "GET /status, POST /halt and POST /resume are what there is")
+
+
+async def _ledger_error(_: Request, error: Exception) -> Response:
+    return _problem(503, f"the ledger can't be reached: {error}", "see that Redis runs, then repeat the request")
