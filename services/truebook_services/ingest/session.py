@@ -223,10 +223,10 @@ class Session:
     def _handle(self, event: StreamEvent, text: str) -> None:
         match event:
             case DeltaFrame():
-                self._books.confirm(event.exchange_us)
+                self._books.confirm(event.sent_us or event.exchange_us)
                 self._ask_if_lost(event.ticker, self._books.take_delta(event))
             case SnapshotFrame():
-                self._books.confirm(event.exchange_us)
+                self._books.confirm(event.sent_us or event.exchange_us)
                 reason = self._books.take_snapshot(event)
                 if reason is None:
                     self._subscription.arrived(event.ticker)
@@ -248,7 +248,7 @@ class Session:
             case OtherFrame(type="event_fee_update"):
                 self._catalogue.refresh_soon()
             case _ if self._subscription.is_books(event.sid):
-                self._books.confirm(None)
+                self._books.confirm(event.sent_us)
 
     def _ask_if_lost(self, ticker: str, reason: Reason | None) -> None:
         if reason is not None:

@@ -1,0 +1,67 @@
+"""The account as features see it: cash, positions, and what these would bring now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from truebook.features.layout import Holding
+from truebook.ledger.port import AccountView, MarketView, View
+from truebook.ledger.valuation import position_cost, sale_value
+from truebook.messages.envelope import BookSide
+from truebook_services.observation.markets import ObservedMarket
+
+
+class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+    """The account at one ledger sequence number."""
+
+    account: AccountView
+    holdings: tuple[Holding, ...]
+    equity_micros: int
+    """Cash + promised + positions at the price at which we could sell now."""
+
+
+class Positions:
+    """The newest view of every market in which we hold or held something; partly older than the account's view."""
+
+    def __init__(self) -> None:
+        self._markets: dict[str, MarketView] = {}
+
+    def take(self, view: View) -> None:
+        for market in view.markets:
+            if market.position_centi and market.settlement_cc is None:
+                self._markets[market.ticker] = market
+            else:
+                self._markets.pop(market.ticker, None)
+
+    def take_all(self, view: View) -> None:
+        """Take a view of all markets: what it does not name is gone."""
+        self._markets.clear()
+        self.take(view)
+
+    def value(self, account: AccountView, observed: Mapping[str, ObservedMarket]) -> Portfolio:
+        """Value the account by the books that are known here.
+
+        A position in a market whose book is stale, or read by another process, is valued at its cost.
+        """
+        holdings = tuple(_holding(market, observed.get(market.ticker)) for market in self._markets.values())
+        return Portfolio(
+            account=account,
+            holdings=holdings,
+            equity_micros=account.cash_micros - account.overdrawn_micros + account.promised_micros
+            + sum(holding.value_micros for holding in holdings),
+        )  # fmt: skip
+
+
+def _holding(market: MarketView, observed: ObservedMarket | None) -> Holding:
+    cost_micros = value_micros = position_cost(market)
+    if observed is not None and observed.replica.stale is None:
+        book = observed.replica.book
+        value_micros, _ = sale_value(market.position_centi, book.levels(BookSide.BID), book.levels(BookSide.ASK))
+    return Holding(
+        ticker=market.ticker,
+        position_centi=market.position_centi,
+        cost_micros=cost_micros,
+        value_micros=value_micros,
+    )

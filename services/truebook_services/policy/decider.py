@@ -1,0 +1,80 @@
+"""Observations in, actions out: the service's one handler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from truebook.clock import MICROS
+from truebook.decision.decide import Decision
+from truebook.messages.codec import encode
+from truebook.messages.observations import Observation
+from truebook.messages.reasons import Reason
+from truebook.messages.topics import ACTIONS
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Incoming
+from truebook_services.policy.active_model import ActiveModel
+from truebook_services.policy.deciding import Failure, action_of, decide_all, newest_per_market
+from truebook_services.policy.settings import PolicySettings
+
+ALARM_EVERY_US = 10 * MICROS
+"""The same alarm is written to the log at most so often; it is counted every time."""
+
+
+class Decider:
+    """Decides one poll's observations together."""
+
+    def __init__(self, context: Context, settings: PolicySettings, active: ActiveModel) -> None:
+        self._context = context
+        self._active = active
+        self._max_age_us = int(settings.max_age_s * MICROS)
+        self._alarmed_us: dict[tuple[str, str], int] = {}
+
+    async def take(self, batch: Sequence[Incoming]) -> None:
+        """Decide the newest observation of each market that is not too old, and publish the actions."""
+        current = self._current([each.message for each in batch if isinstance(each.message, Observation)])
+        if not current:
+            return
+        model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
+        started_us = clock.monotonic_us()
+        decisions, failures = decide_all(model, current)
+        metrics.seconds("decision", (clock.monotonic_us() - started_us) / MICROS)
+        for failure in failures:
+            self._alarm(model.metadata.name, failure)
+        actions = [
+            action_of(self._context, observation, decision, model=model.metadata.name, max_age_us=self._max_age_us)
+            for observation, decision in zip(current, decisions, strict=True)
+        ]
+        await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
+        for decision in decisions:
+            metrics.count("decisions", reason=str(decision.reason or "traded"))
+        self._try_shadow(current, decisions)
+
+    def _current(self, observations: Sequence[Observation]) -> list[Observation]:
+        newest = newest_per_market(observations)
+        now_us, metrics = self._context.clock.now_us(), self._context.metrics
+        current = [each for each in newest if now_us < each.confirmed_us + self._max_age_us]
+        if len(newest) < len(observations):
+            metrics.count("observations_dropped", len(observations) - len(newest), reason=str(Reason.SUPERSEDED))
+        if len(current) < len(newest):
+            metrics.count("observations_dropped", len(newest) - len(current), reason=str(Reason.DEADLINE))
+        return current
+
+    def _try_shadow(self, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
+        shadow = self._active.shadow
+        if shadow is None:
+            return
+        others, failures = decide_all(shadow, current)
+        for failure in failures:
+            self._alarm(shadow.metadata.name, failure)
+        for mine, other in zip(decisions, others, strict=True):
+            self._context.metrics.count("shadow_decisions", agrees=str(mine.targets == other.targets).lower())
+
+    def _alarm(self, model: str, failure: Failure) -> None:
+        self._context.metrics.count("policy_alarms", kind=str(failure.reason))
+        now_us, key = self._context.clock.monotonic_us(), (model, str(failure.reason))
+        last_us = self._alarmed_us.get(key)
+        if last_us is None or now_us - last_us >= ALARM_EVERY_US:
+            self._alarmed_us[key] = now_us
+            self._context.log.error(
+                "the model holds", model=model, reason=str(failure.reason), detail=failure.detail, rows=failure.rows
+            )

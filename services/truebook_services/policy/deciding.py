@@ -1,0 +1,79 @@
+"""A batch of observations and a model → a decision for each, in one run of the model.
+
+A model that fails, or that was made for another layout, decides HOLD: what works stays, nothing new is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from truebook.decision.decide import Decision, decide
+from truebook.messages.actions import Action
+from truebook.messages.ids import action_id
+from truebook.messages.observations import Observation
+from truebook.messages.reasons import Reason
+from truebook.models.errors import ModelFailed
+from truebook.models.session import Model
+from truebook.runtime.context import Context
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a part of the batch was not decided by the model: an alarm."""
+
+    reason: Reason
+    detail: str
+    rows: int
+
+
+def newest_per_market(observations: Iterable[Observation]) -> list[Observation]:
+    """Of several observations of one market keep the last: the others are overtaken."""
+    newest: dict[str, Observation] = {}
+    for observation in observations:
+        newest.pop(observation.ticker, None)
+        newest[observation.ticker] = observation
+    return list(newest.values())
+
+
+def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[Decision], list[Failure]]:
+    """Decide each observation, in their order."""
+    fitting = [index for index, observation in enumerate(observations) if _fits(model, observation)]
+    decisions = [Decision(reason=Reason.MODEL_MISMATCH)] * len(observations)
+    failures = []
+    if len(fitting) < len(observations):
+        layouts = sorted({each.layout for each in observations if not _fits(model, each)})
+        what = f"model {model.metadata.name} is made for {model.layout.name} {model.layout.hash}, got {layouts}"
+        failures.append(Failure(Reason.MODEL_MISMATCH, what, len(observations) - len(fitting)))
+    if not fitting:
+        return decisions, failures
+    try:
+        rows = model.run(np.array([observations[index].features for index in fitting], np.float32))
+        decided = [
+            decide(observations[index], row, model.metadata) for index, row in zip(fitting, rows.tolist(), strict=True)
+        ]
+    except (ModelFailed, ValueError) as error:
+        failures.append(Failure(Reason.MODEL_FAILED, str(error), len(fitting)))
+        decided = [Decision(reason=Reason.MODEL_FAILED)] * len(fitting)
+    for index, decision in zip(fitting, decided, strict=True):
+        decisions[index] = decision
+    return decisions, failures
+
+
+def action_of(context: Context, observation: Observation, decision: Decision, *, model: str, max_age_us: int) -> Action:
+    """Write a decision as the message that execution reads; its id does not depend on the model."""
+    return Action(
+        id=action_id(context.account, context.strategy, observation.id), cause_id=observation.id,
+        account=context.account, strategy=context.strategy, ticker=observation.ticker, source=observation.source,
+        exchange_us=observation.exchange_us, produced_us=context.clock.now_us(),
+        observation_id=observation.id, model=model, targets=decision.targets, unmentioned=decision.unmentioned,
+        deadline_us=observation.confirmed_us + max_age_us, confirmed_us=observation.confirmed_us,
+        frame_us=observation.frame_us, reference_cc=(observation.best_bid_cc + observation.best_ask_cc) // 2,
+        edge_cc=decision.edge_cc, event=observation.event, exclusive=observation.exclusive,
+        fee_rate_ppm=max(observation.taker_rate_ppm, observation.maker_rate_ppm), reason=decision.reason,
+    )  # fmt: skip
+
+
+def _fits(model: Model, observation: Observation) -> bool:
+    return observation.layout_hash == model.layout.hash and len(observation.features) == len(model.layout)
