@@ -14,7 +14,7 @@ from truebook.money import ONE_DOLLAR_CC
 
 WHOLE: Final = 1_000_000
 _LEAST: Final = 20_000
-_STEP_BP: Final = 200
+_STEP_BP: Final = 150
 _JUMP_BP: Final = 1_600
 _BASIS: Final = 10_000
 

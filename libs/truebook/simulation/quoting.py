@@ -17,10 +17,10 @@ from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC
 from truebook.venue.account import OrderRequest
 from truebook.venue.grid import round_down, round_up
 
-LEVELS: Final = 4
+LEVELS: Final = 3
 _LEVEL_STEP_CC: Final = 100
-_TOLERANCE_CC: Final = 100
-"""A quote stays where it is until it is this far from where it ought to be."""
+_TOLERANCE_CC: Final = (100, 200, 300)
+"""By level: a quote stays where it is until it is this far from where it ought to be."""
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class Maker:
                 wanted_cc = self._price(side, level, fair_cc)
                 standing = self._quotes.get((side, level))
                 if standing is not None:
-                    fits = wanted_cc is not None and abs(wanted_cc - standing[1]) < _TOLERANCE_CC
+                    fits = wanted_cc is not None and abs(wanted_cc - standing[1]) < _TOLERANCE_CC[level]
                     if fits and renewed != (side, level):
                         continue
                     del self._quotes[side, level]

@@ -34,9 +34,9 @@ EVENTS_PER_MINUTE: Final = 54
 """Commands per minute and market, on the average, where nothing else is asked for."""
 
 _MAKERS: Final = 2
-_VALUE_PERIOD_US: Final = 2_500_000
-_MAKER_PERIOD_US: Final = 7_000_000
-_TAKER_PERIOD_US: Final = 3_600_000
+_VALUE_PERIOD_US: Final = 4_000_000
+_MAKER_PERIOD_US: Final = 10_000_000
+_TAKER_PERIOD_US: Final = 4_200_000
 _COMMAND_GAP_US: Final = 1_000
 _DETERMINED_AFTER_US: Final = 200_000
 _SUCCESSOR_AFTER_US: Final = 3_000_000
