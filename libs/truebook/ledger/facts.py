@@ -24,7 +24,8 @@ SWEPT = "swept"
 BEFORE_OPENING = "before_opening"
 """Answer for news from before the account was opened: nothing is done."""
 
-CONFLICT_HOLD = "settlement_conflict"
+CONFLICT_HOLD = "conflicting_fact"
+"""Halts all trading when a fact contradicts one that is booked, until a person has looked."""
 CONFLICT_OWNER = "ledger"
 
 FIRST_DELAY_S = 0.02
@@ -55,7 +56,7 @@ async def book_fill(ledger: LedgerStore, clock: Clock, fill: ExchangeFill, opene
         trade_id=fill.trade_id, order_id=fill.exchange_order_id, ticker=fill.ticker, book_side=fill.book_side,
         price_cc=fill.price_cc, size_centi=fill.size_centi, fee_micros=fill.fee_micros,
     )  # fmt: skip
-    return await persist(clock, lambda: ledger.settle_fill(settle))
+    return await _book(ledger, clock, lambda: ledger.settle_fill(settle))
 
 
 async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, opened_us: int) -> str:
@@ -70,7 +71,7 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
         news = Close(
             order_id=order.client_order_id, exchange_order_id=order.exchange_order_id, filled_centi=order.filled_centi
         )
-        answer = await persist(clock, lambda: ledger.close(news))
+        answer = await _book(ledger, clock, lambda: ledger.close(news))
         if answer != "no_order":
             return answer
     remaining = order.remaining_centi if order.status is OrderStatus.RESTING else 0
@@ -78,12 +79,16 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
         order_id=order.client_order_id or order.exchange_order_id, exchange_order_id=order.exchange_order_id,
         ticker=order.ticker, filled_centi=order.filled_centi, remaining_centi=remaining,
     )  # fmt: skip
-    return await persist(clock, lambda: ledger.acknowledge(shown))
+    return await _book(ledger, clock, lambda: ledger.acknowledge(shown))
 
 
 async def book_settlement(ledger: LedgerStore, clock: Clock, ticker: str, settlement_cc: int) -> str:
-    """Settle a market; another value than the one that the ledger knows halts all trading, until a person has looked."""
-    answer = await persist(clock, lambda: ledger.settle_market(ticker, settlement_cc))
+    """Settle a market; answers settled, duplicate, conflict or invalid."""
+    return await _book(ledger, clock, lambda: ledger.settle_market(ticker, settlement_cc))
+
+
+async def _book(ledger: LedgerStore, clock: Clock, call: Callable[[], Awaitable[str]]) -> str:
+    answer = await persist(clock, call)
     if answer == "conflict":
         await persist(clock, lambda: ledger.hold(CONFLICT_HOLD, "halted", CONFLICT_OWNER))
     return answer
