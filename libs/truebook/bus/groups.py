@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -11,12 +11,20 @@ from truebook.bus.log import Log
 from truebook.bus.port import Partition, Record
 from truebook.messages.topics import StartAt
 
-Member = TypeVar("Member")
+
+class Reader(Protocol):
+    """What a partition's owner must be able to do: wake when there is something to read."""
+
+    def wake(self) -> None: ...
+
+
+Member = TypeVar("Member", bound=Reader)
+Anyone = TypeVar("Anyone")
 
 
 def assign(
-    members: Sequence[Member], partitions: Sequence[Partition], owners: Mapping[Partition, Member]
-) -> dict[Partition, Member]:
+    members: Sequence[Anyone], partitions: Sequence[Partition], owners: Mapping[Partition, Anyone]
+) -> dict[Partition, Anyone]:
     """Share one topic's partitions out evenly, moving as few as possible; equal arguments give equal answers.
 
     ``members`` stand in the order in which they joined. Topics with equal partition counts are shared out alike, so
@@ -25,7 +33,7 @@ def assign(
     if not members:
         return {}
     base, extra = divmod(len(partitions), len(members))
-    plan: dict[Partition, Member] = {}
+    plan: dict[Partition, Anyone] = {}
     load: list[int] = []
     for member in members:
         held = [partition for partition in partitions if owners.get(partition) is member]

@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
+from truebook.bus.channel import Channel
 from truebook.bus.groups import Share, assign
 from truebook.bus.log import Collapse, Log
 from truebook.bus.partitioner import partition_of
@@ -43,62 +44,6 @@ POLICIES: Final[Mapping[str, Collapse]] = {
 
 class BusDeadlock(BusError):
     """A task publishes to a full topic which it is itself to read: it would wait for ever."""
-
-
-class _Channel:
-    """One partition of one topic: its log, the groups that read it, the publishers that wait for room."""
-
-    def __init__(self, partition: Partition, log: Log, capacity: int, observer_log: int) -> None:
-        self.partition = partition
-        self.log = log
-        self.shares: list[Share[MemoryConsumer]] = []
-        self._capacity = capacity
-        self._observer_log = observer_log
-        self._waiting: list[asyncio.Future[None]] = []
-
-    def append(self, topic: str, key: str, value: bytes) -> None:
-        self.log.append(topic, self.partition.number, key, value)
-        for share in self.shares:
-            if share.flowing and share.owner is not None:
-                share.owner.wake()
-        if len(self.log) > self._observer_log:
-            self.release()
-
-    def full_for(self) -> Share[MemoryConsumer] | None:
-        """The pipeline group that has no room for another record, if there is one."""
-        if self.log.collapse is not None:
-            return None
-        for share in self.shares:
-            if not share.observer and self.log.end - share.needs_from() >= self._capacity:
-                return share
-        return None
-
-    def release(self) -> None:
-        """Drop what nobody needs, and wake the publishers that wait for it."""
-        oldest_kept = max(0, self.log.end - self._observer_log)
-        needed = self.log.end if self.shares else oldest_kept
-        for share in self.shares:
-            wants = share.needs_from()
-            needed = min(needed, max(wants, oldest_kept) if share.observer else wants)
-        self.log.trim(needed)
-        if self._waiting and self.full_for() is None:
-            self.wake_publishers()
-
-    async def room(self) -> None:
-        """Wait until something changed; the caller looks again."""
-        wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(wake)
-        try:
-            await wake
-        finally:
-            if wake in self._waiting:
-                self._waiting.remove(wake)
-
-    def wake_publishers(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for wake in waiting:
-            if not wake.done():
-                wake.set_result(None)
 
 
 class _Group:
@@ -284,7 +229,7 @@ class MemoryBus(Bus):
         self._capacity = pipeline_capacity
         self._observer_log = observer_log
         self._policies = policies
-        self._channels: dict[str, tuple[_Channel, ...]] = {}
+        self._channels: dict[str, tuple[Channel[MemoryConsumer], ...]] = {}
         self._groups: dict[str, _Group] = {}
         self._rebalances: set[asyncio.Task[None]] = set()
         self._since_yield = 0
@@ -337,7 +282,7 @@ class MemoryBus(Bus):
             raise member.failure
         return member
 
-    def channel(self, partition: Partition) -> _Channel:
+    def channel(self, partition: Partition) -> Channel[MemoryConsumer]:
         return self._channels[partition.topic][partition.number]
 
     def held(self) -> int:
@@ -370,14 +315,14 @@ class MemoryBus(Bus):
         for task in tuple(self._rebalances):
             task.cancel()
 
-    def _of(self, topic: Topic) -> tuple[_Channel, ...]:
+    def _of(self, topic: Topic) -> tuple[Channel[MemoryConsumer], ...]:
         channels = self._channels.get(topic.name)
         if channels is None:
             if topic.start_at is StartAt.BEGINNING and not topic.compacted:
                 raise BusError(f"{topic.name} is read from the start but not compacted: it has no bound in memory")
             policy = Collapse(keep=1) if topic.compacted else self._policies.get(topic.name)
             channels = tuple(
-                _Channel(
+                Channel(
                     Partition(topic.name, number), Log(policy, forever=topic.compacted),
                     self._capacity, self._observer_log,
                 )

@@ -4,7 +4,7 @@
 |---|---|
 | ``GET /status`` | the running system's summary |
 | ``GET /process`` | its process id: tells a client that it has reached whom it meant |
-| ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told to keep them |
+| ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told not to |
 | ``POST /resume`` | releases that hold; other holds stay |
 
 Every request carries ``Authorization: Bearer TOKEN``. Errors are JSON: ``error`` says what, ``what_to_do`` what next.

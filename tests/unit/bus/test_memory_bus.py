@@ -1,0 +1,419 @@
+"""What only the in-process bus does: its bounds, its coalescing, its refusal of a deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from truebook.bus.log import Collapse
+from truebook.bus.memory import POLICIES, BusDeadlock, MemoryBus, MemoryConsumer, is_snapshot
+from truebook.bus.port import BusClosed, BusError, Partition, Record
+from truebook.messages import codec
+from truebook.messages.envelope import BookSide, Source
+from truebook.messages.orderbook import BookDelta, BookSnapshot
+from truebook.messages.topics import ACTIONS, MARKETS, OBSERVATIONS, ORDERBOOK, StartAt, Topic
+
+WITHIN_S = 5.0
+ONE = Topic(name="one", carries=(), start_at=StartAt.COMMITTED, partitions=1)
+NEWS = Topic(name="news", carries=(), start_at=StartAt.END, partitions=1)
+SNAPSHOT = b'{"type":"book_snapshot"'
+
+
+def behind(records: list[Record] | tuple[Record, ...]) -> dict[Partition, int]:
+    return {Partition(record.topic, record.partition): record.offset + 1 for record in records}
+
+
+async def take(consumer: MemoryConsumer, most: int = 10_000) -> list[Record]:
+    return list(await consumer.poll(most, 0))
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+# Back-pressure.
+
+
+async def test_a_publisher_waits_until_the_slowest_pipeline_group_has_committed() -> None:
+    bus = MemoryBus(pipeline_capacity=3)
+    quick, slow = await bus.consumer("quick", [ONE]), await bus.consumer("slow", [ONE])
+    for number in range(3):
+        await bus.publish(ONE, "k", b"%d" % number)
+    waiting = asyncio.create_task(bus.publish(ONE, "k", b"3"))
+    await quick.commit(behind(await take(quick)))
+    read = await take(slow)
+    await settle()
+    assert not waiting.done(), "reading is not enough: what is not committed may be asked for again"
+    await slow.commit({Partition("one", 0): 1})
+    async with asyncio.timeout(WITHIN_S):
+        await waiting
+    assert [record.value for record in read + await take(slow)] == [b"0", b"1", b"2", b"3"]
+
+
+async def test_on_an_end_topic_reading_makes_room() -> None:
+    bus = MemoryBus(pipeline_capacity=2)
+    reader = await bus.consumer("reader", [NEWS])
+    await bus.publish_many(NEWS, [("k", b"0"), ("k", b"1")])
+    waiting = asyncio.create_task(bus.publish(NEWS, "k", b"2"))
+    await settle()
+    assert not waiting.done()
+    await take(reader)
+    async with asyncio.timeout(WITHIN_S):
+        await waiting
+
+
+async def test_a_group_without_members_still_holds_publishers_up() -> None:
+    bus = MemoryBus(pipeline_capacity=1)
+    await (await bus.consumer("away", [ONE])).close()
+    await bus.publish(ONE, "k", b"0")
+    waiting = asyncio.create_task(bus.publish(ONE, "k", b"1"))
+    await settle()
+    assert not waiting.done()
+    back = await bus.consumer("away", [ONE])
+    await back.commit(behind(await take(back)))
+    async with asyncio.timeout(WITHIN_S):
+        await waiting
+
+
+async def test_an_end_group_without_members_holds_nothing_up() -> None:
+    bus = MemoryBus(pipeline_capacity=1, observer_log=1)
+    await (await bus.consumer("away", [NEWS])).close()
+    async with asyncio.timeout(WITHIN_S):
+        for _ in range(5):
+            await bus.publish(NEWS, "k", b"x")
+    assert bus.held() <= 1
+
+
+async def test_a_task_that_would_wait_for_itself_is_told() -> None:
+    bus = MemoryBus(pipeline_capacity=2)
+    reader = await bus.consumer("reader", [ONE])
+    await bus.publish_many(ONE, [("k", b"0"), ("k", b"1")])
+    await take(reader)
+    with pytest.raises(BusDeadlock, match="one"):
+        await bus.publish(ONE, "k", b"2")
+
+
+async def test_another_tasks_backlog_is_waited_for() -> None:
+    bus = MemoryBus(pipeline_capacity=1)
+    reader = await bus.consumer("reader", [ONE])
+    await bus.publish(ONE, "k", b"0")
+
+    async def read() -> None:
+        await asyncio.sleep(0)
+        await reader.commit(behind(await take(reader)))
+
+    async with asyncio.timeout(WITHIN_S):
+        await asyncio.gather(bus.publish(ONE, "k", b"1"), asyncio.create_task(read()))
+
+
+async def test_a_cancelled_publisher_has_published_nothing() -> None:
+    bus = MemoryBus(pipeline_capacity=1)
+    reader = await bus.consumer("reader", [ONE])
+    await bus.publish(ONE, "k", b"0")
+    waiting = asyncio.create_task(bus.publish(ONE, "k", b"1"))
+    await settle()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await reader.commit(behind(await take(reader)))
+    assert await take(reader) == []
+
+
+async def test_closing_the_bus_wakes_waiting_publishers() -> None:
+    bus = MemoryBus(pipeline_capacity=1)
+    await bus.consumer("reader", [ONE])
+    await bus.publish(ONE, "k", b"0")
+    waiting = asyncio.create_task(bus.publish(ONE, "k", b"1"))
+    await settle()
+    await bus.aclose()
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(BusClosed):
+            await waiting
+
+
+async def test_a_publisher_that_never_waits_lets_others_run() -> None:
+    bus, ran = MemoryBus(), asyncio.Event()
+    asyncio.get_running_loop().call_soon(ran.set)
+    for _ in range(1_000):
+        await bus.publish(NEWS, "k", b"x")
+    assert ran.is_set()
+
+
+# Observers.
+
+
+async def test_a_slow_observer_loses_the_oldest_and_is_told_how_many() -> None:
+    bus = MemoryBus(observer_log=10)
+    watcher = await bus.consumer("watcher", [ONE], observer=True)
+    for number in range(25):
+        await bus.publish(ONE, "k", b"%d" % number)
+    records = await take(watcher)
+    assert [(int(record.value), record.missed) for record in records] == [
+        (15, 15), *((number, 0) for number in range(16, 25)),
+    ]  # fmt: skip
+
+
+async def test_an_observers_log_is_bounded_in_memory() -> None:
+    bus = MemoryBus(observer_log=10)
+    await bus.consumer("watcher", [ONE], observer=True)
+    for _ in range(1_000):
+        await bus.publish(ONE, "k", b"x")
+    assert bus.held() <= 10
+
+
+async def test_a_slow_pipeline_group_loses_nothing_for_an_observers_bound() -> None:
+    bus = MemoryBus(observer_log=10)
+    worker = await bus.consumer("worker", [ONE])
+    await bus.consumer("watcher", [ONE], observer=True)
+    for number in range(50):
+        await bus.publish(ONE, "k", b"%d" % number)
+    records = await take(worker)
+    assert [int(record.value) for record in records] == list(range(50))
+    assert not any(record.missed for record in records)
+
+
+async def test_a_group_is_an_observer_or_it_is_not() -> None:
+    bus = MemoryBus()
+    await bus.consumer("group", [ONE], observer=True)
+    with pytest.raises(BusError, match="observer"):
+        await bus.consumer("group", [ONE])
+
+
+# Memory.
+
+
+async def test_what_every_group_has_passed_is_dropped() -> None:
+    bus = MemoryBus()
+    left, right = await bus.consumer("left", [ONE]), await bus.consumer("right", [ONE])
+    for _ in range(20):
+        await bus.publish(ONE, "k", b"x")
+    await left.commit(behind(await take(left)))
+    assert bus.held() == 20
+    await right.commit(behind(await take(right)))
+    assert bus.held() == 0
+
+
+async def test_a_topic_without_readers_keeps_a_bounded_past_for_the_first_group() -> None:
+    bus = MemoryBus(observer_log=5)
+    for number in range(12):
+        await bus.publish(ONE, "k", b"%d" % number)
+    first = await bus.consumer("first", [ONE])
+    assert [int(record.value) for record in await take(first)] == [7, 8, 9, 10, 11]
+
+
+async def test_a_topic_with_no_bound_is_refused() -> None:
+    journal = Topic(name="journal", carries=(), start_at=StartAt.BEGINNING)
+    with pytest.raises(BusError, match="no bound"):
+        await MemoryBus().publish(journal, "k", b"x")
+
+
+# Coalescing.
+
+
+async def test_a_compacted_topic_holds_one_record_per_key() -> None:
+    bus = MemoryBus()
+    for number in range(100):
+        await bus.publish(MARKETS, f"M{number % 3}", b"%d" % number)
+    assert bus.held() == 3
+    reader = await bus.consumer("reader", [MARKETS])
+    assert sorted((record.key, record.value, record.missed) for record in await take(reader)) == [
+        ("M0", b"99", 0), ("M1", b"97", 0), ("M2", b"98", 0),
+    ]  # fmt: skip
+
+
+async def test_a_waiting_observation_is_replaced_by_a_newer_one_of_its_market() -> None:
+    bus = MemoryBus(partitions=1)
+    policy = await bus.consumer("policy", [OBSERVATIONS])
+    for value in (b"A1", b"B1", b"A2", b"C1", b"A3"):
+        await bus.publish(OBSERVATIONS, value[:1].decode(), value)
+    records = await take(policy)
+    assert [(record.value, record.missed) for record in records] == [(b"B1", 1), (b"C1", 1), (b"A3", 0)]
+
+
+async def test_publishing_observations_never_waits() -> None:
+    bus = MemoryBus(pipeline_capacity=5)
+    await bus.consumer("policy", [OBSERVATIONS])
+    async with asyncio.timeout(WITHIN_S):
+        for number in range(1_000):
+            await bus.publish(OBSERVATIONS, f"M{number % 20}", b"x")
+    assert bus.held() == 20
+
+
+async def book_bus(keep: int) -> tuple[MemoryBus, MemoryConsumer]:
+    bus = MemoryBus(partitions=1, policies={ORDERBOOK.name: Collapse(keep, is_snapshot)})
+    return bus, await bus.consumer("observation", [ORDERBOOK])
+
+
+async def test_a_book_backlog_collapses_to_the_newest_snapshot_and_what_follows() -> None:
+    bus, reader = await book_bus(keep=6)
+    for value in (b"d0", b"d1", b"d2", SNAPSHOT + b"3", b"d4", b"d5"):
+        await bus.publish(ORDERBOOK, "A", value)
+    await bus.publish(ORDERBOOK, "B", b"other")
+    assert len(await take(reader, 0)) == 0
+    await bus.publish(ORDERBOOK, "A", SNAPSHOT + b"6")
+    await bus.publish(ORDERBOOK, "A", b"d7")
+    records = await take(reader)
+    assert [record.value for record in records] == [b"other", SNAPSHOT + b"6", b"d7"]
+    assert sum(record.missed for record in records) == 6
+
+
+async def test_a_book_backlog_without_a_snapshot_collapses_to_its_last_record() -> None:
+    bus, reader = await book_bus(keep=4)
+    for number in range(5):
+        await bus.publish(ORDERBOOK, "A", b"d%d" % number)
+    records = await take(reader)
+    assert [(record.value, record.missed) for record in records] == [(b"d4", 4)]
+
+
+async def test_an_old_snapshot_with_a_long_tail_does_not_keep_a_backlog_alive() -> None:
+    bus, reader = await book_bus(keep=6)
+    for value in (SNAPSHOT, *(b"d%d" % number for number in range(6))):
+        await bus.publish(ORDERBOOK, "A", value)
+    assert [record.value for record in await take(reader)] == [b"d5"]
+
+
+async def test_one_busy_market_does_not_cost_a_quiet_one_its_records() -> None:
+    bus, reader = await book_bus(keep=4)
+    await bus.publish(ORDERBOOK, "quiet", b"q0")
+    for number in range(100):
+        await bus.publish(ORDERBOOK, "busy", b"d%d" % number)
+    await bus.publish(ORDERBOOK, "quiet", b"q1")
+    assert [record.value for record in await take(reader) if record.key == "quiet"] == [b"q0", b"q1"]
+
+
+async def test_a_reader_that_keeps_up_sees_every_delta() -> None:
+    bus, reader = await book_bus(keep=4)
+    seen: list[int] = []
+    for number in range(100):
+        await bus.publish(ORDERBOOK, "A", b"%d" % number)
+        if number % 4 == 3:
+            records = await take(reader)
+            assert not any(record.missed for record in records)
+            seen += [int(record.value) for record in records]
+    assert seen == list(range(100))
+
+
+def test_snapshots_are_known_by_what_the_encoder_writes() -> None:
+    head = {
+        "id": "1", "cause_id": "", "account": "a", "strategy": "s", "ticker": "T", "source": Source.SIMULATED,
+        "exchange_us": None, "produced_us": 1, "epoch": 1, "version": 1, "confirmed_us": 1, "frame_us": 1,
+    }  # fmt: skip
+    assert is_snapshot(codec.encode(BookSnapshot(**head, bids=(), asks=())))
+    assert not is_snapshot(codec.encode(BookDelta(**head, book_side=BookSide.BID, price_cc=1, size_centi=1)))
+    assert POLICIES[ORDERBOOK.name].stands_alone is is_snapshot
+
+
+# Members.
+
+
+async def test_four_partitions_are_shared_evenly_and_moved_sparingly() -> None:
+    bus = MemoryBus(partitions=4)
+    first = await bus.consumer("group", [ACTIONS])
+
+    def owned(member: MemoryConsumer) -> set[int]:
+        return {share.partition.number for share in member._shares}
+
+    assert owned(first) == {0, 1, 2, 3}
+    second = await bus.consumer("group", [ACTIONS])
+    assert (owned(first), owned(second)) == ({0, 1}, {2, 3})
+    third = await bus.consumer("group", [ACTIONS])
+    assert (owned(first), owned(second), owned(third)) == ({0, 1}, {2}, {3})
+    await first.close()
+    assert (owned(second), owned(third)) == ({0, 2}, {1, 3})
+
+
+async def test_members_get_the_same_partitions_of_topics_with_equal_counts() -> None:
+    bus = MemoryBus(partitions=4)
+    members = [await bus.consumer("group", [ACTIONS, ORDERBOOK]) for _ in range(3)]
+    for member in members:
+        of_topic = {
+            topic: {share.partition.number for share in member._shares if share.partition.topic == topic}
+            for topic in ("actions", "orderbook")
+        }
+        assert of_topic["actions"] == of_topic["orderbook"]
+
+
+async def test_an_error_of_a_rebalance_callback_reaches_its_own_member_only() -> None:
+    class Refuses:
+        async def assigned(self, partitions: frozenset[Partition]) -> None: ...
+
+        async def revoked(self, partitions: frozenset[Partition]) -> None:
+            raise RuntimeError("can't let go")
+
+    bus = MemoryBus(partitions=2)
+    first = await bus.consumer("group", [ACTIONS], rebalance=Refuses())
+    second = await bus.consumer("group", [ACTIONS])
+    assert await take(second) == []
+    with pytest.raises(RuntimeError, match="let go"):
+        await first.poll(1, 0)
+
+
+async def test_a_member_whose_assignment_fails_does_not_join() -> None:
+    class Refuses:
+        async def assigned(self, partitions: frozenset[Partition]) -> None:
+            raise RuntimeError("no epoch")
+
+        async def revoked(self, partitions: frozenset[Partition]) -> None: ...
+
+    bus = MemoryBus(partitions=2)
+    with pytest.raises(RuntimeError, match="no epoch"):
+        await bus.consumer("group", [ACTIONS], rebalance=Refuses())
+    await bus.publish(ACTIONS, "k", b"x")
+    assert len(await take(await bus.consumer("group", [ACTIONS]))) == 1
+
+
+async def test_a_member_that_is_cancelled_while_it_joins_leaves_its_partitions_to_others() -> None:
+    forever = asyncio.Event()
+
+    class Hangs:
+        async def assigned(self, partitions: frozenset[Partition]) -> None:
+            await forever.wait()
+
+        async def revoked(self, partitions: frozenset[Partition]) -> None: ...
+
+    bus = MemoryBus(partitions=2)
+    joining = asyncio.create_task(bus.consumer("group", [ACTIONS], rebalance=Hangs()))
+    await settle()
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)
+    forever.set()
+    await bus.publish(ACTIONS, "k", b"x")
+    async with asyncio.timeout(WITHIN_S):
+        heir = await bus.consumer("group", [ACTIONS])
+        assert len(await heir.poll(1, WITHIN_S)) == 1
+
+
+async def test_no_record_flows_before_the_assignment_callback_has_returned() -> None:
+    bus, open_gate, order = MemoryBus(partitions=1), asyncio.Event(), []
+
+    class Gate:
+        async def assigned(self, partitions: frozenset[Partition]) -> None:
+            await open_gate.wait()
+            order.append("assigned")
+
+        async def revoked(self, partitions: frozenset[Partition]) -> None: ...
+
+    await bus.publish(ACTIONS, "k", b"x")
+
+    async def run() -> None:
+        member = await bus.consumer("group", [ACTIONS], rebalance=Gate())
+        await member.poll(1, WITHIN_S)
+        order.append("record")
+
+    running = asyncio.create_task(run())
+    await settle()
+    open_gate.set()
+    async with asyncio.timeout(WITHIN_S):
+        await running
+    assert order == ["assigned", "record"]
+
+
+async def test_a_batch_is_gathered_fairly_from_all_partitions() -> None:
+    bus = MemoryBus(partitions=2)
+    reader = await bus.consumer("group", [ACTIONS])
+    for number in range(40):
+        await bus.publish(ACTIONS, f"M{number}", b"x")
+    partitions = [{record.partition for record in await take(reader, 5)} for _ in range(4)]
+    assert {0} in partitions
+    assert {1} in partitions
