@@ -60,8 +60,8 @@ def read_capture(path: Path) -> Iterator[CapturedFrame]:
 
 def _read_folder(folder: Path, manifest: Manifest) -> Iterator[CapturedFrame]:
     names = sorted(name for name in manifest.files if _FRAMES_NAME.fullmatch(name))
-    if not names:
-        raise CaptureError(f"{folder}: the manifest lists no {FRAMES_PATTERN}; nothing was recorded")
+    if not any(manifest.files[name].lines for name in names):
+        raise CaptureError(f"{folder}: the manifest lists no frames ({FRAMES_PATTERN}); nothing was recorded")
     decode = msgspec.json.Decoder(FrameLine).decode
     last_us = 0
     for name in names:
@@ -107,6 +107,8 @@ def _read_bare(path: Path) -> Iterator[CapturedFrame]:
         yield CapturedFrame(at_us or 0, 0, text, use_yes_price)
     if untimed:
         raise CaptureError(f"{path}: no frame tells a time (ts_ms, ts, sending_ts_ms); it can't be replayed")
+    if at_us is None:
+        raise CaptureError(f"{path}: empty; nothing was recorded")
 
 
 def _bare_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -29,7 +29,7 @@ from truebook.kalshi.port import (
 DETAIL_LIMIT: Final = 300
 
 NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_AIOHTTP_NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_AIOHTTP_NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 TRANSPORT_ERRORS: Final = (httpx.HTTPError, aiohttp.ClientError, OSError)
 """What a transport may raise for a request; ``OSError`` includes ``TimeoutError``. httpx's other exceptions

@@ -7,7 +7,7 @@ missing one. Words of open lists (a market's status, a fee type) degrade to the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -228,7 +228,7 @@ def multiplier_ppm(told: Decimal) -> int:
     """Read a fee multiplier in millionths, rounded up: a promise must not be below the fee."""
     if not told.is_finite() or not 0 <= told <= 1000:
         raise WireFormatError(f"fee_multiplier: {told}")
-    return -int(-told * PPM // 1)
+    return int((told * PPM).to_integral_value(ROUND_CEILING))
 
 
 def market_facts(told: wire.Market, event: wire.Event | None, series: wire.Series | None) -> MarketFacts:

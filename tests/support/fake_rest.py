@@ -1,0 +1,62 @@
+"""An exchange behind ``HttpRestClient`` without a socket: a function per (method, path), behind httpx's one seam."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+
+BASE_URL = "http://exchange/trade-api/v2"
+
+Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+class ScriptedExchange(httpx.AsyncBaseTransport):
+    """Answers each (method, path below /trade-api/v2) by its script: one answer, or a list that is used up in order.
+
+    The last answer of a list stays. What has no script gets 404. All requests are kept.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        self._scripts: dict[tuple[str, str], list[Answer]] = {}
+
+    def on(self, method: str, path: str, *answers: Answer) -> ScriptedExchange:
+        self._scripts[(method, path)] = list(answers)
+        return self
+
+    def counts(self) -> Counter[str]:
+        return Counter(f"{request.method} {self._path(request)}" for request in self.requests)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        script = self._scripts.get((request.method, self._path(request)))
+        if script is None:
+            return httpx.Response(404, json={"error": {"code": "not_found", "message": "not found"}})
+        answer = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+    @staticmethod
+    def _path(request: httpx.Request) -> str:
+        return request.url.path.removeprefix("/trade-api/v2")
+
+
+def ok(body: object, *, status: int = 200, date: str | None = None) -> Callable[[httpx.Request], httpx.Response]:
+    """A JSON answer, made anew for each request (a response can be read only once)."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json=body, headers={"Date": date} if date else {})
+
+    return answer
+
+
+def raw(status: int, body: bytes, content_type: str = "application/json") -> Callable[[httpx.Request], httpx.Response]:
+    """An answer of any bytes."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, content=body, headers={"Content-Type": content_type})
+
+    return answer
