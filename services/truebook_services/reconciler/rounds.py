@@ -1,0 +1,89 @@
+"""The reconciler's rounds: open the account, the first full reconciliation, then comparing for ever."""
+
+from __future__ import annotations
+
+from truebook.ledger.facts import SWEPT, persist
+from truebook.ledger.port import LedgerStore
+from truebook.runtime.context import Context
+from truebook_services.reconciler.account import Accountant
+from truebook_services.reconciler.opening import NotYet, Opening
+from truebook_services.reconciler.repair import Repair
+from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.startup import HOLD, OWNER
+
+ATTEMPTS_IN_A_ROUND = 10
+
+
+class Rounds:
+    """What the periodic frames run."""
+
+    def __init__(
+        self,
+        context: Context,
+        settings: ReconcilerSettings,
+        ledger: LedgerStore,
+        *,
+        opening: Opening,
+        repair: Repair,
+        accountant: Accountant,
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._ledger = ledger
+        self._opening = opening
+        self._repair = repair
+        self._accountant = accountant
+        self._opened = False
+        self._reconciled = False
+        self._account_due_us = 0
+
+    async def run(self) -> None:
+        """One round: orders each time, the account when it is due or in doubt."""
+        if not self._opened:
+            await self._open()
+        if not self._reconciled:
+            await self._reconcile_first()
+            return
+        await self._repair.orders()
+        now_us = self._context.clock.monotonic_us()
+        if self._accountant.suspicious or now_us >= self._account_due_us:
+            await self._accountant.compare()
+            self._account_due_us = now_us + int(self._settings.account_s * 1e6)
+
+    async def forget(self) -> None:
+        """Let the ledger drop what no backfill can bring back."""
+        if not self._opened:
+            return
+        swept_us = await self._ledger.watermark(SWEPT)
+        before_us = self._context.clock.now_us() - int(self._settings.forget_after_s * 1e6)
+        before_us = min(before_us, swept_us - 2 * int(self._settings.overlap_s * 1e6))
+        if before_us > 0:
+            dropped = await self._ledger.forget(before_us)
+            self._context.metrics.count("ledger_forgotten", dropped)
+
+    async def _open(self) -> None:
+        """Open the account unless it is open; waits a while within the round for orders that are being cancelled."""
+        if not (await self._ledger.view(())).account.opened:
+            for _ in range(ATTEMPTS_IN_A_ROUND):
+                try:
+                    await self._opening.open()
+                    break
+                except NotYet as reason:
+                    self._context.log.info("account not opened yet", reason=str(reason))
+                    await self._context.clock.sleep(self._settings.opening_poll_s)
+            else:
+                raise NotYet("the account could not be opened; see the log for what stands in the way")
+        self._opened = True
+
+    async def _reconcile_first(self) -> None:
+        """Reconcile until both sides agree, then let trading begin."""
+        for _ in range(ATTEMPTS_IN_A_ROUND):
+            await self._repair.orders()
+            if await self._accountant.compare():
+                await persist(self._context.clock, lambda: self._ledger.release(HOLD, OWNER))
+                self._reconciled = True
+                self._account_due_us = self._context.clock.monotonic_us() + int(self._settings.account_s * 1e6)
+                self._context.log.info("reconciled: trading may begin")
+                return
+            await self._context.clock.sleep(self._settings.opening_poll_s)
+        raise NotYet("ledger and exchange differ; see the log")
