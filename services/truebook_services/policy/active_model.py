@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from truebook.models.errors import ModelRefused
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
@@ -18,7 +16,7 @@ class ModelUnavailable(Exception):
 
 
 class ActiveModel:
-    """Holds the model in use, and the shadow's where there is one. Raises ``ModelRefused`` when there is none at all."""
+    """The model in use, and the shadow's where there is one. Raises ``ModelRefused`` when there is none at all."""
 
     def __init__(self, context: Context, settings: PolicySettings, registry: ModelRegistry) -> None:
         self._context = context
@@ -33,7 +31,7 @@ class ActiveModel:
         if self._settings.model:
             return
         try:
-            wanted = await asyncio.to_thread(self._wanted)
+            wanted = self._wanted()
         except ModelRefused as error:
             self._context.metrics.count("policy_alarms", kind="model_refused")
             raise ModelUnavailable(f"{self.model.metadata.name} goes on: {error}") from error
