@@ -7,7 +7,7 @@ equal ids, whatever happens in other accounts.
 
 from __future__ import annotations
 
-from truebook.messages.envelope import TimeInForce
+from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.messages.ids import digest
 from truebook.simulation.accounts import Account
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
@@ -81,6 +81,8 @@ class Desk:
             return ORDER_ALREADY_EXISTS
         if not takes_orders(record.status):
             return MARKET_CLOSED
+        if not record.takes_orders:
+            return invalid_parameters("the market's fee type is not simulated")
         refusal = invalid(request, record, at_us)
         if refusal is not None:
             return refusal
@@ -136,6 +138,16 @@ class Desk:
         return order if order.is_resting else NOT_FOUND
 
     # What happens to orders
+
+    def budget(self, order: LiveOrder) -> tuple[int, UpdateReason | None]:
+        """Give how much an order may trade: reduce-only is capped at the position against it."""
+        if not order.request.reduce_only or order.anonymous:
+            return order.remaining_centi, None
+        position_centi = self.accounts[order.account].position_centi(order.ticker)
+        against_centi = max(0, -position_centi if order.book_side is BookSide.BID else position_centi)
+        if against_centi >= order.remaining_centi:
+            return order.remaining_centi, None
+        return against_centi, UpdateReason.REDUCE_ONLY_CANCEL
 
     def settle_into(self, order: LiveOrder) -> None:
         """Bring the open orders and holds of the order's owner in line with the order's state."""

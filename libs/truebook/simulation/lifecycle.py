@@ -14,8 +14,8 @@ import msgspec
 from truebook.messages.facts import MarketFacts, MarketStatus
 from truebook.money import ONE_DOLLAR_CC
 from truebook.simulation.desk import Desk
+from truebook.simulation.engine import Engine
 from truebook.simulation.events import MarketChanged, SimulationEvent
-from truebook.simulation.matching import MatchingEngine
 from truebook.simulation.orders import LiveOrder, UpdateReason
 
 
@@ -31,7 +31,7 @@ class Due(StrEnum):
 class LifeCycle:
     """The exchange's calendar."""
 
-    def __init__(self, desk: Desk, engine: MatchingEngine, settlement_delay_us: int) -> None:
+    def __init__(self, desk: Desk, engine: Engine, settlement_delay_us: int) -> None:
         self._desk = desk
         self._engine = engine
         self._delay_us = settlement_delay_us
@@ -39,9 +39,7 @@ class LifeCycle:
         self._scheduled = 0
 
     def add(self, facts: MarketFacts, at_us: int) -> list[SimulationEvent]:
-        """List a market, open if its time has come; raises ``ValueError`` (also for an unsupported fee)."""
-        if facts.close_us <= at_us:
-            raise ValueError(f"market {facts.ticker} would be listed after its close")
+        """List a market, open if its time has come; raises ``ValueError`` where the ticker exists already."""
         status = MarketStatus.ACTIVE if facts.open_us <= at_us else MarketStatus.INITIALIZED
         record = self._desk.markets.add(msgspec.structs.replace(facts, status=status, settlement_cc=None))
         self._engine.add_market(facts.ticker)
@@ -112,13 +110,12 @@ class LifeCycle:
         return self._pay_out(subject, at_us)
 
     def _close(self, ticker: str, at_us: int) -> list[SimulationEvent]:
-        record, resting = self._desk.markets[ticker], self._engine.resting(ticker)
+        record = self._desk.markets[ticker]
         if record.status not in (MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.INACTIVE):
             return []
         record.become(MarketStatus.CLOSED)
-        assert resting is not None
         events: list[SimulationEvent] = []
-        for order in resting.all():
+        for order in self._engine.orders_of(ticker):
             events += self._engine.take_off(order, UpdateReason.CLOSE_CANCEL, at_us)
         return events
 

@@ -10,7 +10,7 @@ import msgspec
 
 from truebook.messages.facts import MarketFacts, MarketStatus
 from truebook.simulation.events import Traded
-from truebook.venue.fees import maker_rate_ppm, taker_rate_ppm
+from truebook.venue.fees import UnsupportedFee, maker_rate_ppm, taker_rate_ppm
 from truebook.venue.lifecycle import may_become
 
 TRADES_PER_MARKET = 1_000
@@ -20,14 +20,19 @@ ENDED_MARKETS = 500
 
 
 class MarketRecord:
-    """One market of the venue."""
+    """One market of the venue; one whose fee can't be computed is shown but takes no orders."""
 
-    __slots__ = ("_facts", "maker_ppm", "taker_ppm", "trades", "used", "volume_centi")
+    __slots__ = ("_facts", "maker_ppm", "taker_ppm", "takes_orders", "trades", "used", "volume_centi")
 
     def __init__(self, facts: MarketFacts) -> None:
         self._facts = facts
-        self.taker_ppm = taker_rate_ppm(facts.fee_type, facts.fee_multiplier_ppm)
-        self.maker_ppm = maker_rate_ppm(facts.fee_type, facts.fee_multiplier_ppm)
+        try:
+            self.taker_ppm = taker_rate_ppm(facts.fee_type, facts.fee_multiplier_ppm)
+            self.maker_ppm = maker_rate_ppm(facts.fee_type, facts.fee_multiplier_ppm)
+            self.takes_orders = True
+        except UnsupportedFee:
+            self.taker_ppm = self.maker_ppm = 0
+            self.takes_orders = False
         self.volume_centi = facts.volume_centi
         self.trades: deque[Traded] = deque(maxlen=TRADES_PER_MARKET)
         self.used = False
@@ -63,7 +68,7 @@ class MarketRecords:
         self._ended: deque[str] = deque()
 
     def add(self, facts: MarketFacts) -> MarketRecord:
-        """Add a market; raises ``ValueError`` where the ticker exists or its fee can't be charged."""
+        """Add a market; raises ``ValueError`` where the ticker exists already."""
         if facts.ticker in self._by_ticker:
             raise ValueError(f"market {facts.ticker} exists already")
         record = self._by_ticker[facts.ticker] = MarketRecord(facts)

@@ -7,16 +7,18 @@ the remainder rests. So an owner hears of an order's state before its fills, and
 
 from __future__ import annotations
 
-from truebook.messages.envelope import BookSide, TimeInForce
+from truebook.book.order_book import OrderBook
+from truebook.messages.envelope import TimeInForce
 from truebook.simulation.desk import FILL_OR_KILL, POST_ONLY_CROSS, Desk
+from truebook.simulation.engine import Engine
 from truebook.simulation.events import Basis, LevelChanged, SimulationEvent, Traded
 from truebook.simulation.orders import LiveOrder, Match, Rejected, UpdateReason
-from truebook.simulation.resting import RestingOrders
+from truebook.simulation.resting import RestingOrders, meets
 from truebook.venue.account import SelfTradePrevention
 
 
-class MatchingEngine:
-    """The books of all markets."""
+class MatchingEngine(Engine):
+    """The exchange's own books."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -26,14 +28,23 @@ class MatchingEngine:
         self._resting[ticker] = RestingOrders()
 
     def forget_market(self, ticker: str) -> None:
-        """Drop an ended market's book, which is empty."""
         del self._resting[ticker]
 
-    def resting(self, ticker: str) -> RestingOrders | None:
-        return self._resting.get(ticker)
+    def book(self, ticker: str) -> OrderBook:
+        resting = self._resting.get(ticker)
+        return OrderBook() if resting is None else resting.book()
+
+    def clock_of(self, ticker: str) -> int:
+        resting = self._resting.get(ticker)
+        return 0 if resting is None else resting.clock
+
+    def orders_of(self, ticker: str) -> list[LiveOrder]:
+        return self._resting[ticker].all()
+
+    def ahead_of(self, order: LiveOrder) -> int:
+        return self._resting[order.ticker].ahead_of(order)
 
     def refused_by_book(self, order: LiveOrder) -> Rejected | None:
-        """Give the refusal of an admitted order that the book itself forbids; a killed one uses up its client id."""
         request, resting = order.request, self._resting[order.ticker]
         if request.post_only and resting.crosses(order.book_side, order.price_cc):
             return POST_ONLY_CROSS
@@ -46,7 +57,7 @@ class MatchingEngine:
         """Sum what the order could trade with at once, up to its own size."""
         reachable_centi = 0
         for maker in self._resting[order.ticker].in_priority(order.book_side.other):
-            if reachable_centi >= order.size_centi or not _meets(order, maker.price_cc):
+            if reachable_centi >= order.size_centi or not meets(order.book_side, order.price_cc, maker.price_cc):
                 break
             if maker.account == order.account:
                 if order.request.self_trade_prevention is SelfTradePrevention.TAKER_AT_CROSS:
@@ -56,7 +67,6 @@ class MatchingEngine:
         return reachable_centi
 
     def execute(self, order: LiveOrder, at_us: int) -> list[SimulationEvent]:
-        """Match an accepted order; the rest stands or ends as its time in force says."""
         matches, stopped = self._match(order, at_us)
         if order.remaining_centi:
             rests = order.request.time_in_force is TimeInForce.GOOD_TILL_CANCELED and stopped is None
@@ -70,7 +80,7 @@ class MatchingEngine:
     def _match(self, order: LiveOrder, at_us: int) -> tuple[list[SimulationEvent], UpdateReason | None]:
         """Trade until nothing fits; answers also why the remainder must not rest."""
         resting, side = self._resting[order.ticker], order.book_side
-        budget_centi, stopped = self._budget(order)
+        budget_centi, stopped = self._desk.budget(order)
         events: list[SimulationEvent] = []
         while budget_centi and resting.crosses(side, order.price_cc):
             maker = resting.first(side.other)
@@ -84,16 +94,6 @@ class MatchingEngine:
             budget_centi -= size_centi
             events += self._trade(order, maker, size_centi, at_us)
         return events, stopped
-
-    def _budget(self, order: LiveOrder) -> tuple[int, UpdateReason | None]:
-        """Give how much an order may trade: reduce-only is capped at the position against it."""
-        if not order.request.reduce_only or order.anonymous:
-            return order.remaining_centi, None
-        position_centi = self._desk.accounts[order.account].position_centi(order.ticker)
-        against_centi = max(0, -position_centi if order.book_side is BookSide.BID else position_centi)
-        if against_centi >= order.remaining_centi:
-            return order.remaining_centi, None
-        return against_centi, UpdateReason.REDUCE_ONLY_CANCEL
 
     def _trade(self, taker: LiveOrder, maker: LiveOrder, size_centi: int, at_us: int) -> list[SimulationEvent]:
         match = Match(
@@ -129,7 +129,6 @@ class MatchingEngine:
     def take_off(
         self, order: LiveOrder, reason: UpdateReason | None, at_us: int, *, cause: LiveOrder | None = None
     ) -> list[SimulationEvent]:
-        """End a resting order and tell its owner and the book; without a cause the order itself is the cause."""
         reduced_centi = self._desk.cancel(order, reason, at_us)
         self._resting[order.ticker].reduce(order, reduced_centi)
         return [*self._desk.changed(order, at_us), self._level_changed(order, -reduced_centi, at_us, cause or order)]
@@ -146,7 +145,3 @@ class MatchingEngine:
             account=cause.account if known else None,
             client_order_id=cause.request.client_order_id if known else None,
         )
-
-
-def _meets(order: LiveOrder, price_cc: int) -> bool:
-    return price_cc <= order.price_cc if order.book_side is BookSide.BID else price_cc >= order.price_cc

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 from truebook.book.order_book import OrderBook
 from truebook.messages.facts import MarketFacts
 from truebook.simulation.accounts import Position
 from truebook.simulation.desk import Desk
+from truebook.simulation.engine import Engine
 from truebook.simulation.events import Traded
 from truebook.simulation.orders import OrderCosts
 from truebook.venue.account import (
-    CreateAnswer,
     ExchangeBalance,
     ExchangeFill,
     ExchangeOrder,
@@ -22,16 +20,12 @@ from truebook.venue.account import (
 )
 
 
-class Venue(ABC):
+class VenueReads:
     """The reads of a venue. Those of an account raise ``UnknownAccount`` where it was never opened."""
 
-    def __init__(self, desk: Desk, now_us: int = 0) -> None:
+    def __init__(self, desk: Desk, engine: Engine) -> None:
         self._desk = desk
-        self._now_us = now_us
-
-    def open_account(self, account: str, balance_micros: int) -> None:
-        """Open an account; raises ``ValueError`` where it exists already."""
-        self._desk.open_account(account, balance_micros)
+        self._engine = engine
 
     def has_account(self, account: str) -> bool:
         return account in self._desk.accounts
@@ -50,17 +44,13 @@ class Venue(ABC):
         """List the public trades of a market, or of all, newest first."""
         return self._desk.markets.trades(ticker, limit)
 
-    @abstractmethod
     def book(self, ticker: str) -> OrderBook:
         """Copy the displayed book; empty where the market is not known."""
+        return self._engine.book(ticker)
 
-    @abstractmethod
     def clock_of(self, ticker: str) -> int:
         """Give the number of changes that the market's book has seen, 0 where it is not known."""
-
-    @abstractmethod
-    def queue_position(self, account: str, exchange_order_id: str) -> int | None:
-        """Give how much (1/100 contract) stands before a resting order; None where it does not rest."""
+        return self._engine.clock_of(ticker)
 
     # Accounts
 
@@ -82,6 +72,11 @@ class Venue(ABC):
     def order(self, account: str, exchange_order_id: str) -> ExchangeOrder | None:
         found = self._desk.account(account).orders.get(exchange_order_id)
         return None if found is None else found.picture()
+
+    def queue_position(self, account: str, exchange_order_id: str) -> int | None:
+        """Give how much (1/100 contract) stands before a resting order; None where it does not rest."""
+        found = self._desk.account(account).orders.get(exchange_order_id)
+        return self._engine.ahead_of(found) if found is not None and found.is_resting else None
 
     def order_request(self, account: str, exchange_order_id: str) -> OrderRequest | None:
         """Give what was asked for (time in force, self-trade prevention, group), which ``order`` does not show."""
@@ -121,14 +116,3 @@ class Venue(ABC):
     def held_micros(self, account: str) -> int:
         """Give what resting orders hold."""
         return self._desk.account(account).held_micros
-
-
-def create_answer(order: ExchangeOrder, at_us: int) -> CreateAnswer:
-    """Give the answer to a create-order request from the order's state after matching."""
-    return CreateAnswer(
-        exchange_order_id=order.exchange_order_id,
-        client_order_id=order.client_order_id,
-        filled_centi=order.filled_centi,
-        remaining_centi=order.remaining_centi,
-        processed_us=at_us,
-    )

@@ -75,7 +75,7 @@ class RestingOrders:
         best_cc = self.best_price(side.other)
         if best_cc is None:
             return False
-        return price_cc >= best_cc if side is BookSide.BID else price_cc <= best_cc
+        return meets(side, price_cc, best_cc)
 
     def in_priority(self, side: BookSide) -> Iterator[LiveOrder]:
         """Walk a side's orders in the order in which they would trade; the book must not change meanwhile."""
@@ -86,6 +86,10 @@ class RestingOrders:
     def all(self) -> list[LiveOrder]:
         """List all orders, bids first, in priority."""
         return [*self.in_priority(BookSide.BID), *self.in_priority(BookSide.ASK)]
+
+    def total_at(self, side: BookSide, price_cc: int) -> int:
+        level = self._sides[side].get(price_cc)
+        return 0 if level is None else level.total_centi
 
     def ahead_of(self, order: LiveOrder) -> int:
         """Sum what stands before the order at its own price."""
@@ -102,3 +106,13 @@ class RestingOrders:
             ((price_cc, level.total_centi) for price_cc, level in self._sides[BookSide.BID].items()),
             ((price_cc, level.total_centi) for price_cc, level in self._sides[BookSide.ASK].items()),
         )
+
+
+def meets(side: BookSide, price_cc: int, opposite_cc: int) -> bool:
+    """Tell whether an order of ``side`` at ``price_cc`` trades with one of the other side at ``opposite_cc``."""
+    return price_cc >= opposite_cc if side is BookSide.BID else price_cc <= opposite_cc
+
+
+def is_better(side: BookSide, price_cc: int, than_cc: int) -> bool:
+    """Tell whether a resting order of ``side`` at ``price_cc`` trades before one at ``than_cc``."""
+    return price_cc > than_cc if side is BookSide.BID else price_cc < than_cc

@@ -1,0 +1,83 @@
+"""Order entry: the commands of accounts, the same whether the market is the engine's own or a recorded one.
+
+Time never goes back: a command with an earlier time is taken at the newest time seen, and every command first carries
+out what was due before it (expiries, closes, settlements), whose events come first.
+"""
+
+from __future__ import annotations
+
+from truebook.simulation.desk import Desk
+from truebook.simulation.engine import Engine
+from truebook.simulation.events import SimulationEvent
+from truebook.simulation.lifecycle import LifeCycle
+from truebook.simulation.orders import Rejected
+from truebook.simulation.reads import VenueReads
+from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+
+
+class OrderEntry(VenueReads):
+    """A venue that takes orders."""
+
+    def __init__(self, desk: Desk, engine: Engine, settlement_delay_us: int) -> None:
+        super().__init__(desk, engine)
+        self._life = LifeCycle(desk, engine, settlement_delay_us)
+        self._now_us = 0
+
+    def open_account(self, account: str, balance_micros: int) -> None:
+        """Open an account; raises ``ValueError`` where it exists already."""
+        self._desk.open_account(account, balance_micros)
+
+    def advance(self, now_us: int) -> list[SimulationEvent]:
+        """Carry out what is due by now: expiries, closes, settlements."""
+        self._now_us = max(self._now_us, now_us)
+        return self._life.advance(self._now_us)
+
+    def next_due_us(self) -> int | None:
+        """Give the time of the next thing that happens by itself."""
+        return self._life.next_due_us()
+
+    def place(
+        self, account: str, request: OrderRequest, at_us: int
+    ) -> tuple[CreateAnswer | Rejected, list[SimulationEvent]]:
+        """Take an order: match it, let the rest stand or end as its time in force says."""
+        events = self.advance(at_us)
+        order = self._desk.admit(account, request, self._now_us)
+        if isinstance(order, Rejected):
+            return order, events
+        refusal = self._engine.refused_by_book(order)
+        if refusal is not None:
+            return refusal, events
+        self._desk.accept(order)
+        events += self._engine.execute(order, self._now_us)
+        self._life.watch_expiry(order)
+        answer = CreateAnswer(
+            exchange_order_id=order.exchange_order_id,
+            client_order_id=request.client_order_id,
+            filled_centi=order.filled_centi,
+            remaining_centi=order.remaining_centi,
+            processed_us=self._now_us,
+        )
+        return answer, events
+
+    def cancel(
+        self, account: str, exchange_order_id: str, at_us: int
+    ) -> tuple[CancelAnswer | Rejected, list[SimulationEvent]]:
+        """Take a resting order off the book."""
+        events = self.advance(at_us)
+        order = self._desk.cancellable(account, exchange_order_id)
+        if isinstance(order, Rejected):
+            return order, events
+        reduced_centi = order.remaining_centi
+        events += self._engine.take_off(order, None, self._now_us)
+        answer = CancelAnswer(
+            exchange_order_id=exchange_order_id, reduced_centi=reduced_centi, processed_us=self._now_us
+        )
+        return answer, events
+
+    def cancel_all(self, account: str, at_us: int) -> list[SimulationEvent]:
+        """Take all of an account's resting orders off the books."""
+        events = self.advance(at_us)
+        open_orders = self._desk.account(account).open_orders
+        for order in [one for orders in open_orders.values() for one in orders.values()]:
+            events += self._engine.take_off(order, None, self._now_us)
+        return events

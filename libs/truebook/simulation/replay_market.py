@@ -1,0 +1,156 @@
+"""Capture mode: a venue whose market is a recording, and whose accounts, fees and orders are the simulated exchange's.
+
+The caller feeds the recorded frames in their order; the recording itself stays the public feed, so only what happens to
+accounts comes back as events, and ``market_changed`` where a market is met for the first time or its grid turns out
+finer. A recording ends leaving positions open: nothing is ever determined or settled here.
+
+Latency: ``place`` and ``cancel`` are carried out at the time they are given, which is the time of *arrival*. The caller
+delays each by ``latency_us`` and feeds all frames up to then first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
+
+from truebook.messages.envelope import BookSide
+from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus, PriceRange
+from truebook.simulation.desk import Desk
+from truebook.simulation.events import MarketChanged, SimulationEvent, Traded
+from truebook.simulation.market_plan import STANDARD_FEE_PPM, event_of
+from truebook.simulation.order_entry import OrderEntry
+from truebook.simulation.recorded import RecordedEngine
+from truebook.venue.grid import on_grid
+
+FAR_AWAY_US: Final = 10 * 365 * 24 * 3_600 * 1_000_000
+ASSUMED: Final = (
+    "event",
+    "series",
+    "status",
+    "open_us",
+    "close_us",
+    "price_ranges",
+    "fee_type",
+    "fee_multiplier_ppm",
+    "exclusive",
+    "binary",
+)
+"""What a bare recording does not tell of a market."""
+
+# Frames are known by their shape, since the client's frame classes stand above the simulation in the import order.
+
+
+@runtime_checkable
+class RecordedSnapshot(Protocol):
+    """A whole book: ``truebook.kalshi.port.SnapshotFrame`` is one."""
+
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def bids(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def asks(self) -> tuple[tuple[int, int], ...]: ...
+
+
+@runtime_checkable
+class RecordedDelta(Protocol):
+    """A level's change: ``truebook.kalshi.port.DeltaFrame`` is one."""
+
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def book_side(self) -> BookSide: ...
+    @property
+    def price_cc(self) -> int: ...
+    @property
+    def delta_centi(self) -> int: ...
+
+
+@runtime_checkable
+class RecordedTrade(Protocol):
+    """A public trade: ``truebook.kalshi.port.TradeFrame`` is one."""
+
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def trade_id(self) -> str: ...
+    @property
+    def price_cc(self) -> int: ...
+    @property
+    def size_centi(self) -> int: ...
+    @property
+    def taker_side(self) -> BookSide: ...
+
+
+class CaptureMarket(OrderEntry):
+    """A venue fed by a recording. ``facts`` are those that the recording brings; of other markets they are assumed."""
+
+    def __init__(self, seed: int = 0, facts: Iterable[MarketFacts] = (), *, latency_us: int = 0) -> None:
+        desk = Desk(seed)
+        engine = RecordedEngine(desk)
+        super().__init__(desk, engine, settlement_delay_us=0)
+        self.latency_us = latency_us
+        self._recorded = engine
+        self._known = {one.ticker: one for one in facts}
+
+    def feed(self, frame: RecordedSnapshot | RecordedDelta | RecordedTrade, at_us: int) -> list[SimulationEvent]:
+        """Take the next recorded frame; ``at_us`` is the recording's time of it, which never goes back."""
+        events = self.advance(at_us) + self._meet(frame.ticker)
+        now_us = self._now_us
+        if isinstance(frame, RecordedSnapshot):
+            events += self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])
+            return events + self._recorded.snapshot(frame.ticker, frame.bids, frame.asks, now_us)
+        events += self._refine_grid(frame.ticker, [frame.price_cc])
+        if isinstance(frame, RecordedDelta):
+            return events + self._recorded.delta(
+                frame.ticker, frame.book_side, frame.price_cc, frame.delta_centi, now_us
+            )
+        self._desk.markets.traded(
+            Traded(
+                at_us=now_us,
+                ticker=frame.ticker,
+                trade_id=frame.trade_id,
+                price_cc=frame.price_cc,
+                size_centi=frame.size_centi,
+                taker_side=frame.taker_side,
+            )
+        )
+        return events + self._recorded.trade(frame.ticker, frame.price_cc, frame.size_centi, frame.taker_side, now_us)
+
+    def _meet(self, ticker: str) -> list[SimulationEvent]:
+        if self._desk.markets.get(ticker) is not None:
+            return []
+        return self._life.add(self._known.get(ticker) or assumed_facts(ticker, self._now_us), self._now_us)
+
+    def _refine_grid(self, ticker: str, prices_cc: Iterable[int]) -> list[SimulationEvent]:
+        """Widen an assumed grid to the prices that the recording shows."""
+        record = self._desk.markets[ticker]
+        facts = record.facts
+        if "price_ranges" not in facts.assumed:
+            return []
+        finer = [price_cc for price_cc in prices_cc if not on_grid(price_cc, facts.price_ranges)]
+        if not finer:
+            return []
+        step_cc = 10 if all(price_cc % 10 == 0 for price_cc in finer) else 1
+        record.replace_facts(msgspec.structs.replace(facts, price_ranges=(PriceRange(0, 10_000, step_cc),)))
+        return [MarketChanged(at_us=self._now_us, facts=record.facts, event_type="price_level_structure_updated")]
+
+
+def assumed_facts(ticker: str, at_us: int) -> MarketFacts:
+    """Assume the facts of a market that a recording only names: whole cents, the standard fee, no close in sight."""
+    event = event_of(ticker)
+    return MarketFacts(
+        ticker=ticker,
+        event=event,
+        series=event.partition("-")[0],
+        status=MarketStatus.ACTIVE,
+        open_us=at_us,
+        close_us=at_us + FAR_AWAY_US,
+        price_ranges=LINEAR_CENT,
+        fee_type=FeeType.QUADRATIC,
+        fee_multiplier_ppm=STANDARD_FEE_PPM,
+        exclusive=False,
+        assumed=ASSUMED,
+    )
