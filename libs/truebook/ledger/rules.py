@@ -104,7 +104,10 @@ class Ledger:
     def order(self, order_id: str) -> OrderView | None:
         """Look an order up by our id."""
         order = self.state.orders.get(order_id)
-        return None if order is None else rules_view.view_of_order(self.state, order)
+        if order is None:
+            return None
+        market = self.state.markets.get(order.ticker)
+        return rules_view.view_of_order(order, market, [] if market is None else self.state.open_orders(market))
 
     def order_of_exchange_id(self, exchange_order_id: str) -> OrderView | None:
         """Look an order up by the exchange's id."""

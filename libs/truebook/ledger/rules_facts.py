@@ -52,13 +52,12 @@ def close(state: LedgerState, news: Close) -> Answer:
     order = state.orders.get(news.order_id)
     if order is None:
         return "no_order", False
-    if news.exchange_order_id == "" or news.filled_centi < 0:
+    exchange_order_id = news.exchange_order_id or None
+    if not 0 <= news.filled_centi <= (MAX_SIZE_CENTI if order.foreign else order.size_centi):
         return INVALID
-    if news.filled_centi > (MAX_SIZE_CENTI if order.foreign else order.size_centi):
-        return INVALID
-    if _is_tied_otherwise(state, news.order_id, order, news.exchange_order_id):
+    if _is_tied_otherwise(state, news.order_id, order, exchange_order_id):
         return CONFLICT
-    return _take_news(state, order, news.exchange_order_id, news.filled_centi)
+    return _take_news(state, order, exchange_order_id, news.filled_centi)
 
 
 def mark_unknown(state: LedgerState, news: MarkUnknown) -> Answer:

@@ -6,6 +6,7 @@ market, the losses of an event, the account's totals. ``rules_book`` alone chang
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -168,6 +169,12 @@ class Totals(msgspec.Struct, kw_only=True):
         return owned - self.fees_micros - self.costs_micros + self.pairs_micros - self.promised_micros
 
 
+def most_severe(hold_modes: Iterable[str], totals: Totals) -> str:
+    """Give the mode that follows from all holds: at least ``reduce_only`` while overdrawn."""
+    least = "reduce_only" if totals.net_micros < 0 else "running"
+    return max([least, *hold_modes], key=MODES.index)
+
+
 class LedgerState:
     """The whole memory of one account, without its journal."""
 
@@ -192,10 +199,7 @@ class LedgerState:
     @property
     def mode(self) -> str:
         """The most severe hold, at least ``reduce_only`` while overdrawn."""
-        modes = [mode for mode, _ in self.holds.values()]
-        if self.totals.net_micros < 0:
-            modes.append("reduce_only")
-        return max(modes, key=MODES.index, default="running")
+        return most_severe([mode for mode, _ in self.holds.values()], self.totals)
 
     def open_orders(self, market: Market) -> list[Order]:
         return [self.orders[order_id] for order_id in market.open]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from truebook.ledger.port import AccountView, HoldView, Limits, MarketView, OrderView
 from truebook.ledger.rules_promise import openings
-from truebook.ledger.rules_state import LedgerState, Market, Order, Totals
+from truebook.ledger.rules_state import Market, Order, Totals
 
 
 def order_view(order: Order, opening_centi: int) -> OrderView:
@@ -76,9 +76,7 @@ def account_view(
     )
 
 
-def view_of_order(state: LedgerState, order: Order) -> OrderView:
-    """Show an order of any state, its opening included where it is still open."""
-    market = state.markets.get(order.ticker)
-    if market is None or order.order_id not in market.open:
-        return order_view(order, 0)
-    return order_view(order, openings(market, state.open_orders(market))[order.order_id])
+def view_of_order(order: Order, market: Market | None, open_orders: Sequence[Order]) -> OrderView:
+    """Show an order of any state, its opening included where it is among its market's open ones."""
+    split = openings(market, open_orders) if market is not None else {}
+    return order_view(order, split.get(order.order_id, 0))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.ledger_cases import CASES, Case, play
 
+from support.ledger_cases import CASES, Case, play
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.rules import replay
 

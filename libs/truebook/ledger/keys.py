@@ -1,0 +1,54 @@
+"""The ledger's keys in Redis: the only place that spells them.
+
+All begin with ``truebook:1:{account}:``. The braces make the account the hash slot, so that one script may touch all
+of them in a cluster; the ``1`` is the schema, so that an ACL or a later schema can tell them apart.
+
+| key | type | holds |
+|---|---|---|
+| ``account`` | hash | totals, clock, journal number, mode of the holds, limits; decimal strings |
+| ``holds`` | hash | name -> ``mode:owner`` |
+| ``epochs``, ``counters``, ``watermarks`` | hash | partition or name -> number |
+| ``adjusts`` | hash | id -> record |
+| ``orders`` | hash | client order id -> record |
+| ``exchange_ids`` | hash | the exchange's order id -> client order id |
+| ``fills:<exchange order id>`` | hash | trade id -> record |
+| ``parked`` | set | the exchange's order ids under which fills are parked |
+| ``markets``, ``events`` | hash | ticker or event -> record |
+| ``refusals``, ``refusal_deadlines`` | hash, sorted set | client order id -> record; by deadline |
+| ``grants`` | list | the clock at each grant of the last minute |
+| ``ended`` | sorted set | client order ids by the clock of their end |
+| ``journal`` | stream | ``<number>-0`` -> verb, arguments, result |
+| ``meta`` | hash | schema, incarnation |
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA: Final = "1"
+_NAMES: Final = (
+    "account", "holds", "epochs", "counters", "watermarks", "adjusts", "orders", "exchange_ids", "fills:", "parked",
+    "markets", "events", "refusals", "refusal_deadlines", "grants", "ended", "journal", "meta",
+)  # fmt: skip
+"""In the order in which the scripts know them; see the head of ``lua/common.lua``."""
+_FILLS: Final = _NAMES.index("fills:")
+
+
+class LedgerKeys:
+    """The keys of one account."""
+
+    def __init__(self, account: str) -> None:
+        if not account or set(account) & set("{}"):
+            raise ValueError(f"an account's name is not empty and has no braces: {account!r}")
+        self.prefix = f"truebook:{SCHEMA}:{{{account}}}:"
+        self._all = [self.prefix + name for name in _NAMES]
+
+    def __getitem__(self, name: str) -> str:
+        """Spell one key by its name in the table above."""
+        return self._all[_NAMES.index(name)]
+
+    def for_script(self, exchange_order_id: str = "") -> list[str]:
+        """List all keys for a script, with the fills of that exchange order id (empty: the stem of such keys)."""
+        keys = self._all.copy()
+        keys[_FILLS] += exchange_order_id
+        return keys

@@ -1,0 +1,42 @@
+#!lua flags=allow-oom
+-- forget: drop ended orders with their fills, and refusals past their deadline. At most 1000 orders a call.
+--
+-- An order stays while its deadline could let its id in again; its fills go with it, never before it.
+--
+-- KEYS fills: the stem of the keys, since the orders are found here
+-- ARGV[2] terminal_before_us
+--
+-- Returns how many orders and fills were dropped, as a decimal string.
+
+load_account()
+local dropped = 0
+
+local function drop_fills(exchange_order_id)
+  local key = K.fills .. exchange_order_id
+  for _, stored in ipairs(redis.call('HVALS', key)) do
+    if cmsgpack.unpack(stored).parked then add('parked', -1) end
+    dropped = dropped + 1
+  end
+  put('DEL', key)
+  put('SREM', K.parked, exchange_order_id)
+  put('HDEL', K.exchange_ids, exchange_order_id)
+end
+
+local before = '(' .. ARGV[2]
+for _, order_id in ipairs(redis.call('ZRANGEBYSCORE', K.ended, '-inf', before, 'LIMIT', 0, 1000)) do
+  local order = load_order(order_id)
+  if order.deadline_us <= account.clock_us then
+    dropped = dropped + 1
+    put('HDEL', K.orders, order_id)
+    put('ZREM', K.ended, order_id)
+    if order.exchange_order_id then drop_fills(order.exchange_order_id) end
+  end
+end
+local clock = text(account.clock_us)
+for _, order_id in ipairs(redis.call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do
+  put('HDEL', K.refusals, order_id)
+  put('ZREM', K.refusal_deadlines, order_id)
+end
+if dropped > 0 then return book('forget', text(dropped)) end
+write_all()
+return '0'

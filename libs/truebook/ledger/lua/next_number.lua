@@ -1,0 +1,11 @@
+#!lua flags=allow-oom
+-- next_number: count up a named counter; journalled, so that a restored ledger gives no number twice.
+--
+-- ARGV[2] name
+--
+-- Returns the new number as a decimal string.
+
+load_account()
+local number = text(tonumber(redis.call('HGET', K.counters, ARGV[2]) or 0) + 1)
+put('HSET', K.counters, ARGV[2], number)
+return book('next_number', number)

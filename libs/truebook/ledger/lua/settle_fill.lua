@@ -1,0 +1,51 @@
+#!lua flags=allow-oom
+-- settle_fill: book a fill once, by (trade id, exchange order id); park it while its order is not known.
+--
+-- KEYS fills: of this exchange order id
+-- ARGV[2] trade_id, [3] the exchange's order id, [4] ticker, [5] book_side, [6] price_cc, [7] size_centi,
+-- [8] fee_micros
+--
+-- Returns 'applied', 'parked', 'duplicate', 'conflict' (other content under the same key, or of another market or
+-- side than its order) or 'invalid'.
+
+local trade_id, exchange_order_id = ARGV[2], ARGV[3]
+local fill = {
+  ticker = ARGV[4], book_side = ARGV[5], price_cc = tonumber(ARGV[6]), size_centi = tonumber(ARGV[7]),
+  fee_micros = tonumber(ARGV[8]),
+}
+load_account()
+if trade_id == '' or exchange_order_id == '' or fill.ticker == '' or not within(fill.price_cc, 1, DOLLAR_CC - 1)
+  or not within(fill.size_centi, 1, MAX_SIZE_CENTI)
+  or not within(fill.fee_micros, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then
+  return 'invalid'
+end
+
+local known = redis.call('HGET', K.fills, trade_id)
+if known then
+  known = cmsgpack.unpack(known)
+  for field, value in pairs(fill) do
+    if known[field] ~= value then return 'conflict' end
+  end
+  return 'duplicate'
+end
+
+local order_id = redis.call('HGET', K.exchange_ids, exchange_order_id)
+if not order_id then
+  fill.parked = true
+  add('parked', 1)
+  put('HSET', K.fills, trade_id, cmsgpack.pack(fill))
+  put('SADD', K.parked, exchange_order_id)
+  return book('settle_fill', 'parked')
+end
+
+local order = load_order(order_id)
+if not belongs(fill, order) then return 'conflict' end
+put('HSET', K.fills, trade_id, cmsgpack.pack(fill))
+local market, orders = load_market(order.ticker)
+local before = figures(market)
+include(orders, order)
+apply_fill(market, order, fill)
+if order.foreign then order.ended_us = nil end
+note_order(order)
+bring_into_step(market, orders, before)
+return book('settle_fill', 'applied')

@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- settle_market: remember what one YES contract of a market got; payouts follow from that and the sums.
+--
+-- ARGV[2] ticker, [3] settlement_cc
+--
+-- Returns 'settled', 'duplicate', 'conflict' (another value is known) or 'invalid'.
+
+local ticker, settlement = ARGV[2], tonumber(ARGV[3])
+load_account()
+if ticker == '' or not within(settlement, 0, DOLLAR_CC) then return 'invalid' end
+local market, orders = load_market(ticker)
+if market.settlement_cc then
+  return market.settlement_cc == settlement and 'duplicate' or 'conflict'
+end
+local before = figures(market)
+market.settlement_cc = settlement
+bring_into_step(market, orders, before)
+return book('settle_market', 'settled')

@@ -1,0 +1,47 @@
+"""Translates what the client of Redis raises into the port's errors: at this boundary, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from redis import exceptions
+
+from truebook.ledger.port import LedgerError, StoreCorrupt, StoreFull, StoreUnavailable
+
+_WAIT_AND_REPEAT: Final = (
+    exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.TryAgainError,
+    exceptions.ReadOnlyError, exceptions.ClusterDownError, exceptions.MasterDownError,
+)  # fmt: skip
+_REFUSED: Final = (
+    exceptions.AuthenticationError, exceptions.AuthenticationWrongNumberOfArgsError, exceptions.NoPermissionError,
+)  # fmt: skip
+_TRANSIENT_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED")
+
+
+def translated(error: Exception) -> LedgerError:
+    """Give the port's error for one of the client's (or of the sockets below it)."""
+    if isinstance(error, _REFUSED):
+        return LedgerError(f"the ledger's server refuses this user: {error}")
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return StoreFull(f"the ledger's server is out of memory: {error}")
+    if isinstance(error, (*_WAIT_AND_REPEAT, OSError)):
+        return StoreUnavailable(f"the ledger's server can't be reached: {error}")
+    if isinstance(error, exceptions.ResponseError):
+        code = str(error).partition(" ")[0]
+        if code in _TRANSIENT_CODES:
+            return StoreUnavailable(f"the ledger's server can't answer now: {error}")
+        if code == "OOM":
+            return StoreFull(f"the ledger's server is out of memory: {error}")
+        return StoreCorrupt(f"the ledger's scripts and its stored data don't fit: {error}")
+    return StoreUnavailable(f"the ledger's client failed: {error}")
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the port's errors for whatever the client raises inside."""
+    try:
+        yield
+    except (exceptions.RedisError, OSError) as error:
+        raise translated(error) from error
