@@ -123,6 +123,9 @@ class ManualClock:
         return self._now_us
 
     async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now_us + int(seconds * MICROS), next(self._order), wake))
         await wake

@@ -17,6 +17,10 @@ from truebook.messages.topics import TOPICS, Topic
 KNOWN_VERSION: Final = 1
 
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises for bytes from anywhere: bad JSON, bad UTF-8 inside a string, absurdly deep nesting."""
+
+
 class DecodeError(ValueError):
     """A record that is no message of its topic; ``reason`` says which way."""
 
@@ -51,17 +55,17 @@ def decode(topic: Topic, raw: bytes) -> Message:
     """Read one record of ``topic``; raises ``DecodeError`` with the reason for its dead letter."""
     try:
         message: Message = _decoders[topic.name].decode(raw)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _explain(topic, raw, error) from error
     if message.v != KNOWN_VERSION:
         raise DecodeError(Reason.UNKNOWN_VERSION, f"v={message.v}, known is {KNOWN_VERSION}")
     return message
 
 
-def _explain(topic: Topic, raw: bytes, error: msgspec.DecodeError) -> DecodeError:
+def _explain(topic: Topic, raw: bytes, error: Exception) -> DecodeError:
     try:
         head = _head.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return DecodeError(Reason.UNDECODABLE, str(error))
     if head.v != KNOWN_VERSION:
         return DecodeError(Reason.UNKNOWN_VERSION, f"v={head.v}, known is {KNOWN_VERSION}")

@@ -1,0 +1,107 @@
+"""One sample of each message type, with every field set to something that can be told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from truebook.messages.actions import Action, Target, Unmentioned
+from truebook.messages.dead_letters import DeadLetter
+from truebook.messages.envelope import BookSide, Message, Source, TimeInForce
+from truebook.messages.facts import FeeType, MarketFacts, MarketStatus, PriceRange
+from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
+from truebook.messages.markets import Market
+from truebook.messages.observations import Observation
+from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
+from truebook.messages.orders import OrderEvent, OrderOutcome
+from truebook.messages.reasons import Reason
+from truebook.messages.signals import Signal
+
+TICKER = "KXHIGHNY-26NOV24-B51.5"
+NOW_US = 1_795_000_000_000_000
+
+
+def envelope(**changes: Any) -> dict[str, Any]:
+    """The fields that every message has."""
+    return {
+        "id": "0123456789abcdef0123456789abcdef", "cause_id": "fedcba9876543210fedcba9876543210",
+        "account": "sim-main", "strategy": "main", "ticker": TICKER, "source": Source.SIMULATED,
+        "exchange_us": NOW_US, "produced_us": NOW_US + 1_500, **changes,
+    }  # fmt: skip
+
+
+def book(**changes: Any) -> dict[str, Any]:
+    """The fields that every message about a book has."""
+    return envelope(
+        epoch=7, version=42, confirmed_us=NOW_US - 10, frame_us=123_456, event_yes_sum_cc=10_150,
+        event_yes_sum_age_us=2_000, **changes,
+    )  # fmt: skip
+
+
+def action(**changes: Any) -> Action:
+    """An action with both targets, or with what ``changes`` says."""
+    fields = envelope(
+        observation_id="aa", model="maker", unmentioned=Unmentioned.PULL, deadline_us=NOW_US + 2_000_000,
+        confirmed_us=NOW_US - 10, frame_us=123_456, reference_cc=4_750, edge_cc=120, event="KXHIGHNY-26NOV24",
+        exclusive=True, fee_rate_ppm=70_000,
+        targets=(
+            Target(book_side=BookSide.BID, price_cc=4_600, size_centi=1_000, post_only=True),
+            Target(
+                book_side=BookSide.ASK, price_cc=4_900, size_centi=250, reduce_only=True,
+                time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL, expires_us=NOW_US + 60_000_000,
+            ),
+        ),
+    )  # fmt: skip
+    return Action(**(fields | changes))
+
+
+def samples() -> dict[str, Message]:
+    """By topic and type: ``orderbook.book_delta`` and so on."""
+    facts = MarketFacts(
+        ticker=TICKER, event="KXHIGHNY-26NOV24", series="KXHIGHNY", status=MarketStatus.ACTIVE,
+        open_us=NOW_US - 3_600_000_000, close_us=NOW_US + 3_600_000_000,
+        price_ranges=(PriceRange(0, 1_000, 10), PriceRange(1_000, 9_000, 100), PriceRange(9_000, 10_000, 10)),
+        fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES, fee_multiplier_ppm=500_000, exclusive=True, binary=False,
+        settlement_cc=10_000, volume_centi=123_400, strike=51.5, assumed=("fee_type",),
+    )  # fmt: skip
+    observation = Observation(
+        **envelope(), layout="m1", layout_hash="c0ffee", features=(0.5, -1.0, 1e-09), book_epoch=7, book_version=42,
+        confirmed_us=NOW_US - 10, frame_us=123_456, ledger_seq=99, signals_digest="5161", best_bid_cc=4_600,
+        best_bid_centi=1_000, best_ask_cc=4_900, best_ask_centi=2_500, position_centi=-300, cash_micros=987_654_321,
+        event="KXHIGHNY-26NOV24", exclusive=True, price_ranges=(PriceRange(0, 10_000, 100),),
+        fee_type=FeeType.QUADRATIC, taker_rate_ppm=70_000, maker_rate_ppm=0, close_us=NOW_US + 3_600_000_000,
+    )  # fmt: skip
+    fill = FillBooked(
+        **envelope(), trade_id="t1", exchange_order_id="x1", client_order_id="tb1-aa", book_side=BookSide.ASK,
+        price_cc=4_900, size_centi=250, fee_micros=43_800, is_taker=True, basis="synthetic", answer="applied",
+    )  # fmt: skip
+    order = OrderEvent(
+        **envelope(), action_id="aa", client_order_id="tb1-aa", exchange_order_id="x1",
+        outcome=OrderOutcome.REFUSED, reason=Reason.PRICE_COLLAR, detail="4900", book_side=BookSide.ASK,
+        price_cc=4_900, size_centi=250, tick_to_send_us=1_234,
+    )  # fmt: skip
+    by_name: dict[str, Message] = {
+        "markets.market": Market(**envelope(), facts=facts, chosen=True),
+        "orderbook.book_snapshot": BookSnapshot(**book(), bids=((4_600, 1_000), (4_500, 1)), asks=((4_900, 2_500),)),
+        "orderbook.book_delta": BookDelta(**book(), book_side=BookSide.BID, price_cc=4_600, size_centi=0),
+        "orderbook.book_stale": BookStale(**book(exchange_us=None), reason=Reason.SEQUENCE_GAP),
+        "orderbook.public_trade": PublicTrade(
+            **book(), trade_id="t0", price_cc=4_800, size_centi=100, taker_side=BookSide.BID
+        ),
+        "observations.observation": observation,
+        "actions.action": action(),
+        "orders.order_event": order,
+        "fills.fill_booked": fill,
+        "fills.order_updated": OrderUpdated(
+            **envelope(), exchange_order_id="x1", client_order_id="tb1-aa", status="resting", filled_centi=100,
+            remaining_centi=150, answer="acknowledged",
+        ),
+        "fills.market_settled": MarketSettled(**envelope(), settlement_cc=10_000, answer="settled"),
+        "signals.signal": Signal(
+            **envelope(), name="forecast", value=51.25, as_of_us=NOW_US, valid_until_us=NOW_US + 60_000_000
+        ),
+        "dead_letters.dead_letter": DeadLetter(
+            **envelope(), origin="orderbook", service="observation", reason=Reason.UNDECODABLE, detail="at 0",
+            payload="{\u00e9",
+        ),
+    }  # fmt: skip
+    return by_name
