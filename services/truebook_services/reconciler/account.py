@@ -38,12 +38,13 @@ class Accountant:
         self._rest = rest
         self._ledger = ledger
         self._repair = repair
-        self._rounds: dict[tuple[Kind, str, int], int] = {}
+        self._seen: dict[tuple[Kind, str, int], tuple[int, int]] = {}
+        """Per difference: in how many rounds in a row it was seen, and since when (steady local time)."""
 
     @property
     def suspicious(self) -> bool:
         """Something differed in the last round: compare again soon."""
-        return bool(self._rounds)
+        return bool(self._seen)
 
     async def compare(self) -> bool:
         """Run one round; true where both sides agree."""
@@ -62,14 +63,19 @@ class Accountant:
         return not found
 
     def _remember(self, found: Sequence[Difference]) -> list[Difference]:
-        """Count in how many rounds each difference has stayed the same; answers those that have stayed long enough."""
-        keys = [(difference.kind, difference.ticker, difference.amount) for difference in found]
-        self._rounds = {key: self._rounds.get(key, 0) + 1 for key in keys}
-        return [
-            difference
-            for difference, key in zip(found, keys, strict=True)
-            if self._rounds[key] >= self._settings.persist_rounds
-        ]
+        """Note what was found; answers the differences that have stayed the same for long enough."""
+        now_us = self._context.clock.monotonic_us()
+        latest_us = now_us - int(self._settings.persist_s * 1e6)
+        seen: dict[tuple[Kind, str, int], tuple[int, int]] = {}
+        lasting: list[Difference] = []
+        for difference in found:
+            key = (difference.kind, difference.ticker, difference.amount)
+            rounds, since_us = self._seen.get(key, (0, now_us))
+            seen[key] = (rounds + 1, since_us)
+            if rounds + 1 >= self._settings.persist_rounds and since_us <= latest_us:
+                lasting.append(difference)
+        self._seen = seen
+        return lasting
 
     async def _act(self, lasting: Sequence[Difference], reading: Reading) -> None:
         """Book a small residue of cash; halt for anything else."""
@@ -86,7 +92,7 @@ class Accountant:
         adjust_id = digest("residue", reading.view.account.ledger_seq, residue.amount)
         answer = await self._ledger.adjust(adjust_id, residue.amount, "residue", str(residue))
         self._context.log.warning("residue booked", amount_micros=residue.amount, answer=answer)
-        self._rounds.clear()
+        self._seen.clear()
 
     async def _check_netting(self) -> None:
         if await self._rest.cross_market_netting():

@@ -21,7 +21,8 @@ class ReconcilerSettings(BaseModel):
     overlap_s: float = Field(default=60.0, ge=0)
     """Fills are read from so long before the watermark."""
     persist_rounds: int = Field(default=4, ge=2)
-    """A difference must show the same amount in so many rounds before it counts as a residue."""
+    persist_s: float = Field(default=10.0, ge=0)
+    """A difference is a residue once it has shown the same amount in so many rounds and for so long (real)."""
     adjust_at_most_micros: int = Field(default=10_000, ge=0)
     """A residue of cash up to this (one cent) is booked; a larger one, or any of a position, halts."""
     forget_every_s: float = Field(default=600.0, gt=0)
