@@ -107,6 +107,22 @@ def test_garbage_is_refused_with_its_reason(raw: bytes, reason: Reason) -> None:
 
 
 @pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw.replace(b"KX", b"\xff\xfe"),
+        lambda raw: raw[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        lambda raw: raw[:-1],
+        lambda raw: raw + b"{}",
+    ],
+    ids=["bad UTF-8", "deep nesting", "cut short", "two in one"],
+)
+def test_a_damaged_message_is_undecodable_and_nothing_worse(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(DecodeError) as refused:
+        decode(ORDERBOOK, damage(encode(samples()["orderbook.book_delta"])))
+    assert refused.value.reason is Reason.UNDECODABLE
+
+
+@pytest.mark.parametrize(
     "change", [{"price_cc": 46.0}, {"price_cc": "4600"}, {"size_centi": None}, {"book_side": "yes"}]
 )
 def test_a_retyped_field_is_undecodable(change: dict[str, object]) -> None:
