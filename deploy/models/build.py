@@ -4,8 +4,9 @@ Both read layout m1. Their numbers stand in the two tables below; a change of on
 which a test compares with what this script writes.
 
 * ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it: one tick better than
-  the best, never crossing, sized by a part of the Kelly bet. A probability was chosen over action ids because one
-  action id speaks of one side: a two-sided quote would take two observations, and the side that waits would be stale.
+  the best, never crossing, in one size, since a size that follows cash would cancel good orders. A probability was
+  chosen over action ids because an id speaks of one side: a two-sided quote would take two observations, and the side
+  that waits would be stale.
 * ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are seeded and stay as drawn; its
   output layer is fitted by least squares to the scores of the heuristic below. It is an example of a network's form,
   with normalisation inside the graph, not a source of profit.
@@ -44,9 +45,8 @@ MAKER_BOUNDS: Final = (0.005, 0.995)
 MAKER_TERMS: Final = Strategy(
     output=Output.YES_PROBABILITY,
     price_rule=PriceRule.IMPROVE,
-    sizes_centi=(2_000,),
+    sizes_centi=(1_000,),
     min_edge_cc=10,
-    kelly_fraction_ppm=250_000,
     cash_share_ppm=50_000,
     max_position_centi=10_000,
 )

@@ -15,7 +15,7 @@ from truebook.decision.strategy import MILLION, PriceRule, Strategy
 from truebook.messages.actions import Target
 from truebook.messages.envelope import BookSide
 from truebook.messages.observations import Observation
-from truebook.money import ONE_DOLLAR_CC, ceil_div
+from truebook.money import ONE_CONTRACT_CENTI, ONE_DOLLAR_CC, ceil_div
 from truebook.venue.grid import round_down, round_up, tick_above, tick_below
 
 _PPM_PER_CC = MILLION // ONE_DOLLAR_CC
@@ -98,8 +98,9 @@ def _within(side: BookSide, wanted_cc: int, rule: PriceRule, grid: Grid, terms: 
 def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observation, strategy: Strategy) -> int:
     """Size before caps: the staked part of the Kelly bet on available cash, at most the largest quote.
 
-    Kelly, for a contract that pays $1 and costs c with fees: stake the share gain / ($1 − c) of the cash. A position
-    that the order would close needs no stake and is added.
+    Kelly, for a contract that pays $1 and costs c with fees: stake the share gain / ($1 − c) of the cash. The stake
+    buys 1, 2, 5, 10, 20, ... contracts, rounded down: cash and gain move all the time, and an order is cancelled when
+    another size is wanted. A position that the order would close needs no stake and is added.
     """
     largest_centi = strategy.sizes_centi[-1]
     if strategy.kelly_fraction_ppm == 0:
@@ -108,4 +109,13 @@ def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observat
     odds = max(1, MILLION - own_cc * _PPM_PER_CC)
     stake_micros = observation.cash_micros * strategy.kelly_fraction_ppm * max(0, gain) // (MILLION * odds)
     held_centi = max(0, observation.position_centi if side is BookSide.ASK else -observation.position_centi)
-    return min(largest_centi, stake_micros // own_cc + held_centi)
+    return min(largest_centi, _step_below(stake_micros // own_cc) + held_centi)
+
+
+def _step_below(size_centi: int) -> int:
+    """Round down to 1, 2 or 5 times a power of ten contracts; 0 below one contract."""
+    contracts = size_centi // ONE_CONTRACT_CENTI
+    if contracts == 0:
+        return 0
+    power: int = 10 ** (len(str(contracts)) - 1)
+    return max(step for step in (power, 2 * power, 5 * power) if step <= contracts) * ONE_CONTRACT_CENTI

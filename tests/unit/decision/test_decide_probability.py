@@ -88,18 +88,32 @@ def test_what_is_no_probability_is_a_mistake(probability: float) -> None:
 
 
 def test_kelly_stakes_its_fraction_of_the_cash() -> None:
-    """Bid at 40 cents, fair 43: gain 3 cents, odds 60 cents, so 5 % of $1,000; a tenth of it buys 12 contracts."""
+    """Bid at 40 cents, fair 43: gain 3 cents, odds 60 cents, so 5 % of $1,000; a tenth buys 12.5: 10 contracts."""
     how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=100_000, sizes_centi=(100_000,))
     bid = decide(observation(), [0.43], how).targets[0]
-    assert (bid.book_side, bid.size_centi) == (BID, 1_200)
+    assert (bid.book_side, bid.size_centi) == (BID, 1_000)
     half = decide(observation(cash_micros=500_000_000), [0.43], how).targets[0]
-    assert half.size_centi == 600
+    assert half.size_centi == 500
 
 
 def test_kelly_adds_what_the_order_would_close() -> None:
     how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=1, sizes_centi=(100_000,))
     decision = decide(observation(position_centi=730), [0.42], how)
     assert [(target.book_side, target.size_centi) for target in decision.targets] == [(ASK, 730)]
+
+
+@pytest.mark.parametrize(
+    ("cash_dollars", "contracts"),
+    [(79, 0), (80, 1), (159, 1), (160, 2), (399, 2), (400, 5), (799, 5), (800, 10), (1_600, 20), (80_000, 1_000)],
+)
+def test_kelly_sizes_climb_a_ladder_so_that_quotes_are_not_cancelled_for_one_contract(
+    cash_dollars: int, contracts: int
+) -> None:
+    """The stake of the case above: 0.5 % of the cash, at 40 cents a contract."""
+    how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=100_000, sizes_centi=(10_000_000,))
+    targets = decide(observation(cash_micros=cash_dollars * 1_000_000), [0.43], how).targets
+    bids = [target.size_centi for target in targets if target.book_side is BID]
+    assert bids == ([contracts * 100] if contracts else [])
 
 
 @given(
