@@ -54,7 +54,7 @@ def format_fixed(value: int, decimals: int) -> str:
     """Write an integer of ``10**-decimals`` as a decimal string with exactly that many decimals."""
     whole, fraction = divmod(abs(value), 10**decimals)
     sign = "-" if value < 0 else ""
-    return f"{sign}{whole}.{fraction:0{decimals}d}"
+    return f"{sign}{whole}.{fraction:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
 def parse_price_cc(text: object, field: str = "price") -> int:

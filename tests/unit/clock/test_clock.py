@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from truebook.clock import ExchangeClock, ManualClock, ScaledClock, SystemClock
+
+START_US = 1_700_000_000_000_000
+
+
+def test_the_systems_clock_never_steps_back() -> None:
+    clock = SystemClock()
+    readings = [clock.now_us() for _ in range(1_000)]
+    assert readings == sorted(readings)
+
+
+async def test_a_manual_clock_wakes_sleepers_in_the_order_of_their_deadlines() -> None:
+    clock, woken = ManualClock(START_US), []
+
+    async def sleeper(seconds: float) -> None:
+        await clock.sleep(seconds)
+        woken.append((seconds, clock.now_us() - START_US))
+
+    tasks = [asyncio.create_task(sleeper(seconds)) for seconds in (3, 1, 2, 9)]
+    await asyncio.sleep(0)
+    await clock.advance(5)
+    assert woken == [(1, 1_000_000), (2, 2_000_000), (3, 3_000_000)]
+    assert clock.now_us() == START_US + 5_000_000
+    await clock.advance(4)
+    assert woken[-1] == (9, 9_000_000)
+    await asyncio.gather(*tasks)
+
+
+async def test_who_sleeps_again_while_time_moves_wakes_again_within_the_same_move() -> None:
+    clock, ticks = ManualClock(START_US), []
+
+    async def ticking() -> None:
+        while True:
+            await clock.sleep(1)
+            ticks.append(clock.now_us() - START_US)
+
+    task = asyncio.create_task(ticking())
+    await asyncio.sleep(0)
+    await clock.advance(3)
+    task.cancel()
+    assert ticks == [1_000_000, 2_000_000, 3_000_000]
+
+
+async def test_a_cancelled_sleeper_of_a_manual_clock_does_no_harm() -> None:
+    clock = ManualClock(START_US)
+    task = asyncio.create_task(clock.sleep(1))
+    await asyncio.sleep(0)
+    task.cancel()
+    await clock.advance(2)
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_no_sleep_at_all_ends_at_once(seconds: float) -> None:
+    async with asyncio.timeout(5):
+        await ManualClock().sleep(seconds)
+
+
+@given(st.lists(st.integers(-5_000_000, 5_000_000), max_size=20))
+def test_the_exchanges_time_never_steps_back_whatever_is_measured(offsets: list[int]) -> None:
+    base = ManualClock(START_US)
+    clock = ExchangeClock(base)
+    last = clock.now_us()
+    for offset in offsets:
+        clock.observe(base.now_us() + offset)
+        assert clock.now_us() >= last
+        last = clock.now_us()
+
+
+def test_an_offset_is_followed() -> None:
+    clock = ExchangeClock(ManualClock(START_US))
+    clock.observe(START_US + 250_000)
+    assert clock.now_us() == START_US + 250_000
+    assert clock.offset_us == 250_000
+
+
+def test_the_first_measurement_is_no_jump_a_later_one_beyond_a_second_is() -> None:
+    clock = ExchangeClock(ManualClock(START_US))
+    assert not clock.observe(START_US + 60_000_000)
+    assert not clock.observe(START_US + 61_000_000)
+    assert clock.observe(START_US + 62_000_001)
+    assert clock.observe(START_US)
+
+
+async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
+    clock = ScaledClock(START_US, 1_000)
+    before_us, before_now_us = clock.monotonic_us(), clock.now_us()
+    await clock.sleep(10)
+    took_us = clock.monotonic_us() - before_us
+    assert took_us >= 10_000
+    assert clock.now_us() - before_now_us >= 10_000_000
+
+
+def test_a_paused_clock_stands_until_it_is_started() -> None:
+    clock = ScaledClock(START_US, 1_000_000, paused=True)
+    assert clock.now_us() == clock.now_us() == START_US
+    clock.start()
+    while clock.now_us() == START_US:
+        pass
+    assert clock.now_us() > START_US
+
+
+@pytest.mark.parametrize("speed", [0, -1])
+def test_a_clock_that_stands_or_runs_back_is_refused(speed: float) -> None:
+    with pytest.raises(ValueError, match="speed"):
+        ScaledClock(START_US, speed)
