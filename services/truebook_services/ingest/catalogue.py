@@ -75,12 +75,12 @@ class Catalogue:
         self._refreshed_us = now_us
         self._refresh_at_us = now_us + int(self._settings.refresh_soon_s * MICROS)
         pinned = await self._pinned()
-        listed = await self._list(pinned)
+        listed = {ticker: self._newer(ticker, read) for ticker, read in (await self._list(pinned)).items()}
         self._books.know_events(_members(listed.values()))
         shapes = self._own_shapes() | await self._probe(listed, now_us)
         chosen = self._universe.choose(listed, shapes, self.wanted, pinned & listed.keys(), now_us)
         for ticker in sorted(chosen | (listed.keys() & self._facts.keys())):
-            self._facts[ticker] = self._newer(ticker, listed[ticker])
+            self._facts[ticker] = listed[ticker]
         is_changed, self.wanted, self.chosen_once = chosen != self.wanted, chosen, True
         self._publish_changes()
         self._forget(listed.keys())

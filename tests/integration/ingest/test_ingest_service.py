@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.fakes_market import FakeFeed, FakeMarketRest, Running, TopicReader, context, facts, opened_ledger, wait_for
 
+from support.fakes_market import FakeFeed, FakeMarketRest, Running, TopicReader, context, facts, opened_ledger, wait_for
 from truebook.clock import ManualClock
 from truebook.kalshi.port import StreamRefused
 from truebook.messages.dead_letters import DeadLetter
