@@ -32,6 +32,11 @@ FIRST_DELAY_S = 0.02
 MOST_DELAY_S = 1.0
 
 
+def is_before(told_us: int, opened_us: int) -> bool:
+    """Tell whether news are from before the opening; the socket tells times in whole milliseconds, rounded down."""
+    return told_us < opened_us // 1000 * 1000
+
+
 async def persist(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
     """Repeat a verb until the store has taken it: safe, since every verb is idempotent by its id.
 
@@ -50,7 +55,7 @@ async def persist(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
 
 async def book_fill(ledger: LedgerStore, clock: Clock, fill: ExchangeFill, opened_us: int) -> str:
     """Settle one fill; answers applied, parked, duplicate, conflict or ``before_opening``."""
-    if fill.created_us < opened_us:
+    if is_before(fill.created_us, opened_us):
         return BEFORE_OPENING
     settle = SettleFill(
         trade_id=fill.trade_id, order_id=fill.exchange_order_id, ticker=fill.ticker, book_side=fill.book_side,
@@ -65,7 +70,7 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
     A terminal order is closed with its total; one that rests, or that is not ours, is acknowledged. An order with our
     prefix that the ledger does not know is acknowledged too: the ledger books it as foreign and halts.
     """
-    if order.created_us is not None and order.created_us < opened_us:
+    if order.created_us is not None and is_before(order.created_us, opened_us):
         return BEFORE_OPENING
     if order.status is not OrderStatus.RESTING and is_ours(order.client_order_id):
         news = Close(
