@@ -1,0 +1,41 @@
+"""What an account can ask of the engine, as values: the journal keeps them, and a restart applies them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from truebook.simulation.events import SimulationEvent
+from truebook.simulation.order_entry import OrderEntry
+from truebook.simulation.orders import Rejected
+from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+
+
+class Place(msgspec.Struct, frozen=True, tag="place"):
+    account: str
+    request: OrderRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    account: str
+    order_id: str
+
+
+class CancelAll(msgspec.Struct, frozen=True, tag="cancel_all"):
+    account: str
+
+
+Command = Place | Cancel | CancelAll
+Answer = CreateAnswer | CancelAnswer | Rejected | None
+
+
+def carry_out(engine: OrderEntry, command: Command, at_us: int) -> tuple[Answer, Sequence[SimulationEvent]]:
+    """Apply one command; the same commands at the same times give the same answers and events."""
+    match command:
+        case Place(account, request):
+            return engine.place(account, request, at_us)
+        case Cancel(account, order_id):
+            return engine.cancel(account, order_id, at_us)
+        case CancelAll(account):
+            return None, engine.cancel_all(account, at_us)

@@ -1,0 +1,74 @@
+"""The exchange's error answers, in each of the shapes that it uses.
+
+(a) nested ``{"error": {...}}``: signatures and the matching engine    (b) flat ``{"code", ...}``: unreadable bodies
+(c) ``{"msg": ...}``: query parameters                                 (d) ``{"error": "too many requests"}``: 429
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from truebook.simulation.orders import Rejected
+
+_DOCS = "https://docs.kalshi.com/api-reference/orders/create-order-v2"
+
+
+class WireError(Exception):
+    """An answer other than 2xx: what a handler raises and the application writes."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"HTTP {status} {body}")
+        self.status = status
+        self.body = body
+
+
+class PortInUse(OSError):
+    """Another process listens on the port that was asked for."""
+
+
+def nested(status: int, code: str, details: str = "", message: str = "") -> WireError:
+    """Shape (a)."""
+    return WireError(status, {"error": nested_body(code, details, message)})
+
+
+def nested_body(code: str, details: str = "", message: str = "") -> dict[str, str]:
+    """The inner object of shape (a), which batches also put into their elements."""
+    body = {"code": code, "message": message or code.replace("_", " ")}
+    if details and details != body["message"]:
+        body["details"] = details
+    return body
+
+
+def rejected(answer: Rejected) -> WireError:
+    """The matching engine said no."""
+    return nested(answer.status, answer.code, answer.detail)
+
+
+def bad_request(details: str) -> WireError:
+    """Shape (b): a body that can't be decoded into the request's fields."""
+    return WireError(400, {"code": "bad_request", "message": "bad request", "details": details})
+
+
+def bad_parameter(operation: str, field: str, rule: str) -> WireError:
+    """Shape (c): a query parameter that its rule refuses."""
+    where = f"Key: '{operation}Params.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag"
+    return WireError(400, {"msg": f"Parameter validation failed for {operation}: {where}"})
+
+
+def unauthenticated(code: str, details: str = "") -> WireError:
+    """A 401; ``authentication_error`` is the one code whose message keeps its underscore."""
+    return nested(401, code, details, message=code if code == "authentication_error" else "")
+
+
+def not_found() -> WireError:
+    return nested(404, "not_found")
+
+
+def too_many_requests() -> WireError:
+    """Shape (d); the exchange adds no header that tells when to come back."""
+    return WireError(429, {"error": "too many requests"})
+
+
+def legacy_endpoint() -> WireError:
+    """The order endpoints that were taken out of service in June 2026."""
+    return nested(410, "deprecated_v1_order_endpoint", _DOCS, "Please switch to the V2 endpoints")

@@ -1,0 +1,130 @@
+"""Request bodies as clients write them, read strictly: counts and prices are strings, everything has its type.
+
+A wrong JSON type is answered in the words of the exchange's own decoder (shape b), a missing or impossible value as
+``invalid_parameters`` (shape a).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from truebook.messages.envelope import BookSide, TimeInForce
+from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
+from truebook.venue.account import OrderRequest, SelfTradePrevention
+from truebook_services.paper_exchange.errors import WireError, bad_request, nested
+
+_GO_TYPES: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int64", list: "[]json.RawMessage"}
+CLIENT_ID_LIMIT: Final = 64
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Decode a body that must be a JSON object."""
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"invalid JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise bad_request(f"json: cannot unmarshal {_json_type(raw)} into Go value of type object")
+    return raw
+
+
+def field(raw: dict[str, Any], structure: str, name: str, kind: type, default: Any = None) -> Any:
+    """Read a field of a JSON type; null and absent are the default."""
+    value = raw.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        place = f"field {structure}.{name} of type {_GO_TYPES[kind]}"
+        raise bad_request(f"json: cannot unmarshal {_json_type(value)} into Go struct {place}")
+    return value
+
+
+def invalid(details: str) -> WireError:
+    return nested(400, "invalid_parameters", details)
+
+
+def read_create(raw: dict[str, Any], unnamed: str) -> OrderRequest:
+    """Read one create-order request; ``unnamed`` is the client order id of one that gives none."""
+
+    def get(name: str, kind: type, default: Any = None) -> Any:
+        return field(raw, "CreateOrderV2Request", name, kind, default)
+
+    count, price = get("count", str), get("price", str)
+    ticker, side = get("ticker", str), get("side", str)
+    time_in_force = get("time_in_force", str)
+    prevention = get("self_trade_prevention_type", str)
+    for name, value in (
+        ("ticker", ticker), ("side", side), ("count", count), ("price", price), ("time_in_force", time_in_force),
+        ("self_trade_prevention_type", prevention),
+    ):  # fmt: skip
+        if not value:
+            raise invalid(f"{name} is required")
+    expiration_s = get("expiration_time", int)
+    if expiration_s is not None and time_in_force != TimeInForce.GOOD_TILL_CANCELED:
+        raise invalid("expiration_time needs time_in_force good_till_canceled")
+    if get("subaccount", int, 0) != 0:
+        raise invalid("only the primary subaccount 0 exists")
+    get("exchange_index", int)
+    if get("order_group_id", str):
+        raise nested(404, "order_group_not_found")
+    return OrderRequest(
+        ticker=ticker,
+        client_order_id=_client_order_id(get("client_order_id", str) or unnamed),
+        book_side=_word(BookSide, side, "side"),
+        price_cc=read_price(price),
+        size_centi=read_count(count),
+        time_in_force=_word(TimeInForce, time_in_force, "time_in_force"),
+        self_trade_prevention=_word(SelfTradePrevention, prevention, "self_trade_prevention_type"),
+        expiration_s=expiration_s or None,
+        post_only=get("post_only", bool, False),
+        reduce_only=get("reduce_only", bool, False),
+        cancel_order_on_pause=get("cancel_order_on_pause", bool, False),
+    )
+
+
+def read_price(text: str) -> int:
+    """Read a YES price; whether it lies on the market's grid is the engine's question."""
+    try:
+        return parse_price_cc(text)
+    except WireFormatError as error:
+        raise nested(400, "invalid_price", str(error)) from error
+
+
+def read_count(text: str) -> int:
+    """Read a number of contracts above 0."""
+    try:
+        centi = parse_size_centi(text)
+    except WireFormatError as error:
+        raise nested(400, "invalid_order_size", str(error)) from error
+    if centi <= 0:
+        raise nested(400, "invalid_order_size")
+    return centi
+
+
+def _client_order_id(text: str) -> str:
+    if len(text) > CLIENT_ID_LIMIT or not text.isascii() or "." in text or not text.isprintable():
+        raise invalid("client_order_id: at most 64 printable ASCII characters, no '.'")
+    return text
+
+
+def _word(words: Any, text: str, name: str) -> Any:
+    try:
+        return words(text)
+    except ValueError as error:
+        raise invalid(f"{name}: {text!r} is not one of {', '.join(words)}") from error
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"

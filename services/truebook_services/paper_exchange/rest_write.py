@@ -1,0 +1,167 @@
+"""Signed REST endpoints that change something: orders are created and cancelled here. Answers come after the sync."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from truebook.messages.envelope import BookSide
+from truebook.messages.ids import digest
+from truebook.money import ONE_DOLLAR_CC, format_price, format_size
+from truebook.simulation.orders import Rejected
+from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+from truebook_services.paper_exchange.calls import Call, Endpoint, Handler, Reply
+from truebook_services.paper_exchange.commands import Answer, Cancel, CancelAll, Command, Place
+from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body, rejected
+from truebook_services.paper_exchange.paging import MOST
+from truebook_services.paper_exchange.rate_limits import CANCEL_COST, DEFAULT_COST
+from truebook_services.paper_exchange.requests_in import field, invalid, read_create, read_object
+
+
+async def _carry_out(call: Call, commands: Sequence[Command]) -> list[Answer]:
+    """Send commands to the engine after the modelled latency."""
+    latency_us = call.floor.settings.latency_us
+    if latency_us:
+        await call.floor.sleep(latency_us / 1_000_000)
+    return await call.floor.core.carry_out(commands)
+
+
+async def create(call: Call) -> Reply:
+    request = read_create(read_object(call.body), _unnamed(call, 0))
+    [answer] = await _carry_out(call, [Place(call.account, request)])
+    if isinstance(answer, Rejected):
+        raise rejected(answer)
+    assert isinstance(answer, CreateAnswer)
+    call.floor.faults.acknowledging_create()
+    return Reply(status=201, body=_created(call, request, answer))
+
+
+def _unnamed(call: Call, index: int) -> str:
+    """Name an order whose client gives it no id; the engine takes every id once only."""
+    return digest("unnamed", call.account, call.floor.now_us(), next(call.floor.numbers), index)
+
+
+def _created(call: Call, request: OrderRequest, answer: CreateAnswer) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "order_id": answer.exchange_order_id,
+        "client_order_id": answer.client_order_id,
+        "fill_count": format_size(answer.filled_centi),
+        "remaining_count": format_size(answer.remaining_centi),
+        "ts_ms": answer.processed_us // 1000,
+    }
+    costs = call.engine.order_costs(call.account, answer.exchange_order_id)
+    if answer.filled_centi and costs is not None:
+        own_cc = _per_contract_cc(costs.taker_cost_micros, answer.filled_centi)
+        yes_cc = own_cc if request.book_side is BookSide.BID else ONE_DOLLAR_CC - own_cc
+        body["average_fill_price"] = format_price(yes_cc)
+        body["average_fee_paid"] = format_price(_per_contract_cc(costs.taker_fees_micros, answer.filled_centi))
+    return body
+
+
+def _per_contract_cc(micros: int, size_centi: int) -> int:
+    """Average an amount over contracts, in centi-cents, rounded half up."""
+    return (2 * micros + size_centi) // (2 * size_centi)
+
+
+async def cancel(call: Call) -> dict[str, Any]:
+    [answer] = await _carry_out(call, [Cancel(call.account, call.path["order_id"])])
+    if isinstance(answer, Rejected):
+        raise rejected(answer)
+    assert isinstance(answer, CancelAnswer)
+    return _cancelled(answer)
+
+
+def _cancelled(answer: CancelAnswer) -> dict[str, Any]:
+    return {
+        "order_id": answer.exchange_order_id,
+        "reduced_by": format_size(answer.reduced_centi),
+        "ts_ms": answer.processed_us // 1000,
+    }
+
+
+async def cancel_all(call: Call) -> Reply:
+    await _carry_out(call, [CancelAll(call.account)])
+    return Reply(status=204)
+
+
+def _batch(call: Call) -> list[dict[str, Any]]:
+    items = field(read_object(call.body), "BatchRequest", "orders", list)
+    if not items or len(items) > MOST or any(not isinstance(item, dict) for item in items):
+        raise invalid(f"orders: a list of 1 to {MOST} objects is required")
+    return list(items)
+
+
+async def batch_create(call: Call) -> Reply:
+    """Create several orders; those that can't be read or are refused carry their error in their own element."""
+    items = _batch(call)
+    call.floor.limits.write(call.account, call.floor.now_us(), DEFAULT_COST * len(items))
+    results: list[dict[str, Any] | None] = []
+    requests: list[OrderRequest] = []
+    for index, item in enumerate(items):
+        try:
+            requests.append(read_create(item, _unnamed(call, index)))
+            results.append(None)
+        except WireError as error:
+            results.append({"client_order_id": item.get("client_order_id") or "", "error": _inner(error)})
+    answers = iter(await _carry_out(call, [Place(call.account, request) for request in requests]))
+    named = iter(requests)
+    bodies = [_batch_created(call, next(named), next(answers)) if one is None else one for one in results]
+    call.floor.faults.acknowledging_create()
+    return Reply(status=201, body={"orders": bodies})
+
+
+def _batch_created(call: Call, request: OrderRequest, answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, CreateAnswer):
+        return _created(call, request, answer)
+    assert isinstance(answer, Rejected)
+    return {"client_order_id": request.client_order_id, "error": nested_body(answer.code, answer.detail)}
+
+
+def _inner(error: WireError) -> dict[str, Any]:
+    body: dict[str, Any] = error.body.get("error", error.body)
+    return body
+
+
+async def batch_cancel(call: Call) -> dict[str, Any]:
+    items = _batch(call)
+    call.floor.limits.write(call.account, call.floor.now_us(), CANCEL_COST * len(items))
+    ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
+    answers = await _carry_out(call, [Cancel(call.account, order_id) for order_id in ids])
+    bodies: list[dict[str, Any]] = []
+    for order_id, answer in zip(ids, answers, strict=True):
+        if isinstance(answer, CancelAnswer):
+            bodies.append(_cancelled(answer))
+        else:
+            assert isinstance(answer, Rejected)
+            bodies.append(
+                {"order_id": order_id, "reduced_by": "0.00", "error": nested_body(answer.code, answer.detail)}
+            )
+    return {"orders": bodies}
+
+
+async def legacy(call: Call) -> None:
+    raise legacy_endpoint()
+
+
+def _write(method: str, path: str, name: str, handler: Handler, cost: int = DEFAULT_COST) -> Endpoint:
+    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", cost=cost)
+
+
+_ORDERS: Final = "/portfolio/events/orders"
+_LEGACY: Final = (
+    ("POST", "/portfolio/orders"),
+    ("POST", "/portfolio/orders/batched"),
+    ("DELETE", "/portfolio/orders/batched"),
+    ("DELETE", "/portfolio/orders/{order_id}"),
+    ("POST", "/portfolio/orders/{order_id}/amend"),
+    ("POST", "/portfolio/orders/{order_id}/decrease"),
+)
+ENDPOINTS: Final = (
+    _write("POST", _ORDERS, "CreateOrderV2", create),
+    _write("DELETE", _ORDERS, "CancelAllOrders", cancel_all),
+    # The price of a batch depends on its length: its handler takes the tokens.
+    _write("POST", f"{_ORDERS}/batched", "BatchCreateOrdersV2", batch_create, 0),
+    _write("DELETE", f"{_ORDERS}/batched", "BatchCancelOrdersV2", batch_cancel, 0),
+    _write("DELETE", f"{_ORDERS}/{{order_id}}", "CancelOrderV2", cancel, CANCEL_COST),
+    *(_write(method, path, "Legacy", legacy) for method, path in _LEGACY),
+)

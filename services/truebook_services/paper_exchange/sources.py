@@ -1,0 +1,143 @@
+"""Where the market's events come from, as the core steps through them: synthetic traders, or a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from truebook.book.order_book import OrderBook
+from truebook.book.sequence import Sequence as FrameSequence
+from truebook.capture.reader import CapturedFrame
+from truebook.kalshi.frames import decode_frame
+from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
+from truebook.messages.envelope import BookSide
+from truebook.simulation.events import LevelChanged, SimulationEvent, Traded
+from truebook.simulation.exchange import SimulatedExchange
+from truebook.simulation.replay_market import CaptureMarket
+from truebook.simulation.traders import Traders, apply
+
+
+class TraderSource:
+    """The synthetic traders' commands, one by one. Their stream never ends."""
+
+    def __init__(self, exchange: SimulatedExchange, traders: Traders) -> None:
+        self.position = 0
+        self._exchange = exchange
+        self._traders = traders
+
+    def next_due_us(self) -> int | None:
+        return self._traders.next_due_us()
+
+    def step(self) -> Sequence[SimulationEvent]:
+        self.position += 1
+        return apply(self._exchange, self._traders.step())
+
+    def away(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
+        """Let the traders go on where they stopped, and the open markets close as much later.
+
+        Times that were promised to an account (the expiry of its orders) stay what they are.
+        """
+        events: list[SimulationEvent] = []
+        for event in self._traders.shift(at_us - until_us):
+            events += apply(self._exchange, event)
+        return events
+
+
+class CaptureSource:
+    """A recording's public frames, one by one, and the public events that they show.
+
+    The recording's own orders and fills are left out: they belong to whoever recorded. A market is followed on the
+    connection that showed its newest snapshot. Where the recorder lost frames, the books of that subscription are
+    empty until their next snapshot: nobody trades on a book that was not seen.
+    """
+
+    def __init__(self, market: CaptureMarket, frames: Iterator[CapturedFrame], log: Any) -> None:
+        self.position = 0
+        self._market = market
+        self._frames = frames
+        self._log = log
+        self._next = next(frames, None)
+        self._shown_on: dict[str, tuple[int, int | None]] = {}
+        self._sequences: dict[tuple[int, int | None], FrameSequence] = {}
+
+    def next_due_us(self) -> int | None:
+        return None if self._next is None else self._next.at_us
+
+    def step(self) -> Sequence[SimulationEvent]:
+        frame = self._next
+        assert frame is not None, "the recording has ended"
+        self._next = next(self._frames, None)
+        self.position += 1
+        try:
+            event = decode_frame(frame.text, frame.at_us, use_yes_price=frame.use_yes_price)
+        except FrameError as error:
+            self._log.warning("a recorded frame can't be read and is left out", frame=self.position, error=str(error))
+            return []
+        if event is None:
+            return []
+        lost = self._lost_frames((frame.connection, event.sid), event, frame.at_us)
+        return [*lost, *self._show((frame.connection, event.sid), event, frame.at_us)]
+
+    def away(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
+        """Stand still: a recording is bound to its own time."""
+        return []
+
+    def _lost_frames(self, stream: tuple[int, int | None], event: StreamEvent, at_us: int) -> list[SimulationEvent]:
+        if event.seq is None:
+            return []
+        sequence = self._sequences.setdefault(stream, FrameSequence())
+        if sequence.take(event.seq) != "gap":
+            return []
+        self._log.warning("the recording lacks frames here", connection=stream[0], sid=stream[1], at_us=at_us)
+        events: list[SimulationEvent] = []
+        for ticker in [one for one, shown_on in self._shown_on.items() if shown_on == stream]:
+            empty = SnapshotFrame(
+                sid=stream[1], seq=None, received_us=at_us, ticker=ticker, bids=(), asks=(), exchange_us=None
+            )
+            events += self._feed(empty, at_us)
+        return events
+
+    def _show(self, stream: tuple[int, int | None], event: StreamEvent, at_us: int) -> list[SimulationEvent]:
+        match event:
+            case SnapshotFrame(ticker=ticker):
+                self._shown_on[ticker] = stream
+                return self._feed(event, at_us)
+            case DeltaFrame(ticker=ticker) if self._shown_on.get(ticker) == stream:
+                return self._feed(event, at_us)
+            case TradeFrame():
+                private = self._market.feed(event, at_us)
+                trade = Traded(
+                    at_us=at_us,
+                    ticker=event.ticker,
+                    trade_id=event.trade_id,
+                    price_cc=event.price_cc,
+                    size_centi=event.size_centi,
+                    taker_side=event.taker_side,
+                )
+                return [*private, trade]
+            case _:
+                return []
+
+    def _feed(self, event: SnapshotFrame | DeltaFrame, at_us: int) -> list[SimulationEvent]:
+        before = self._market.book(event.ticker)
+        told = self._market.feed(event, at_us)
+        after, clock = self._market.book(event.ticker), self._market.clock_of(event.ticker)
+        return [*told, *_differences(event.ticker, before, after, clock, at_us)]
+
+
+def _differences(ticker: str, before: OrderBook, after: OrderBook, clock: int, at_us: int) -> Iterable[SimulationEvent]:
+    """Tell the way from one book to another, level by level: what goes comes first, so that no step crosses."""
+    changes: list[tuple[int, BookSide, int]] = []
+    for side in BookSide:
+        old, new = dict(before.levels(side)), dict(after.levels(side))
+        for price_cc in {**old, **new}:
+            delta_centi = new.get(price_cc, 0) - old.get(price_cc, 0)
+            if delta_centi:
+                changes.append((delta_centi, side, price_cc))
+    changes.sort(key=lambda change: change[0] > 0)
+    return [
+        LevelChanged(
+            at_us=at_us, ticker=ticker, book_side=side, price_cc=price_cc, delta_centi=delta_centi, clock=clock
+        )
+        for delta_centi, side, price_cc in changes
+    ]
