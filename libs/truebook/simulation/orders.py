@@ -31,7 +31,6 @@ class Rejected(msgspec.Struct, frozen=True):
 class UpdateReason(StrEnum):
     """Why an order changed last, in the exchange's words."""
 
-    DECREASE = "Decrease"
     SELF_TRADE_CANCEL = "SelfTradeCancel"
     EXPIRY_CANCEL = "ExpiryCancel"
     CLOSE_CANCEL = "CloseCancel"
@@ -153,13 +152,6 @@ class LiveOrder:
         self.status = OrderStatus.CANCELED
         self._touch(reason, at_us)
         return reduced_centi
-
-    def decrease(self, by_centi: int, at_us: int) -> None:
-        """Take off a part of the remainder; the place in the queue is kept."""
-        assert 0 < by_centi < self.remaining_centi, (by_centi, self.remaining_centi)
-        self.size_centi -= by_centi
-        self.remaining_centi -= by_centi
-        self._touch(UpdateReason.DECREASE, at_us)
 
     def picture(self) -> ExchangeOrder:
         """Show the order as the exchange does."""

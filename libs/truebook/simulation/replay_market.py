@@ -95,6 +95,13 @@ class CaptureMarket(OrderEntry):
         self._recorded = engine
         self._known = {one.ticker: one for one in facts}
 
+    def begin(self, at_us: int) -> list[SimulationEvent]:
+        """List the markets whose facts the recording brings, so that they can be read before their first frame."""
+        events = self.advance(at_us)
+        for ticker in self._known:
+            events += self._meet(ticker)
+        return events
+
     def feed(self, frame: RecordedSnapshot | RecordedDelta | RecordedTrade, at_us: int) -> list[SimulationEvent]:
         """Take the next recorded frame; ``at_us`` is the recording's time of it, which never goes back."""
         events = self.advance(at_us) + self._meet(frame.ticker)

@@ -1,0 +1,67 @@
+"""Short forms for tests of the simulated exchange: one market, requests, and what to expect of money."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from truebook.messages.envelope import BookSide
+from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.simulation.events import SimulationEvent
+from truebook.simulation.exchange import SimulatedExchange
+from truebook.venue.account import CreateAnswer, OrderRequest
+
+START_US = 1_700_000_000_000_000
+SECOND_US = 1_000_000
+TICKER = "SIMTEST-1-A"
+BID, ASK = BookSide.BID, BookSide.ASK
+
+_ids = itertools.count(1)
+T = TypeVar("T")
+
+
+def facts(ticker: str = TICKER, **changes: Any) -> MarketFacts:
+    base = MarketFacts(
+        ticker=ticker,
+        event="SIMTEST-1",
+        series="SIMTEST",
+        status=MarketStatus.ACTIVE,
+        open_us=START_US,
+        close_us=START_US + 3_600 * SECOND_US,
+        price_ranges=LINEAR_CENT,
+        fee_type=FeeType.QUADRATIC,
+        fee_multiplier_ppm=1_000_000,
+        exclusive=False,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def exchange(*markets: MarketFacts, accounts: dict[str, int] | None = None) -> SimulatedExchange:
+    """Make an exchange with the given markets (one by default) and accounts (alice and bob with $1,000 each)."""
+    made = SimulatedExchange(7)
+    for one in markets or (facts(),):
+        made.add_market(one, START_US)
+    for name, balance in (accounts or {"alice": 1_000_000_000, "bob": 1_000_000_000}).items():
+        made.open_account(name, balance)
+    return made
+
+
+def request(side: BookSide, price_cc: int, size_centi: int, ticker: str = TICKER, **changes: Any) -> OrderRequest:
+    changes.setdefault("client_order_id", f"c-{next(_ids)}")
+    return OrderRequest(ticker=ticker, book_side=side, price_cc=price_cc, size_centi=size_centi, **changes)
+
+
+def placed(
+    venue: Any, account: str, order: OrderRequest, at_us: int = START_US
+) -> tuple[CreateAnswer, list[SimulationEvent]]:
+    """Place an order that must be accepted."""
+    answer, events = venue.place(account, order, at_us)
+    assert isinstance(answer, CreateAnswer), answer
+    return answer, events
+
+
+def of_kind(events: Iterable[SimulationEvent], kind: type[T]) -> list[T]:
+    return [event for event in events if isinstance(event, kind)]
