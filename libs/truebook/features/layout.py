@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from truebook.features.c52 import C52_FEATURES
 from truebook.features.feature import Feature, FeatureError
 from truebook.features.history import History
 from truebook.features.inputs import FeatureInputs, Holding, WorkingOrder
@@ -79,12 +80,12 @@ class Layout:
         return round(min(max(value, each.low), each.high), _DECIMALS)
 
 
-_LAYOUTS: Final = {each.name: each for each in (Layout("m1", M1_FEATURES),)}
+SHIPPED_LAYOUTS: Final = {each.name: each for each in (Layout("m1", M1_FEATURES), Layout("c52", C52_FEATURES))}
 
 
 def layout(name: str) -> Layout:
     """Find a shipped layout; raises ``UnknownLayout``."""
-    found = _LAYOUTS.get(name)
+    found = SHIPPED_LAYOUTS.get(name)
     if found is None:
-        raise UnknownLayout(name, _LAYOUTS)
+        raise UnknownLayout(name, SHIPPED_LAYOUTS)
     return found

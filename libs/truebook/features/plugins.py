@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from truebook.features.feature import Feature
-from truebook.features.layout import Layout, UnknownLayout, layout
+from truebook.features.layout import SHIPPED_LAYOUTS, Layout, UnknownLayout, layout
 
 GROUP = "truebook.features"
 
@@ -32,7 +32,7 @@ def find_layout(name: str, installed: Iterable[EntryPoint] | None = None) -> Lay
     for point in points:
         if point.name == name:
             return _load(point)
-    raise UnknownLayout(name, ["m1", *(point.name for point in points)])
+    raise UnknownLayout(name, [*SHIPPED_LAYOUTS, *(point.name for point in points)])
 
 
 def _load(point: EntryPoint) -> Layout:

@@ -120,7 +120,7 @@ def test_a_bad_entry_point_is_named_with_what_it_must_give(asked: EntryPoint, me
 
 
 def test_an_unknown_name_lists_the_installed_ones() -> None:
-    with pytest.raises(UnknownLayout, match="m1, mine"):
+    with pytest.raises(UnknownLayout, match="c52, m1, mine"):
         plugins.find_layout("nothing", [point("mine", "MINE")])
     with pytest.raises(UnknownLayout):
         plugins.find_layout("nothing")

@@ -1,0 +1,224 @@
+"""Layout ``c52``, features 0 to 25: the book, told for YES and for NO.
+
+One book is one book, so half of these repeat others (the NO side is the YES side at $1 − p) and three are always 0;
+they stay so that a model of the original's 52 inputs finds each at its place. YES bids are the book's bids, NO bids
+its asks at $1 − p. Volumes are contracts over a whole side.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from truebook.features.feature import Feature, feature
+from truebook.features.inputs import FeatureInputs
+from truebook.messages.envelope import BookSide
+from truebook.money import ONE_CONTRACT_CENTI, ONE_DOLLAR_CC
+
+_FULL_VOLUME: Final = 10_000
+_FULL_LEVELS: Final = 20
+_REGIMES: Final = ((200, 0.0), (500, 0.25), (1_000, 0.5), (2_000, 0.75))
+
+
+def _dollars(price_cc: float) -> float:
+    return price_cc / ONE_DOLLAR_CC
+
+
+def _spread_cc(inputs: FeatureInputs) -> int:
+    return inputs.ask[0] - inputs.bid[0]
+
+
+def _volumes(inputs: FeatureInputs) -> tuple[float, float]:
+    """Contracts of (YES bids, YES asks) = (NO asks, NO bids)."""
+    book = inputs.book
+    return book.total_centi(BookSide.BID) / ONE_CONTRACT_CENTI, book.total_centi(BookSide.ASK) / ONE_CONTRACT_CENTI
+
+
+@feature()
+def best_yes_bid(inputs: FeatureInputs) -> float:
+    """Best YES bid in dollars."""
+    return _dollars(inputs.bid[0])
+
+
+@feature()
+def best_yes_ask(inputs: FeatureInputs) -> float:
+    """Best YES ask in dollars."""
+    return _dollars(inputs.ask[0])
+
+
+@feature()
+def best_no_bid(inputs: FeatureInputs) -> float:
+    """Best NO bid in dollars: $1 − best YES ask."""
+    return _dollars(ONE_DOLLAR_CC - inputs.ask[0])
+
+
+@feature()
+def best_no_ask(inputs: FeatureInputs) -> float:
+    """Best NO ask in dollars: $1 − best YES bid."""
+    return _dollars(ONE_DOLLAR_CC - inputs.bid[0])
+
+
+@feature(low=0.01, high=0.99)
+def yes_mid_price_norm(inputs: FeatureInputs) -> float:
+    """Mid price of YES in dollars, within 0.01..0.99."""
+    return _dollars(inputs.mid_cc)
+
+
+@feature(low=0.01, high=0.99)
+def no_mid_price_norm(inputs: FeatureInputs) -> float:
+    """Mid price of NO in dollars, within 0.01..0.99."""
+    return _dollars(ONE_DOLLAR_CC - inputs.mid_cc)
+
+
+@feature()
+def yes_spread_cents(inputs: FeatureInputs) -> float:
+    """YES ask − YES bid in cents / 100."""
+    return _dollars(_spread_cc(inputs))
+
+
+@feature()
+def no_spread_cents(inputs: FeatureInputs) -> float:
+    """NO ask − NO bid in cents / 100: the same spread."""
+    return _dollars(_spread_cc(inputs))
+
+
+@feature(high=2.0)
+def yes_spread_pct(inputs: FeatureInputs) -> float:
+    """Spread / YES mid price, at most 2."""
+    return _spread_cc(inputs) / inputs.mid_cc
+
+
+@feature(high=2.0)
+def no_spread_pct(inputs: FeatureInputs) -> float:
+    """Spread / NO mid price, at most 2."""
+    return _spread_cc(inputs) / (ONE_DOLLAR_CC - inputs.mid_cc)
+
+
+def _regime(inputs: FeatureInputs) -> float:
+    spread_cc = _spread_cc(inputs)
+    return next((level for below_cc, level in _REGIMES if spread_cc < below_cc), 1.0)
+
+
+@feature()
+def yes_spread_regime(inputs: FeatureInputs) -> float:
+    """Spread below 2, 5, 10, 20 cents: 0, 0.25, 0.5, 0.75; else 1."""
+    return _regime(inputs)
+
+
+@feature()
+def no_spread_regime(inputs: FeatureInputs) -> float:
+    """The same for NO: the same spread."""
+    return _regime(inputs)
+
+
+@feature()
+def yes_breakeven_move(inputs: FeatureInputs) -> float:
+    """What YES must move to earn the spread back, in dollars: the spread."""
+    return _dollars(_spread_cc(inputs))
+
+
+@feature()
+def no_breakeven_move(inputs: FeatureInputs) -> float:
+    """The same for NO: the spread."""
+    return _dollars(_spread_cc(inputs))
+
+
+@feature()
+def total_volume_norm(inputs: FeatureInputs) -> float:
+    """ln(1 + V) / ln(10,001), at most 1; V counts contracts over all four sides, so each order twice."""
+    return math.log1p(2 * sum(_volumes(inputs))) / math.log1p(_FULL_VOLUME)
+
+
+@feature(low=-1.0)
+def volume_imbalance(inputs: FeatureInputs) -> float:
+    """(YES volume − NO volume) / volume: always 0, both are the one book's."""
+    return 0.0
+
+
+def _side_imbalance(inputs: FeatureInputs) -> float:
+    bids, asks = _volumes(inputs)
+    return (bids - asks) / (bids + asks)
+
+
+@feature(low=-1.0)
+def yes_side_imbalance(inputs: FeatureInputs) -> float:
+    """(YES bids − YES asks) / their sum, in contracts."""
+    return _side_imbalance(inputs)
+
+
+@feature(low=-1.0)
+def no_side_imbalance(inputs: FeatureInputs) -> float:
+    """(NO bids − NO asks) / their sum: the YES imbalance with the other sign."""
+    return -_side_imbalance(inputs)
+
+
+@feature(low=-1.0)
+def bid_ask_depth_ratio(inputs: FeatureInputs) -> float:
+    """tanh of half the log ratio of all bids to all asks, both legs together: always 0."""
+    return 0.0
+
+
+@feature()
+def yes_no_consistency(inputs: FeatureInputs) -> float:
+    """Distance of YES bid + NO ask from one dollar: always 0."""
+    return 0.0
+
+
+def _micro_cc(inputs: FeatureInputs) -> float:
+    """Best prices weighted by the other side's whole volume."""
+    bids, asks = _volumes(inputs)
+    return (inputs.bid[0] * asks + inputs.ask[0] * bids) / (bids + asks)
+
+
+@feature()
+def yes_microprice_norm(inputs: FeatureInputs) -> float:
+    """YES microprice in dollars, by the whole sides' volumes."""
+    return _dollars(_micro_cc(inputs))
+
+
+@feature()
+def no_microprice_norm(inputs: FeatureInputs) -> float:
+    """NO microprice in dollars: $1 − the YES microprice."""
+    return _dollars(ONE_DOLLAR_CC - _micro_cc(inputs))
+
+
+def _levels(inputs: FeatureInputs) -> float:
+    return (inputs.book.level_count(BookSide.BID) + inputs.book.level_count(BookSide.ASK)) / _FULL_LEVELS
+
+
+@feature()
+def yes_book_depth_norm(inputs: FeatureInputs) -> float:
+    """Number of YES levels, bids and asks, / 20, at most 1."""
+    return _levels(inputs)
+
+
+@feature()
+def no_book_depth_norm(inputs: FeatureInputs) -> float:
+    """Number of NO levels / 20: the same levels."""
+    return _levels(inputs)
+
+
+def _concentration(inputs: FeatureInputs) -> float:
+    sizes = [size for side in BookSide for _, size in inputs.book.levels(side)]
+    return sum(sorted(sizes)[-3:]) / sum(sizes)
+
+
+@feature()
+def yes_liquidity_concentration(inputs: FeatureInputs) -> float:
+    """Share of the three largest levels, bids and asks pooled, in the whole YES volume."""
+    return _concentration(inputs)
+
+
+@feature()
+def no_liquidity_concentration(inputs: FeatureInputs) -> float:
+    """The same for NO: the same levels."""
+    return _concentration(inputs)
+
+
+MARKET_FEATURES: Final[tuple[Feature, ...]] = (
+    best_yes_bid, best_yes_ask, best_no_bid, best_no_ask, yes_mid_price_norm, no_mid_price_norm, yes_spread_cents,
+    no_spread_cents, yes_spread_pct, no_spread_pct, yes_spread_regime, no_spread_regime, yes_breakeven_move,
+    no_breakeven_move, total_volume_norm, volume_imbalance, yes_side_imbalance, no_side_imbalance,
+    bid_ask_depth_ratio, yes_no_consistency, yes_microprice_norm, no_microprice_norm, yes_book_depth_norm,
+    no_book_depth_norm, yes_liquidity_concentration, no_liquidity_concentration,
+)  # fmt: skip

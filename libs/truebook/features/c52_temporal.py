@@ -1,0 +1,134 @@
+"""Layout ``c52``, features 26 to 35: time and history.
+
+All are computed from the market's own last ten book changes. The newest change is the *current* point, those before it
+are *earlier*. The **activity** of a change is ln(1 + contracts that it moved) / ln(10,001), at most 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from truebook.features.feature import Feature, feature
+from truebook.features.history import Change
+from truebook.features.inputs import FeatureInputs
+from truebook.money import ONE_CONTRACT_CENTI
+
+_SECOND_US: Final = 1_000_000
+_HOUR_US: Final = 3_600 * _SECOND_US
+_CC_PER_CENT: Final = 100
+_FULL_ACTIVITY: Final = 10_000
+
+
+def _activity(change: Change) -> float:
+    return min(1.0, math.log1p(change.moved_centi / ONE_CONTRACT_CENTI) / math.log1p(_FULL_ACTIVITY))
+
+
+def _activities(inputs: FeatureInputs) -> list[float]:
+    return [_activity(change) for change in inputs.history.changes]
+
+
+def _moves_cents(mids_cc: Sequence[float]) -> list[float]:
+    """Absolute moves between neighbouring mid prices, in cents."""
+    return [abs(later - earlier) / _CC_PER_CENT for earlier, later in pairwise(mids_cc)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Standard deviation of the whole population."""
+    mean = _mean(values)
+    return math.sqrt(_mean([(value - mean) ** 2 for value in values]))
+
+
+@feature()
+def time_since_last_update(inputs: FeatureInputs) -> float:
+    """Seconds since the change before the current one / 300, at most 1; 1 where there is none."""
+    changes = inputs.history.changes
+    return (inputs.now_us - changes[-2].at_us) / _SECOND_US / 300 if len(changes) > 1 else 1.0
+
+
+@feature()
+def time_of_day_norm(inputs: FeatureInputs) -> float:
+    """(Hour − 9) / 7 in the hours 9 to 16 of the exchange's UTC time, else 0."""
+    hour = inputs.now_us // _HOUR_US % 24
+    return (hour - 9) / 7 if 9 <= hour <= 16 else 0.0
+
+
+@feature()
+def current_activity_score(inputs: FeatureInputs) -> float:
+    """Activity of the current change; 0 without history."""
+    changes = inputs.history.changes
+    return _activity(changes[-1]) if changes else 0.0
+
+
+@feature(low=-1.0)
+def activity_change(inputs: FeatureInputs) -> float:
+    """tanh of the current activity − the one before; 0 with less than two changes."""
+    activities = _activities(inputs)
+    return math.tanh(activities[-1] - activities[-2]) if len(activities) > 1 else 0.0
+
+
+@feature()
+def update_frequency(inputs: FeatureInputs) -> float:
+    """Half of the changes per second over the up to five earlier ones to now (at least 1 s); 0.1 with less than two."""
+    earlier = list(inputs.history.changes)[:-1][-5:]
+    if len(earlier) < 2:
+        return 0.1
+    span_s = (inputs.now_us - earlier[0].at_us) / _SECOND_US
+    return len(earlier) / max(span_s, 1.0) / 2
+
+
+@feature()
+def activity_burst_indicator(inputs: FeatureInputs) -> float:
+    """1 where the current activity is above mean + 1.5 deviations of all changes kept (three or more), else 0."""
+    activities = _activities(inputs)
+    if len(activities) < 3:
+        return 0.0
+    return float(activities[-1] > _mean(activities) + 1.5 * _deviation(activities))
+
+
+@feature(low=-1.0)
+def activity_trend(inputs: FeatureInputs) -> float:
+    """tanh of 10 × the least-squares slope of activity per change, over five changes or more; else 0."""
+    activities = _activities(inputs)
+    count = len(activities)
+    if count < 5:
+        return 0.0
+    middle, mean = (count - 1) / 2, _mean(activities)
+    covariance = math.fsum((index - middle) * (value - mean) for index, value in enumerate(activities))
+    return math.tanh(10 * covariance / math.fsum((index - middle) ** 2 for index in range(count)))
+
+
+@feature(low=-1.0)
+def price_momentum(inputs: FeatureInputs) -> float:
+    """tanh of (last move − move before) / |move before| of the mid; 0 with less than three mids or no move before."""
+    mids = inputs.history.mids_cc()[-3:]
+    if len(mids) < 3 or mids[1] == mids[0]:
+        return 0.0
+    before, last = mids[1] - mids[0], mids[2] - mids[1]
+    return math.tanh((last - before) / abs(before))
+
+
+@feature()
+def volatility_regime(inputs: FeatureInputs) -> float:
+    """Deviation of the last five absolute moves of the mid, in cents / 5, at most 1; 0.1 with less than six mids."""
+    mids = inputs.history.mids_cc()[-6:]
+    return _deviation(_moves_cents(mids)) / 5 if len(mids) == 6 else 0.1
+
+
+@feature()
+def price_stability(inputs: FeatureInputs) -> float:
+    """1 − mean absolute move over the last three mids, in cents / 5, at least 0; 0.5 with less than three mids."""
+    mids = inputs.history.mids_cc()[-3:]
+    return 1 - _mean(_moves_cents(mids)) / 5 if len(mids) == 3 else 0.5
+
+
+TEMPORAL_FEATURES: Final[tuple[Feature, ...]] = (
+    time_since_last_update, time_of_day_norm, current_activity_score, activity_change, update_frequency,
+    activity_burst_indicator, activity_trend, price_momentum, volatility_regime, price_stability,
+)  # fmt: skip
