@@ -135,7 +135,8 @@ class ManualClock:
         self._now_us = now_us
 
     async def advance(self, seconds: float) -> None:
-        """Move time forward, waking each sleeper at its own time and letting it run."""
+        """Move time forward, waking each sleeper at its own time and letting it run; first let who runs go to sleep."""
+        await self._settle()
         target = self._now_us + int(seconds * MICROS)
         while self._sleepers and self._sleepers[0][0] <= target:
             due_us, _, wake = heapq.heappop(self._sleepers)
