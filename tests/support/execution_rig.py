@@ -179,6 +179,13 @@ class Rig:
         await self.snapshot(ticker, bids=bids, asks=asks)
         return told
 
+    async def open_market_again(self, ticker: str) -> None:
+        """Tell a new life of the service of a market that is open already."""
+        told = self.exchange.engine.market(ticker)
+        assert told is not None
+        await self.tell_facts(told)
+        await self.snapshot(ticker)
+
     async def tell_facts(self, told: MarketFacts, **facts: Any) -> None:
         changed = msgspec.structs.replace(told, **facts)
         await self._publish(MARKETS, Market(**self._envelope(told.ticker), facts=changed, chosen=True))

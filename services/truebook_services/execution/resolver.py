@@ -130,4 +130,5 @@ class Resolver:
                 self._context.log.debug("still unknown", order_id=order.order_id, why=still.why)
                 return
         self._looks.pop(order.order_id, None)
+        self.open_intents = self.open_intents - {order.order_id}
         await self._reports.publish([self._reports.of_order(order, OrderOutcome.RESOLVED, detail=detail)])
