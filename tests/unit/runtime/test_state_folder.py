@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from truebook.runtime.state_folder import LOCK, LOG, FolderInUse, Owner, StateFolder, owner_of
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from truebook.runtime.state_folder import StateFolder
+folder = StateFolder.acquire(Path(sys.argv[1]), port=4711)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def start_holder(path: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_the_folder_is_made_and_its_lock_names_the_owner(tmp_path: Path) -> None:
+    path = tmp_path / ".truebook" / "sim-main-simulated"
+    with StateFolder(path, 5) as folder:
+        assert owner_of(path) == Owner(os.getpid(), 5)
+        folder.tell_port(6)
+        assert owner_of(path) == Owner(os.getpid(), 6)
+        assert (path / LOCK).stat().st_mode & 0o777 == 0o600
+    assert owner_of(path) is None
+
+
+def test_a_second_owner_is_refused_also_in_the_same_process(tmp_path: Path) -> None:
+    with StateFolder(tmp_path), pytest.raises(FolderInUse, match=f"process {os.getpid()}"):
+        StateFolder.acquire(tmp_path)
+    StateFolder.acquire(tmp_path).release()
+
+
+def test_a_folder_is_free_again_after_its_release_and_releasing_twice_is_harmless(tmp_path: Path) -> None:
+    folder = StateFolder.acquire(tmp_path)
+    folder.release()
+    folder.release()
+    with StateFolder(tmp_path):
+        pass
+    with pytest.raises(RuntimeError, match="not held"):
+        folder.tell_port(1)
+
+
+def test_another_process_is_named_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    try:
+        with pytest.raises(FolderInUse) as refused:
+            StateFolder.acquire(tmp_path)
+        assert f"process {holder.pid} (port 4711)" in str(refused.value)
+        assert refused.value.owner == Owner(holder.pid, 4711)
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    assert owner_of(tmp_path) == Owner(holder.pid, 4711), "the dead one could not clean up"
+    with StateFolder(tmp_path):
+        assert owner_of(tmp_path) == Owner(os.getpid(), 0)
+
+
+def test_a_lock_file_that_says_nonsense_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("not json, and longer than what will be written there in its place " * 10)
+    with StateFolder(tmp_path):
+        assert owner_of(tmp_path) == Owner(os.getpid(), 0)
+
+
+def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
+    folder = StateFolder.acquire(tmp_path)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+    try:
+        folder.release()
+        with StateFolder(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_fresh_empties_the_folder_but_for_lock_and_log(tmp_path: Path) -> None:
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "appendonly.aof").write_text("x")
+    (tmp_path / "books.json").write_text("x")
+    (tmp_path / LOG).write_text("earlier")
+    outside = tmp_path.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    (outside / "kept").write_text("x")
+    (tmp_path / "link").symlink_to(outside)
+    asked: list[bool] = []
+    with StateFolder(tmp_path, fresh=True, before_fresh=lambda path: asked.append((path / "ledger").exists())):
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([LOCK, LOG])
+    assert asked == [True], "what still runs in there is ended before its files go"
+    assert (outside / "kept").exists()
+
+
+def test_fresh_does_not_touch_a_folder_that_another_holds(tmp_path: Path) -> None:
+    (tmp_path / "books.json").write_text("x")
+    with StateFolder(tmp_path), pytest.raises(FolderInUse):
+        StateFolder(tmp_path, fresh=True).__enter__()
+    assert (tmp_path / "books.json").exists()
