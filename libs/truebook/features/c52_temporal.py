@@ -89,7 +89,8 @@ def activity_burst_indicator(inputs: FeatureInputs) -> float:
     activities = _activities(inputs)
     if len(activities) < 3:
         return 0.0
-    return float(activities[-1] > _mean(activities) + 1.5 * _deviation(activities))
+    # The margin keeps the last bit of a mean of equal activities from being a burst.
+    return float(activities[-1] > _mean(activities) + 1.5 * _deviation(activities) + 1e-9)
 
 
 @feature(low=-1.0)
