@@ -82,6 +82,22 @@ class ModelRegistry:
         """Load a file from anywhere; raises ``ModelRefused``."""
         return self._load_bytes(read_file(path), str(path), path.stem)
 
+    def add(self, path: Path) -> str:
+        """Check a file from anywhere and copy it into the folder; answers its name, the file's without its suffix.
+
+        Raises ``ModelRefused``, also where a shipped model has that name and is another: the copy would never be used.
+        """
+        content = read_file(path)
+        self._load_bytes(content, str(path), path.stem)
+        shipped = self._shipped / f"{path.stem}.onnx"
+        if shipped.is_file():
+            if shipped.read_bytes() != content:
+                raise ModelRefused(str(path), [f"a shipped model is called {path.stem!r}: give the file another name"])
+            return path.stem
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(self._folder / f"{path.stem}.onnx", content)
+        return path.stem
+
     def active(self) -> Model:
         """Load the active model: as it was when activated, or the default while none was; raises ``ModelRefused``.
 

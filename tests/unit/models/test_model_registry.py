@@ -9,7 +9,7 @@ import pytest
 
 from support.onnx_files import onnx_bytes
 from truebook.models.errors import ModelRefused
-from truebook.models.registry import ModelRegistry
+from truebook.models.registry import SHIPPED, ModelRegistry
 
 
 def put(folder: Path, name: str, bias: float = 0.0) -> str:
@@ -40,6 +40,28 @@ def test_the_same_bytes_are_loaded_once(tmp_path: Path) -> None:
     assert registry.load_file(tmp_path / "one.onnx") is registry.load("one")
     put(tmp_path, "two", bias=1.0)
     assert registry.load("one") is not registry.load("two")
+
+
+def test_a_file_from_anywhere_is_checked_and_added_under_its_name(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    put(tmp_path / "elsewhere", "mine")
+    registry = ModelRegistry(tmp_path / "models")
+    assert registry.add(tmp_path / "elsewhere" / "mine.onnx") == "mine"
+    assert registry.names() == ("maker", "mine", "small")
+    (tmp_path / "elsewhere" / "bad.onnx").write_bytes(b"")
+    with pytest.raises(ModelRefused, match="not an ONNX file"):
+        registry.add(tmp_path / "elsewhere" / "bad.onnx")
+    assert "bad" not in registry.names()
+
+
+def test_a_file_that_only_has_a_shipped_models_name_is_refused_instead_of_the_shipped_one_being_run(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "maker")
+    registry = ModelRegistry(tmp_path / "models")
+    with pytest.raises(ModelRefused, match="give the file another name"):
+        registry.add(tmp_path / "maker.onnx")
+    assert registry.add(SHIPPED / "maker.onnx") == "maker"
 
 
 def test_a_switch_is_seen_by_another_process_and_can_be_rolled_back(tmp_path: Path) -> None:
