@@ -21,10 +21,12 @@ from truebook.kalshi.port import ExchangeError
 from truebook.kalshi.signing import KeyRefused
 from truebook.ledger.bundled import BundledServerError
 from truebook.ledger.port import LedgerError
-from truebook.models.session import ModelRefused
-from truebook.runtime.settings import SettingsError
+from truebook.models.errors import ModelRefused
+from truebook.runtime.http import PortInUse as HttpPortInUse
+from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
-from truebook_services.paper_exchange.server import JournalCorrupt, PortInUse
+from truebook_services.operator.client import OperatorError
+from truebook_services.paper_exchange.server import JournalError, PortInUse
 
 
 class UsageError(Exception):
@@ -33,6 +35,7 @@ class UsageError(Exception):
 
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, 2),
+    (SettingsRefused, 4),
     (SettingsError, 2),
     (ModelRefused, 2),
     (CaptureError, 2),
@@ -40,7 +43,9 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (KeyRefused, 4),
     (FolderInUse, 3),
     (PortInUse, 3),
-    (JournalCorrupt, 3),
+    (HttpPortInUse, 3),
+    (JournalError, 3),
+    (OperatorError, 3),
     (BundledServerError, 3),
     (LedgerError, 3),
     (ExchangeError, 3),

@@ -19,10 +19,11 @@ from truebook_services.cli.summary_table import print_summary
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import summarise
+from truebook_services.embedded.system import LEDGER
+from truebook_services.operator.api import HOLD, OWNER
 from truebook_services.operator.client import OperatorClient
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-HOLD, OWNER = "operator", "operator"
 
 
 def status(json_: Json = False) -> None:
@@ -64,21 +65,21 @@ async def _on_ledger(
 ) -> dict[str, Any]:
     """Work on the ledger itself, while no other process holds its folder."""
     if settings.redis_url is not None:
-        return await _with_store(settings.redis_url, settings.account, act)
-    if not (settings.state_path / "ledger").exists():
+        return await _with_store(settings.redis_url, settings, act)
+    if not (settings.state_path / LEDGER).exists():
         raise UsageError(f"no ledger in {settings.state_path}: nothing has run here yet; start with `truebook run`")
     with StateFolder(settings.state_path):
-        server = await BundledServer.start(settings.state_path / "ledger")
+        server = await BundledServer.start(settings.state_path / LEDGER)
         try:
-            return await _with_store(server.url, settings.account, act)
+            return await _with_store(server.url, settings, act)
         finally:
             await server.stop()
 
 
 async def _with_store(
-    url: str, account: str, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
+    url: str, settings: EmbeddedSettings, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    ledger = await RedisStore.connect(url, account)
+    ledger = await RedisStore.connect(url, settings.account, password=settings.redis_password())
     try:
         return await act(ledger)
     finally:

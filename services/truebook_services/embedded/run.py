@@ -58,11 +58,12 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
                 await ended.wait()
                 watcher.say("stopping: cancelling all orders, comparing the ledger with the exchange")
                 differences = await wind_down(system.rest, system.ledger, system.clock, asyncio.sleep)
+                # Before the services stop: their going marks every book stale, and a stale book values nothing.
+                summary = await _summary(system, started_us, differences)
+                _write_books(system, system.folder / "books.json")
                 for helper in helpers:
                     helper.cancel()
                 stop.set()
-        summary = await _summary(system, started_us, differences)
-        _write_books(system, system.folder / "books.json")
     return (0 if books_are_true(summary) else 1), summary
 
 

@@ -27,6 +27,7 @@ class EmbeddedSettings(TruebookSettings):
     capture: Path | None = None
     """A recorded session as market data."""
     speed: float = Field(default=1.0, gt=0)
+    """How many times as fast as it was recorded."""
     fresh: bool = False
     """Start with empty books instead of going on where the last run ended."""
     crash_at: str | None = None

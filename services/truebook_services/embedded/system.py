@@ -6,6 +6,7 @@ runs elsewhere), the clients, the bus and the services. What was opened is close
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from truebook.kalshi.port import RestClient
 from truebook.kalshi.rest import HttpRestClient
 from truebook.kalshi.signing import Signer, load_signer
 from truebook.kalshi.stream import WebsocketConnector
-from truebook.ledger.bundled import BundledServer
+from truebook.ledger.bundled import BundledServer, end_server
 from truebook.ledger.port import LedgerStore
 from truebook.ledger.redis_store import RedisStore
 from truebook.messages.envelope import Source
@@ -46,6 +47,9 @@ from truebook_services.reconciler.startup import begin
 BEFORE_CAPTURE_US = 1_000_000
 """A recording's clock starts this much before its first frame."""
 
+LEDGER = "ledger"
+"""The bundled server's folder within the state folder."""
+
 Say = Callable[[str], None]
 
 
@@ -68,7 +72,14 @@ class System:
 async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[System]:
     """Build everything, ready to be run; raises what can't be reached or is refused, by name."""
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(StateFolder(settings.state_path, fresh=settings.fresh or settings.capture is not None))
+        registry = choose_model(settings)
+        folder = stack.enter_context(
+            StateFolder(
+                settings.state_path,
+                fresh=settings.fresh or settings.capture is not None,
+                before_fresh=lambda path: end_server(path / LEDGER),
+            )
+        )
         log = logger("embedded")
         ledger = await _open_ledger(settings, folder.path, stack)
         clock = _make_clock(settings)
@@ -92,7 +103,7 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
         await begin(ledger)
         await resume_after_wind_down(ledger)
         statistics = Statistics()
-        registry = ModelRegistry(folder.path / "models")
+        policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
         services = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(context("reconciler"), settings.reconciler, rest=rest, ledger=ledger),
@@ -100,7 +111,7 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
                 context("fill_listener"), settings.fill_listener, rest=rest, connector=connector, ledger=ledger
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            build_policy(context("policy"), settings.policy, registry=registry),
+            build_policy(context("policy"), policy, registry=registry),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(context("ingest"), settings.ingest, rest=rest, connector=connector, ledger=ledger),
         )
@@ -109,6 +120,23 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             services=services, statistics=statistics, log=log,
         )  # fmt: skip
+
+
+def choose_model(settings: EmbeddedSettings) -> ModelRegistry:
+    """The registry of this account's models, with the wished one checked; raises ``ModelRefused``.
+
+    A file is copied into the registry under its own name, so that what traded can be found again.
+    """
+    folder = settings.state_folder / "models"
+    registry = ModelRegistry(folder)
+    if settings.model.endswith(".onnx"):
+        file = Path(settings.model)
+        registry.load_file(file)
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.resolve().parent != folder.resolve():
+            shutil.copyfile(file, folder / file.name)
+    registry.load(Path(settings.model).stem)
+    return registry
 
 
 def source_of(settings: EmbeddedSettings) -> Source:
@@ -126,10 +154,10 @@ def _make_clock(settings: EmbeddedSettings) -> Clock:
 async def _open_ledger(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> LedgerStore:
     url = settings.redis_url
     if url is None:
-        server = await BundledServer.start(folder / "ledger")
+        server = await BundledServer.start(folder / LEDGER)
         stack.push_async_callback(server.stop)
         url = server.url
-    ledger = await RedisStore.connect(url, settings.account)
+    ledger = await RedisStore.connect(url, settings.account, password=settings.redis_password())
     stack.push_async_callback(ledger.aclose)
     return ledger
 
