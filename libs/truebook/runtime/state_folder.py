@@ -102,6 +102,7 @@ class StateFolder:
         """Give the folder up. The file stays: removing it would let two processes lock two files of one name."""
         if self._lock is not None:
             os.ftruncate(self._lock, 0)
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # closing is not enough while a child is between fork and exec
             os.close(self._lock)
             self._lock = None
 

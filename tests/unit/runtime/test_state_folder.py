@@ -11,11 +11,13 @@ import pytest
 from truebook.runtime.state_folder import LOCK, LOG, FolderInUse, Owner, StateFolder, owner_of
 
 HOLDER = """
-import sys, time
+import subprocess, sys, time
 from pathlib import Path
 from truebook.runtime.state_folder import StateFolder
 folder = StateFolder.acquire(Path(sys.argv[1]), port=4711)
 print("held", flush=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False, stdout=-3)
+print(child.pid, flush=True)
 time.sleep(60)
 """
 
@@ -61,7 +63,9 @@ def test_another_process_is_named_and_a_killed_one_holds_nothing(tmp_path: Path)
         assert f"process {holder.pid} (port 4711)" in str(refused.value)
         assert refused.value.owner == Owner(holder.pid, 4711)
     finally:
-        holder.send_signal(signal.SIGKILL)
+        assert holder.stdout is not None
+        os.kill(int(holder.stdout.readline()), signal.SIGKILL)
+        holder.kill()
         holder.communicate()
     assert owner_of(tmp_path) == Owner(holder.pid, 4711), "the dead one could not clean up"
     with StateFolder(tmp_path):
@@ -74,16 +78,19 @@ def test_a_lock_file_that_says_nonsense_is_taken_over(tmp_path: Path) -> None:
         assert owner_of(tmp_path) == Owner(os.getpid(), 0)
 
 
-def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
-    folder = StateFolder.acquire(tmp_path)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+def test_a_child_that_outlives_a_killed_owner_does_not_hold_its_lock(tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    assert holder.stdout is not None
+    child = int(holder.stdout.readline())
     try:
-        folder.release()
+        holder.kill()
+        holder.wait()
+        os.kill(child, 0)
         with StateFolder(tmp_path):
             pass
     finally:
-        child.kill()
-        child.wait()
+        os.kill(child, signal.SIGKILL)
+        holder.stdout.close()
 
 
 def test_fresh_empties_the_folder_but_for_lock_and_log(tmp_path: Path) -> None:
