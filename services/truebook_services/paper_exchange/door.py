@@ -12,7 +12,7 @@ from truebook_services.paper_exchange.auth import Authenticator
 from truebook_services.paper_exchange.errors import WireError, not_found
 from truebook_services.paper_exchange.hub import Hub
 from truebook_services.paper_exchange.sockets import Session
-from truebook_services.paper_exchange.stream import StreamSession
+from truebook_services.paper_exchange.stream import StreamLimits, StreamSession
 
 PATH: Final = "/trade-api/ws/v2"
 
@@ -20,11 +20,11 @@ PATH: Final = "/trade-api/ws/v2"
 class Door:
     """Admits connections to the hub."""
 
-    def __init__(self, hub: Hub, authenticator: Authenticator, *, heartbeat_s: float, outbox_limit: int) -> None:
+    def __init__(self, hub: Hub, authenticator: Authenticator, *, heartbeat_s: float, limits: StreamLimits) -> None:
         self.heartbeat_s = heartbeat_s
         self._hub = hub
         self._authenticator = authenticator
-        self._outbox_limit = outbox_limit
+        self._limits = limits
 
     def admit(self, request: Request, wake: Callable[[], None]) -> Session | tuple[int, bytes]:
         """Answer a session, or the status and JSON body of the refusal."""
@@ -40,6 +40,6 @@ class Door:
 
     def open(self, account: str, wake: Callable[[], None]) -> StreamSession:
         """Open a session for an account whose signature was checked: also for connections without a socket."""
-        session = StreamSession(account, self._hub, self._outbox_limit, wake, self._hub.left)
+        session = StreamSession(account, self._hub, self._limits, wake, self._hub.left)
         self._hub.sessions[session] = None
         return session

@@ -25,6 +25,7 @@ class Hub:
         self,
         engine: OrderEntry,
         now_us: Callable[[], int],
+        steady_us: Callable[[], int],
         faults: FaultBoard,
         drop_sockets: Callable[[], None],
         *,
@@ -33,6 +34,7 @@ class Hub:
         self.engine = engine
         self.sessions: dict[StreamSession, None] = {}
         self.now_us = now_us
+        self.steady_us = steady_us
         self._faults = faults
         self._drop_sockets = drop_sockets
         self._both_sides = both_sides
@@ -78,6 +80,9 @@ class Hub:
         self.learn(events)
         events = self._faults.delayed(events)
         sent = self._tell(events) if events and self.sessions else 0
+        for session in list(self.sessions):
+            session.tick()
+            session.flush()
         if self._faults.drops_sockets(sent):
             self._drop_sockets()
 
@@ -100,8 +105,6 @@ class Hub:
             update = self.ticker(ticker)
             if update is not None:
                 self._publish(update)
-        for session in list(self.sessions):
-            session.flush()
         return sent
 
     def _publish(self, outgoing: Outgoing, *, withheld: bool = False) -> None:

@@ -48,6 +48,7 @@ from truebook_services.paper_exchange.journal import (
 from truebook_services.paper_exchange.rate_limits import RateLimits
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.paper_exchange.sockets import Connections, http_protocol, socket_protocol
+from truebook_services.paper_exchange.stream import StreamLimits
 
 __all__ = [
     "JournalCorrupt",
@@ -122,7 +123,8 @@ class PaperExchange:
             now_us=self.now_us,
             sleep=self._clock.sleep,
         )
-        self.door = Door(hub, authenticator, heartbeat_s=settings.heartbeat_s, outbox_limit=settings.stream_queue)
+        limits = StreamLimits(settings.stream_queue, settings.first_data_after_ms * 1000)
+        self.door = Door(hub, authenticator, heartbeat_s=settings.heartbeat_s, limits=limits)
         self.app = application(self.floor, self._connections.abort)
 
     def now_us(self) -> int:
@@ -168,6 +170,7 @@ class PaperExchange:
         hub = Hub(
             engine,
             self.now_us,
+            self._clock.monotonic_us,
             faults,
             self._connections.abort_sockets,
             both_sides=settings.snapshot_always_both_sides,

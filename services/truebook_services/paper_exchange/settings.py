@@ -51,6 +51,8 @@ class PaperExchangeSettings(BaseModel):
     """How far in the future a signature may lie."""
     emit_liquidity_dollars: bool = True
     """Some clients still require the field that the exchange removed in October 2026; to the others it is harmless."""
+    first_data_after_ms: int = Field(default=100, ge=0, le=5_000)
+    """From a ``subscribed`` to the first snapshot: some clients drop what arrives while they subscribe to more."""
     snapshot_always_both_sides: bool = False
     """Some clients require both sides in a snapshot; the exchange leaves an empty one out."""
     settlement_delay_ms: int = Field(default=2_000, ge=0)
@@ -59,4 +61,4 @@ class PaperExchangeSettings(BaseModel):
     """How often due events of the market are applied and told."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     stream_queue: int = Field(default=10_000, ge=10)
-    """Frames that may wait for a slow reader before its busiest subscription ends with error 25."""
+    """Frames that may wait for a slow reader; the subscription whose frame finds it full ends with error 25."""

@@ -39,11 +39,22 @@ class MarketView(Protocol):
     """What a connection reads of the exchange."""
 
     def now_us(self) -> int: ...
+    def steady_us(self) -> int:
+        """Local, steady time."""
+        ...
+
     def snapshot(self, ticker: str, use_yes_price: bool) -> dict[str, Any] | None:
         """The book as a snapshot's ``msg``; none where the market is not known."""
         ...
 
     def ticker(self, ticker: str) -> Outgoing | None: ...
+
+
+class StreamLimits(msgspec.Struct, frozen=True):
+    """How many frames may wait, and how long the first data of a subscription are held back."""
+
+    outbox: int
+    first_data_after_us: int = 0
 
 
 class StreamSession:
@@ -53,7 +64,7 @@ class StreamSession:
         self,
         account: str,
         view: MarketView,
-        outbox_limit: int,
+        limits: StreamLimits,
         wake: Callable[[], None],
         left: Callable[[StreamSession], None],
     ) -> None:
@@ -61,7 +72,7 @@ class StreamSession:
         self.subscriptions = Subscriptions()
         self.outbox: deque[bytes] = deque()
         self._view = view
-        self._limit = outbox_limit
+        self._limits = limits
         self._wake = wake
         self._left = left
         self._quiet_acks: set[int] = set()
@@ -113,13 +124,28 @@ class StreamSession:
             self._first_data(subscription, new, initial)
 
     def _first_data(self, subscription: Subscription, tickers: Sequence[str], initial: bool) -> None:
-        for ticker in tickers:
-            if subscription.channel is Channel.ORDERBOOK:
-                self._snapshot(subscription, ticker)
-            elif subscription.channel is Channel.TICKER and initial:
-                update = self._view.ticker(ticker)
-                if update is not None:
-                    self.publish(update)
+        """Promise the first data of new tickers; without a delay they come at once."""
+        if subscription.channel is Channel.ORDERBOOK or (subscription.channel is Channel.TICKER and initial):
+            due_us = self._view.steady_us() + self._limits.first_data_after_us
+            subscription.awaiting.update(dict.fromkeys(tickers, due_us))
+            self.tick()
+
+    def tick(self) -> None:
+        """Send the first data whose time has come."""
+        for subscription in self.subscriptions.all():
+            if subscription.awaiting:
+                now_us = self._view.steady_us()
+                for ticker in [one for one, due_us in subscription.awaiting.items() if due_us <= now_us]:
+                    self._send_first(subscription, ticker)
+
+    def _send_first(self, subscription: Subscription, ticker: str) -> None:
+        if subscription.channel is Channel.ORDERBOOK:
+            self._snapshot(subscription, ticker)
+            return
+        del subscription.awaiting[ticker]
+        update = self._view.ticker(ticker)
+        if update is not None:
+            self.publish(update)
 
     def _unsubscribe(self, command: ClientCommand) -> None:
         for sid in sids_of(command):
@@ -164,7 +190,7 @@ class StreamSession:
             return
         if outgoing.account is not None and outgoing.account != self.account:
             return
-        if len(self.outbox) >= self._limit:
+        if len(self.outbox) >= self._limits.outbox:
             self._overflow(subscription)
             return
         sequenced = outgoing.channel in SEQUENCED
@@ -191,6 +217,7 @@ class StreamSession:
             subscription.next_seq()
 
     def _snapshot(self, subscription: Subscription, ticker: str, command_id: int | None = None) -> None:
+        subscription.awaiting.pop(ticker, None)
         body = self._view.snapshot(ticker, subscription.use_yes_price)
         if body is not None:
             self._send("orderbook_snapshot", body, command_id=command_id, subscription=subscription, sequenced=True)

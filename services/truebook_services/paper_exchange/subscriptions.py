@@ -31,6 +31,8 @@ class Subscription:
         self.channel = channel
         self.tickers: dict[str, None] | None = None if tickers is None else dict.fromkeys(tickers)
         self.use_yes_price = use_yes_price
+        self.awaiting: dict[str, int] = {}
+        """Tickers whose first snapshot is still to come, with the steady time from which it may: no delta before it."""
         self._seq = 0
 
     def next_seq(self) -> int:
@@ -38,6 +40,8 @@ class Subscription:
         return self._seq
 
     def wants(self, ticker: str) -> bool:
+        if ticker in self.awaiting:
+            return False
         return self.tickers is None or ticker in self.tickers
 
     def add(self, tickers: Sequence[str] | None) -> list[str]:
@@ -52,6 +56,7 @@ class Subscription:
 
     def remove(self, tickers: Sequence[str]) -> None:
         for ticker in tickers:
+            self.awaiting.pop(ticker, None)
             if self.tickers is not None:
                 self.tickers.pop(ticker, None)
 
