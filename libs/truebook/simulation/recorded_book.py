@@ -27,7 +27,10 @@ class RecordedMarket:
         """How far queues were cut because their level shrank: a trade told only afterwards does not count again."""
 
     def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
-        """Take a snapshot. A level shown again is not refreshed by it."""
+        """Take a snapshot. A level shown again is not refreshed by it.
+
+        An empty one may be an empty market or a market not seen: what is known of queues and taken size is kept.
+        """
         self.clock += 1
         try:
             self.book.replace(bids, asks)
@@ -37,7 +40,9 @@ class RecordedMarket:
         if not self.known:
             self.known = True
             self._join_queues()
-        self._cap_by_display()
+        if self.book.best(BookSide.BID) is None and self.book.best(BookSide.ASK) is None:
+            return
+        self._cap_by_display(list(self.taken), self.own.all())
 
     def change(self, side: BookSide, price_cc: int, delta_centi: int) -> None:
         """Take a level's change; without a snapshot before it means nothing."""
@@ -50,7 +55,7 @@ class RecordedMarket:
             self._lose()
             return
         if delta_centi < 0:
-            self._cap_by_display()
+            self._cap_by_display([(side, price_cc)], self.own.at(side, price_cc))
 
     def available(self, side: BookSide, price_cc: int) -> int:
         """Give what is displayed at a level beyond what we took of it."""
@@ -92,15 +97,14 @@ class RecordedMarket:
             self._shrunk[side, price_cc] -= known_centi
         return known_centi
 
-    def _cap_by_display(self) -> None:
-        for key, taken_centi in list(self.taken.items()):
-            displayed_centi = self.book.size_at(*key)
-            if displayed_centi == 0:
-                del self.taken[key]
-            elif taken_centi > displayed_centi:
-                self.taken[key] = displayed_centi
+    def _cap_by_display(self, levels: Iterable[tuple[BookSide, int]], orders: Iterable[LiveOrder]) -> None:
+        """Neither can more have been taken than is displayed, nor can more stand before an order."""
+        for key in levels:
+            capped_centi = min(self.taken.pop(key, 0), self.book.size_at(*key))
+            if capped_centi:
+                self.taken[key] = capped_centi
         cuts: dict[tuple[BookSide, int], int] = {}
-        for order in self.own.all():
+        for order in orders:
             key = (order.book_side, order.price_cc)
             displayed_centi = self.book.size_at(*key)
             cut_centi = self.ahead[order.exchange_order_id] - displayed_centi
@@ -111,11 +115,11 @@ class RecordedMarket:
             self._shrunk[key] = self._shrunk.get(key, 0) + cut_centi
 
     def _join_queues(self) -> None:
+        """Stand behind all that is displayed: what happened to the queues meanwhile was not seen."""
+        self._shrunk.clear()
         for order in self.own.all():
             self.ahead[order.exchange_order_id] = self.book.size_at(order.book_side, order.price_cc)
 
     def _lose(self) -> None:
         self.known = False
         self.book = OrderBook()
-        self.taken.clear()
-        self._shrunk.clear()

@@ -93,18 +93,20 @@ class CaptureMarket(OrderEntry):
         super().__init__(desk, engine, settlement_delay_us=0)
         self.latency_us = latency_us
         self._recorded = engine
+        self._begun = False
         self._known = {one.ticker: one for one in facts}
 
     def begin(self, at_us: int) -> list[SimulationEvent]:
-        """List the markets whose facts the recording brings, so that they can be read before their first frame."""
+        """List the markets whose facts the recording brings; the first frame does so, too."""
         events = self.advance(at_us)
-        for ticker in self._known:
+        for ticker in self._known if not self._begun else ():
             events += self._meet(ticker)
+        self._begun = True
         return events
 
     def feed(self, frame: RecordedSnapshot | RecordedDelta | RecordedTrade, at_us: int) -> list[SimulationEvent]:
         """Take the next recorded frame; ``at_us`` is the recording's time of it, which never goes back."""
-        events = self.advance(at_us) + self._meet(frame.ticker)
+        events = self.begin(at_us) + self._meet(frame.ticker)
         now_us = self._now_us
         if isinstance(frame, RecordedSnapshot):
             events += self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])

@@ -87,6 +87,11 @@ class RestingOrders:
         """List all orders, bids first, in priority."""
         return [*self.in_priority(BookSide.BID), *self.in_priority(BookSide.ASK)]
 
+    def at(self, side: BookSide, price_cc: int) -> list[LiveOrder]:
+        """List the orders of one level, first come first."""
+        level = self._sides[side].get(price_cc)
+        return [] if level is None else list(level.orders.values())
+
     def total_at(self, side: BookSide, price_cc: int) -> int:
         level = self._sides[side].get(price_cc)
         return 0 if level is None else level.total_centi

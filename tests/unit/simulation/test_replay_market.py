@@ -240,6 +240,17 @@ def test_an_impossible_change_blinds_the_market_until_the_next_snapshot() -> Non
     assert len(tape.place(BID, 5_300, 100, time_in_force=IOC)[1]) == 1
 
 
+def test_an_unseen_while_moves_no_queue_and_refreshes_nothing() -> None:
+    """Where frames were lost the book is shown empty until the next snapshot: that is no fact about the market."""
+    tape = Tape()
+    order_id, _ = tape.place(BID, 5_000, 100)
+    tape.place(BID, 5_300, 1_000, time_in_force=IOC)
+    tape.snapshot((), ())
+    tape.snapshot(BIDS, ASKS)
+    assert tape.venue.queue_position("alice", order_id) == 1_000
+    assert tape.place(BID, 5_300, 100, time_in_force=IOC)[1] == []
+
+
 def test_an_order_expires_before_the_frame_that_comes_after_its_time() -> None:
     tape = Tape()
     tape.place(BID, 5_000, 100, expiration_s=START_US // SECOND_US + 1)
