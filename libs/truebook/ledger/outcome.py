@@ -2,7 +2,8 @@
 
 A sighting is proof at once, whatever the order's state. Absence is proof only when nothing can bring the order into
 being any more and the exchange shows data from after that moment: its expiry *and* its signature's validity lie
-before the data's own time-stamp, and several look-ups in a row agree. A 404, a time-out or one empty page is nothing.
+before the data's own time-stamp, and several look-ups of data that move on agree. A 404, a time-out or one empty page
+is nothing.
 """
 
 from __future__ import annotations
@@ -70,10 +71,12 @@ def decide(looks: Sequence[Look], last_chance_us: int, now_us: int, agreeing: in
     if now_us <= last_chance_us:
         return StillUnknown("the order may still arrive")
     agree = 0
-    newest_us = 0
+    newest_us = last_chance_us
     for look in looks:
-        counts = look.data_us > last_chance_us and look.data_us >= newest_us
-        agree = agree + 1 if counts else 0
+        if look.data_us > newest_us:
+            agree += 1
+        elif look.data_us < newest_us:
+            agree = 0
         newest_us = max(newest_us, look.data_us)
     if agree < agreeing:
         return StillUnknown(f"{agree} of {agreeing} look-ups in a row show data from after the order's last chance")

@@ -66,6 +66,7 @@ class Resolver:
     async def resolve(self) -> None:
         """Look every order without outcome up once; called again and again."""
         now_us = self._context.clock.now_us()
+        taken_over = self.open_intents
         view = await self._ledger.view()
         pending = [
             order
@@ -76,7 +77,7 @@ class Resolver:
         await self._look(pending)
         still = {order.order_id for order in pending}
         self._looks = {order_id: looks for order_id, looks in self._looks.items() if order_id in still}
-        self.open_intents = self.open_intents & self._looks.keys()
+        self.open_intents = self.open_intents - (taken_over - self._looks.keys())
         self._signed_until_us = {
             order_id: until_us
             for order_id, until_us in self._signed_until_us.items()
@@ -111,8 +112,9 @@ class Resolver:
                 await self._judge(order, Look(data_us=data_us, found=find(order.order_id, listed)))
 
     async def _judge(self, order: OrderView, look: Look) -> None:
-        looks = [*self._looks.get(order.order_id, ()), look][-AGREEING_LOOKS:]
-        self._looks[order.order_id] = looks
+        looks = self._looks.setdefault(order.order_id, [])
+        if look.found is not None or not looks or looks[-1].data_us != look.data_us:
+            looks = self._looks[order.order_id] = [*looks, look][-AGREEING_LOOKS:]
         until_us = self._signed_until_us.get(
             order.order_id, order.send_by_us + int(self._settings.signature_life_s * 1e6)
         )

@@ -1,0 +1,128 @@
+"""The smaller parts of execution: the dispatcher's order, the clock watch, what an error means."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from support.execution_rig import RecordingBus, Rig, ask, bid, make_context, until
+from support.fakes_exchange import FakeExchange
+from truebook.clock import ExchangeClock, ManualClock
+from truebook.kalshi.port import (
+    AlreadyExists,
+    BadAnswer,
+    ExchangeError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unreachable,
+)
+from truebook.ledger.memory_store import MemoryStore
+from truebook_services.execution.answers import meaning_of
+from truebook_services.execution.clock_watch import ClockWatch
+from truebook_services.execution.dispatcher import Dispatcher, Job
+
+ERRORS: list[tuple[ExchangeError, bool]] = [
+    (Refused(400, "invalid_order"), True),
+    (Refused(409, "fill_or_kill_insufficient_resting_volume"), True),
+    (Refused(401, "header_timestamp_expired"), True),
+    (NotFound(404, "market_not_found"), True),
+    (RateLimited(429, "too_many_requests"), True),
+    (Unreachable("connection refused"), True),
+    (AlreadyExists(409, "order_already_exists"), False),
+    (OutcomeUnknown("timed out"), False),
+    (BadAnswer("no order id"), False),
+    (ExchangeError("something new"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "proven"), ERRORS, ids=[str(row[0]) for row in ERRORS])
+def test_only_a_certain_no_releases_the_promise(error: ExchangeError, proven: bool) -> None:
+    assert meaning_of(error).proven is proven
+
+
+async def test_free_places_go_to_pulls_then_to_what_reduces_then_to_edge_then_to_age() -> None:
+    rig = Rig()
+    done: list[str] = []
+    release = asyncio.Event()
+
+    async def carry_out(job: Job) -> None:
+        if job.action.ticker == "FIRST":
+            await release.wait()
+        done.append(job.action.ticker)
+
+    dispatcher = Dispatcher(carry_out, most_at_once=1)
+    stop = asyncio.Event()
+    running = asyncio.create_task(dispatcher.run(stop))
+    await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
+    for ticker, targets, edge in (
+        ("FIRST", (bid(),), 0), ("OLD", (bid(),), 50), ("YOUNG", (bid(),), 50), ("EDGE", (bid(),), 90),
+        ("REDUCES", (ask(reduce_only=True),), 0), ("PULL", (), 0),
+    ):  # fmt: skip
+        dispatcher.offer(Job(rig.action(*targets, ticker=ticker, edge_cc=edge), 0, lambda: None))
+    await asyncio.sleep(0)
+    release.set()
+    await until(lambda: len(done) == 6, "all are carried out")
+    assert done == ["FIRST", "PULL", "REDUCES", "EDGE", "OLD", "YOUNG"]
+    stop.set()
+    await running
+
+
+async def test_what_waits_at_the_end_is_not_done_so_that_it_is_delivered_again() -> None:
+    rig = Rig()
+    finished: list[str] = []
+    release = asyncio.Event()
+
+    async def carry_out(_: Job) -> None:
+        await release.wait()
+
+    dispatcher = Dispatcher(carry_out, most_at_once=1)
+    stop = asyncio.Event()
+    running = asyncio.create_task(dispatcher.run(stop))
+    await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
+    for ticker in ("A", "B"):
+        dispatcher.offer(Job(rig.action(bid(), ticker=ticker), 0, lambda ticker=ticker: finished.append(ticker)))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.sleep(0)
+    release.set()
+    await running
+    assert finished == ["A"]
+
+
+async def test_a_jump_of_the_exchanges_clock_holds_trading_until_it_is_stable() -> None:
+    base = ManualClock()
+    clock = ExchangeClock(base)
+    exchange = FakeExchange(base)
+    ledger = MemoryStore("clock")
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, exchange, ledger, stable_checks=3)
+
+    async def holds() -> list[str]:
+        return [hold.name for hold in (await ledger.view(())).account.holds]
+
+    await watch.check()
+    assert await holds() == []
+    exchange.time_offset_us = 900_000
+    await watch.check()
+    assert await holds() == [], "under a second is a correction"
+    exchange.time_offset_us = 3_000_000
+    await watch.check()
+    assert await holds() == ["clock"]
+    for _ in range(2):
+        await watch.check()
+        assert await holds() == ["clock"]
+    await watch.check()
+    assert await holds() == []
+    assert clock.now_us() - base.now_us() == 3_000_000
+
+
+async def test_a_hold_that_a_former_life_left_ends_with_a_good_measurement() -> None:
+    base = ManualClock()
+    clock = ExchangeClock(base)
+    ledger = MemoryStore("clock")
+    await ledger.hold("clock", "halted", "execution")
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    await watch.check()
+    assert not (await ledger.view(())).account.holds
