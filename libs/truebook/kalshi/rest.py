@@ -37,9 +37,6 @@ from truebook.venue.account import (
 ORDERS: Final = "/portfolio/events/orders"
 TICKERS_PER_CALL: Final = 100
 CANCEL_TIMEOUT_S: Final = 5.0
-# A simulated exchange whose ``Date`` is further from its own data than this stamps it with another clock (a replayed
-# capture behind a standard server): the data tell its time then.
-_FOREIGN_DATE_US: Final = 60 * MICROS
 
 T = TypeVar("T")
 Wire = TypeVar("Wire")
@@ -84,7 +81,7 @@ class HttpRestClient(RestClient):
         """The exchange's clock as of the return. Precision: see ``estimate_exchange_us``, plus half a round trip."""
         told, dated = await self._calls.read_dated("/exchange/user_data_timestamp", wire.UserDataTimestamp)
         as_of_us = _translated(times.from_rfc3339, told.as_of_time, "GET /exchange/user_data_timestamp")
-        return estimate_exchange_us(as_of_us, dated, simulated=self._calls.simulated)
+        return estimate_exchange_us(as_of_us, dated)
 
     async def markets(
         self,
@@ -219,7 +216,7 @@ class HttpRestClient(RestClient):
         return _translated(lambda one: translate.settlement(one, exact_cc), told, what)
 
 
-def estimate_exchange_us(as_of_us: int, dated: Dated, *, simulated: bool) -> int:
+def estimate_exchange_us(as_of_us: int, dated: Dated) -> int:
     """Estimate the exchange's clock from the two times that an answer tells.
 
     ``as_of_us`` (microseconds) may lag behind the clock; ``Date`` is cut to the second. Inside of that second the
@@ -227,11 +224,8 @@ def estimate_exchange_us(as_of_us: int, dated: Dated, *, simulated: bool) -> int
     ``Date`` only the former is left. Half of the round trip is added.
     """
     now_us = as_of_us
-    if dated.date_us is not None:
-        apart_us = as_of_us - dated.date_us
-        foreign = simulated and abs(apart_us) > _FOREIGN_DATE_US
-        if not foreign and not 0 <= apart_us < MICROS:
-            now_us = dated.date_us + MICROS // 2
+    if dated.date_us is not None and not 0 <= as_of_us - dated.date_us < MICROS:
+        now_us = dated.date_us + MICROS // 2
     return now_us + dated.round_trip_us // 2
 
 

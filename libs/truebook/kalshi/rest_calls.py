@@ -67,10 +67,6 @@ class Calls:
         self._client = httpx.AsyncClient(transport=transport or _aiohttp_transport(self._base_url))
         self._decoders: dict[type, msgspec.json.Decoder[object]] = {}
 
-    @property
-    def simulated(self) -> bool:
-        return is_simulated(self._base_url)
-
     async def read(self, path: str, kind: type[Answer], params: Params | None = None) -> Answer:
         """GET one body; raises ``ExchangeError``."""
         answer, _ = await self.read_dated(path, kind, params)
