@@ -107,8 +107,9 @@ class Session:
         heard_us = self._context.clock.monotonic_us()
         asked = False
         self._doubted = ""
+        poll_s = min(POLL_S, self._settings.quiet_s / 2)
         while not stop.is_set():
-            text = await inbox.next(POLL_S)
+            text = await inbox.next(poll_s)
             now_us = self._context.clock.monotonic_us()
             if text is not None:
                 heard_us, asked = now_us, False
