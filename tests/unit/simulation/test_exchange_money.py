@@ -84,6 +84,16 @@ def test_selling_what_is_held_needs_no_cash_but_selling_more_does() -> None:
     assert isinstance(refused, Rejected) and refused.code == "insufficient_balance"
 
 
+def test_what_is_held_serves_the_order_with_the_cheapest_own_price_first() -> None:
+    """Ten YES held, twenty offered: the hold is the worst that can open, ten NO at 0.50."""
+    venue = exchange()
+    placed(venue, "bob", request(ASK, 4_000, 1_000))
+    placed(venue, "alice", request(BID, 4_000, 1_000))
+    placed(venue, "alice", request(ASK, 5_000, 1_000))
+    placed(venue, "alice", request(ASK, 7_000, 1_000))
+    assert venue.held_micros("alice") == 1_000 * 5_000 + worst_fee_micros(1_000, 5_000, 70_000)
+
+
 def test_yes_and_no_net_at_once_into_a_dollar() -> None:
     venue = exchange()
     placed(venue, "bob", request(ASK, 6_000, 1_000))
