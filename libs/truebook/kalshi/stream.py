@@ -55,6 +55,7 @@ class WebsocketConnector(Connector):
         open_timeout_s: float = 5.0,
         ping_interval_s: float = 5.0,
         ping_timeout_s: float = 5.0,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._production = is_production(ws_url)
         if self._production:
@@ -70,6 +71,7 @@ class WebsocketConnector(Connector):
         self._open_timeout_s = open_timeout_s
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
+        self._most_bytes = most_bytes
 
     async def connect(self) -> Connection:
         local = is_simulated(self._url)
@@ -80,7 +82,7 @@ class WebsocketConnector(Connector):
             ping_interval=self._ping_interval_s,
             ping_timeout=self._ping_timeout_s,
             close_timeout=CLOSE_WITHIN_S / 2,
-            max_size=MOST_BYTES,
+            max_size=self._most_bytes,
             max_queue=QUEUED_FRAMES,
             compression=None if local else "deflate",
             proxy=None if local else True,

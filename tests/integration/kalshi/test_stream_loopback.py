@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from websockets.asyncio.client import connect as open_socket
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
@@ -186,15 +187,13 @@ async def test_closing_ends_in_time_even_when_the_other_side_is_deaf() -> None:
         deaf.released.set()
 
 
-async def test_a_frame_that_is_too_large_is_a_closed_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("truebook.kalshi.stream.MOST_BYTES", 1_000)
-
+async def test_a_frame_that_is_too_large_is_a_closed_stream() -> None:
     async def send(socket: ServerConnection) -> None:
         await socket.send("x" * 2_000)
         await socket.wait_closed()
 
     async with server(send) as url:
-        connection = await connect(url)
+        connection = await connect(url, most_bytes=1_000)
         with pytest.raises(StreamClosed):
             await connection.receive()
         await connection.close()
@@ -208,9 +207,7 @@ async def test_a_production_connection_sends_no_command_for_a_private_channel() 
             received.put_nowait(text)
 
     async with server(keep) as url:
-        inner = await connect(url)
-        assert isinstance(inner, WebsocketConnection)
-        connection = WebsocketConnection(inner._socket, market_data_only=True)
+        connection = WebsocketConnection(await open_socket(url, proxy=None), market_data_only=True)
         with pytest.raises(HostRefused):
             await connection.send(commands.subscribe(1, ["fill"]))
         await connection.send(commands.subscribe(2, ["trade"]))
