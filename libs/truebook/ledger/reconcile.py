@@ -120,9 +120,11 @@ def _of_positions(markets: Sequence[MarketView], positions: Sequence[ExchangePos
 
 def _of_orders(markets: Sequence[MarketView], resting: Sequence[ExchangeOrder]) -> Iterable[Difference]:
     theirs = {order.exchange_order_id: order for order in resting}
+    by_client = {order.client_order_id: order.exchange_order_id for order in resting}
     for market in markets:
         for own in market.orders:
-            yield from _of_order(own, theirs.pop(own.exchange_order_id or "", None))
+            exchange_id = own.exchange_order_id or by_client.get(own.order_id, "")
+            yield from _of_order(own, theirs.pop(exchange_id, None))
     for order in theirs.values():
         yield Difference(
             what=f"order {order.client_order_id or order.exchange_order_id} in {order.ticker}",
