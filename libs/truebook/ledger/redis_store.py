@@ -7,12 +7,10 @@ specification, in ``rules_*.py``. Views are made by the same functions as those 
 from __future__ import annotations
 
 import uuid
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
+from redis.asyncio import Redis
 
 from truebook.ledger import rules_view
 from truebook.ledger.keys import SCHEMA, LedgerKeys
@@ -29,6 +27,7 @@ from truebook.ledger.port import (
     StoreCorrupt,
     View,
 )
+from truebook.ledger.redis_connection import connection_pool
 from truebook.ledger.redis_errors import translating
 from truebook.ledger.redis_records import account_of, fills_of, market_of, order_of
 from truebook.ledger.scripts import SCRIPT_NAMES, source
@@ -47,13 +46,6 @@ from truebook.ledger.verbs import (
     SettleMarket,
 )
 from truebook.messages.ids import is_ours
-
-MAX_CONNECTIONS: Final = 64
-TIMEOUT_S: Final = 5.0
-"""For a connection and for an answer: fsync on a slow disk included."""
-_RETRIES: Final = 2
-_RETRY_AFTER_S: Final = 0.05
-"""Every verb is idempotent by its id, so that one whose answer was lost may simply be called again."""
 
 Argument = str | int
 
@@ -75,17 +67,7 @@ class RedisStore(LedgerStore):
         Raises StoreUnavailable where it can't be reached, StoreCorrupt where another schema is stored, LedgerError
         where the server refuses the user.
         """
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT_S,
-            password=password,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(ConstantBackoff(_RETRY_AFTER_S), _RETRIES),
-            protocol=2,
-        )
-        store = cls(Redis.from_pool(pool), account)
+        store = cls(Redis.from_pool(connection_pool(url, password)), account)
         try:
             await store._begin()
         except BaseException:

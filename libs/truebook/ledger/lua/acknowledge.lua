@@ -10,15 +10,15 @@
 
 local order_id, exchange_order_id, ticker = ARGV[2], ARGV[3], ARGV[4]
 local filled, left = tonumber(ARGV[5]), tonumber(ARGV[6])
-load_account()
+L.load_account()
 
-local order = load_order(order_id)
+local order = L.load_order(order_id)
 if order_id == '' or exchange_order_id == '' or ticker == ''
-  or not within(filled, 0, MAX_SIZE_CENTI) or not within(left, 0, MAX_SIZE_CENTI)
+  or not L.within(filled, 0, MAX_SIZE_CENTI) or not L.within(left, 0, MAX_SIZE_CENTI)
   or (order and not order.foreign and filled > order.size_centi) then
   return 'invalid'
 end
-if is_tied_otherwise(order_id, order, exchange_order_id) then return 'conflict' end
+if L.is_tied_otherwise(order_id, order, exchange_order_id) then return 'conflict' end
 
 if not order then
   order = {
@@ -26,8 +26,8 @@ if not order then
     reduce_only = false, fee_rate_ppm = 0, deadline_us = 0, reserved_us = account.clock_us, applied_centi = 0,
     foreign = true,
   }
-  if ARGV[7] == '1' and redis.call('HEXISTS', K.holds, 'unknown_own_order') == 0 then
-    change_hold('unknown_own_order', 'halted', 'ledger')
+  if ARGV[7] == '1' and call('HEXISTS', K.holds, 'unknown_own_order') == 0 then
+    L.change_hold('unknown_own_order', 'halted', 'ledger')
   end
 end
-return take_news('acknowledge', order, exchange_order_id, left == 0 and filled or nil)
+return L.take_news('acknowledge', order, exchange_order_id, left == 0 and filled or nil)

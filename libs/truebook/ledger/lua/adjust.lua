@@ -7,14 +7,14 @@
 
 local FIELD = { deposit = 'deposits_micros', residue = 'adjustments_micros', rounding = 'rounding_micros' }
 local adjust_id, amount, field = ARGV[2], tonumber(ARGV[3]), FIELD[ARGV[4]]
-load_account()
-if adjust_id == '' or not field or not within(amount, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then return 'invalid' end
+L.load_account()
+if adjust_id == '' or not field or not L.within(amount, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then return 'invalid' end
 if account.opened ~= 1 then return 'not_open' end
-local known = redis.call('HGET', K.adjusts, adjust_id)
+local known = call('HGET', K.adjusts, adjust_id)
 if known then
-  known = cmsgpack.unpack(known)
+  known = unpack_record(known)
   return known.kind == ARGV[4] and known.amount_micros == amount and 'duplicate' or 'conflict'
 end
-put('HSET', K.adjusts, adjust_id, cmsgpack.pack({ kind = ARGV[4], amount_micros = amount }))
-add(field, amount)
-return book('adjust', 'adjusted')
+L.put('HSET', K.adjusts, adjust_id, pack({ kind = ARGV[4], amount_micros = amount }))
+L.add(field, amount)
+return L.book('adjust', 'adjusted')

@@ -6,8 +6,8 @@
 -- Returns where it stands, as a decimal string.
 
 local to_us = tonumber(ARGV[3])
-load_account()
-local stands = redis.call('HGET', K.watermarks, ARGV[2]) or '0'
-if not within(to_us, tonumber(stands) + 1, MAX_AMOUNT) then return stands end
-put('HSET', K.watermarks, ARGV[2], text(to_us))
-return book('advance_watermark', text(to_us))
+L.load_account()
+local stands = call('HGET', K.watermarks, ARGV[2]) or '0'
+if not L.within(to_us, tonumber(stands) + 1, MAX_AMOUNT) then return stands end
+L.put('HSET', K.watermarks, ARGV[2], L.text(to_us))
+return L.book('advance_watermark', L.text(to_us))

@@ -5,6 +5,6 @@
 --
 -- Returns {schema, incarnation} as stored.
 
-redis.call('HSETNX', K.meta, 'schema', ARGV[2])
-redis.call('HSETNX', K.meta, 'incarnation', ARGV[3])
-return redis.call('HMGET', K.meta, 'schema', 'incarnation')
+call('HSETNX', K.meta, 'schema', ARGV[2])
+call('HSETNX', K.meta, 'incarnation', ARGV[3])
+return call('HMGET', K.meta, 'schema', 'incarnation')

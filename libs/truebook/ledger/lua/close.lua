@@ -7,11 +7,11 @@
 --
 -- Returns the order's state, 'no_order', 'conflict' or 'invalid'.
 
-local exchange_order_id, filled = given(ARGV[3]), tonumber(ARGV[4])
-load_account()
+local exchange_order_id, filled = L.given(ARGV[3]), tonumber(ARGV[4])
+L.load_account()
 
-local order = load_order(ARGV[2])
+local order = L.load_order(ARGV[2])
 if not order then return 'no_order' end
-if not within(filled, 0, order.foreign and MAX_SIZE_CENTI or order.size_centi) then return 'invalid' end
-if exchange_order_id and is_tied_otherwise(order.order_id, order, exchange_order_id) then return 'conflict' end
-return take_news('close', order, exchange_order_id, filled)
+if not L.within(filled, 0, order.foreign and MAX_SIZE_CENTI or order.size_centi) then return 'invalid' end
+if exchange_order_id and L.is_tied_otherwise(order.order_id, order, exchange_order_id) then return 'conflict' end
+return L.take_news('close', order, exchange_order_id, filled)

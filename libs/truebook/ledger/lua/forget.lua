@@ -8,35 +8,34 @@
 --
 -- Returns how many orders and fills were dropped, as a decimal string.
 
-load_account()
+L.load_account()
 local dropped = 0
 
 local function drop_fills(exchange_order_id)
   local key = K.fills .. exchange_order_id
-  for _, stored in ipairs(redis.call('HVALS', key)) do
-    if cmsgpack.unpack(stored).parked then add('parked', -1) end
+  for _, stored in ipairs(call('HVALS', key)) do
+    if unpack_record(stored).parked then L.add('parked', -1) end
     dropped = dropped + 1
   end
-  put('DEL', key)
-  put('SREM', K.parked, exchange_order_id)
-  put('HDEL', K.exchange_ids, exchange_order_id)
+  L.put('DEL', key)
+  L.put('SREM', K.parked, exchange_order_id)
+  L.put('HDEL', K.exchange_ids, exchange_order_id)
 end
 
 local before = '(' .. ARGV[2]
-for _, order_id in ipairs(redis.call('ZRANGEBYSCORE', K.ended, '-inf', before, 'LIMIT', 0, 1000)) do
-  local order = load_order(order_id)
+for _, order_id in ipairs(call('ZRANGEBYSCORE', K.ended, '-inf', before, 'LIMIT', 0, 1000)) do
+  local order = L.load_order(order_id)
   if order.deadline_us <= account.clock_us then
     dropped = dropped + 1
-    put('HDEL', K.orders, order_id)
-    put('ZREM', K.ended, order_id)
+    L.put('HDEL', K.orders, order_id)
+    L.put('ZREM', K.ended, order_id)
     if order.exchange_order_id then drop_fills(order.exchange_order_id) end
   end
 end
-local clock = text(account.clock_us)
-for _, order_id in ipairs(redis.call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do
-  put('HDEL', K.refusals, order_id)
-  put('ZREM', K.refusal_deadlines, order_id)
+local clock = L.text(account.clock_us)
+for _, order_id in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do
+  L.drop_refusal(order_id)
 end
-if dropped > 0 then return book('forget', text(dropped)) end
-write_all()
+if dropped > 0 then return L.book('forget', L.text(dropped)) end
+L.write_all()
 return '0'

@@ -6,13 +6,13 @@
 -- Returns 'held', 'conflict' (it is another owner's) or 'invalid'.
 
 local name, wanted, owner = ARGV[2], ARGV[3], ARGV[4]
-load_account()
+L.load_account()
 if name == '' or owner == '' or (SEVERITY[wanted] or 0) == 0 then return 'invalid' end
-local known = redis.call('HGET', K.holds, name)
+local known = call('HGET', K.holds, name)
 if known then
   local known_mode, known_owner = string.match(known, '^([^:]+):(.*)$')
   if known_owner ~= owner then return 'conflict' end
   if known_mode == wanted then return 'held' end
 end
-change_hold(name, wanted, owner)
-return book('hold', 'held')
+L.change_hold(name, wanted, owner)
+return L.book('hold', 'held')

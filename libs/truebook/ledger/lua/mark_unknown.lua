@@ -5,10 +5,10 @@
 --
 -- Returns the order's state ('unknown', or what was heard of it before) or 'no_order'.
 
-load_account()
-local order = load_order(ARGV[2])
+L.load_account()
+local order = L.load_order(ARGV[2])
 if not order then return 'no_order' end
-if state_of(order) ~= 'reserved' then return state_of(order) end
+if L.state_of(order) ~= 'reserved' then return L.state_of(order) end
 order.unknown = true
-note_order(order)
-return book('mark_unknown', 'unknown')
+L.note_order(order)
+return L.book('mark_unknown', 'unknown')

@@ -5,7 +5,7 @@
 --
 -- Returns the new number as a decimal string.
 
-load_account()
-local number = text(tonumber(redis.call('HGET', K.counters, ARGV[2]) or 0) + 1)
-put('HSET', K.counters, ARGV[2], number)
-return book('next_number', number)
+L.load_account()
+local number = L.text(tonumber(call('HGET', K.counters, ARGV[2]) or 0) + 1)
+L.put('HSET', K.counters, ARGV[2], number)
+return L.book('next_number', number)

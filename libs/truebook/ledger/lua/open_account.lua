@@ -6,24 +6,24 @@
 --
 -- Returns 'opened', 'exists' or 'invalid'.
 
-load_account()
+L.load_account()
 local balance = tonumber(ARGV[2])
-if not within(balance, 0, MAX_SINGLE_MICROS) then return 'invalid' end
+if not L.within(balance, 0, MAX_SINGLE_MICROS) then return 'invalid' end
 for i = 3, #ARGV, 4 do
   local position, cost = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  if ARGV[i] == '' or ARGV[i + 1] == '' or not within(position, -MAX_SIZE_CENTI, MAX_SIZE_CENTI)
-    or not within(cost, 0, MAX_SINGLE_MICROS) then
+  if ARGV[i] == '' or ARGV[i + 1] == '' or not L.within(position, -MAX_SIZE_CENTI, MAX_SIZE_CENTI)
+    or not L.within(cost, 0, MAX_SINGLE_MICROS) then
     return 'invalid'
   end
 end
 if account.opened == 1 then return 'exists' end
 
-set('opened', 1)
-add('deposits_micros', balance)
+L.set('opened', 1)
+L.add('deposits_micros', balance)
 for i = 3, #ARGV, 4 do
   local position, cost = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  local market, orders = enter_market(ARGV[i], ARGV[i + 1])
-  local before = figures(market)
+  local market, orders = L.enter_market(ARGV[i], ARGV[i + 1])
+  local before = L.figures(market)
   if position >= 0 then
     market.yes_bought_centi = market.yes_bought_centi + position
     market.yes_cost_micros = market.yes_cost_micros + cost
@@ -31,7 +31,7 @@ for i = 3, #ARGV, 4 do
     market.no_bought_centi = market.no_bought_centi - position
     market.no_cost_micros = market.no_cost_micros + cost
   end
-  add('deposits_micros', cost)
-  bring_into_step(market, orders, before)
+  L.add('deposits_micros', cost)
+  L.bring_into_step(market, orders, before)
 end
-return book('open_account', 'opened')
+return L.book('open_account', 'opened')

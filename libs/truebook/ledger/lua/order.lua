@@ -6,9 +6,9 @@
 -- Returns {order record, market record or '', {order record of each open one, ...}}, or {} where it is not known.
 
 local order_id = ARGV[3]
-if ARGV[2] == 'exchange' then order_id = redis.call('HGET', K.exchange_ids, order_id) end
-local stored = order_id and redis.call('HGET', K.orders, order_id)
+if ARGV[2] == 'exchange' then order_id = call('HGET', K.exchange_ids, order_id) end
+local stored = order_id and call('HGET', K.orders, order_id)
 if not stored then return {} end
-local market = redis.call('HGET', K.markets, cmsgpack.unpack(stored).ticker)
-local open = market and cmsgpack.unpack(market).open or {}
-return { stored, market or '', #open > 0 and redis.call('HMGET', K.orders, unpack(open)) or {} }
+local market = call('HGET', K.markets, unpack_record(stored).ticker)
+local open = market and unpack_record(market).open or {}
+return { stored, market or '', #open > 0 and call('HMGET', K.orders, unpack(open)) or {} }

@@ -6,8 +6,8 @@
 -- Returns {exchange order id, {trade id, fill record, ...}, ...}.
 
 local found = {}
-for _, exchange_order_id in ipairs(redis.call('SMEMBERS', K.parked)) do
+for _, exchange_order_id in ipairs(call('SMEMBERS', K.parked)) do
   found[#found + 1] = exchange_order_id
-  found[#found + 1] = redis.call('HGETALL', K.fills .. exchange_order_id)
+  found[#found + 1] = call('HGETALL', K.fills .. exchange_order_id)
 end
 return found

@@ -6,8 +6,8 @@
 -- Returns 'raised' or 'invalid'.
 
 local epoch = tonumber(ARGV[3])
-load_account()
-if not within(tonumber(ARGV[2]), 0, MAX_AMOUNT) or not within(epoch, 0, MAX_AMOUNT) then return 'invalid' end
-if epoch <= tonumber(redis.call('HGET', K.epochs, ARGV[2]) or 0) then return 'raised' end
-put('HSET', K.epochs, ARGV[2], text(epoch))
-return book('raise_epoch', 'raised')
+L.load_account()
+if not L.within(tonumber(ARGV[2]), 0, MAX_AMOUNT) or not L.within(epoch, 0, MAX_AMOUNT) then return 'invalid' end
+if epoch <= tonumber(call('HGET', K.epochs, ARGV[2]) or 0) then return 'raised' end
+L.put('HSET', K.epochs, ARGV[2], L.text(epoch))
+return L.book('raise_epoch', 'raised')

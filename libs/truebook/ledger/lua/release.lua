@@ -5,9 +5,9 @@
 --
 -- Returns 'released', 'not_owner' or 'no_hold'.
 
-load_account()
-local known = redis.call('HGET', K.holds, ARGV[2])
+L.load_account()
+local known = call('HGET', K.holds, ARGV[2])
 if not known then return 'no_hold' end
 if string.match(known, '^[^:]+:(.*)$') ~= ARGV[3] then return 'not_owner' end
-change_hold(ARGV[2], nil)
-return book('release', 'released')
+L.change_hold(ARGV[2], nil)
+return L.book('release', 'released')

@@ -15,63 +15,65 @@ local asked = {
 }
 local event_name, exclusive, now_us = ARGV[5], ARGV[6] == '1', tonumber(ARGV[13])
 local partition, epoch, reference_cc = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
-load_account()
+L.load_account()
 
 -- The id first: a repeated one moves nothing, the clock included.
-local order = load_order(asked.order_id)
+local order = L.load_order(asked.order_id)
 if order then
-  if not same_content(order, asked) then return 'duplicate_action' end
-  local state = state_of(order)
+  if not L.same_content(order, asked) then return 'duplicate_action' end
+  local state = L.state_of(order)
   return state == 'reserved' and order.nonce == asked.nonce and 'reserved' or 'exists:' .. state
 end
-local refusal = redis.call('HGET', K.refusals, asked.order_id)
-refusal = refusal and cmsgpack.unpack(refusal)
+local refusal = call('HGET', K.refusals, asked.order_id)
+refusal = refusal and unpack_record(refusal)
 if refusal and refusal.deadline_us > math.max(account.clock_us, now_us) then
-  return same_content(refusal, asked) and 'refused:' .. refusal.reason or 'duplicate_action'
+  return L.same_content(refusal, asked) and 'refused:' .. refusal.reason or 'duplicate_action'
 end
 
 if account.opened ~= 1 then return 'refused:not_open' end
-local sound = within(asked.price_cc, 1, DOLLAR_CC - 1) and within(asked.size_centi, 1, MAX_SIZE_CENTI)
-  and within(asked.fee_rate_ppm, 0, 1000000) and (not reference_cc or within(reference_cc, 0, DOLLAR_CC))
+local sound = L.within(asked.price_cc, 1, DOLLAR_CC - 1) and L.within(asked.size_centi, 1, MAX_SIZE_CENTI)
+  and L.within(asked.fee_rate_ppm, 0, 1000000) and (not reference_cc or L.within(reference_cc, 0, DOLLAR_CC))
   and asked.order_id ~= '' and asked.nonce ~= '' and asked.ticker ~= '' and event_name ~= ''
 for _, number in ipairs({ now_us, asked.send_by_us, asked.expires_us, asked.deadline_us, epoch, partition }) do
-  sound = sound and within(number, 0, MAX_AMOUNT)
+  sound = sound and L.within(number, 0, MAX_AMOUNT)
 end
 if not sound then return 'refused:invalid' end
-if epoch < tonumber(redis.call('HGET', K.epochs, ARGV[14]) or 0) then return 'refused:epoch' end
+if epoch < tonumber(call('HGET', K.epochs, ARGV[14]) or 0) then return 'refused:epoch' end
 local clock_moved = now_us > account.clock_us
-if clock_moved then set('clock_us', now_us) end
+if clock_moved then L.set('clock_us', now_us) end
 if account.clock_us >= asked.deadline_us then
-  return clock_moved and book('reserve', 'refused:deadline') or 'refused:deadline'
+  return clock_moved and L.book('reserve', 'refused:deadline') or 'refused:deadline'
 end
 
-local market, orders = load_market(asked.ticker, event_name)
-local open = { unpack(orders) }
-open[#open + 1] = asked
-local opening = added_opening(market, orders, asked)
-local reason = forbidden(asked, market, orders, opening)
-  or over_order_limit(asked, reference_cc)
-  or (opening > 0 and over_position_limit(asked, market, orders, open, event_name, exclusive))
-  or too_dear(opening, promise(market, open) - market.promise_micros)
+local market, orders = L.load_market(asked.ticker, event_name)
+local opening = L.added_opening(market, orders, asked)
+local reason = L.forbidden(asked, market, orders, opening)
+  or L.over_order_limit(asked, reference_cc)
+  or (opening > 0 and L.over_count_limit(asked, market, orders))
+if not reason then
+  -- Try it on in this script's own tables: what it costs and risks are then the account's figures.
+  local free = L.net()
+  L.enter_market(asked.ticker, event_name)
+  local before = L.figures(market)
+  asked.reserved_us = account.clock_us
+  orders[#orders + 1] = asked
+  L.note_order(asked)
+  L.bring_into_step(market, orders, before, exclusive)
+  reason = (opening > 0 and L.over_loss_limit(market)) or L.too_dear(opening, free)
+end
 if reason then
-  remember_refusal(asked, reason)
-  return book('reserve', 'refused:' .. reason)
+  L.take_back()
+  if clock_moved then L.set('clock_us', now_us) end
+  L.remember_refusal(asked, reason)
+  return L.book('reserve', 'refused:' .. reason)
 end
 
-asked.reserved_us = account.clock_us
-if refusal then
-  put('HDEL', K.refusals, asked.order_id)
-  put('ZREM', K.refusal_deadlines, asked.order_id)
-end
+if refusal then L.drop_refusal(asked.order_id) end
 -- The grants of the last minute, oldest first; each one takes up to eight older ones away.
 local old = 0
-for _, granted_us in ipairs(redis.call('LRANGE', K.grants, 0, 7)) do
+for _, granted_us in ipairs(call('LRANGE', K.grants, 0, 7)) do
   if tonumber(granted_us) <= account.clock_us - MINUTE_US then old = old + 1 end
 end
-if old > 0 then put('LTRIM', K.grants, old, -1) end
-put('RPUSH', K.grants, text(account.clock_us))
-enter_market(asked.ticker, event_name)
-local before = figures(market)
-note_order(asked)
-bring_into_step(market, open, before, exclusive)
-return book('reserve', 'reserved')
+if old > 0 then L.put('LTRIM', K.grants, old, -1) end
+L.put('RPUSH', K.grants, L.text(account.clock_us))
+return L.book('reserve', 'reserved')

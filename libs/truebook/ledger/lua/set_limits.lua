@@ -5,23 +5,23 @@
 --
 -- Returns 'set' or 'invalid'.
 
-load_account()
+L.load_account()
 local limits = {}
 for i = 2, #ARGV, 2 do
   limits['limit_' .. ARGV[i]] = tonumber(ARGV[i + 1])
-  if not within(tonumber(ARGV[i + 1]), 0, MAX_SINGLE_MICROS) then return 'invalid' end
+  if not L.within(tonumber(ARGV[i + 1]), 0, MAX_SINGLE_MICROS) then return 'invalid' end
 end
 local differs = false
 for field, value in pairs(account) do
   if string.match(field, '^limit_') and limits[field] ~= value then
     differs = true
-    if not limits[field] then put('HDEL', K.account, field) end
+    if not limits[field] then L.put('HDEL', K.account, field) end
   end
 end
 for field, value in pairs(limits) do
   if account[field] ~= value then
     differs = true
-    set(field, value)
+    L.set(field, value)
   end
 end
-return differs and book('set_limits', 'set') or 'set'
+return differs and L.book('set_limits', 'set') or 'set'

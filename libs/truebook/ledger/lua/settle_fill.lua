@@ -13,39 +13,39 @@ local fill = {
   ticker = ARGV[4], book_side = ARGV[5], price_cc = tonumber(ARGV[6]), size_centi = tonumber(ARGV[7]),
   fee_micros = tonumber(ARGV[8]),
 }
-load_account()
-if trade_id == '' or exchange_order_id == '' or fill.ticker == '' or not within(fill.price_cc, 1, DOLLAR_CC - 1)
-  or not within(fill.size_centi, 1, MAX_SIZE_CENTI)
-  or not within(fill.fee_micros, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then
+L.load_account()
+if trade_id == '' or exchange_order_id == '' or fill.ticker == '' or not L.within(fill.price_cc, 1, DOLLAR_CC - 1)
+  or not L.within(fill.size_centi, 1, MAX_SIZE_CENTI)
+  or not L.within(fill.fee_micros, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then
   return 'invalid'
 end
 
-local known = redis.call('HGET', K.fills, trade_id)
+local known = call('HGET', K.fills, trade_id)
 if known then
-  known = cmsgpack.unpack(known)
+  known = unpack_record(known)
   for field, value in pairs(fill) do
     if known[field] ~= value then return 'conflict' end
   end
   return 'duplicate'
 end
 
-local order_id = redis.call('HGET', K.exchange_ids, exchange_order_id)
+local order_id = call('HGET', K.exchange_ids, exchange_order_id)
 if not order_id then
   fill.parked = true
-  add('parked', 1)
-  put('HSET', K.fills, trade_id, cmsgpack.pack(fill))
-  put('SADD', K.parked, exchange_order_id)
-  return book('settle_fill', 'parked')
+  L.add('parked', 1)
+  L.put('HSET', K.fills, trade_id, pack(fill))
+  L.put('SADD', K.parked, exchange_order_id)
+  return L.book('settle_fill', 'parked')
 end
 
-local order = load_order(order_id)
-if not belongs(fill, order) then return 'conflict' end
-put('HSET', K.fills, trade_id, cmsgpack.pack(fill))
-local market, orders = load_market(order.ticker)
-local before = figures(market)
-include(orders, order)
-apply_fill(market, order, fill)
+local order = L.load_order(order_id)
+if not L.belongs(fill, order) then return 'conflict' end
+L.put('HSET', K.fills, trade_id, pack(fill))
+local market, orders = L.load_market(order.ticker)
+local before = L.figures(market)
+L.include(orders, order)
+L.apply_fill(market, order, fill)
 if order.foreign then order.ended_us = nil end
-note_order(order)
-bring_into_step(market, orders, before)
-return book('settle_fill', 'applied')
+L.note_order(order)
+L.bring_into_step(market, orders, before)
+return L.book('settle_fill', 'applied')

@@ -6,13 +6,13 @@
 -- Returns 'settled', 'duplicate', 'conflict' (another value is known) or 'invalid'.
 
 local ticker, settlement = ARGV[2], tonumber(ARGV[3])
-load_account()
-if ticker == '' or not within(settlement, 0, DOLLAR_CC) then return 'invalid' end
-local market, orders = load_market(ticker)
+L.load_account()
+if ticker == '' or not L.within(settlement, 0, DOLLAR_CC) then return 'invalid' end
+local market, orders = L.load_market(ticker)
 if market.settlement_cc then
   return market.settlement_cc == settlement and 'duplicate' or 'conflict'
 end
-local before = figures(market)
+local before = L.figures(market)
 market.settlement_cc = settlement
-bring_into_step(market, orders, before)
-return book('settle_market', 'settled')
+L.bring_into_step(market, orders, before)
+return L.book('settle_market', 'settled')

@@ -7,16 +7,16 @@
 
 local stored = {}
 if ARGV[2] == 'all' then
-  stored = redis.call('HVALS', K.markets)
+  stored = call('HVALS', K.markets)
 elseif #ARGV > 2 then
-  stored = redis.call('HMGET', K.markets, unpack(ARGV, 3))
+  stored = call('HMGET', K.markets, unpack(ARGV, 3))
 end
 local shown = {}
 for _, market in ipairs(stored) do
   if market then
-    local open = cmsgpack.unpack(market).open
-    local orders = #open > 0 and redis.call('HMGET', K.orders, unpack(open)) or {}
+    local open = unpack_record(market).open
+    local orders = #open > 0 and call('HMGET', K.orders, unpack(open)) or {}
     shown[#shown + 1] = { market, orders }
   end
 end
-return { redis.call('HGETALL', K.account), redis.call('HGETALL', K.holds), shown }
+return { call('HGETALL', K.account), call('HGETALL', K.holds), shown }
