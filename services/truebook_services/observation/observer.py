@@ -84,7 +84,10 @@ class Observer:
 
     def _take_market(self, message: Market) -> None:
         market = self._markets.setdefault(message.ticker, ObservedMarket(message.ticker))
+        is_new = not market.is_chosen and message.chosen
         market.take_facts(message)
+        if is_new and market.replica.stale is None:
+            self._is_due(market)
         if not message.chosen:
             self._pending.pop(message.ticker, None)
             if message.facts.status is MarketStatus.FINALIZED:

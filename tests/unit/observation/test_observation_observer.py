@@ -230,6 +230,15 @@ async def test_a_book_without_facts_is_refused_and_the_ledger_is_not_asked() -> 
     assert (world.refused(Reason.NO_MARKET_FACTS), world.ledger.views) == (1, [])
 
 
+async def test_facts_that_come_after_the_book_release_the_observation() -> None:
+    world = World(throttle_ms=0)
+    await world.ledger.open_account(1_000_000_000, ())
+    await world.join()
+    await world.take(world.snapshot())
+    await world.take(world.market())
+    assert len(await world.seen()) == 1
+
+
 async def test_a_market_that_is_not_chosen_is_not_observed() -> None:
     world = await World().start()
     await world.take(world.market(chosen=False))
