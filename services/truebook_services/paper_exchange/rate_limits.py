@@ -69,17 +69,19 @@ class RateLimits:
 
     def read(self, account: str, now_us: int, cost: int = DEFAULT_COST) -> None:
         """Take tokens for a read; raises ``WireError`` (429) when there are not enough."""
-        self._take(account, "read", cost, now_us, self._tier.read * self._tier.read_burst_s, self._tier.read)
+        capacity = self._tier.read * self._tier.read_burst_s
+        self._take(account, "read", cost, now_us, capacity=capacity, refill=self._tier.read)
 
     def write(self, account: str, now_us: int, cost: int = DEFAULT_COST) -> None:
         """Take tokens for a write; a batch takes all of its items' tokens at once or none."""
-        self._take(account, "write", cost, now_us, self._tier.write * self._tier.write_burst_s, self._tier.write)
+        capacity = self._tier.write * self._tier.write_burst_s
+        self._take(account, "write", cost, now_us, capacity=capacity, refill=self._tier.write)
 
     def balance(self, account: str, now_us: int) -> None:
         """Take one token of the balance's own bucket."""
-        self._take(account, "balance", 1, now_us, self._tier.balance, self._tier.balance)
+        self._take(account, "balance", 1, now_us, capacity=self._tier.balance, refill=self._tier.balance)
 
-    def _take(self, account: str, kind: str, cost: int, now_us: int, capacity: int, refill: int) -> None:
+    def _take(self, account: str, kind: str, cost: int, now_us: int, *, capacity: int, refill: int) -> None:
         bucket = self._buckets.get((account, kind))
         if bucket is None:
             bucket = self._buckets[account, kind] = _Bucket(capacity, refill, now_us)

@@ -1,0 +1,240 @@
+"""The rules of style that a machine can check. Each test gives back the whole list of what breaks its rule."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+import pytest
+from source_tree import ROOT, SOURCES, Source, dotted, sources
+
+MOST_LINES = 400
+MOST_FUNCTION_LINES = 70
+MOST_POSITIONAL = 5
+MOST_LUA_LINES = 80
+MOST_TEST_LINES = 500
+MAY_TAKE_MORE = {"observation_id": "the parts of an id, in the order in which they are hashed"}
+
+CLOCK_READERS = frozenset({
+    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now",
+    "datetime.datetime.utcnow", "datetime.date.today", "time.localtime", "time.gmtime", "time.sleep",
+})  # fmt: skip
+MAY_READ_THE_CLOCK = {
+    "libs/truebook/clock.py": "it is the injected clock",
+    "libs/truebook/ledger/bundled.py": "waits in real time for a server process to start and to end",
+}
+CHANCE = frozenset({"uuid.uuid1", "uuid.uuid4", "os.urandom", "secrets.token_urlsafe", "secrets.token_hex"})
+MAY_USE_CHANCE = {
+    "libs/truebook/ledger/memory_store.py": "an incarnation must differ from every other one",
+    "libs/truebook/ledger/redis_store.py": "an incarnation must differ from every other one",
+    "services/truebook_services/operator/access.py": "a token must not be guessed",
+    "services/truebook_services/paper_exchange/auth.py": "the id of a new key pair",
+}
+CLIENTS = frozenset({
+    "Client", "AsyncClient", "Redis", "from_url", "ConnectionPool", "Console", "CollectorRegistry", "Counter",
+    "Gauge", "Histogram", "MemoryBus", "Metrics", "get_logger", "getLogger", "logger", "Lock", "Event", "Semaphore",
+    "Queue", "SystemClock", "InferenceSession", "ThreadPoolExecutor",
+})  # fmt: skip
+MONEY = ("libs/truebook/money.py", "libs/truebook/venue/fees.py")
+
+
+def keeps_money(source: Source) -> bool:
+    return source.name in MONEY or source.name.startswith("libs/truebook/ledger/")
+
+
+def test_files_are_at_most_400_lines_long() -> None:
+    assert [s.name for s in sources(*SOURCES, "deploy") if s.text.count("\n") > MOST_LINES] == []
+    assert [s.name for s in sources("tests") if s.text.count("\n") > MOST_TEST_LINES] == []
+
+
+def test_functions_are_at_most_70_lines_long() -> None:
+    too_long = [
+        f"{where}: {node.end_lineno - node.lineno + 1}"
+        for source in sources(*SOURCES, "deploy")
+        for where, node in source.functions()
+        if node.end_lineno is not None and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES
+    ]
+    assert too_long == []
+
+
+def test_functions_take_at_most_five_arguments_by_position() -> None:
+    """Commands apart, whose arguments are flags, and constructors, which the composition root calls once."""
+    too_many = []
+    for source in sources(*SOURCES):
+        for where, node in source.functions():
+            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+            excused = "/cli/" in source.name or node.name == "__init__" or node.name in MAY_TAKE_MORE
+            if not excused and len([name for name in names if name not in ("self", "cls")]) > MOST_POSITIONAL:
+                too_many.append(where)
+    assert too_many == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [s.name for s in sources(*SOURCES) if s.text.strip() and ast.get_docstring(s.tree) is None] == []
+
+
+def test_no_blind_except_swallows() -> None:
+    """``except Exception`` (or wider) must raise on some path: sorting errors is allowed, swallowing all is not."""
+    blind = [
+        f"{source.name}:{handler.lineno}"
+        for source in sources(*SOURCES)
+        for handler in ast.walk(source.tree)
+        if isinstance(handler, ast.ExceptHandler)
+        and (handler.type is None or dotted(handler.type) in ("Exception", "BaseException"))
+        and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+    ]
+    assert blind == []
+
+
+def test_nothing_suppresses_all_exceptions() -> None:
+    blind = [
+        f"{source.name}:{node.lineno}"
+        for source in sources(*SOURCES)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and dotted(node.func).endswith("suppress")
+        and any(dotted(argument) in ("Exception", "BaseException") for argument in node.args)
+    ]
+    assert blind == []
+
+
+def test_nothing_is_built_at_import_time() -> None:
+    """No module-level client, logger, lock or registry; no ``global``: the composition root builds."""
+    built = []
+    for source in sources(*SOURCES):
+        for node in source.tree.body:
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+            if isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in CLIENTS:
+                built.append(f"{source.name}:{node.lineno}")
+        built += [f"{source.name}:{n.lineno} global" for n in ast.walk(source.tree) if isinstance(n, ast.Global)]
+    assert built == []
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    assert calls_of(CLOCK_READERS) - set(MAY_READ_THE_CLOCK) == set()
+
+
+def test_chance_is_drawn_from_a_seed_or_for_a_stated_reason() -> None:
+    assert calls_of(CHANCE) - set(MAY_USE_CHANCE) == set()
+
+
+def test_the_global_random_generator_is_not_used() -> None:
+    used = [
+        f"{source.name}:{node.lineno}"
+        for source in sources(*SOURCES)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and dotted(node).startswith("random.") and dotted(node) != "random.Random"
+    ]
+    assert used == []
+
+
+def calls_of(functions: frozenset[str]) -> set[str]:
+    return {
+        source.name
+        for source in sources(*SOURCES)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and dotted(node) in functions
+    }
+
+
+def test_money_and_the_ledger_know_no_floats() -> None:
+    """Durations in seconds apart: names that end in ``_s``, and time-outs."""
+    found = [
+        f"{source.name}:{line}"
+        for source in sources("libs")
+        if keeps_money(source)
+        for line in float_lines(source.tree)
+    ]
+    assert found == []
+
+
+def float_lines(tree: ast.Module) -> list[int]:
+    """Lines with a float literal, the word ``float`` or, where ``/`` does not join paths, a true division."""
+    joins_paths = any(isinstance(n, ast.ImportFrom) and n.module in ("pathlib", "importlib") for n in ast.walk(tree))
+    excused: set[ast.AST] = {n for n in ast.walk(tree) if joins_paths and isinstance(n, ast.BinOp)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.AnnAssign(target=ast.expr() as target) | ast.Assign(targets=[target]):
+                name = dotted(target)
+            case ast.keyword(arg=str(name)) | ast.arg(arg=name):
+                pass
+            case ast.Call(func=function):
+                name = dotted(function)
+            case _:
+                continue
+        if name.lower().endswith(("_s", "timeout", "sleep")):
+            excused |= set(ast.walk(node))
+    return sorted(
+        {
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.expr) and is_float(node) and node not in excused
+        }
+    )
+
+
+def is_float(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=float()) | ast.Name(id="float") | ast.BinOp(op=ast.Div()):
+            return True
+        case _:
+            return False
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("fee = 0.07", True),
+        ("half = cash / 2", True),
+        ("cash = float(text)", True),
+        ("def charge(cash: float) -> int: ...", True),
+        ("half = cash // 2", False),
+        ("DELAY_S = 0.5", False),
+        ("def wait(timeout_s: float) -> None: ...", False),
+        ("call(cash=1.5, timeout_s=2.5)", True),
+        ("asyncio.timeout(1.0)", False),
+    ],
+)
+def test_floats_are_found_where_they_are_and_durations_left_alone(line: str, is_found: bool) -> None:
+    assert bool(float_lines(ast.parse(line))) is is_found
+
+
+def test_a_lua_script_is_one_short_verb_with_a_header() -> None:
+    scripts = sorted((ROOT / "libs/truebook/ledger/lua").glob("*.lua"))
+    assert scripts
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        header = text.split("\n")[1] if text.startswith("#!lua") else text
+        assert header.startswith("-- "), f"{script.name} has no header"
+        if script.name != "common.lua":
+            assert text.count("\n") <= MOST_LUA_LINES, script.name
+
+
+def test_every_lua_verb_has_the_name_of_a_python_method_or_caller() -> None:
+    library = "".join(source.text for source in sources("libs") if "/ledger/" in source.name)
+    verbs = [path.stem for path in (ROOT / "libs/truebook/ledger/lua").glob("*.lua") if path.stem != "common"]
+    assert [verb for verb in verbs if f'"{verb}"' not in library and f"def {verb}" not in library] == []
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1 and name.startswith("test_")] == []
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_services_have_settings_with_defaults_that_refuse_slips() -> None:
+    import importlib
+
+    from pydantic import BaseModel
+
+    checked = 0
+    for path in sorted((ROOT / "services/truebook_services").glob("*/settings.py")):
+        module = importlib.import_module(f"truebook_services.{path.parent.name}.settings")
+        for name, kind in vars(module).items():
+            if name.endswith("Settings") and isinstance(kind, type) and kind.__module__ == module.__name__:
+                assert issubclass(kind, BaseModel)
+                assert kind.model_config.get("extra") == "forbid", name
+                assert kind.model_config.get("frozen") is True, name
+                checked += 1
+    assert checked
