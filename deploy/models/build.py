@@ -4,7 +4,8 @@ Both read layout m1. Their numbers stand in the two tables below; a change of on
 which a test compares with what this script writes.
 
 * ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it: one tick better than
-  the best, never crossing, in one size, since a size that follows cash would cancel good orders. A probability was
+  the best, in one size, since a size that follows cash would cancel good orders; where the book leans hard enough to
+  pay the taker's fee, they take. A probability was
   chosen over action ids because an id speaks of one side: a two-sided quote would take two observations, and the side
   that waits would be stale.
 * ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are seeded and stay as drawn; its
@@ -41,12 +42,16 @@ MAKER_WEIGHTS: Final = {
     "momentum": 0.1 / 10,  # the feature is dollars × 10: a tenth of the recent move goes on
     "position": -0.04,  # lean against inventory: 1 cent at 10 contracts, 2 cents at 100
 }
+MAKER_PRESSURE: Final = 0.1
+"""Dollars that the cube of the best sizes' imbalance adds: nothing to speak of until one side is several times the
+other, then enough to take before the thin side is gone."""
 MAKER_BOUNDS: Final = (0.005, 0.995)
 MAKER_TERMS: Final = Strategy(
     output=Output.YES_PROBABILITY,
     price_rule=PriceRule.IMPROVE,
     sizes_centi=(1_000,),
     min_edge_cc=10,
+    take_edge_cc=50,
     cash_share_ppm=50_000,
     max_position_centi=10_000,
 )
@@ -66,16 +71,25 @@ SMALL_TERMS: Final = Strategy(
 
 
 def build_maker() -> Any:
-    """Write the market maker as a graph: fair = clip(features · weights)."""
+    """Write the market maker as a graph: fair = clip(features · weights + pressure × imbalance³)."""
     m1 = layout("m1")
     weights = np.zeros((len(m1), 1))
     for name, weight in MAKER_WEIGHTS.items():
         weights[m1.names.index(name), 0] = weight
     nodes = [
-        helper.make_node("MatMul", ["features", "weights"], ["raw"]),
+        helper.make_node("MatMul", ["features", "weights"], ["leaned"]),
+        helper.make_node("Gather", ["features", "imbalance_at"], ["imbalance"], axis=1),
+        helper.make_node("Mul", ["imbalance", "imbalance"], ["squared"]),
+        helper.make_node("Mul", ["squared", "imbalance"], ["cubed"]),
+        helper.make_node("Mul", ["cubed", "pressure"], ["pressed"]),
+        helper.make_node("Add", ["leaned", "pressed"], ["raw"]),
         helper.make_node("Clip", ["raw", "low", "high"], ["yes_probability"]),
     ]
-    constants = {"weights": weights, "low": np.array(MAKER_BOUNDS[0]), "high": np.array(MAKER_BOUNDS[1])}
+    constants = {
+        "weights": weights, "pressure": np.array(MAKER_PRESSURE),
+        "low": np.array(MAKER_BOUNDS[0]), "high": np.array(MAKER_BOUNDS[1]),
+        "imbalance_at": np.array([m1.names.index("imbalance_1")], np.int64),
+    }  # fmt: skip
     metadata = ModelMetadata(
         name="maker",
         layout=m1.name,
@@ -164,7 +178,10 @@ def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata,
     """Put a graph of one input and one output together, with its metadata, and check it."""
     given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", len(m1)])
     made = helper.make_tensor_value_info(metadata.output.value, TensorProto.FLOAT, ["batch", metadata.outputs])
-    tensors = [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()]
+    tensors = [
+        numpy_helper.from_array(value if value.dtype == np.int64 else np.asarray(value, np.float32), name)
+        for name, value in constants.items()
+    ]
     graph = helper.make_graph(nodes, metadata.name, [given], [made], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="truebook")
     model.ir_version = IR_VERSION

@@ -2,7 +2,8 @@
 
 The probability is the one float; it becomes an integer fair price in millionths of a dollar at once (a centi-cent is
 100 of them). A bid must lie below fair − edge − fee, an ask above fair + edge + fee; within that bound the price rule
-chooses. The fee is the maker's for rules that rest, the taker's for ``cross`` and ``mid`` (which may take).
+chooses. The fee is the maker's for rules that rest, the taker's for ``cross`` and ``mid`` (which may take). A strategy
+with ``take_edge_cc`` takes at the other side's best instead where that gains enough.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def fair_ppm(probability: float) -> int:
 def quote(side: BookSide, fair: int, observation: Observation, top: Top, strategy: Strategy) -> Quote:
     """Quote one side around the fair price (``fair_ppm``)."""
     rule, grid = strategy.price_rule, observation.price_ranges
+    if _gains_by_taking(side, fair, observation, top, strategy):
+        rule = PriceRule.CROSS
     rate_ppm = observation.maker_rate_ppm if is_post_only(rule) else observation.taker_rate_ppm
     wanted_cc = price_for(side, rule, top, grid)
     price_cc = (
@@ -61,6 +64,14 @@ def quote(side: BookSide, fair: int, observation: Observation, top: Top, strateg
         return Quote(None, 0, True)
     target = Target(book_side=side, price_cc=price_cc, size_centi=size_centi, post_only=is_post_only(rule))
     return Quote(target, gain // _PPM_PER_CC, True)
+
+
+def _gains_by_taking(side: BookSide, fair: int, observation: Observation, top: Top, strategy: Strategy) -> bool:
+    if strategy.take_edge_cc is None:
+        return False
+    other_cc = top.ask_cc if side is BookSide.BID else top.bid_cc
+    needed = max(strategy.take_edge_cc, strategy.min_edge_cc) * _PPM_PER_CC
+    return gain_ppm(side, other_cc, fair, observation.taker_rate_ppm) >= needed
 
 
 def gain_ppm(side: BookSide, price_cc: int, fair: int, rate_ppm: int) -> int:

@@ -54,6 +54,9 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     price_rule: PriceRule = PriceRule.CROSS
     min_edge_cc: int = 0
     """``yes_probability``: what a contract must gain beyond its fee, by the model's own probability."""
+    take_edge_cc: int | None = None
+    """``yes_probability`` under a rule that rests: take at the other side's best where a contract gains at least this
+    beyond the taker's fee; null never takes."""
     kelly_fraction_ppm: int = 0
     """``yes_probability``: the part of the Kelly bet that is staked; 0 means always the largest quote."""
     cash_share_ppm: int = 200_000

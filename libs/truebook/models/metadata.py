@@ -49,6 +49,8 @@ class ModelMetadata(Strategy, frozen=True, kw_only=True):
             properties["action_map"] = ACTION_MAP
         if self.max_position_centi is not None:
             properties["max_position_centi"] = str(self.max_position_centi)
+        if self.take_edge_cc is not None:
+            properties["take_edge_cc"] = str(self.take_edge_cc)
         if self.trained:
             properties["trained"] = self.trained
         return {PREFIX + key: value for key, value in properties.items()}
@@ -82,6 +84,7 @@ def _read_all(reader: _Reader, stem: str) -> dict[str, object]:
         "price_rule": reader.choice("price_rule", PriceRule, PriceRule.CROSS),
         "sizes_centi": reader.sizes("sizes_centi"),
         "min_edge_cc": reader.whole("min_edge_cc", 0, ONE_DOLLAR_CC, 0),
+        "take_edge_cc": reader.whole("take_edge_cc", 0, ONE_DOLLAR_CC, None),
         "kelly_fraction_ppm": reader.whole("kelly_fraction_ppm", 0, MILLION, 0),
         "cash_share_ppm": reader.whole("cash_share_ppm", 1, MILLION, 200_000),
         "max_position_centi": reader.whole("max_position_centi", 1, _MAX_SIZE_CENTI, None),
