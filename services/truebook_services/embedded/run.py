@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from truebook.clock import ScaledClock
 from truebook.messages.envelope import BookSide
-from truebook.runtime.frames import Service
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.summary import books_are_true, summarise
 from truebook_services.embedded.system import Say, System, open_system, source_of
@@ -89,7 +88,7 @@ async def _watch(system: System, watcher: Watcher, current: Callable[[], Any]) -
 async def _end_of_time(system: System, ended: asyncio.Event) -> None:
     """Set ``ended`` when the wished time is over or the recording has ended."""
     if isinstance(system.clock, ScaledClock) and system.exchange is not None:
-        await _until_ready(system.services)
+        await _until_ready(system)
         system.clock.start()
         await system.exchange.finished.wait()
         await asyncio.sleep(AFTER_CAPTURE_S)
@@ -99,11 +98,15 @@ async def _end_of_time(system: System, ended: asyncio.Event) -> None:
         ended.set()
 
 
-async def _until_ready(services: tuple[Service, ...]) -> None:
+async def _until_ready(system: System) -> None:
+    """Wait until every recorded market is followed, so that its first frame finds a reader; late ones are told."""
+    wanted = {facts.ticker for facts in await system.rest.markets()}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CAPTURE_READY_WITHIN_S):
-            while any(service.not_ready() for service in services):
-                await asyncio.sleep(0.05)
+            while system.statistics.followed() < wanted or any(each.not_ready() for each in system.services):
+                await asyncio.sleep(0.02)
+            return
+    system.log.warning("the recording starts with markets that are not followed", tickers=sorted(wanted))
 
 
 def _on_signal(callback: Callable[[], None]) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.fill_listener.settings import FillListenerSettings
-from truebook_services.ingest.settings import IngestSettings
+from truebook_services.ingest.settings import IngestSettings, UniverseSettings
 from truebook_services.observation.settings import ObservationSettings
 from truebook_services.operator.settings import OperatorSettings
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.reconciler.settings import ReconcilerSettings
+
+
+TIER: Final = "premier"
+"""Rate limits of the embedded exchange, and what the trader may use of them."""
 
 
 class EmbeddedSettings(TruebookSettings):
@@ -33,11 +38,12 @@ class EmbeddedSettings(TruebookSettings):
     crash_at: str | None = None
     """For crash tests: LABEL[:COUNT], see ``embedded/crash.py``."""
 
-    paper_exchange: PaperExchangeSettings = PaperExchangeSettings()
-    ingest: IngestSettings = IngestSettings()
+    # A private exchange: no reason to trade fewer markets or slower than it allows, nor to stay away from their close.
+    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER)
+    ingest: IngestSettings = IngestSettings(universe=UniverseSettings(most_markets=1_000, least_time_to_close_s=10))
     observation: ObservationSettings = ObservationSettings()
     policy: PolicySettings = PolicySettings()
-    execution: ExecutionSettings = ExecutionSettings()
+    execution: ExecutionSettings = ExecutionSettings(tier=TIER, near_close_s=5)
     fill_listener: FillListenerSettings = FillListenerSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     operator: OperatorSettings = OperatorSettings()

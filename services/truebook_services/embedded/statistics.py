@@ -49,6 +49,10 @@ class Statistics:
             context, "truebook.statistics", TOPICS, self.take, observer=True, missed=self._took_gap, max_records=2_000
         )
 
+    def followed(self) -> set[str]:
+        """The markets whose books are followed and trusted, be they empty."""
+        return {ticker for ticker, replica in self.books.items() if replica.stale is None}
+
     def levels(self) -> dict[str, tuple[Levels, Levels]]:
         """The trusted books, for valuing positions: ticker → (bids, asks)."""
         return {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from truebook.bus.memory import MemoryBus
+from truebook.capture.facts import capture_facts
 from truebook.capture.reader import read_capture
 from truebook.clock import Clock, ExchangeClock, ScaledClock, SystemClock
 from truebook.kalshi.hosts import check_hosts
@@ -38,6 +39,7 @@ from truebook_services.embedded.wind_down import resume_after_wind_down
 from truebook_services.execution.service import build as build_execution
 from truebook_services.fill_listener.service import build as build_fill_listener
 from truebook_services.ingest.service import build as build_ingest
+from truebook_services.ingest.settings import IngestSettings
 from truebook_services.observation.service import build as build_observation
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.policy.service import build as build_policy
@@ -113,7 +115,7 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
             build_policy(context("policy"), policy, registry=registry),
             build_observation(context("observation"), settings.observation, ledger=ledger),
-            build_ingest(context("ingest"), settings.ingest, rest=rest, connector=connector, ledger=ledger),
+            build_ingest(context("ingest"), _ingest_settings(settings), rest=rest, connector=connector, ledger=ledger),
         )
         say(f"exchange {url}, account {settings.account}, state in {folder.path}")
         yield System(
@@ -142,6 +144,15 @@ def choose_model(settings: EmbeddedSettings) -> ModelRegistry:
 def source_of(settings: EmbeddedSettings) -> Source:
     """Where this run's market data come from."""
     return Source.CAPTURE if settings.capture is not None else Source(settings.market_data)
+
+
+def _ingest_settings(settings: EmbeddedSettings) -> IngestSettings:
+    """A recording's markets are followed from its first frame on, whatever their books look like by then."""
+    if settings.capture is None:
+        return settings.ingest
+    tickers = tuple(facts.ticker for facts in capture_facts(settings.capture))
+    universe = settings.ingest.universe.model_copy(update={"tickers": tickers, "most_markets": len(tickers)})
+    return settings.ingest.model_copy(update={"universe": universe})
 
 
 def _make_clock(settings: EmbeddedSettings) -> Clock:

@@ -63,6 +63,7 @@ def build_market(settings: PaperExchangeSettings, shape: Configured, log: Any) -
         traders = Traders(shape.seed, start_us=shape.start_us, markets=shape.markets, tickers=shape.tickers)
         return exchange, TraderSource(exchange, traders)
     market = CaptureMarket(shape.seed, capture_facts(settings.capture), latency_us=settings.latency_us)
+    market.begin(shape.start_us)  # listed before the first frame, so that readers can follow them from the start
     return market, CaptureSource(market, read_capture(settings.capture), log)
 
 
