@@ -47,7 +47,7 @@ class Catalogue:
         self._shapes: dict[str, tuple[int, Shape]] = {}
         self._refresh_at_us = 0
         self._refreshed_us = 0
-        self._next_close_us = NEVER_US
+        self._next_turn_us = NEVER_US
         self._pace_s = settings.refresh_soon_s / 2
         self._count = 0
         self.wanted: frozenset[str] = frozenset()
@@ -62,18 +62,21 @@ class Catalogue:
         self._refresh_at_us = min(self._refresh_at_us, self._refreshed_us + int(self._pace_s * MICROS))
 
     def is_due(self) -> bool:
-        """Tell whether it is time to choose; the close of a followed market is such a time too, nobody announces it."""
-        now_us = self._context.clock.now_us()
-        if now_us >= self._next_close_us:
-            self._next_close_us = NEVER_US
-            self.refresh_soon()
-        return now_us >= self._refresh_at_us
+        """Tell whether it is time to choose.
+
+        The cadence is of the steady clock: it spends the exchange's patience, not its time. Opening and closing of a
+        followed market are times to look too: nobody announces a close.
+        """
+        if self._context.clock.now_us() >= self._next_turn_us:
+            self._next_turn_us = NEVER_US
+            return True
+        return self._context.clock.monotonic_us() >= self._refresh_at_us
 
     async def refresh(self) -> None:
         """Choose the universe anew and publish what has changed; raises what REST or the ledger raise."""
         now_us = self._context.clock.now_us()
-        self._refreshed_us = now_us
-        self._refresh_at_us = now_us + int(self._settings.refresh_soon_s * MICROS)
+        self._refreshed_us = self._context.clock.monotonic_us()
+        self._refresh_at_us = self._refreshed_us + int(self._settings.refresh_soon_s * MICROS)
         pinned = await self._pinned()
         listed = {ticker: self._newer(ticker, read) for ticker, read in (await self._list(pinned)).items()}
         self._books.know_events(_members(listed.values()))
@@ -84,27 +87,27 @@ class Catalogue:
         is_changed, self.wanted, self.chosen_once = chosen != self.wanted, chosen, True
         self._publish_changes()
         self._forget(listed.keys())
-        self._next_close_us = min(
-            (self._facts[ticker].close_us for ticker in chosen if self._facts[ticker].close_us > now_us),
-            default=NEVER_US,
-        )
         self._context.metrics.gauge("followed_markets", len(chosen))
-        self._plan(now_us, is_changed=is_changed)
+        self._plan([self._facts[ticker] for ticker in chosen], now_us, is_changed=is_changed)
 
     def _is_full(self) -> bool:
         universe = self._settings.universe
         places = min(universe.most_markets, len(universe.tickers) or universe.most_markets)
         return len(self.wanted) >= places
 
-    def _plan(self, now_us: int, *, is_changed: bool) -> None:
+    def _plan(self, followed: Sequence[MarketFacts], now_us: int, *, is_changed: bool) -> None:
         """Look again soon while places are free, but ever more seldom while that finds nothing."""
-        if self._is_full():
+        turns_us = [turn_us for facts in followed for turn_us in (facts.open_us, facts.close_us) if turn_us > now_us]
+        self._next_turn_us = min(turns_us, default=NEVER_US)
+        if any(_is_behind(facts, now_us) for facts in followed):
+            self._pace_s = self._settings.refresh_soon_s
+        elif self._is_full():
             self._pace_s = self._settings.refresh_s
         elif is_changed:
             self._pace_s = self._settings.refresh_soon_s
         else:
             self._pace_s = min(2 * self._pace_s, self._settings.refresh_s)
-        self._refresh_at_us = now_us + int(self._pace_s * MICROS)
+        self._refresh_at_us = self._refreshed_us + int(self._pace_s * MICROS)
 
     def take_lifecycle(self, frame: LifecycleFrame) -> None:
         """Take news of one market's state; news of markets that are not known may be of one to be chosen."""
@@ -229,6 +232,13 @@ def _shape(bid: tuple[int, int] | None, ask: tuple[int, int] | None) -> Shape:
     if bid is None or ask is None:
         return Shape(None, 0)
     return Shape(ask[0] - bid[0], min(bid[1], ask[1]))
+
+
+def _is_behind(facts: MarketFacts, now_us: int) -> bool:
+    """Tell whether the exchange has yet to say that the market has opened or closed, though its time has come."""
+    if facts.status is MarketStatus.INITIALIZED:
+        return facts.open_us <= now_us
+    return facts.status is MarketStatus.ACTIVE and facts.close_us <= now_us
 
 
 def _members(listed: Iterable[MarketFacts]) -> dict[str, frozenset[str]]:

@@ -112,12 +112,16 @@ class Session:
             await self._send()
 
     async def watch(self) -> None:
-        """Look after the connection's health, overdue books and due snapshots."""
+        """Look after the connection's health, overdue books and due snapshots.
+
+        While nothing is followed nothing can be asked for, and silence means nothing.
+        """
         if self._connection is None or self._ended is None or self._ended.done():
             return
         clock, settings = self._context.clock, self._settings
         monotonic_us = clock.monotonic_us()
-        if monotonic_us - self._frame_us > settings.silence_s * MICROS:
+        is_followed = any(True for _ in self._books.all())
+        if is_followed and monotonic_us - self._frame_us > settings.silence_s * MICROS:
             self._ended.set_exception(StreamClosed(f"no frame for {settings.silence_s} s"))
             return
         if not self._subscription.ask_again(self._books.stale_tickers(), monotonic_us):
@@ -140,14 +144,14 @@ class Session:
 
     async def _read(self, connection: Connection, feed: Feed) -> None:
         clock = self._context.clock
-        is_heard, turn = False, 0
+        is_ready, turn = False, 0
         while True:
             text = await connection.receive()
             self._frame_us = clock.monotonic_us()
             self._take(text, self._frame_us)
-            if not is_heard:
-                feed.healthy()
-                is_heard = True
+            if not is_ready and self._catalogue.chosen_once and not self._books.stale_tickers():
+                feed.healthy()  # all books are there: readers find what they need
+                is_ready = True
             await self._send()
             turn += 1
             if turn % FRAMES_PER_TURN == 0:

@@ -38,9 +38,9 @@ class IngestSettings(BaseModel):
 
     universe: UniverseSettings = UniverseSettings()
     refresh_s: float = Field(default=15.0, gt=0)
-    """How often the universe is chosen anew."""
+    """How often the universe is chosen anew (real)."""
     refresh_soon_s: float = Field(default=2.0, gt=0)
-    """The same when the exchange told of a new market, or while places are free; at most so often."""
+    """The same when the exchange told of a new market, or while places are free; at most so often (real)."""
     probe_valid_s: float = Field(default=60.0, gt=0)
     """For how long a book that was read by REST, to judge a candidate, stands for it."""
     gather_ms: float = Field(default=2.0, ge=0)

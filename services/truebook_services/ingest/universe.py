@@ -13,11 +13,13 @@ from enum import StrEnum
 import msgspec
 
 from truebook.clock import MICROS
-from truebook.messages.facts import FeeType, MarketFacts
+from truebook.messages.facts import FeeType, MarketFacts, MarketStatus
 from truebook.venue.lifecycle import takes_orders
 from truebook_services.ingest.settings import UniverseSettings
 
 MULTIVARIATE_PREFIX = "KXMVE"
+BEFORE_TRADING = (MarketStatus.INITIALIZED, MarketStatus.INACTIVE)
+"""A market that is named in the settings is followed already then: its first change finds a reader."""
 UNSUPPORTED_FEES = (FeeType.FLAT, FeeType.UNKNOWN)
 
 
@@ -50,7 +52,8 @@ def may_be_followed(facts: MarketFacts, settings: UniverseSettings) -> Unfit | N
         return Unfit.NOT_LISTED
     if not settings.multivariate and facts.ticker.startswith(MULTIVARIATE_PREFIX):
         return Unfit.MULTIVARIATE
-    if not takes_orders(facts.status):
+    is_early = facts.ticker in settings.tickers and facts.status in BEFORE_TRADING
+    if not takes_orders(facts.status) and not is_early:
         return Unfit.NOT_TRADING
     if facts.fee_type in UNSUPPORTED_FEES:
         return Unfit.FEE_TYPE

@@ -162,6 +162,22 @@ async def test_the_close_of_a_followed_market_is_looked_at_although_nobody_annou
     assert world.catalogue.is_due()
 
 
+async def test_a_named_market_is_looked_at_when_it_opens_and_again_until_the_exchange_says_so() -> None:
+    world = await World(tickers=("T-2",)).start()
+    early = facts("T-2", status=MarketStatus.INITIALIZED, open_us=world.clock.now_us() + 500_000)
+    world.rest.listed["T-2"] = early
+    await world.catalogue.refresh()
+    assert world.catalogue.wanted == {"T-2"}
+    world.clock.set(world.clock.now_us() + 499_999)
+    assert not world.catalogue.is_due()
+    world.clock.set(world.clock.now_us() + 1)
+    assert world.catalogue.is_due()
+    await world.catalogue.refresh()
+    assert not world.catalogue.is_due()
+    world.clock.set(world.clock.now_us() + 2_000_000)
+    assert world.catalogue.is_due()
+
+
 async def test_a_failed_query_changes_nothing_and_is_raised_to_be_tried_again() -> None:
     world = await World().start()
     await world.catalogue.refresh()

@@ -50,6 +50,7 @@ def choose(
         pytest.param({"tickers": ("X-1",)}, {}, GOOD, False, id="not on the list"),
         pytest.param({"tickers": ("T-1",)}, {}, Shape(None, 0), True, id="on the list, whatever its book"),
         pytest.param({"tickers": ("T-1",)}, {"status": MarketStatus.CLOSED}, GOOD, False, id="on the list, closed"),
+        pytest.param({"tickers": ("T-1",)}, {"status": MarketStatus.INITIALIZED}, GOOD, True, id="on the list, early"),
         pytest.param({"most_markets": 0}, {}, GOOD, False, id="no places"),
     ],
 )
