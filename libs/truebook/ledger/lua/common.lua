@@ -373,15 +373,16 @@ function L.is_tied_otherwise(order_id, order, exchange_order_id)
   return order ~= nil and order.exchange_order_id ~= nil and order.exchange_order_id ~= exchange_order_id
 end
 
--- Take the parked fills that belong to the order; one that contradicts it stays parked, in sight.
+-- Take the parked fills that belong to the order, by trade id; one that contradicts it stays parked, in sight.
 function L.unpark(order, exchange_order_id)
-  local stored, taken, left = call('HGETALL', K.fills), {}, 0
-  for i = 1, #stored, 2 do
-    local fill = unpack_record(stored[i + 1])
+  local trade_ids, taken, left = call('HKEYS', K.fills), {}, 0
+  table.sort(trade_ids)
+  for _, trade_id in ipairs(trade_ids) do
+    local fill = unpack_record(call('HGET', K.fills, trade_id))
     if fill.parked and L.belongs(fill, order) then
       fill.parked = nil
       taken[#taken + 1] = fill
-      L.put('HSET', K.fills, stored[i], pack(fill))
+      L.put('HSET', K.fills, trade_id, pack(fill))
     elseif fill.parked then
       left = left + 1
     end
