@@ -213,7 +213,12 @@ class FakeMarketRest(RestClient):
         self.failure: Exception | None = None
 
     async def markets(
-        self, *, status: str | None = None, tickers: Sequence[str] = (), series: str | None = None
+        self,
+        *,
+        status: str | None = None,
+        tickers: Sequence[str] = (),
+        series: str | None = None,
+        multivariate: bool = False,
     ) -> list[MarketFacts]:
         self.calls.append(f"markets {status} {','.join(tickers)} {series}")
         if self.failure is not None:
@@ -225,6 +230,9 @@ class FakeMarketRest(RestClient):
             and (series is None or each.series == series)
             and (status != "open" or each.status is MarketStatus.ACTIVE)
         ]
+
+    def forget_facts(self) -> None:
+        self.calls.append("forget facts")
 
     async def book(self, ticker: str) -> RestBook:
         self.calls.append(f"book {ticker}")

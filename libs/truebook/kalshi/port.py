@@ -116,10 +116,18 @@ class RestClient(Protocol):
         ...
 
     async def markets(
-        self, *, status: str | None = None, tickers: Sequence[str] = (), series: str | None = None
+        self,
+        *,
+        status: str | None = None,
+        tickers: Sequence[str] = (),
+        series: str | None = None,
+        multivariate: bool = False,
     ) -> list[MarketFacts]:
-        """Markets with their event's and series' facts joined in (cached)."""
+        """Markets with their event's and series' facts joined in (cached); combinations only if asked for."""
         ...
+
+    def forget_facts(self) -> None:
+        """Read events and series anew at the next need: the exchange told that one has changed."""
 
     async def market(self, ticker: str) -> MarketFacts: ...
     async def book(self, ticker: str) -> RestBook: ...

@@ -61,6 +61,11 @@ class Catalogue:
         self._pace_s = self._settings.refresh_soon_s
         self._refresh_at_us = min(self._refresh_at_us, self._refreshed_us + int(self._pace_s * MICROS))
 
+    def facts_changed(self) -> None:
+        """The exchange told that an event's or a series' facts (its fees) are others now."""
+        self._rest.forget_facts()
+        self.refresh_soon()
+
     def is_due(self) -> bool:
         """Tell whether it is time to choose.
 
@@ -151,12 +156,12 @@ class Catalogue:
         universe = self._settings.universe
         if universe.tickers:
             found = await self._rest.markets(tickers=universe.tickers)
-        elif universe.series:
-            found = [
-                facts for series in universe.series for facts in await self._rest.markets(status="open", series=series)
-            ]
         else:
-            found = await self._rest.markets(status="open")
+            found = [
+                facts
+                for series in universe.series or (None,)
+                for facts in await self._rest.markets(status="open", series=series, multivariate=universe.multivariate)
+            ]
         listed = {facts.ticker: facts for facts in found}
         missing = sorted((pinned | self.wanted | self._facts.keys()) - listed.keys())
         if missing:

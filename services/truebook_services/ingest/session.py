@@ -250,7 +250,7 @@ class Session:
                 self._context.metrics.count("frames_unknown")
                 self._put_aside(text, Reason.UNKNOWN_TYPE, f"frame type {event.type!r}")
             case OtherFrame(type="event_fee_update"):
-                self._catalogue.refresh_soon()
+                self._catalogue.facts_changed()
             case _ if self._subscription.is_books(event.sid):
                 self._books.confirm(event.sent_us)
 

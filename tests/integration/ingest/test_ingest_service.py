@@ -241,6 +241,17 @@ async def test_markets_are_published_with_their_facts_and_followed_by_adding_to_
         assert len(world.feed.connections) == 1
 
 
+async def test_a_change_of_fees_is_read_and_published() -> None:
+    async with World() as world:
+        world.rest.listed["E-1"] = facts("E-1", fee_multiplier_ppm=2_000_000)
+        message = {"event_ticker": "E", "fee_type_override": "quadratic", "fee_multiplier_override": 2}
+        world.feed.now.push({"type": "event_fee_update", "msg": message}, channel="market_lifecycle_v2")
+        await world.reader.until(
+            lambda: any(market.facts.fee_multiplier_ppm == 2_000_000 for market in world.reader.of(Market)), "published"
+        )
+        assert "forget facts" in world.rest.calls
+
+
 async def test_a_settled_market_is_published_as_such_and_leaves_the_subscription() -> None:
     async with World() as world:
         world.rest.listed["E-1"] = facts("E-1", status=MarketStatus.FINALIZED, settlement_cc=10_000)
