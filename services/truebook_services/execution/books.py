@@ -20,8 +20,11 @@ class Books:
         self._fresh_us: dict[str, int] = {}
 
     def learn(self, market: Market) -> None:
-        """Take the newest facts of a market."""
+        """Take the newest facts of a market; the book of one that is no longer followed is dropped."""
         self._facts[market.ticker] = market.facts
+        if not market.chosen:
+            self._replicas.pop(market.ticker, None)
+            self._fresh_us.pop(market.ticker, None)
 
     def apply(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> None:
         """Bring one message into its market's book."""

@@ -8,10 +8,10 @@ breaker → book freshness → throttle → sizing → rate token → reserve �
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from truebook.ledger.port import LedgerError, LedgerStore, View
+from truebook.ledger.port import LedgerError, LedgerStore, OrderView, View
 from truebook.messages.actions import Action, Target
 from truebook.messages.envelope import BookSide
 from truebook.messages.ids import client_order_id
@@ -71,30 +71,32 @@ class Carrier:
         """Do all that the action asks for and may have; every target gets its event."""
         action = job.action
         try:
-            targets = await self._without_known(action)
-            view = await self._ledger.view((action.ticker,))
+            known, view = await asyncio.gather(self._known(action), self._ledger.view((action.ticker,)))
         except LedgerError as error:
             if not error.retry:
                 raise
             await self._reports.refuse(action, action.targets, Reason.NO_LEDGER, str(error))
             return
+        targets = [target for target in action.targets if target.book_side not in known]
+        await self._tell_known(action, known)
         if self._context.clock.now_us() >= action.deadline_us:
             await self._reports.refuse(action, targets, Reason.DEADLINE)
             return
         await asyncio.gather(*self._sides(job, targets, view))
 
-    async def _without_known(self, action: Action) -> list[Target]:
-        """Step 0: drop the targets whose order the ledger knows; it was decided on before, whatever its state."""
-        fresh: list[Target] = []
+    async def _known(self, action: Action) -> dict[BookSide, OrderView]:
+        """Step 0: the orders of this action that the ledger knows; they were decided on before, in whatever state."""
+        sides = [target.book_side for target in action.targets]
+        found = await asyncio.gather(*(self._ledger.order(client_order_id(action.id, side)) for side in sides))
+        return {side: order for side, order in zip(sides, found, strict=True) if order is not None}
+
+    async def _tell_known(self, action: Action, known: Mapping[BookSide, OrderView]) -> None:
         for target in action.targets:
-            known = await self._ledger.order(client_order_id(action.id, target.book_side))
-            if known is None:
-                fresh.append(target)
-                continue
-            event = self._reports.of_target(action, target, OrderOutcome.KEPT, detail=f"exists:{known.state}")
-            await self._reports.publish([event])
-            await self._resolver.look_at(known.order_id)
-        return fresh
+            order = known.get(target.book_side)
+            if order is not None:
+                event = self._reports.of_target(action, target, OrderOutcome.KEPT, detail=f"exists:{order.state}")
+                await self._reports.publish([event])
+                await self._resolver.look_at(order.order_id)
 
     def _sides(self, job: Job, targets: Sequence[Target], view: View) -> list[Coroutine[Any, Any, object]]:
         """One piece of work per side that needs any; cancels stand first."""

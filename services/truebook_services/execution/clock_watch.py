@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from truebook.clock import ExchangeClock
-from truebook.kalshi.port import RestClient
+from truebook.kalshi.port import ExchangeError, RestClient
 from truebook.ledger.facts import persist
 from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
@@ -30,7 +30,12 @@ class ClockWatch:
 
     async def check(self) -> None:
         """Take one measurement and set or release the hold."""
-        jumped = self._clock.observe(await self._rest.exchange_time_us())
+        try:
+            exchange_us = await self._rest.exchange_time_us()
+        except ExchangeError as error:
+            self._context.log.warning("the exchange does not tell its time", error=str(error))
+            return
+        jumped = self._clock.observe(exchange_us)
         self._context.metrics.gauge("clock_offset_seconds", self._clock.offset_us / 1e6)
         if jumped:
             self._stable = 0

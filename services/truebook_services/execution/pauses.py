@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from truebook.kalshi.port import RestClient
+from truebook.kalshi.port import ExchangeError, RestClient
 from truebook.ledger.facts import persist
 from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
@@ -34,7 +34,11 @@ class Pauses:
         account = (await self._ledger.view(())).account
         if all(hold.name != HOLD for hold in account.holds):
             return
-        status = await self._rest.status()
+        try:
+            status = await self._rest.status()
+        except ExchangeError as error:
+            self._context.log.warning("the exchange does not tell its status", error=str(error))
+            return
         if status.exchange_active and status.trading_active:
             await self._ledger.release(HOLD, OWNER)
             self._context.log.info("the exchange trades again")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from truebook.kalshi.port import ExchangeError, RestClient
 from truebook.ledger.facts import OPENED, book_order, persist
 from truebook.ledger.outcome import AGREEING_LOOKS, Absent, Found, Look, decide, find, proof_us
-from truebook.ledger.port import Close, LedgerStore, OrderView
+from truebook.ledger.port import Close, LedgerError, LedgerStore, OrderView
 from truebook.messages.orders import OrderOutcome
 from truebook.runtime.context import Context
 from truebook_services.execution.reports import Reports
@@ -86,10 +86,18 @@ class Resolver:
         self._context.metrics.gauge("unknown_orders", len(self._looks))
 
     async def look_at(self, order_id: str) -> None:
-        """Look one order up at once: most lost answers belong to an order that is already there."""
-        order = await self._ledger.order(order_id)
-        if order is not None and self._is_open_intent(order):
-            await self._look([order])
+        """Look one order up at once: most lost answers belong to an order that is already there.
+
+        A ledger that can't be reached now is no harm: ``resolve`` comes back to the order.
+        """
+        try:
+            order = await self._ledger.order(order_id)
+            if order is not None and self._is_open_intent(order):
+                await self._look([order])
+        except LedgerError as error:
+            if not error.retry:
+                raise
+            self._context.log.warning("look-up postponed", order_id=order_id, error=str(error))
 
     def _is_open_intent(self, order: OrderView) -> bool:
         return order.state in ("reserved", "unknown") and order.order_id not in self._under_way

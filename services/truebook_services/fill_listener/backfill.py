@@ -18,6 +18,12 @@ NEWS = ("applied", "parked")
 WHOLE_CC = (0, 10_000)
 
 
+class SweepFailed(Exception):
+    """The exchange refused a read: the sweep is not complete and is tried again."""
+
+    retry = True
+
+
 class Backfill:
     """Reads and books everything since the watermark, with overlap."""
 
@@ -31,7 +37,18 @@ class Backfill:
         self._overlap_us = int(overlap_s * 1e6)
 
     async def sweep(self) -> list[int]:
-        """Sweep once; answers the exchange times of the fills that nobody had told before."""
+        """Sweep once; answers the exchange times of the fills that nobody had told before.
+
+        Raises what a read raised; every such error says ``retry``.
+        """
+        try:
+            return await self._sweep()
+        except ExchangeError as error:
+            if error.retry:
+                raise
+            raise SweepFailed(str(error)) from error
+
+    async def _sweep(self) -> list[int]:
         data_us = await self._rest.data_time_us()
         watermark_us = await self._ledger.watermark(SWEPT)
         since_us = max(self._booking.opened_us, watermark_us - self._overlap_us)

@@ -15,7 +15,7 @@ from truebook.venue.account import ExchangePosition, OrderStatus
 
 
 class NotYet(Exception):
-    """The account can't be opened now; the reason is the message. Tried again."""
+    """It can't be done now; the reason is the message. Tried again."""
 
     retry = True
 

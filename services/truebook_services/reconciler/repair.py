@@ -93,10 +93,17 @@ class Repair:
             return
         settlement_cc: int | None = settlement.settlement_cc
         if settlement_cc not in WHOLE_CC:
-            settlement_cc = (await self._rest.market(settlement.ticker)).settlement_cc
+            settlement_cc = await self._exact_value(settlement.ticker)
         if settlement_cc is not None:
             answer = await book_settlement(self._ledger, self._context.clock, settlement.ticker, settlement_cc)
             await self._count(answer)
+
+    async def _exact_value(self, ticker: str) -> int | None:
+        try:
+            return (await self._rest.market(ticker)).settlement_cc
+        except NotFound:
+            self._context.log.warning("a settled market is not shown", ticker=ticker)
+            return None
 
     async def _count(self, answer: str) -> None:
         if answer in ("applied", "parked", "settled"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from truebook.kalshi.port import ExchangeError
 from truebook.ledger.facts import SWEPT, persist
 from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
@@ -38,7 +39,15 @@ class Rounds:
         self._account_due_us = 0
 
     async def run(self) -> None:
-        """One round: orders each time, the account when it is due or in doubt."""
+        """One round: orders each time, the account when it is due or in doubt; what fails is tried again."""
+        try:
+            await self._round()
+        except ExchangeError as error:
+            if error.retry:
+                raise
+            raise NotYet(str(error)) from error
+
+    async def _round(self) -> None:
         if not self._opened:
             await self._open()
         if not self._reconciled:

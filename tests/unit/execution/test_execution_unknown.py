@@ -9,7 +9,7 @@ from support.fakes_exchange import FakeExchange
 from truebook.clock import ManualClock
 from truebook.kalshi.port import AlreadyExists, BadAnswer
 from truebook.ledger.memory_store import MemoryStore
-from truebook.ledger.port import LedgerStore, Reserve, StoreUnavailable
+from truebook.ledger.port import LedgerStore, OrderView, Reserve, StoreUnavailable
 from truebook.messages.envelope import BookSide
 from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
@@ -165,6 +165,33 @@ class LosesAnswers:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
+
+
+class FailsToLookUp(MemoryStore):
+    """A ledger whose look-ups fail once an order is there."""
+
+    broken = False
+
+    async def order(self, order_id: str) -> OrderView | None:
+        if self.broken:
+            raise StoreUnavailable("connection reset")
+        return await super().order(order_id)
+
+    async def mark_unknown(self, order_id: str) -> str:
+        self.broken = True
+        return await super().mark_unknown(order_id)
+
+
+async def test_a_ledger_that_fails_during_the_look_up_postpones_it() -> None:
+    async with Rig(ledger=FailsToLookUp("fails")) as rig:
+        await rig.open_market()
+        rig.exchange.lost_answers = 1
+        action = await rig.send(rig.action(bid()))
+        assert (await rig.outcome(action))[-1].outcome is OrderOutcome.UNKNOWN
+        rig.ledger.broken = False  # type: ignore[attr-defined]
+        await looks(rig, 1.5)
+        await until(lambda: not_open(rig), "resolved later")
+        assert (await rig.order(action, BookSide.BID)).state == "acknowledged"
 
 
 async def with_lost_answers(lost: int) -> tuple[Rig, LosesAnswers]:
