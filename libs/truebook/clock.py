@@ -79,27 +79,29 @@ class ExchangeClock:
 
 
 class ScaledClock:
-    """A clock that starts at ``start_us`` and runs ``speed`` times as fast as the machine's: for captures.
+    """A clock that comes to ``start_us`` and runs ``speed`` times as fast as the machine's: for captures.
 
-    With ``paused`` it stands at ``start_us`` until ``start``: a recording begins once its readers are there.
+    With ``lead_us`` it begins that much earlier and waits just before ``start_us`` until ``start``, which goes straight
+    there: a recording begins once its readers are there, and until then time (rate limits, pauses) passes as ever.
     """
 
-    def __init__(self, start_us: int, speed: float, *, paused: bool = False) -> None:
+    def __init__(self, start_us: int, speed: float, *, lead_us: int = 0) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, got {speed}")
         self._start_us = start_us
+        self._lead_us = lead_us
         self._speed = speed
-        self._origin_us = None if paused else time.monotonic_ns() // 1000
+        self._origin_us = time.monotonic_ns() // 1000
 
     def start(self) -> None:
-        """Let time run from here, if it stands."""
-        if self._origin_us is None:
+        """Go to ``start_us``, if it is not reached yet."""
+        if self._lead_us:
+            self._lead_us = 0
             self._origin_us = time.monotonic_ns() // 1000
 
     def now_us(self) -> int:
-        if self._origin_us is None:
-            return self._start_us
-        return self._start_us + int((time.monotonic_ns() // 1000 - self._origin_us) * self._speed)
+        passed_us = int((time.monotonic_ns() // 1000 - self._origin_us) * self._speed) - self._lead_us
+        return self._start_us + (min(passed_us, -1) if self._lead_us else passed_us)
 
     def monotonic_us(self) -> int:
         return time.monotonic_ns() // 1000

@@ -47,6 +47,15 @@ class LevelChanged(SimulationEvent, frozen=True, kw_only=True):
     """Account and order that caused it, where an account's order did."""
 
 
+class BookReplaced(SimulationEvent, frozen=True, kw_only=True):
+    """A recording showed a whole book anew: (price_cc, size_centi) levels, best first."""
+
+    ticker: str
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    clock: int
+
+
 class Traded(SimulationEvent, frozen=True, kw_only=True):
     """A public trade at the resting order's price."""
 

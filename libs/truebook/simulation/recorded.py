@@ -47,6 +47,10 @@ class RecordedEngine(Engine):
         market = self._markets.get(ticker)
         return OrderBook() if market is None else market.book.copy()
 
+    def size_at(self, ticker: str, side: BookSide, price_cc: int) -> int:
+        market = self._markets.get(ticker)
+        return 0 if market is None else market.book.size_at(side, price_cc)
+
     def clock_of(self, ticker: str) -> int:
         market = self._markets.get(ticker)
         return 0 if market is None else market.clock

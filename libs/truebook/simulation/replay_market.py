@@ -128,6 +128,10 @@ class CaptureMarket(OrderEntry):
         )
         return events + self._recorded.trade(frame.ticker, frame.price_cc, frame.size_centi, frame.taker_side, now_us)
 
+    def size_at(self, ticker: str, side: BookSide, price_cc: int) -> int:
+        """The recorded size at one price, without a copy of the book."""
+        return self._recorded.size_at(ticker, side, price_cc)
+
     def _meet(self, ticker: str) -> list[SimulationEvent]:
         if self._desk.markets.get(ticker) is not None:
             return []

@@ -106,7 +106,11 @@ async def _until_ready(system: System) -> None:
             while system.statistics.followed() < wanted or any(each.not_ready() for each in system.services):
                 await asyncio.sleep(0.02)
             return
-    system.log.warning("the recording starts with markets that are not followed", tickers=sorted(wanted))
+    system.log.warning(
+        "the recording starts before all is ready",
+        missing=sorted(wanted - system.statistics.followed()),
+        not_ready={service.name: service.not_ready() for service in system.services},
+    )
 
 
 def _on_signal(callback: Callable[[], None]) -> None:

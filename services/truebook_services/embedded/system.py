@@ -46,8 +46,8 @@ from truebook_services.policy.service import build as build_policy
 from truebook_services.reconciler.service import build as build_reconciler
 from truebook_services.reconciler.startup import begin
 
-BEFORE_CAPTURE_US = 1_000_000
-"""A recording's clock starts this much before its first frame."""
+BEFORE_CAPTURE_S = 20.0
+"""Real time that a recording's clock has before its first frame, unless all is ready sooner."""
 
 LEDGER = "ledger"
 """The bundled server's folder within the state folder."""
@@ -158,7 +158,7 @@ def _ingest_settings(settings: EmbeddedSettings) -> IngestSettings:
 def _make_clock(settings: EmbeddedSettings) -> Clock:
     if settings.capture is not None:
         first = next(iter(read_capture(settings.capture)))
-        return ScaledClock(first.at_us - BEFORE_CAPTURE_US, settings.speed, paused=True)
+        return ScaledClock(first.at_us, settings.speed, lead_us=int(BEFORE_CAPTURE_S * settings.speed * 1e6))
     return ExchangeClock(SystemClock()) if settings.exchange_url else SystemClock()
 
 

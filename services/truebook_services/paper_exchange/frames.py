@@ -16,7 +16,7 @@ from truebook.kalshi.times import to_rfc3339
 from truebook.messages.envelope import BookSide
 from truebook.messages.facts import MarketFacts
 from truebook.money import ONE_DOLLAR_CC, format_price, format_size, no_price
-from truebook.simulation.events import LevelChanged, MarketChanged, Traded
+from truebook.simulation.events import BookReplaced, LevelChanged, MarketChanged, Traded
 from truebook_services.paper_exchange.market_stats import MarketStats
 from truebook_services.paper_exchange.subscriptions import Channel
 from truebook_services.paper_exchange.wire_text import market_id, outcome_side, price_ranges, price_structure
@@ -72,6 +72,16 @@ def snapshot_body(ticker: str, book: OrderBook, clock: int, *, use_yes_price: bo
     if no or both_sides:
         body["no_dollars_fp"] = no
     return body
+
+
+def snapshot(event: BookReplaced, *, both_sides: bool) -> Outgoing:
+    """Write a recorded book as it was shown, whatever has changed since."""
+    book = OrderBook(event.bids, event.asks)
+
+    def build(_: bool, use_yes_price: bool) -> dict[str, Any]:
+        return snapshot_body(event.ticker, book, event.clock, use_yes_price=use_yes_price, both_sides=both_sides)
+
+    return Outgoing(Channel.ORDERBOOK, "orderbook_snapshot", event.ticker, build)
 
 
 def delta(event: LevelChanged) -> Outgoing:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from truebook.simulation.events import Filled, LevelChanged, MarketChanged, OrderChanged, SimulationEvent, Traded
+from truebook.simulation.events import (
+    BookReplaced,
+    Filled,
+    LevelChanged,
+    MarketChanged,
+    OrderChanged,
+    SimulationEvent,
+    Traded,
+)
 from truebook.simulation.order_entry import OrderEntry
 from truebook.simulation.orders import OrderCosts
 from truebook_services.paper_exchange import frames, private_frames
@@ -95,7 +103,7 @@ class Hub:
         moved: dict[str, None] = {}
         sent = 0
         for event in events:
-            if isinstance(event, LevelChanged | Traded):
+            if isinstance(event, LevelChanged | BookReplaced | Traded):
                 moved[event.ticker] = None
             withheld = isinstance(event, LevelChanged) and self._faults.withholds_delta()
             for outgoing in self._outgoing(event):
@@ -118,6 +126,8 @@ class Hub:
         match event:
             case LevelChanged():
                 return [frames.delta(event)]
+            case BookReplaced():
+                return [frames.snapshot(event, both_sides=self._both_sides)]
             case Traded():
                 return [frames.trade(event)]
             case Filled():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from truebook.book.order_book import OrderBook
 from truebook.book.sequence import Sequence as FrameSequence
 from truebook.capture.reader import CapturedFrame
 from truebook.kalshi.frames import decode_frame
 from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
 from truebook.messages.envelope import BookSide
-from truebook.simulation.events import LevelChanged, SimulationEvent, Traded
+from truebook.simulation.events import BookReplaced, LevelChanged, SimulationEvent, Traded
 from truebook.simulation.exchange import SimulatedExchange
 from truebook.simulation.replay_market import CaptureMarket
 from truebook.simulation.traders import Traders, apply
@@ -119,25 +118,22 @@ class CaptureSource:
                 return []
 
     def _feed(self, event: SnapshotFrame | DeltaFrame, at_us: int) -> list[SimulationEvent]:
-        before = self._market.book(event.ticker)
+        if isinstance(event, SnapshotFrame):
+            return [*self._market.feed(event, at_us), self._whole_book(event.ticker, at_us)]
+        at = (event.ticker, event.book_side, event.price_cc)
+        before_centi = self._market.size_at(*at)
         told = self._market.feed(event, at_us)
-        after, clock = self._market.book(event.ticker), self._market.clock_of(event.ticker)
-        return [*told, *_differences(event.ticker, before, after, clock, at_us)]
+        if self._market.size_at(*at) != before_centi + event.delta_centi:
+            return [*told, self._whole_book(event.ticker, at_us)]  # the recording contradicts itself here
+        changed = LevelChanged(
+            at_us=at_us, ticker=event.ticker, book_side=event.book_side, price_cc=event.price_cc,
+            delta_centi=event.delta_centi, clock=self._market.clock_of(event.ticker),
+        )  # fmt: skip
+        return [*told, changed]
 
-
-def _differences(ticker: str, before: OrderBook, after: OrderBook, clock: int, at_us: int) -> Iterable[SimulationEvent]:
-    """Tell the way from one book to another, level by level: what goes comes first, so that no step crosses."""
-    changes: list[tuple[int, BookSide, int]] = []
-    for side in BookSide:
-        old, new = dict(before.levels(side)), dict(after.levels(side))
-        for price_cc in {**old, **new}:
-            delta_centi = new.get(price_cc, 0) - old.get(price_cc, 0)
-            if delta_centi:
-                changes.append((delta_centi, side, price_cc))
-    changes.sort(key=lambda change: change[0] > 0)
-    return [
-        LevelChanged(
-            at_us=at_us, ticker=ticker, book_side=side, price_cc=price_cc, delta_centi=delta_centi, clock=clock
-        )
-        for delta_centi, side, price_cc in changes
-    ]
+    def _whole_book(self, ticker: str, at_us: int) -> BookReplaced:
+        book = self._market.book(ticker)
+        return BookReplaced(
+            at_us=at_us, ticker=ticker, clock=self._market.clock_of(ticker),
+            bids=tuple(book.levels(BookSide.BID)), asks=tuple(book.levels(BookSide.ASK)),
+        )  # fmt: skip

@@ -100,7 +100,7 @@ async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
 
 
 def test_a_paused_clock_stands_until_it_is_started() -> None:
-    clock = ScaledClock(START_US, 1_000_000, paused=True)
+    clock = ScaledClock(START_US, 1_000_000, lead_us=10_000_000)
     assert clock.now_us() == clock.now_us() == START_US
     clock.start()
     while clock.now_us() == START_US:
