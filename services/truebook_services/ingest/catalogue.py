@@ -177,14 +177,18 @@ class Catalogue:
         return shapes
 
     async def _probe(self, listed: dict[str, MarketFacts], now_us: int) -> dict[str, Shape]:
-        """Read the books of the busiest candidates by REST, twice as many as there are places; keep them a while."""
+        """Read the books of the busiest candidates by REST, a few each time, and keep them a while.
+
+        At most twice as many candidates as there are places are ever looked at.
+        """
         valid_us = int(self._settings.probe_valid_s * MICROS)
         self._shapes = {ticker: at for ticker, at in self._shapes.items() if now_us - at[0] < valid_us}
         universe = self._settings.universe
-        newcomers = self._universe.newcomers(listed.values(), self.wanted, now_us)
-        for facts in newcomers[: 2 * universe.most_markets]:
-            if facts.ticker in self._shapes or facts.ticker in universe.tickers:
-                continue
+        newcomers = self._universe.newcomers(listed.values(), self.wanted, now_us)[: 2 * universe.most_markets]
+        unknown = [
+            each for each in newcomers if each.ticker not in self._shapes and each.ticker not in universe.tickers
+        ]
+        for facts in unknown[: self._settings.most_probes]:
             try:
                 book = await self._rest.book(facts.ticker)
             except NotFound:

@@ -43,6 +43,8 @@ class IngestSettings(BaseModel):
     """The same when the exchange told of a new market, or while places are free; at most so often (real)."""
     probe_valid_s: float = Field(default=60.0, gt=0)
     """For how long a book that was read by REST, to judge a candidate, stands for it."""
+    most_probes: int = Field(default=25, ge=1)
+    """Candidates' books that are read by REST at one choice: reads have a budget that others need too."""
     gather_ms: float = Field(default=2.0, ge=0)
     """How long messages are gathered before they are published together."""
     snapshot_every_s: float = Field(default=2.0, gt=0)

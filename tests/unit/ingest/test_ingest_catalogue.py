@@ -84,6 +84,18 @@ async def test_candidates_are_judged_by_their_books_read_once_by_rest() -> None:
     assert world.rest.calls.count("book T-2") == 1
 
 
+async def test_many_candidates_are_looked_at_a_few_each_time() -> None:
+    world = await World(most_markets=100).start()
+    for number in range(60):
+        world.rest.listed[f"M-{number}"] = facts(f"M-{number}")
+        world.feed.books[f"M-{number}"] = world.feed.books["T-1"].copy()
+    chosen = []
+    for _ in range(3):
+        await world.catalogue.refresh()
+        chosen.append(len(world.catalogue.wanted))
+    assert chosen == [25, 50, 61]
+
+
 async def test_a_named_market_is_followed_without_looking_at_its_book() -> None:
     world = await World(tickers=("T-2",)).start()
     await world.catalogue.refresh()
