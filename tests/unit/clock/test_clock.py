@@ -99,13 +99,20 @@ async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
     assert clock.now_us() - before_now_us >= 10_000_000
 
 
-def test_a_paused_clock_stands_until_it_is_started() -> None:
+def test_a_clock_with_a_lead_runs_up_to_its_start_and_waits_there() -> None:
     clock = ScaledClock(START_US, 1_000_000, lead_us=10_000_000)
-    assert clock.now_us() == clock.now_us() == START_US
-    clock.start()
-    while clock.now_us() == START_US:
+    assert START_US - 10_000_000 <= clock.now_us() < START_US
+    while clock.now_us() < START_US - 1:
         pass
-    assert clock.now_us() > START_US
+    assert clock.now_us() == clock.now_us() == START_US - 1
+    clock.start()
+    assert clock.now_us() >= START_US
+
+
+def test_a_started_clock_goes_straight_to_its_start() -> None:
+    clock = ScaledClock(START_US, 1, lead_us=3_600_000_000)
+    clock.start()
+    assert START_US <= clock.now_us() < START_US + 10_000_000
 
 
 @pytest.mark.parametrize("speed", [0, -1])
