@@ -1,0 +1,88 @@
+"""Faults on demand, as a client meets them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import httpx
+import pytest
+import websockets
+
+from support.paper_rig import order_body, paper_settings, running, until
+from truebook.kalshi.times import from_rfc3339
+from truebook.simulation.faults import FaultError
+
+ORDERS = "/portfolio/events/orders"
+
+
+async def test_a_lost_acknowledgement_leaves_an_order_that_lives() -> None:
+    async with running(paper_settings(faults=("lost_ack@every=2",))) as client:
+        ticker = (await client.two_sided())["ticker"]
+        await client.create(ticker, client_order_id="first")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.call("POST", ORDERS, body=order_body(ticker, client_order_id="second"))
+        orders = (await client.get("/portfolio/orders", status="resting"))["orders"]
+        assert [order["client_order_id"] for order in orders] == ["second", "first"]
+        again = await client.call("POST", ORDERS, body=order_body(ticker, client_order_id="second"))
+        assert again.status_code == 409
+
+
+async def test_a_dropped_socket_breaks_without_a_closing_handshake_and_may_be_opened_again() -> None:
+    async with running(paper_settings(faults=("drop_socket@every=5",))) as client:
+        ticker = (await client.two_sided())["ticker"]
+        async with client.socket() as listener:
+            await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
+            await listener.until(lambda frame: frame["type"] == "orderbook_snapshot")
+            with pytest.raises(websockets.ConnectionClosedError) as caught:
+                while True:
+                    await client.create(ticker)
+                    await listener.next()
+            assert caught.value.rcvd is None
+        await until(lambda: not client.exchange.floor.hub.sessions)
+        async with client.socket() as listener:
+            await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
+            assert (await listener.next())["msg"]["sid"] == 1
+
+
+async def test_a_sequence_gap_skips_one_number_and_its_delta() -> None:
+    async with running(paper_settings(faults=("sequence_gap@t=0",), markets=1)) as client:
+        await client.two_sided()
+        exchange = client.exchange
+        ticker = exchange.floor.engine.markets()[0].ticker
+        async with client.socket() as listener:
+            await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
+            await listener.until(lambda frame: frame["type"] == "orderbook_snapshot")
+            for _ in range(3):
+                await client.create(ticker)
+            await listener.until(lambda frame: frame["type"] == "orderbook_delta")
+            await listener.until(lambda frame: frame["type"] == "orderbook_delta")
+            numbers = [frame["seq"] for frame in listener.frames if "seq" in frame]
+            assert numbers[0] == 1
+            steps = [after - before for before, after in pairwise(numbers)]
+            assert sorted(set(steps)) in ([1, 2], [2]), numbers
+            assert steps.count(2) == 1
+
+
+async def test_a_late_fill_is_hidden_everywhere_and_the_data_time_stamp_waits_for_it() -> None:
+    settings = paper_settings(faults=("late_fill@every=1",), late_fill_ms=400)
+    async with running(settings) as client, client.socket() as listener:
+        market = await client.two_sided()
+        await listener.send("subscribe", channels=["fill", "user_orders"])
+        made = await client.create(market["ticker"], price="0.9900", time_in_force="immediate_or_cancel")
+        assert made["fill_count"] == "2.00"
+        order = await listener.until(lambda frame: frame["type"] == "user_order")
+        assert order["msg"]["status"] == "executed"
+        assert (await client.get("/portfolio/fills"))["fills"] == []
+        stamp = from_rfc3339((await client.get("/exchange/user_data_timestamp"))["as_of_time"])
+        assert stamp < made["ts_ms"] * 1000 + 1_000
+        fill = await listener.until(lambda frame: frame["type"] == "fill")
+        assert client.exchange.now_us() >= made["ts_ms"] * 1000 + 399_000
+        booked = (await client.get("/portfolio/fills"))["fills"]
+        assert fill["msg"]["trade_id"] in [one["trade_id"] for one in booked]
+        assert booked[-1]["created_time"] < (await client.get("/exchange/user_data_timestamp"))["as_of_time"]
+
+
+async def test_a_fault_that_is_not_known_stops_the_start() -> None:
+    with pytest.raises(FaultError, match="earthquake"):
+        async with running(paper_settings(faults=("earthquake@every=2",))):
+            pass

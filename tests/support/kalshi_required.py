@@ -1,0 +1,87 @@
+"""The fields that the exchange's specifications (OpenAPI 3.34.0, AsyncAPI 2.0.0) require, by schema."""
+
+from __future__ import annotations
+
+REST: dict[str, str] = {
+    "ExchangeStatus": "exchange_active trading_active",
+    "Market": (
+        "ticker event_ticker market_type yes_sub_title no_sub_title created_time updated_time open_time close_time "
+        "latest_expiration_time settlement_timer_seconds status yes_bid_dollars yes_bid_size_fp yes_ask_dollars "
+        "yes_ask_size_fp no_bid_dollars no_ask_dollars last_price_dollars volume_fp volume_24h_fp result "
+        "can_close_early open_interest_fp notional_value_dollars previous_yes_bid_dollars previous_yes_ask_dollars "
+        "previous_price_dollars settlement_bounds_type expiration_value rules_primary rules_secondary "
+        "price_level_structure price_ranges"
+    ),
+    "PriceRange": "start end step",
+    "OrderbookCountFp": "yes_dollars no_dollars",
+    "Trade": (
+        "trade_id ticker count_fp yes_price_dollars no_price_dollars taker_outcome_side taker_book_side created_time "
+        "is_block_trade"
+    ),
+    "CreateOrderV2Response": "order_id fill_count remaining_count ts_ms",
+    "CancelOrderV2Response": "order_id reduced_by ts_ms",
+    "Order": (
+        "order_id user_id client_order_id ticker outcome_side book_side type status yes_price_dollars no_price_dollars "
+        "fill_count_fp remaining_count_fp initial_count_fp taker_fill_cost_dollars maker_fill_cost_dollars "
+        "taker_fees_dollars maker_fees_dollars"
+    ),
+    "Fill": (
+        "fill_id exchange_index trade_id order_id ticker market_ticker outcome_side book_side count_fp "
+        "yes_price_dollars no_price_dollars is_taker fee_cost"
+    ),
+    "MarketPosition": (
+        "ticker exchange_index total_traded_dollars position_fp market_exposure_dollars realized_pnl_dollars "
+        "fees_paid_dollars last_updated_ts"
+    ),
+    "EventPosition": (
+        "event_ticker total_cost_dollars total_cost_shares_fp event_exposure_dollars realized_pnl_dollars "
+        "fees_paid_dollars"
+    ),
+    "GetBalanceResponse": "balance balance_dollars portfolio_value updated_ts",
+    "IndexedBalance": "exchange_index balance",
+    "Settlement": (
+        "ticker exchange_index event_ticker market_result yes_count_fp yes_total_cost_dollars no_count_fp "
+        "no_total_cost_dollars revenue settled_time fee_cost"
+    ),
+    "GetAccountApiLimitsResponse": "usage_tier read write grants",
+    "Series": (
+        "ticker frequency title category categories tags settlement_sources contract_url contract_terms_url fee_type "
+        "fee_multiplier additional_prohibitions"
+    ),
+    "EventData": (
+        "event_ticker series_ticker sub_title title collateral_return_type mutually_exclusive settlement_sources"
+    ),
+}
+
+STREAM: dict[str, str] = {
+    "orderbook_snapshot": "market_ticker market_id clock",
+    "orderbook_delta": "market_ticker market_id clock price_dollars delta_fp side",
+    "ticker": (
+        "market_id market_ticker price_dollars yes_bid_dollars yes_ask_dollars volume_fp open_interest_fp "
+        "dollar_volume dollar_open_interest yes_bid_size_fp yes_ask_size_fp last_trade_size_fp ts ts_ms time"
+    ),
+    "trade": (
+        "trade_id market_ticker yes_price_dollars no_price_dollars count_fp taker_side taker_outcome_side "
+        "taker_book_side is_block_trade ts ts_ms"
+    ),
+    "fill": (
+        "trade_id order_id market_ticker exchange_index is_taker side ts ts_ms yes_price_dollars count_fp fee_cost "
+        "action post_position_fp purchased_side outcome_side book_side"
+    ),
+    "user_order": (
+        "order_id user_id ticker exchange_index status side is_yes outcome_side book_side yes_price_dollars "
+        "fill_count_fp remaining_count_fp initial_count_fp taker_fill_cost_dollars maker_fill_cost_dollars "
+        "taker_fees_dollars maker_fees_dollars client_order_id created_time created_ts_ms"
+    ),
+    "market_position": (
+        "user_id market_ticker position_fp position_cost_dollars realized_pnl_dollars fees_paid_dollars "
+        "position_fee_cost_dollars volume_fp"
+    ),
+    "market_lifecycle_v2": "market_ticker event_type",
+}
+SEQUENCED = {"orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "ok", "unsubscribed"}
+
+
+def lacking(table: dict[str, str], schema: str, body: dict[str, object]) -> list[str]:
+    """Name the required fields that a body does not have (or has as null)."""
+    return [name for name in table[schema].split() if body.get(name) is None]
