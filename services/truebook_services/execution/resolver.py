@@ -37,6 +37,8 @@ class Resolver:
         self._under_way: Counter[str] = Counter()
         self._signed_until_us: dict[str, int] = {}
         self._looks: dict[str, list[Look]] = {}
+        self._pending: set[str] = set()
+        """Orders that were told as unknown, or taken over as such: each is told as resolved once."""
         self.open_intents: frozenset[str] = frozenset()
         """Ids that a former life left without outcome and that still have none."""
 
@@ -59,7 +61,9 @@ class Resolver:
         left = [order for market in view.markets for order in market.orders if self._is_open_intent(order)]
         for order in left:
             await persist(self._context.clock, lambda order_id=order.order_id: self._ledger.mark_unknown(order_id))  # type: ignore[misc]
-        self.open_intents = self.open_intents | frozenset(order.order_id for order in left)
+        ids = frozenset(order.order_id for order in left)
+        self.open_intents = self.open_intents | ids
+        self._pending |= ids
         if left:
             self._context.log.info("taking over open intents", orders=len(left))
 
@@ -78,12 +82,18 @@ class Resolver:
         still = {order.order_id for order in pending}
         self._looks = {order_id: looks for order_id, looks in self._looks.items() if order_id in still}
         self.open_intents = self.open_intents - (taken_over - self._looks.keys())
+        await self._tell_resolved_by_others(still)
         self._signed_until_us = {
             order_id: until_us
             for order_id, until_us in self._signed_until_us.items()
             if order_id in still or order_id in self._under_way
         }
         self._context.metrics.gauge("unknown_orders", len(self._looks))
+
+    async def pursue(self, order_id: str) -> None:
+        """Take on an order whose sending has just had no known outcome."""
+        self._pending.add(order_id)
+        await self.look_at(order_id)
 
     async def look_at(self, order_id: str) -> None:
         """Look one order up at once: most lost answers belong to an order that is already there.
@@ -94,6 +104,8 @@ class Resolver:
             order = await self._ledger.order(order_id)
             if order is not None and self._is_open_intent(order):
                 await self._look([order])
+            elif order is not None:
+                await self._resolved(order, f"told by the exchange: {order.state}")
         except LedgerError as error:
             if not error.retry:
                 raise
@@ -106,6 +118,7 @@ class Resolver:
         by_ticker: dict[str, list[OrderView]] = {}
         for order in orders:
             by_ticker.setdefault(order.ticker, []).append(order)
+            self._pending.add(order.order_id)
         for ticker, group in by_ticker.items():
             since_us = max(0, min(order.reserved_us for order in group) - LISTED_SINCE_US)
             try:
@@ -139,6 +152,20 @@ class Resolver:
             case still:
                 self._context.log.debug("still unknown", order_id=order.order_id, why=still.why)
                 return
+        await self._resolved(order, detail)
+
+    async def _tell_resolved_by_others(self, still: set[str]) -> None:
+        """Tell of pending orders whose outcome the exchange's own news have brought."""
+        for order_id in sorted(self._pending - still - self._under_way.keys()):
+            order = await self._ledger.order(order_id)
+            if order is None:
+                self._pending.discard(order_id)
+            elif not self._is_open_intent(order):
+                await self._resolved(order, f"told by the exchange: {order.state}")
+
+    async def _resolved(self, order: OrderView, detail: str) -> None:
         self._looks.pop(order.order_id, None)
         self.open_intents = self.open_intents - {order.order_id}
-        await self._reports.publish([self._reports.of_order(order, OrderOutcome.RESOLVED, detail=detail)])
+        if order.order_id in self._pending:
+            self._pending.discard(order.order_id)
+            await self._reports.publish([self._reports.of_order(order, OrderOutcome.RESOLVED, detail=detail)])

@@ -90,7 +90,7 @@ class Sender:
                 unknown = answer in ("exists:reserved", "exists:unknown")
                 await self._tell_not_reserved(placement, answer)
         if unknown:
-            await self._resolver.look_at(order.order_id)
+            await self._resolver.pursue(order.order_id)
 
     def _reservation(self, placement: Placement) -> Reserve:
         action, target = placement.action, placement.target

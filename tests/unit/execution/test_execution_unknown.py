@@ -8,6 +8,7 @@ from support.execution_rig import RecordingBus, Rig, ask, bid, kill_at, until
 from support.fakes_exchange import FakeExchange
 from truebook.clock import ManualClock
 from truebook.kalshi.port import AlreadyExists, BadAnswer
+from truebook.ledger.facts import book_order
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import LedgerStore, OrderView, Reserve, StoreUnavailable
 from truebook.messages.envelope import BookSide
@@ -217,3 +218,21 @@ async def test_a_ledger_that_stays_silent_means_nothing_is_sent_and_nothing_stay
         assert (await rig.do(bid()))[-1].reason is Reason.NO_LEDGER
         assert not rig.exchange.posted
         assert (await rig.ledger.view()).account.promised_micros == 0
+
+
+async def test_an_outcome_that_the_exchanges_own_news_brought_is_told_as_resolved_once() -> None:
+    async with Rig() as rig:
+        await rig.open_market()
+        rig.exchange.lost_answers = 1
+
+        async def news_come_first(_: object) -> None:
+            (shown,) = rig.exchange.own()
+            await book_order(rig.ledger, rig.clock, shown, 0)
+
+        rig.exchange.before["data_time_us"] = news_come_first
+        action = await rig.send(rig.action(bid()))
+        await until(lambda: not_open(rig), "resolved")
+        await looks(rig, 3)
+        outcomes = [event.outcome for event in rig.events() if event.client_order_id == rig.exchange.posted[0]]
+        assert outcomes == [OrderOutcome.SENT, OrderOutcome.UNKNOWN, OrderOutcome.RESOLVED]
+        assert (await rig.order(action, BookSide.BID)).state == "acknowledged"
