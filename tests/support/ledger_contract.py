@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from support.ledger_verbs import ASK, BID, a_fill, a_reserve, an_acknowledge
-from truebook.ledger.port import AdoptedPosition, Close, LedgerStore, Limits, Reserve
+from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.port import AdoptedPosition, Close, LedgerStore, Limits, Reserve, StoreCorrupt
+from truebook.ledger.restore import replay_into
 from truebook.ledger.rules import replay
 from truebook.messages.reasons import Reason
 
@@ -282,6 +284,28 @@ class LedgerStoreContract:
         rest = await store.journal()
         assert [entry.seq for entry in rest] == [3]
         assert replay(rest, anchor).view() == await store.view()
+
+    async def test_a_store_that_is_behind_is_brought_up_to_its_journal(self, store: LedgerStore) -> None:
+        ahead = MemoryStore()
+        await opened(ahead)
+        await ahead.reserve(a_reserve("a"))
+        await ahead.reserve(a_reserve("b", ticker="N"))
+        await ahead.next_number("ingest")
+        entries = await ahead.journal()
+        assert await replay_into(store, entries[:2]) == 2
+        assert await replay_into(store, entries) == 2
+        assert await store.view() == await ahead.view()
+        assert await replay_into(store, entries) == 0
+
+    async def test_a_store_that_tells_another_story_is_not_replayed_over(self, store: LedgerStore) -> None:
+        other = MemoryStore()
+        await opened(other)
+        await other.reserve(a_reserve("a"))
+        await opened(store, balance_micros=0)
+        with pytest.raises(StoreCorrupt, match="refused:cash"):
+            await replay_into(store, await other.journal())
+        with pytest.raises(StoreCorrupt, match="missing"):
+            await replay_into(MemoryStore(), (await other.journal())[1:])
 
     async def test_counters_never_repeat_and_watermarks_never_fall(self, store: LedgerStore) -> None:
         assert [await store.next_number("ingest") for _ in range(3)] == [1, 2, 3]

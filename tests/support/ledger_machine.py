@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support import ledger_verbs as v
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.restore import call_verb
 from truebook.ledger.rules import replay
 from truebook.ledger.verbs import Arguments, OpenAccount
 
@@ -31,8 +32,8 @@ class TwoLedgers(RuleBasedStateMachine):
 
     def both(self, verb: Arguments) -> None:
         self.done.append(verb)
-        expected = self.runner.run(v.apply(self.memory, verb))
-        assert self.runner.run(v.apply(self.server, verb)) == expected, verb
+        expected = self.runner.run(call_verb(self.memory, verb))
+        assert self.runner.run(call_verb(self.server, verb)) == expected, verb
 
     @initialize(verb=v.opens)
     def open_account(self, verb: OpenAccount) -> None:

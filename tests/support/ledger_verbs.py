@@ -10,7 +10,6 @@ from truebook.ledger.port import (
     Acknowledge,
     AdoptedPosition,
     Close,
-    LedgerStore,
     Limits,
     Reserve,
     SettleFill,
@@ -18,7 +17,6 @@ from truebook.ledger.port import (
 from truebook.ledger.verbs import (
     Adjust,
     AdvanceWatermark,
-    Arguments,
     Forget,
     Hold,
     MarkUnknown,
@@ -59,41 +57,6 @@ def a_fill(trade_id: str = "t1", order_id: str = "xa", **changes: Any) -> Settle
         "size_centi": 400, "fee_micros": 0,
     }  # fmt: skip
     return SettleFill(**{**plain, **changes})
-
-
-async def apply(store: LedgerStore, verb: Arguments) -> str:
-    """Call the verb that the arguments belong to, by the port's method."""
-    match verb:
-        case OpenAccount():
-            return await store.open_account(verb.balance_micros, verb.positions)
-        case Reserve():
-            return await store.reserve(verb)
-        case Acknowledge():
-            return await store.acknowledge(verb)
-        case SettleFill():
-            return await store.settle_fill(verb)
-        case Close():
-            return await store.close(verb)
-        case MarkUnknown():
-            return await store.mark_unknown(verb.order_id)
-        case SettleMarket():
-            return await store.settle_market(verb.ticker, verb.settlement_cc)
-        case Adjust():
-            return await store.adjust(verb.adjust_id, verb.amount_micros, verb.kind, verb.reason)
-        case Hold():
-            return await store.hold(verb.name, verb.mode, verb.owner)
-        case Release():
-            return await store.release(verb.name, verb.owner)
-        case Limits():
-            return await store.set_limits(verb)
-        case RaiseEpoch():
-            return await store.raise_epoch(verb.partition, verb.epoch)
-        case NextNumber():
-            return str(await store.next_number(verb.name))
-        case AdvanceWatermark():
-            return str(await store.advance_watermark(verb.name, verb.to_us))
-        case Forget():
-            return str(await store.forget(verb.terminal_before_us))
 
 
 # Few names and few values, so that verbs meet: ids repeat, orders share a market, limits bind.

@@ -32,9 +32,9 @@ _SOCKET: Final = "server.sock"
 _LONGEST_SOCKET_PATH: Final = 100
 """Unix sockets take 104 (macOS) or 108 (Linux) bytes."""
 _POLL_S: Final = 0.02
-_ANSWER_WITHIN_S: Final = 10.0
+_PATIENCE_S: Final = 10.0
+"""For a first answer, and for an orderly end."""
 _LOAD_WITHIN_S: Final = 120.0
-_END_WITHIN_S: Final = 5.0
 
 
 class BundledServerError(Exception):
@@ -56,25 +56,26 @@ class BundledServer:
         return self._process.pid if self._process is not None else _read_pid(self._folder)
 
     @classmethod
-    async def start(cls, folder: Path) -> BundledServer:
+    async def start(cls, folder: Path, *, patience_s: float = _PATIENCE_S) -> BundledServer:
         """Run a server on the folder, or attach to the one that runs there; answer once it has loaded its data.
 
+        One that runs there and does not answer within ``patience_s`` is ended first.
         Raises BundledServerError where there is no server program, or the server does not come up.
         """
         folder = _prepared(folder)
         while (lock := _take_lock(folder)) is None:
             living = cls(folder, None)
             try:
-                if await living._is_ready():
+                if await living._is_ready(patience_s):
                     return living
             except BundledServerError:
-                await asyncio.to_thread(end_server, folder)
+                await asyncio.to_thread(end_server, folder, patience_s)
         try:
             server = cls(folder, _spawn(folder, lock))
         finally:
             os.close(lock)  # the server's own copy keeps it locked
         try:
-            if not await server._is_ready():
+            if not await server._is_ready(patience_s):
                 raise BundledServerError(f"the ledger's server ended at once:\n{server._end_of_log()}")
         except BaseException:
             await server.stop()
@@ -87,9 +88,9 @@ class BundledServer:
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
 
-    async def _is_ready(self) -> bool:
+    async def _is_ready(self, patience_s: float) -> bool:
         """Wait until the server answers, with its data loaded; false where it is gone instead."""
-        answer_by = time.monotonic() + _ANSWER_WITHIN_S
+        answer_by = time.monotonic() + patience_s
         load_by = time.monotonic() + _LOAD_WITHIN_S
         while True:
             answer = await self._ping()
@@ -135,22 +136,21 @@ def _prepared(folder: Path) -> Path:
     return folder
 
 
-def end_server(folder: Path) -> None:
+def end_server(folder: Path, patience_s: float = _PATIENCE_S) -> None:
     """End whatever server lives in the folder, and wait until it is gone; does nothing where there is none.
 
     Raises BundledServerError where it can't be ended.
     """
     folder = folder.resolve()
-    for ending, patience_s in ((signal.SIGTERM, _END_WITHIN_S), (signal.SIGKILL, _END_WITHIN_S)):
+    for ending in (signal.SIGTERM, signal.SIGKILL):
         give_up_at = time.monotonic() + patience_s
         signalled = False
         while not _is_free(folder):
-            if not signalled:
-                pid = _read_pid(folder)
+            pid = _read_pid(folder)
+            if pid and not signalled:
                 with contextlib.suppress(ProcessLookupError):
-                    if pid:
-                        os.kill(pid, ending)
-                        signalled = True
+                    os.kill(pid, ending)
+                    signalled = True
             if time.monotonic() > give_up_at:
                 break
             time.sleep(_POLL_S)

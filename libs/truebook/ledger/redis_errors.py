@@ -22,6 +22,8 @@ _TRANSIENT_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 
 def translated(error: Exception) -> LedgerError:
     """Give the port's error for one of the client's (or of the sockets below it)."""
+    if isinstance(error, exceptions.ConnectionError) and isinstance(error.__cause__, exceptions.RedisError):
+        return translated(error.__cause__)  # while connecting, the client wraps what the server answered
     if isinstance(error, _REFUSED):
         return LedgerError(f"the ledger's server refuses this user: {error}")
     if isinstance(error, exceptions.OutOfMemoryError):
@@ -34,6 +36,8 @@ def translated(error: Exception) -> LedgerError:
             return StoreUnavailable(f"the ledger's server can't answer now: {error}")
         if code == "OOM":
             return StoreFull(f"the ledger's server is out of memory: {error}")
+        if "compiling script" in str(error):
+            return LedgerError(f"the ledger's server is too old, it takes Redis 7 or Valkey 7.2 at least: {error}")
         return StoreCorrupt(f"the ledger's scripts and its stored data don't fit: {error}")
     return StoreUnavailable(f"the ledger's client failed: {error}")
 

@@ -55,7 +55,7 @@ class RedisStore(LedgerStore):
 
     def __init__(self, client: Redis, account: str) -> None:
         self._client = client
-        self._keys = LedgerKeys(account)
+        self.keys = LedgerKeys(account)
         self._scripts = {name: client.register_script(source(name)) for name in SCRIPT_NAMES}
         self.incarnation = ""
         """The name of this history; a server that lost its data begins another one."""
@@ -79,14 +79,14 @@ class RedisStore(LedgerStore):
         schema, incarnation = await self._run("begin", "", "", SCHEMA, uuid.uuid4().hex)
         if schema.decode() != SCHEMA:
             raise StoreCorrupt(
-                f"the ledger at {self._keys.prefix}* is of schema {schema.decode()}, this program knows {SCHEMA}: "
+                f"the ledger at {self.keys.prefix}* is of schema {schema.decode()}, this program knows {SCHEMA}: "
                 "run the version that wrote it, or begin a new account"
             )
         self.incarnation = incarnation.decode()
 
     async def _run(self, script: str, exchange_order_id: str, *arguments: Argument | bytes) -> Any:
         with translating():
-            return await self._scripts[script](self._keys.for_script(exchange_order_id), arguments)
+            return await self._scripts[script](self.keys.for_script(exchange_order_id), arguments)
 
     async def _verb(self, verb: Arguments, *arguments: Argument, exchange_order_id: str = "") -> str:
         """Run a verb's script: its arguments as JSON for the journal, then one by one."""
@@ -209,7 +209,7 @@ class RedisStore(LedgerStore):
 
     async def journal(self, after_seq: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
         with translating():
-            entries: Any = await self._client.xrange(self._keys["journal"], min=f"{after_seq + 1}-0", count=limit)
+            entries: Any = await self._client.xrange(self.keys["journal"], min=f"{after_seq + 1}-0", count=limit)
         return tuple(
             JournalEntry(
                 seq=int(entry_id.partition(b"-")[0]),
@@ -223,11 +223,11 @@ class RedisStore(LedgerStore):
 
     async def trim_journal(self, through_seq: int) -> int:
         with translating():
-            return int(await self._client.xtrim(self._keys["journal"], minid=f"{through_seq + 1}-0", approximate=False))
+            return int(await self._client.xtrim(self.keys["journal"], minid=f"{through_seq + 1}-0", approximate=False))
 
     async def watermark(self, name: str) -> int:
         with translating():
-            return int(await self._client.hget(self._keys["watermarks"], name) or 0)
+            return int(await self._client.hget(self.keys["watermarks"], name) or 0)
 
     async def advance_watermark(self, name: str, to_us: int) -> int:
         return int(await self._verb(AdvanceWatermark(name=name, to_us=to_us), name, to_us))
