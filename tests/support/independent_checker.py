@@ -10,6 +10,7 @@ import base64
 import json
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import defaultdict
 from decimal import Decimal
@@ -25,6 +26,16 @@ def main(url: str, key_id: str, key_file: str, summary_file: str) -> int:
         key = serialization.load_pem_private_key(file.read(), None)
 
     def get(path: str, query: str = "") -> dict:
+        for _ in range(20):
+            try:
+                return get_once(path, query)
+            except urllib.error.HTTPError as error:
+                if error.code != 429:
+                    raise
+                time.sleep(0.5)
+        raise SystemExit(f"{path}: always refused by the rate limit")
+
+    def get_once(path: str, query: str) -> dict:
         now = str(int(time.time() * 1000))
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
         signature = key.sign(f"{now}GET{ROOT}{path}".encode(), pss, hashes.SHA256())
