@@ -7,12 +7,14 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from support.processes import Background, last_json, truebook
 
 
 def test_five_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "truebook.toml").write_text(
-        'market_data = "crystal_ball"\nspeed = -1\nunheard_of = true\n[paper_exchange]\nmarkets = 0\n[execution]\nx = 1\n'
+        'market_data = "crystal_ball"\nspeed = -1\nunheard_of = true\n'
+        "[paper_exchange]\nmarkets = 0\n[execution]\nx = 1\n"
     )
     done = truebook(tmp_path, "run", "--for", "1s")
     assert done.returncode == 2

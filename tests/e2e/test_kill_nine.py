@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.processes import Background, environment, last_json, start_exchange, truebook
 
 CHECKER = Path(__file__).parent.parent / "support" / "independent_checker.py"
@@ -43,9 +44,7 @@ def test_the_trader_killed_at_labelled_and_random_points_recovers(tmp_path: Path
     exchange, url, key_id, key_file = start_exchange(tmp_path, "--port", "0", "--markets", "15", "--seed", str(SEED))
     try:
         for label in ("reserved:6", "sent:8", "settled:2"):
-            trader = Background(
-                tmp_path, "run", "--exchange", url, TRUEBOOK_CRASH_AT=label, **keys(key_id, key_file)
-            )
+            trader = Background(tmp_path, "run", "--exchange", url, TRUEBOOK_CRASH_AT=label, **keys(key_id, key_file))
             assert trader.end(60) == -9, f"{label}: {trader.err[-10:]}"
         for _ in range(2):
             trader = Background(tmp_path, "run", "--exchange", url, **keys(key_id, key_file))

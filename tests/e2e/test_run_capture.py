@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
 from support.processes import last_json, truebook
 
 SESSION = "ws/jfreun123_demo_20260701_session.jsonl"

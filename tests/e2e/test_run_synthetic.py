@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.processes import environment, last_json, start_exchange, truebook
 
 CHECKER = Path(__file__).parent.parent / "support" / "independent_checker.py"

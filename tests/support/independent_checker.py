@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from decimal import Decimal
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -22,8 +23,7 @@ ROOT = "/trade-api/v2"
 
 
 def main(url: str, key_id: str, key_file: str, summary_file: str) -> int:
-    with open(key_file, "rb") as file:
-        key = serialization.load_pem_private_key(file.read(), None)
+    key = serialization.load_pem_private_key(Path(key_file).read_bytes(), None)
 
     def get(path: str, query: str = "") -> dict:
         for _ in range(20):
@@ -59,8 +59,7 @@ def main(url: str, key_id: str, key_file: str, summary_file: str) -> int:
             if not cursor:
                 return found
 
-    with open(summary_file) as file:
-        summary = json.load(file)
+    summary = json.loads(Path(summary_file).read_text())
     fills, settlements = pages("/portfolio/fills", "fills"), pages("/portfolio/settlements", "settlements")
     orders = pages("/portfolio/orders", "orders")
     balance = Decimal(get("/portfolio/balance")["balance_dollars"])

@@ -55,8 +55,7 @@ class Background:
 
     @staticmethod
     def _read(stream: Any, lines: list[str]) -> None:
-        for line in stream:
-            lines.append(line)
+        lines.extend(stream)
 
     def wait_for(self, pattern: re.Pattern[str], within_s: float = 30) -> re.Match[str]:
         """Wait for a line on standard output or error."""

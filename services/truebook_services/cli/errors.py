@@ -51,6 +51,9 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ExchangeError, 3),
 )
 
+EXPECTED: tuple[type[BaseException], ...] = (BaseExceptionGroup, *(kind for kind, _ in EXIT_CODES))
+"""What may be caught: a group may hold a bug, and then goes on as it is."""
+
 
 def exit_code(error: BaseException) -> int | None:
     """The exit code of an expected error; null for a bug. A group counts as its first expected error."""
@@ -72,7 +75,7 @@ def exit_with_one_line() -> Iterator[None]:
     """Turn expected errors into a line on standard error and an exit code; bugs keep their traceback."""
     try:
         yield
-    except (BaseExceptionGroup, *(kind for kind, _ in EXIT_CODES)) as error:
+    except EXPECTED as error:
         code = exit_code(error)
         if code is None or "--debug" in sys.argv:
             raise

@@ -11,8 +11,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from truebook.money import ONE_DOLLAR_MICROS
-
 PLAIN_EVERY_S = 5.0
 LIVE_EVERY_S = 0.5
 

@@ -1,4 +1,4 @@
-"""``truebook status``, ``halt`` and ``resume``: by the operator's API, or straight on the ledger when nothing is alive."""
+"""``truebook status``, ``halt`` and ``resume``: by the operator's API, or on the ledger when nothing is alive."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ async def _with_store(
 
 
 async def _stored_status(ledger: LedgerStore) -> dict[str, Any]:
-    return summarise(
-        Statistics(), await ledger.view(), None, seconds=0.0, seed=0, model="", market_data=""
-    )
+    return summarise(Statistics(), await ledger.view(), None, seconds=0.0, seed=0, model="", market_data="")
 
 
 async def _hold(ledger: LedgerStore) -> dict[str, Any]:

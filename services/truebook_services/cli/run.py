@@ -42,7 +42,9 @@ def parse_balance(text: str) -> int:
 
 
 def run(
-    for_: Annotated[str | None, typer.Option("--for", help="Length of the run, such as 60s; else until Ctrl-C.")] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="Length of the run, such as 60s; else until Ctrl-C.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
     model: Annotated[str | None, typer.Option(help="A model's name, or an ONNX file.")] = None,
@@ -55,7 +57,7 @@ def run(
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines instead of a live view.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Detailed log; tracebacks of errors.")] = False,
 ) -> None:
-    """Trade: with the shipped model on the simulated exchange, if nothing else is said. Exit code 0: the books are true."""
+    """Trade: with the shipped model on the simulated exchange, if nothing else is said. Exit code 0: true books."""
     flags: dict[str, Any] = {
         "for_s": parse_duration(for_) if for_ else None,
         "model": model,

@@ -17,6 +17,7 @@ from truebook_services.embedded.summary import books_are_true, summarise
 from truebook_services.embedded.system import Say, System, open_system, source_of
 from truebook_services.embedded.wind_down import wind_down
 from truebook_services.operator.service import serve_operator
+from truebook_services.paper_exchange.server import PaperExchange
 
 CAPTURE_READY_WITHIN_S = 20.0
 AFTER_CAPTURE_S = 0.5
@@ -43,26 +44,28 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
         ended = asyncio.Event()
         _on_signal(ended.set)
         stop = asyncio.Event()
-        async with serve_operator(
+        operator = serve_operator(
             settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
             folder=system.folder,
-        ):  # fmt: skip
-            async with asyncio.TaskGroup() as group:
-                for service in system.services:
-                    group.create_task(service.run(stop), name=service.name)
-                helpers = [
-                    group.create_task(_watch(system, watcher, current), name="watch"),
-                    group.create_task(_end_of_time(system, ended), name="end"),
-                ]
-                await ended.wait()
-                watcher.say("stopping: cancelling all orders, comparing the ledger with the exchange")
-                differences = await wind_down(system.rest, system.ledger, system.clock, asyncio.sleep)
-                # Before the services stop: their going marks every book stale, and a stale book values nothing.
-                summary = await _summary(system, started_us, differences)
-                _write_books(system, system.folder / "books.json")
-                for helper in helpers:
-                    helper.cancel()
-                stop.set()
+        )  # fmt: skip
+        async with operator, asyncio.TaskGroup() as group:
+            for service in system.services:
+                group.create_task(service.run(stop), name=service.name)
+            helpers = [
+                group.create_task(_watch(system, watcher, current), name="watch"),
+                group.create_task(_end_of_time(system, ended), name="end"),
+            ]
+            if system.exchange is not None:
+                helpers.append(group.create_task(_watch_exchange(system.exchange), name="exchange"))
+            await ended.wait()
+            watcher.say("stopping: cancelling all orders, comparing the ledger with the exchange")
+            differences = await wind_down(system.rest, system.ledger, system.clock, asyncio.sleep)
+            # Before the services stop: their going marks every book stale, and a stale book values nothing.
+            summary = await _summary(system, started_us, differences)
+            _write_books(system, system.folder / "books.json")
+            for helper in helpers:
+                helper.cancel()
+            stop.set()
     return (0 if books_are_true(summary) else 1), summary
 
 
@@ -85,6 +88,12 @@ async def _watch(system: System, watcher: Watcher, current: Callable[[], Any]) -
         watcher.show(await current(), list(system.statistics.news))
 
 
+async def _watch_exchange(exchange: PaperExchange) -> None:
+    """End the run with what made the exchange fail; being cancelled leaves the exchange alone."""
+    await asyncio.shield(exchange.wait())
+    raise RuntimeError("the simulated exchange has ended by itself: see the log")
+
+
 async def _end_of_time(system: System, ended: asyncio.Event) -> None:
     """Set ``ended`` when the wished time is over or the recording has ended."""
     if isinstance(system.clock, ScaledClock) and system.exchange is not None:
@@ -103,7 +112,10 @@ async def _until_ready(system: System) -> None:
     wanted = {facts.ticker for facts in await system.rest.markets()}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CAPTURE_READY_WITHIN_S):
-            while system.statistics.followed() < wanted or any(each.not_ready() for each in system.services):
+            # Readiness is asked of many, none of which tells.
+            while system.statistics.followed() < wanted or any(  # noqa: ASYNC110
+                each.not_ready() for each in system.services
+            ):
                 await asyncio.sleep(0.02)
             return
     system.log.warning(

@@ -17,7 +17,6 @@ from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.reconciler.settings import ReconcilerSettings
 
-
 TIER: Final = "premier"
 """Rate limits of the embedded exchange, and what the trader may use of them."""
 

@@ -13,7 +13,7 @@ from truebook.messages.envelope import BookSide, Message
 from truebook.messages.fills import FillBooked, MarketSettled
 from truebook.messages.markets import Market
 from truebook.messages.observations import Observation
-from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot, BookStale, PublicTrade
+from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.topics import TOPICS
 from truebook.money import format_price, format_size
@@ -77,7 +77,7 @@ class Statistics:
 
     def _count(self, message: Message) -> None:
         match message:
-            case BookMessage():
+            case BookSnapshot() | BookDelta() | BookStale() | PublicTrade():
                 self._book(message)
             case Observation():
                 self.counts["observations"] += 1
@@ -98,7 +98,7 @@ class Statistics:
             case _:
                 pass
 
-    def _book(self, message: BookMessage) -> None:
+    def _book(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> None:
         match message:
             case BookDelta():
                 self.counts["deltas"] += 1
@@ -108,8 +108,6 @@ class Statistics:
                 self.counts["public_trades"] += 1
             case BookStale():
                 self.stale[str(message.reason)] += 1
-            case _:
-                pass
         self.books.setdefault(message.ticker, BookReplica()).apply(message)
 
     def _order(self, event: OrderEvent) -> None:
@@ -119,10 +117,7 @@ class Statistics:
         if event.outcome is OrderOutcome.ACKNOWLEDGED and event.tick_to_send_us is not None:
             self.latencies_us.append(event.tick_to_send_us)
         if event.outcome in (OrderOutcome.ACKNOWLEDGED, OrderOutcome.REJECTED, OrderOutcome.UNKNOWN):
-            side = event.book_side or "-"
-            self.news.append(
-                f"{event.outcome:<12} {side} {format_size(event.size_centi)} @ {format_price(event.price_cc)}  {event.ticker}"
-            )
+            self._tell(str(event.outcome), event)
 
     def _fill(self, fill: FillBooked) -> None:
         if fill.answer not in BOOKED:
@@ -132,9 +127,11 @@ class Statistics:
         self.fills_by_basis[fill.basis or "untold"] += 1
         self.fills_by_side[str(fill.book_side)] += 1
         self.filled_tickers.add(fill.ticker)
-        self.news.append(
-            f"{'fill':<12} {fill.book_side} {format_size(fill.size_centi)} @ {format_price(fill.price_cc)}  {fill.ticker}"
-        )
+        self._tell("fill", fill)
+
+    def _tell(self, what: str, about: OrderEvent | FillBooked) -> None:
+        terms = f"{about.book_side or '-'} {format_size(about.size_centi)} @ {format_price(about.price_cc)}"
+        self.news.append(f"{what:<12} {terms}  {about.ticker}")
 
     def _settled(self, news: MarketSettled) -> None:
         if news.answer == "settled":

@@ -1,7 +1,7 @@
 """The whole system in one process: its composition root.
 
-``open_system`` builds, in this order: the state folder's lock, the ledger's server, the exchange (or the way to one that
-runs elsewhere), the clients, the bus and the services. What was opened is closed again in reverse.
+``open_system`` builds, in this order: the state folder's lock, the ledger's server, the exchange (or the way to one
+that runs elsewhere), the clients, the bus and the services. What was opened is closed again in reverse.
 """
 
 from __future__ import annotations
