@@ -91,10 +91,10 @@ class Account:
         """
         return max(0, self.cash_micros - self.held_micros)
 
-    def can_afford(self, order: LiveOrder, rate_ppm: int) -> bool:
+    def can_afford(self, order: LiveOrder, rate_ppm: int, *, instead_of: LiveOrder | None = None) -> bool:
         """Tell whether the cash covers the worst case of all open orders with this new one among them."""
         ticker = order.ticker
-        others = self.open_orders.get(ticker, {}).values()
+        others = [one for one in self.open_orders.get(ticker, {}).values() if one is not instead_of]
         wanted = market_hold_micros([*others, order], self.position_centi(ticker), rate_ppm)
         return self.cash_micros >= self.held_micros - self.held_by_market.get(ticker, 0) + wanted
 

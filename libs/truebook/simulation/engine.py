@@ -44,6 +44,14 @@ class Engine(Protocol):
         """Match an accepted order; the rest stands or ends as its time in force says."""
         ...
 
+    def shrink(self, order: LiveOrder, by_centi: int, reason: UpdateReason, at_us: int) -> list[SimulationEvent]:
+        """Take off a part of a resting order, which keeps its place, and tell its owner and the book."""
+        ...
+
+    def detach(self, order: LiveOrder, at_us: int) -> list[SimulationEvent]:
+        """Take an order that is about to change off its level without ending it, and tell the book."""
+        ...
+
     def take_off(
         self, order: LiveOrder, reason: UpdateReason | None, at_us: int, *, cause: LiveOrder | None = None
     ) -> list[SimulationEvent]:

@@ -95,7 +95,8 @@ class LifeCycle:
     def _carry_out(self, kind: Due, subject: str, order_id: str, at_us: int) -> list[SimulationEvent]:
         if kind is Due.EXPIRE:
             order = self._desk.find(subject, order_id)
-            if order is None or not order.is_resting:
+            # An expiry that was amended meanwhile has a later entry of its own, or none.
+            if order is None or not order.is_resting or order.expires_us is None or order.expires_us > at_us:
                 return []
             return self._engine.take_off(order, UpdateReason.EXPIRY_CANCEL, at_us)
         record = self._desk.markets.get(subject)

@@ -126,6 +126,16 @@ class MatchingEngine(Engine):
         self._resting[order.ticker].add(order)
         return self._level_changed(order, order.remaining_centi, at_us, order)
 
+    def shrink(self, order: LiveOrder, by_centi: int, reason: UpdateReason, at_us: int) -> list[SimulationEvent]:
+        order.shrink(by_centi, reason, at_us)
+        self._desk.settle_into(order)
+        self._resting[order.ticker].reduce(order, by_centi)
+        return [*self._desk.changed(order, at_us), self._level_changed(order, -by_centi, at_us, order)]
+
+    def detach(self, order: LiveOrder, at_us: int) -> list[SimulationEvent]:
+        self._resting[order.ticker].remove(order)
+        return [self._level_changed(order, -order.remaining_centi, at_us, order)]
+
     def take_off(
         self, order: LiveOrder, reason: UpdateReason | None, at_us: int, *, cause: LiveOrder | None = None
     ) -> list[SimulationEvent]:

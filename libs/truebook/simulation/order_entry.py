@@ -10,6 +10,7 @@ from truebook.simulation.desk import Desk
 from truebook.simulation.engine import Engine
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.lifecycle import LifeCycle
+from truebook.simulation.order_changes import Amendment, ChangeAnswer, OrderChanges
 from truebook.simulation.orders import Rejected
 from truebook.simulation.reads import VenueReads
 from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
@@ -21,6 +22,7 @@ class OrderEntry(VenueReads):
     def __init__(self, desk: Desk, engine: Engine, settlement_delay_us: int) -> None:
         super().__init__(desk, engine)
         self._life = LifeCycle(desk, engine, settlement_delay_us)
+        self._changes = OrderChanges(desk, engine, self._life)
         self._now_us = 0
 
     def open_account(self, account: str, balance_micros: int) -> None:
@@ -73,6 +75,30 @@ class OrderEntry(VenueReads):
             exchange_order_id=exchange_order_id, reduced_centi=reduced_centi, processed_us=self._now_us
         )
         return answer, events
+
+    def decrease(
+        self,
+        account: str,
+        exchange_order_id: str,
+        at_us: int,
+        *,
+        by_centi: int | None = None,
+        to_centi: int | None = None,
+    ) -> tuple[ChangeAnswer | Rejected, list[SimulationEvent]]:
+        """Make a resting order smaller; exactly one of ``by_centi`` and ``to_centi`` is given."""
+        events = self.advance(at_us)
+        answer, changes = self._changes.decrease(
+            account, exchange_order_id, self._now_us, by_centi=by_centi, to_centi=to_centi
+        )
+        return answer, events + changes
+
+    def amend(
+        self, account: str, exchange_order_id: str, wanted: Amendment, at_us: int
+    ) -> tuple[ChangeAnswer | Rejected, list[SimulationEvent]]:
+        """Change price, total size, expiry or client id of a resting order; it may trade at once."""
+        events = self.advance(at_us)
+        answer, changes = self._changes.amend(account, exchange_order_id, wanted, self._now_us)
+        return answer, events + changes
 
     def cancel_all(self, account: str, at_us: int) -> list[SimulationEvent]:
         """Take all of an account's resting orders off the books."""

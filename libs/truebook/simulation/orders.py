@@ -31,6 +31,8 @@ class Rejected(msgspec.Struct, frozen=True):
 class UpdateReason(StrEnum):
     """Why an order changed last, in the exchange's words."""
 
+    DECREASE = "Decrease"
+    AMEND = "Amend"
     SELF_TRADE_CANCEL = "SelfTradeCancel"
     EXPIRY_CANCEL = "ExpiryCancel"
     CLOSE_CANCEL = "CloseCancel"
@@ -152,6 +154,20 @@ class LiveOrder:
         self.status = OrderStatus.CANCELED
         self._touch(reason, at_us)
         return reduced_centi
+
+    def shrink(self, by_centi: int, reason: UpdateReason, at_us: int) -> None:
+        """Take off a part of the remainder, and of the size; the place in the queue is kept."""
+        assert 0 < by_centi < self.remaining_centi, (by_centi, self.remaining_centi)
+        self.size_centi -= by_centi
+        self.remaining_centi -= by_centi
+        self._touch(reason, at_us)
+
+    def become(self, request: OrderRequest, reason: UpdateReason, at_us: int) -> None:
+        """Be another order from here on: other price, size (what is filled included), expiry or client id."""
+        self.request = request
+        self.size_centi = request.size_centi
+        self.remaining_centi = request.size_centi - self.filled_centi
+        self._touch(reason, at_us)
 
     def picture(self) -> ExchangeOrder:
         """Show the order as the exchange does."""

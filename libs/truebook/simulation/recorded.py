@@ -99,6 +99,16 @@ class RecordedEngine(Engine):
         self._markets[order.ticker].reduce(order, reduced_centi)
         return self._desk.changed(order, at_us)
 
+    def shrink(self, order: LiveOrder, by_centi: int, reason: UpdateReason, at_us: int) -> list[SimulationEvent]:
+        order.shrink(by_centi, reason, at_us)
+        self._desk.settle_into(order)
+        self._markets[order.ticker].reduce(order, by_centi)
+        return self._desk.changed(order, at_us)
+
+    def detach(self, order: LiveOrder, at_us: int) -> list[SimulationEvent]:
+        self._markets[order.ticker].leave(order)
+        return []
+
     # What the recording does
 
     def snapshot(

@@ -82,6 +82,13 @@ class RecordedMarket:
         self.own.add(order)
         self.ahead[order.exchange_order_id] = self.book.size_at(order.book_side, order.price_cc)
 
+    def leave(self, order: LiveOrder) -> None:
+        """Take an own order out of its queue that is about to stand elsewhere."""
+        self.own.remove(order)
+        del self.ahead[order.exchange_order_id]
+        if self.own.total_at(order.book_side, order.price_cc) == 0:
+            self._shrunk.pop((order.book_side, order.price_cc), None)
+
     def reduce(self, order: LiveOrder, by_centi: int) -> None:
         """Take off what an own resting order lost; one that has ended leaves the queue."""
         self.own.reduce(order, by_centi)

@@ -58,6 +58,15 @@ class RestingOrders:
             del levels[order.price_cc]
         self.clock += 1
 
+    def remove(self, order: LiveOrder) -> None:
+        """Take an order off its level that keeps its remainder: it will stand elsewhere."""
+        level: Level = self._sides[order.book_side][order.price_cc]
+        del level.orders[order.exchange_order_id]
+        level.total_centi -= order.remaining_centi
+        if not level.orders:
+            del self._sides[order.book_side][order.price_cc]
+        self.clock += 1
+
     def best_price(self, side: BookSide) -> int | None:
         levels = self._sides[side]
         if not levels:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from truebook.simulation.events import SimulationEvent
+from truebook.simulation.order_changes import Amendment, ChangeAnswer
 from truebook.simulation.order_entry import OrderEntry
 from truebook.simulation.orders import Rejected
 from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
@@ -26,8 +27,21 @@ class CancelAll(msgspec.Struct, frozen=True, tag="cancel_all"):
     account: str
 
 
-Command = Place | Cancel | CancelAll
-Answer = CreateAnswer | CancelAnswer | Rejected | None
+class Decrease(msgspec.Struct, frozen=True, tag="decrease"):
+    account: str
+    order_id: str
+    by_centi: int | None = None
+    to_centi: int | None = None
+
+
+class Amend(msgspec.Struct, frozen=True, tag="amend"):
+    account: str
+    order_id: str
+    wanted: Amendment
+
+
+Command = Place | Cancel | CancelAll | Decrease | Amend
+Answer = CreateAnswer | CancelAnswer | ChangeAnswer | Rejected | None
 
 
 def carry_out(engine: OrderEntry, command: Command, at_us: int) -> tuple[Answer, Sequence[SimulationEvent]]:
@@ -37,5 +51,9 @@ def carry_out(engine: OrderEntry, command: Command, at_us: int) -> tuple[Answer,
             return engine.place(account, request, at_us)
         case Cancel(account, order_id):
             return engine.cancel(account, order_id, at_us)
+        case Decrease(account, order_id, by_centi, to_centi):
+            return engine.decrease(account, order_id, at_us, by_centi=by_centi, to_centi=to_centi)
+        case Amend(account, order_id, wanted):
+            return engine.amend(account, order_id, wanted, at_us)
         case CancelAll(account):
             return None, engine.cancel_all(account, at_us)

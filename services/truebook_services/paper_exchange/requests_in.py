@@ -12,6 +12,7 @@ import msgspec
 
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
+from truebook.simulation.order_changes import Amendment
 from truebook.venue.account import OrderRequest, SelfTradePrevention
 from truebook_services.paper_exchange.errors import WireError, bad_request, nested
 
@@ -84,6 +85,34 @@ def read_create(raw: dict[str, Any], unnamed: str) -> OrderRequest:
     )
 
 
+def read_amendment(raw: dict[str, Any]) -> Amendment:
+    """Read an amend request; ``count`` is the total, what is filled included."""
+
+    def get(name: str, kind: type) -> Any:
+        return field(raw, "AmendOrderV2Request", name, kind)
+
+    given = {name: get(name, str) for name in ("ticker", "side", "price", "count")}
+    for name, value in given.items():
+        if not value:
+            raise invalid(f"{name} is required")
+    renamed = get("updated_client_order_id", str) or None
+    return Amendment(
+        ticker=given["ticker"],
+        book_side=_word(BookSide, given["side"], "side"),
+        price_cc=read_price(given["price"]),
+        total_centi=read_count(given["count"]),
+        client_order_id=get("client_order_id", str) or None,
+        updated_client_order_id=None if renamed is None else _client_order_id(renamed),
+        expiration_s=get("expiration_time", int),
+    )
+
+
+def read_decrease(raw: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Read a decrease request: (by, to), of which the engine wants exactly one."""
+    by, to = (field(raw, "DecreaseOrderV2Request", name, str) for name in ("reduce_by", "reduce_to"))
+    return (None if by is None else read_count(by)), (None if to is None else read_count(to, least=0))
+
+
 def read_price(text: str) -> int:
     """Read a YES price; whether it lies on the market's grid is the engine's question."""
     try:
@@ -92,13 +121,13 @@ def read_price(text: str) -> int:
         raise nested(400, "invalid_price", str(error)) from error
 
 
-def read_count(text: str) -> int:
-    """Read a number of contracts above 0."""
+def read_count(text: str, least: int = 1) -> int:
+    """Read a number of contracts, in hundredths, above 0 where nothing else is said."""
     try:
         centi = parse_size_centi(text)
     except WireFormatError as error:
         raise nested(400, "invalid_order_size", str(error)) from error
-    if centi <= 0:
+    if centi < least:
         raise nested(400, "invalid_order_size")
     return centi
 

@@ -1,4 +1,4 @@
-"""Signed REST endpoints that change something: orders are created and cancelled here. Answers come after the sync."""
+"""Signed REST endpoints that create, change and cancel orders. They answer after the journal is synced."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Any, Final
 from truebook.messages.envelope import BookSide
 from truebook.messages.ids import digest
 from truebook.money import ONE_DOLLAR_CC, format_price, format_size
+from truebook.simulation.order_changes import ChangeAnswer
 from truebook.simulation.orders import Rejected
 from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
 from truebook_services.paper_exchange.calls import Call, Endpoint, Handler, Reply
-from truebook_services.paper_exchange.commands import Answer, Cancel, CancelAll, Command, Place
+from truebook_services.paper_exchange.commands import Amend, Answer, Cancel, CancelAll, Command, Decrease, Place
 from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body, rejected
 from truebook_services.paper_exchange.paging import MOST
 from truebook_services.paper_exchange.rate_limits import CANCEL_COST, DEFAULT_COST
-from truebook_services.paper_exchange.requests_in import field, invalid, read_create, read_object
+from truebook_services.paper_exchange.requests_in import (
+    field,
+    invalid,
+    read_amendment,
+    read_create,
+    read_decrease,
+    read_object,
+)
 
 
 async def _carry_out(call: Call, commands: Sequence[Command]) -> list[Answer]:
@@ -51,11 +59,18 @@ def _created(call: Call, request: OrderRequest, answer: CreateAnswer) -> dict[st
     }
     costs = call.engine.order_costs(call.account, answer.exchange_order_id)
     if answer.filled_centi and costs is not None:
-        own_cc = _per_contract_cc(costs.taker_cost_micros, answer.filled_centi)
-        yes_cc = own_cc if request.book_side is BookSide.BID else ONE_DOLLAR_CC - own_cc
-        body["average_fill_price"] = format_price(yes_cc)
-        body["average_fee_paid"] = format_price(_per_contract_cc(costs.taker_fees_micros, answer.filled_centi))
+        body |= _averages(request.book_side, answer.filled_centi, costs.taker_cost_micros, costs.taker_fees_micros)
     return body
+
+
+def _averages(side: BookSide, size_centi: int, cost_micros: int, fees_micros: int) -> dict[str, Any]:
+    """Average what was traded: the YES price, and the fee per contract."""
+    own_cc = _per_contract_cc(cost_micros, size_centi)
+    yes_cc = own_cc if side is BookSide.BID else ONE_DOLLAR_CC - own_cc
+    return {
+        "average_fill_price": format_price(yes_cc),
+        "average_fee_paid": format_price(_per_contract_cc(fees_micros, size_centi)),
+    }
 
 
 def _per_contract_cc(micros: int, size_centi: int) -> int:
@@ -75,6 +90,35 @@ def _cancelled(answer: CancelAnswer) -> dict[str, Any]:
     return {
         "order_id": answer.exchange_order_id,
         "reduced_by": format_size(answer.reduced_centi),
+        "ts_ms": answer.processed_us // 1000,
+    }
+
+
+async def decrease(call: Call) -> dict[str, Any]:
+    by_centi, to_centi = read_decrease(read_object(call.body))
+    [answer] = await _carry_out(call, [Decrease(call.account, call.path["order_id"], by_centi, to_centi)])
+    return _changed(answer)
+
+
+async def amend(call: Call) -> dict[str, Any]:
+    wanted = read_amendment(read_object(call.body))
+    [answer] = await _carry_out(call, [Amend(call.account, call.path["order_id"], wanted)])
+    body = _changed(answer)
+    assert isinstance(answer, ChangeAnswer)
+    body["fill_count"] = format_size(answer.traded_centi)
+    if answer.traded_centi:
+        body |= _averages(wanted.book_side, answer.traded_centi, answer.traded_micros, answer.fees_micros)
+    return body
+
+
+def _changed(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Rejected):
+        raise rejected(answer)
+    assert isinstance(answer, ChangeAnswer)
+    return {
+        "order_id": answer.exchange_order_id,
+        "client_order_id": answer.client_order_id,
+        "remaining_count": format_size(answer.remaining_centi),
         "ts_ms": answer.processed_us // 1000,
     }
 
@@ -163,5 +207,7 @@ ENDPOINTS: Final = (
     _write("POST", f"{_ORDERS}/batched", "BatchCreateOrdersV2", batch_create, 0),
     _write("DELETE", f"{_ORDERS}/batched", "BatchCancelOrdersV2", batch_cancel, 0),
     _write("DELETE", f"{_ORDERS}/{{order_id}}", "CancelOrderV2", cancel, CANCEL_COST),
+    _write("POST", f"{_ORDERS}/{{order_id}}/decrease", "DecreaseOrderV2", decrease),
+    _write("POST", f"{_ORDERS}/{{order_id}}/amend", "AmendOrderV2", amend),
     *(_write(method, path, "Legacy", legacy) for method, path in _LEGACY),
 )

@@ -42,7 +42,7 @@ class PaperExchangeSettings(BaseModel):
     state_folder: Path | None = Path(".truebook/exchange")
     """Where journal and keys lie; none keeps everything in memory (and needs ``key_id`` with its public key)."""
     faults: tuple[str, ...] = ()
-    """Faults by schedule, such as ``lost_ack@3``: see ``truebook.simulation.faults``."""
+    """Faults by schedule, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
     late_fill_ms: int = Field(default=1_000, ge=0)
     """How long a ``late_fill`` is held back."""
     clock_behind_s: float = Field(default=15.0, gt=0)

@@ -155,6 +155,30 @@ async def test_an_order_that_is_gone_is_not_found_in_every_way(client: PaperClie
         assert answer.json() == {"error": {"code": "not_found", "message": "not found"}}
 
 
+async def test_an_order_is_decreased_and_amended(client: PaperClient) -> None:
+    market = await client.two_sided()
+    made = await client.create(market["ticker"], count="5.00")
+    path = f"{ORDERS}/{made['order_id']}"
+    answer = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00"})
+    assert (answer.status_code, answer.json()["remaining_count"]) == (200, "4.00")
+    answer = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00", "reduce_to": "1.00"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_parameters")
+    wanted = {"ticker": market["ticker"], "side": "bid", "price": "0.0200", "count": "8.00"}
+    answer = await client.call("POST", f"{path}/amend", body=wanted | {"updated_client_order_id": "renamed"})
+    assert answer.status_code == 200
+    amended = answer.json()
+    assert (amended["order_id"], amended["client_order_id"]) == (made["order_id"], "renamed")
+    assert (amended["remaining_count"], amended["fill_count"]) == ("8.00", "0.00")
+    answer = await client.call("POST", f"{path}/amend", body=wanted | {"price": "0.9900", "count": "2.00"})
+    assert answer.status_code == 200
+    assert (answer.json()["fill_count"], answer.json()["remaining_count"]) == ("2.00", "0.00")
+    assert {"average_fill_price", "average_fee_paid"} <= answer.json().keys()
+    shown = (await client.get(f"/portfolio/orders/{made['order_id']}"))["order"]
+    assert (shown["status"], shown["client_order_id"]) == ("executed", "renamed")
+    answer = await client.call("POST", f"{path}/amend", body=wanted)
+    assert answer.status_code == 404
+
+
 async def test_the_order_endpoints_of_old_are_gone(client: PaperClient) -> None:
     for method, path in (
         ("POST", "/portfolio/orders"),

@@ -16,8 +16,9 @@ from support.paper_rig import paper_settings
 from truebook.clock import ManualClock
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.simulation.events import Filled, MarketChanged, SimulationEvent
+from truebook.simulation.order_changes import Amendment
 from truebook.venue.account import CreateAnswer, OrderRequest, OrderStatus
-from truebook_services.paper_exchange.commands import Answer, Cancel, CancelAll, Command, Place
+from truebook_services.paper_exchange.commands import Amend, Answer, Cancel, CancelAll, Command, Decrease, Place
 from truebook_services.paper_exchange.journal import JournalMismatch
 from truebook_services.paper_exchange.server import PaperExchange
 
@@ -97,7 +98,7 @@ def request(ticker: str, number: int, **changes: Any) -> OrderRequest:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["buy", "sell", "take", "cancel", "cancel_all", "wait", "wait", "crash"]),
+        st.sampled_from(["buy", "sell", "take", "change", "cancel", "cancel_all", "wait", "wait", "crash"]),
         st.integers(0, 9),
         st.integers(1, 9_900),
         st.integers(1, 2_000),
@@ -127,6 +128,20 @@ async def play(rig: Rig, kind: str, which: int, amount: int, size_centi: int, nu
             orders = rig.engine.orders(ACCOUNT)
             if orders:
                 await rig.command(Cancel(ACCOUNT, orders[which % len(orders)].exchange_order_id))
+        case "change":
+            resting = rig.engine.orders(ACCOUNT, status=OrderStatus.RESTING)
+            if resting and which % 2:
+                await rig.command(Decrease(ACCOUNT, resting[0].exchange_order_id, by_centi=size_centi))
+            elif resting:
+                chosen = resting[which % len(resting)]
+                wanted_now = Amendment(
+                    ticker=chosen.ticker,
+                    book_side=chosen.book_side,
+                    price_cc=max(100, amount // 100 * 100),
+                    total_centi=size_centi,
+                    updated_client_order_id=f"amended-{number}",
+                )
+                await rig.command(Amend(ACCOUNT, chosen.exchange_order_id, wanted_now))
         case "cancel_all":
             await rig.command(CancelAll(ACCOUNT))
         case _:

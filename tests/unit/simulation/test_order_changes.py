@@ -1,0 +1,247 @@
+"""Decrease and amend: what keeps the place in the queue, what trades, what is refused, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.simulated_exchange import ASK, BID, SECOND_US, START_US, TICKER, facts
+from truebook.messages.envelope import BookSide
+from truebook.simulation.events import Filled, LevelChanged, OrderChanged
+from truebook.simulation.exchange import SimulatedExchange
+from truebook.simulation.order_changes import Amendment, ChangeAnswer
+from truebook.simulation.orders import Rejected
+from truebook.venue.account import CreateAnswer, OrderRequest, OrderStatus
+
+BALANCE = 1_000_000_000
+
+
+@pytest.fixture
+def exchange() -> SimulatedExchange:
+    return opened()
+
+
+def opened() -> SimulatedExchange:
+    made = SimulatedExchange(7)
+    made.add_market(facts(), START_US)
+    for name in ("me", "other"):
+        made.open_account(name, BALANCE)
+    return made
+
+
+def rest(
+    exchange: SimulatedExchange, account: str, side: BookSide, price_cc: int, size_centi: int, client: str, **more: Any
+) -> str:
+    request = OrderRequest(
+        ticker=TICKER, client_order_id=client, book_side=side, price_cc=price_cc, size_centi=size_centi, **more
+    )
+    answer, _ = exchange.place(account, request, START_US)
+    assert isinstance(answer, CreateAnswer)
+    return answer.exchange_order_id
+
+
+def amendment(side: BookSide = BID, price_cc: int = 4_000, total: int = 500, **more: Any) -> Amendment:
+    fields: dict[str, Any] = {"ticker": TICKER, "book_side": side, "price_cc": price_cc, "total_centi": total} | more
+    return Amendment(**fields)
+
+
+def changed(answer: ChangeAnswer | Rejected) -> ChangeAnswer:
+    assert isinstance(answer, ChangeAnswer), answer
+    return answer
+
+
+def test_a_decrease_keeps_its_place_and_frees_its_money(exchange: SimulatedExchange) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    rest(exchange, "other", BID, 4_000, 500, "b")
+    held = exchange.held_micros("me")
+    answer, events = exchange.decrease("me", mine, START_US, by_centi=200)
+    assert changed(answer).remaining_centi == 300
+    assert [(type(event), getattr(event, "delta_centi", None)) for event in events] == [
+        (OrderChanged, None),
+        (LevelChanged, -200),
+    ]
+    assert exchange.book(TICKER).size_at(BID, 4_000) == 800
+    assert exchange.held_micros("me") < held
+    rest(exchange, "other", ASK, 4_000, 300, "c")
+    shown = exchange.order("me", mine)
+    assert shown is not None
+    assert (shown.status, shown.filled_centi, shown.initial_centi) == (OrderStatus.EXECUTED, 300, 300)
+
+
+@pytest.mark.parametrize(("by", "to", "left"), [(500, None, 0), (900, None, 0), (None, 0, 0), (None, 500, 500)])
+def test_a_decrease_to_nothing_cancels(exchange: SimulatedExchange, by: int | None, to: int | None, left: int) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    answer, _ = exchange.decrease("me", mine, START_US, by_centi=by, to_centi=to)
+    assert changed(answer).remaining_centi == left
+    shown = exchange.order("me", mine)
+    assert shown is not None
+    assert (shown.status is OrderStatus.CANCELED) == (left == 0)
+    assert exchange.book(TICKER).size_at(BID, 4_000) == left
+
+
+@pytest.mark.parametrize(("by", "to"), [(None, None), (1, 1), (0, None), (None, 501), (None, -1)])
+def test_an_impossible_decrease_changes_nothing(exchange: SimulatedExchange, by: int | None, to: int | None) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    before = exchange.order("me", mine)
+    answer, events = exchange.decrease("me", mine, START_US, by_centi=by, to_centi=to)
+    assert isinstance(answer, Rejected)
+    assert events == []
+    assert exchange.order("me", mine) == before
+
+
+def test_an_amended_price_loses_its_place_and_shows_as_two_deltas(exchange: SimulatedExchange) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    answer, events = exchange.amend("me", mine, amendment(price_cc=4_100), START_US)
+    assert changed(answer).remaining_centi == 500
+    assert [(e.price_cc, e.delta_centi) for e in events if isinstance(e, LevelChanged)] == [(4_000, -500), (4_100, 500)]
+    [told] = [event for event in events if isinstance(event, OrderChanged)]
+    assert (told.order.price_cc, told.order.last_update_reason) == (4_100, "Amend")
+
+
+@pytest.mark.parametrize(("total", "first"), [(400, "me"), (500, "me"), (600, "other")])
+def test_only_a_larger_size_loses_the_place(exchange: SimulatedExchange, total: int, first: str) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    rest(exchange, "other", BID, 4_000, 500, "b")
+    exchange.amend("me", mine, amendment(total=total), START_US)
+    exchange.open_account("third", BALANCE)
+    request = OrderRequest(ticker=TICKER, client_order_id="c", book_side=ASK, price_cc=4_000, size_centi=100)
+    _, events = exchange.place("third", request, START_US)
+    assert next(event.account for event in events if isinstance(event, Filled)) == first
+
+
+def test_an_amend_that_crosses_trades_as_a_taker_and_tells_what_it_paid(exchange: SimulatedExchange) -> None:
+    rest(exchange, "other", ASK, 5_000, 300, "b")
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    answer, events = exchange.amend("me", mine, amendment(price_cc=5_200), START_US)
+    done = changed(answer)
+    assert (done.traded_centi, done.remaining_centi, done.traded_micros) == (300, 200, 300 * 5_000)
+    assert done.fees_micros > 0
+    mine_filled = [event.fill for event in events if isinstance(event, Filled) and event.account == "me"]
+    assert [(fill.is_taker, fill.price_cc) for fill in mine_filled] == [(True, 5_000)]
+    assert exchange.book(TICKER).best(BID) == (5_200, 200)
+
+
+def test_the_total_counts_what_is_filled_already(exchange: SimulatedExchange) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    rest(exchange, "other", ASK, 4_000, 200, "b")
+    answer, _ = exchange.amend("me", mine, amendment(total=600, price_cc=3_900), START_US)
+    assert changed(answer).remaining_centi == 400
+    refused, _ = exchange.amend("me", mine, amendment(total=200, price_cc=3_900), START_US)
+    assert isinstance(refused, Rejected)
+
+
+def test_an_amended_expiry_replaces_the_old_one(exchange: SimulatedExchange) -> None:
+    second = START_US // SECOND_US
+    orders = [rest(exchange, "me", BID, 4_000, 500, name, expiration_s=second + 10) for name in ("a", "b", "c")]
+    exchange.amend("me", orders[0], amendment(expiration_s=second + 60), START_US)
+    exchange.amend("me", orders[1], amendment(expiration_s=0), START_US)
+    exchange.amend("me", orders[2], amendment(), START_US)
+
+    def resting() -> list[str]:
+        return [one.client_order_id for one in exchange.orders("me", status=OrderStatus.RESTING)]
+
+    exchange.advance(START_US + 10 * SECOND_US)
+    assert resting() == ["b", "a"]
+    exchange.advance(START_US + 60 * SECOND_US)
+    assert resting() == ["b"]
+
+
+def test_a_new_client_order_id_is_taken_for_ever_and_so_is_the_old(exchange: SimulatedExchange) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "old")
+    answer, _ = exchange.amend("me", mine, amendment(client_order_id="old", updated_client_order_id="new"), START_US)
+    assert changed(answer).client_order_id == "new"
+    for name in ("old", "new"):
+        request = OrderRequest(ticker=TICKER, client_order_id=name, book_side=BID, price_cc=100, size_centi=100)
+        again, _ = exchange.place("me", request, START_US)
+        assert isinstance(again, Rejected)
+        assert again.code == "order_already_exists"
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ticker": "OTHER"}, "order_ticker_mismatch"),
+    ({"book_side": ASK}, "order_side_mismatch"),
+    ({"client_order_id": "not-mine"}, "order_id_and_client_order_id_mismatch"),
+    ({"updated_client_order_id": "a"}, "order_already_exists"),
+    ({"price_cc": 4_050}, "invalid_price"),
+    ({"total_centi": 10_000_000}, "insufficient_balance"),
+    ({"expiration_s": 1}, "invalid_parameters"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), REFUSED)
+def test_a_refused_amend_leaves_the_order_as_it_was(
+    exchange: SimulatedExchange, changes: dict[str, Any], code: str
+) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    before = (exchange.order("me", mine), exchange.held_micros("me"), exchange.book(TICKER).levels(BID))
+    answer, events = exchange.amend("me", mine, amendment(**changes), START_US)
+    assert isinstance(answer, Rejected)
+    assert (answer.code, events) == (code, [])
+    assert (exchange.order("me", mine), exchange.held_micros("me"), exchange.book(TICKER).levels(BID)) == before
+
+
+def test_a_post_only_order_is_never_amended_across_the_book(exchange: SimulatedExchange) -> None:
+    rest(exchange, "other", ASK, 5_000, 300, "b")
+    mine = rest(exchange, "me", BID, 4_000, 500, "a", post_only=True)
+    answer, _ = exchange.amend("me", mine, amendment(price_cc=5_000), START_US)
+    assert isinstance(answer, Rejected)
+    assert (answer.code, answer.detail) == ("invalid_order", "post only cross")
+
+
+def test_an_order_that_is_gone_can_not_be_changed(exchange: SimulatedExchange) -> None:
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    exchange.cancel("me", mine, START_US)
+    for answer, _ in (
+        exchange.amend("me", mine, amendment(), START_US),
+        exchange.decrease("me", mine, START_US, by_centi=1),
+    ):
+        assert isinstance(answer, Rejected)
+        assert (answer.status, answer.code) == (404, "not_found")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["amend", "shrink", "sell", "cancel"]), st.integers(1, 99), st.integers(1, 900)),
+        max_size=12,
+    )
+)
+def test_after_any_changes_deltas_fold_to_the_book_and_holds_are_those_of_the_open_orders(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    exchange = opened()
+    mine = rest(exchange, "me", BID, 4_000, 500, "a")
+    levels: dict[tuple[BookSide, int], int] = {(BID, 4_000): 500}
+    for number, (kind, cents, size_centi) in enumerate(steps):
+        events: list[Any] = []
+        match kind:
+            case "amend":
+                _, events = exchange.amend("me", mine, amendment(price_cc=cents * 100, total=size_centi), START_US)
+            case "shrink":
+                _, events = exchange.decrease("me", mine, START_US, by_centi=size_centi)
+            case "sell":
+                request = OrderRequest(
+                    ticker=TICKER,
+                    client_order_id=f"s{number}",
+                    book_side=ASK,
+                    price_cc=cents * 100,
+                    size_centi=size_centi,
+                )
+                _, events = exchange.place("other", request, START_US)
+            case _:
+                _, events = exchange.cancel("me", mine, START_US)
+        for event in events:
+            if isinstance(event, LevelChanged):
+                key = (event.book_side, event.price_cc)
+                levels[key] = levels.get(key, 0) + event.delta_centi
+        book = exchange.book(TICKER)
+        shown = {(side, price): size for side in BookSide for price, size in book.levels(side)}
+        assert {key: size for key, size in levels.items() if size} == shown
+        order = exchange.order("me", mine)
+        assert order is not None
+        assert order.filled_centi + order.remaining_centi <= order.initial_centi
+        if order.status is not OrderStatus.RESTING:
+            assert exchange.held_micros("me") == 0
+        assert exchange.held_micros("me") >= 0
