@@ -157,15 +157,43 @@ class LedgerStoreContract:
         await store.close(Close(order_id="a", exchange_order_id=None, filled_centi=0))
         assert await store.reserve(a_reserve("d", ticker="P", event="I")) == "reserved"
 
-    async def test_one_reserve_that_denies_it_ends_an_events_exclusiveness(self, store: LedgerStore) -> None:
+    async def test_one_granted_reserve_that_denies_it_ends_an_events_exclusiveness_for_good(
+        self, store: LedgerStore
+    ) -> None:
+        """A refused one says nothing; once a market that is not binary is in, every later reserve sums the losses."""
         await opened(store)
         await store.set_limits(Limits(event_loss_micros=6_000_000))
-        first = a_reserve("a", ticker="A", book_side=ASK, exclusive=True)
-        assert await store.reserve(first) == "reserved"  # NO of A may lose 6
-        second = msgspec.structs.replace(first, ticker="B", order_id="b", exclusive=False)
-        assert await store.reserve(second) == "refused:event_limit"
-        third = msgspec.structs.replace(first, ticker="B", order_id="c")
-        assert await store.reserve(third) == "reserved"
+        ask = a_reserve("a", ticker="A", book_side=ASK, exclusive=True)
+        assert await store.reserve(ask) == "reserved"  # NO of A may lose 6
+        ask = msgspec.structs.replace(ask, ticker="B", order_id="b", exclusive=False)
+        assert await store.reserve(ask) == "refused:event_limit"
+        assert await store.reserve(msgspec.structs.replace(ask, order_id="c", exclusive=True)) == "reserved"
+        await store.close(Close(order_id="c", exchange_order_id=None, filled_centi=0))
+        await store.set_limits(Limits(event_loss_micros=7_000_000))
+        denial = a_reserve("d", ticker="C", size_centi=1, exclusive=False)
+        assert await store.reserve(denial) == "reserved"
+        assert await store.reserve(msgspec.structs.replace(ask, order_id="e", exclusive=True)) == "refused:event_limit"
+
+    async def test_a_settled_market_is_at_risk_only_by_orders_not_yet_proven(self, store: LedgerStore) -> None:
+        await opened(store)
+        await store.reserve(a_reserve("a", ticker="M"))
+        await store.acknowledge(an_acknowledge("a"))
+        await store.settle_fill(a_fill(size_centi=400))
+        await store.settle_market("M", 1000)
+        await store.set_limits(Limits(total_loss_micros=2_000_000))
+        # 400 are lost for good and count no more; 600 at .40 may have filled unheard and would bring .10 each: 1.80.
+        assert await store.reserve(a_reserve("b", ticker="N", event="F", size_centi=51)) == "refused:total_limit"
+        assert await store.reserve(a_reserve("c", ticker="N", event="F", size_centi=50)) == "reserved"
+
+    async def test_what_only_closes_passes_the_floor_but_not_cash(self, store: LedgerStore) -> None:
+        await opened(store, held("M", 1000), balance_micros=50_000)
+        await store.set_limits(Limits(cash_floor_micros=40_000))
+        sale = a_reserve("a", book_side=ASK, price_cc=50)  # the proceeds do not cover the worst rounding by 50 each
+        assert await store.reserve(sale) == "reserved"
+        assert (await store.view()).account.cash_micros == 0
+        await store.close(Close(order_id="a", exchange_order_id=None, filled_centi=0))
+        await store.adjust("fee", -1, "deposit", "")
+        assert await store.reserve(msgspec.structs.replace(sale, order_id="b")) == "refused:cash"
 
     async def test_a_market_takes_its_losses_along_when_its_event_is_named(self, store: LedgerStore) -> None:
         """A foreign fill names a market before anyone names its event."""
@@ -234,6 +262,26 @@ class LedgerStoreContract:
         assert await store.order("b") is not None, "what is open is never forgotten"
         assert (await store.view(("M",))).markets == before.markets[:1]
         assert await store.settle_fill(a_fill(size_centi=1000)) == "parked", "a late repetition is not booked twice"
+
+    async def test_an_order_that_turned_out_to_have_filled_more_is_not_forgotten(self, store: LedgerStore) -> None:
+        """It ended, then a larger total was told: it is open again until those fills are heard."""
+        await opened(store)
+        await store.reserve(a_reserve("a", deadline_us=5000))
+        assert await store.close(Close(order_id="a", exchange_order_id="xa", filled_centi=0)) == "terminal"
+        assert await store.close(Close(order_id="a", exchange_order_id="xa", filled_centi=400)) == "closing"
+        await store.reserve(a_reserve("b", ticker="N", now_us=9000))
+        assert await store.forget(9001) == 0
+        assert await store.settle_fill(a_fill()) == "applied"
+        assert await store.forget(9001) == 2
+
+    async def test_a_foreign_order_is_kept_until_its_last_fill_is_old(self, store: LedgerStore) -> None:
+        await opened(store)
+        await store.acknowledge(an_acknowledge("web", exchange_order_id="xw"))
+        await store.reserve(a_reserve("b", ticker="N", now_us=9000))
+        assert await store.settle_fill(a_fill(order_id="xw")) == "applied"
+        assert await store.forget(9000) == 0
+        assert await store.settle_fill(a_fill(order_id="xw")) == "duplicate"
+        assert await store.forget(9001) == 2
 
     async def test_a_refusal_is_forgotten_after_its_deadline(self, store: LedgerStore) -> None:
         await opened(store, balance_micros=0)
