@@ -28,7 +28,7 @@ async def test_a_lost_acknowledgement_leaves_an_order_that_lives() -> None:
 
 
 async def test_a_dropped_socket_breaks_without_a_closing_handshake_and_may_be_opened_again() -> None:
-    async with running(paper_settings(faults=("drop_socket@every=5",))) as client:
+    async with running(paper_settings(faults=("drop_socket@every=60",))) as client:
         ticker = (await client.two_sided())["ticker"]
         async with client.socket() as listener:
             await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
