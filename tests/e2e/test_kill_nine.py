@@ -20,7 +20,13 @@ SEED = 11
 
 
 def keys(key_id: str, key_file: Path) -> dict[str, str]:
-    return {"TRUEBOOK_KEY_ID": key_id, "TRUEBOOK_KEY_FILE": str(key_file)}
+    """The credentials; and orders that live shortly, since the proof that one never arrived waits for its expiry."""
+    return {
+        "TRUEBOOK_KEY_ID": key_id,
+        "TRUEBOOK_KEY_FILE": str(key_file),
+        "TRUEBOOK_EXECUTION__ORDER_LIFE_S": "5",
+        "TRUEBOOK_EXECUTION__SIGNATURE_LIFE_S": "5",
+    }
 
 
 def assert_true_at_the_end(folder: Path, url: str, key_id: str, key_file: Path) -> dict[str, object]:

@@ -25,7 +25,9 @@ from truebook.models.errors import ModelRefused
 from truebook.runtime.http import PortInUse as HttpPortInUse
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
+from truebook.simulation.faults import FaultError
 from truebook_services.operator.client import OperatorError
+from truebook_services.paper_exchange.auth import KeyFileError
 from truebook_services.paper_exchange.server import JournalError, PortInUse
 
 
@@ -39,6 +41,8 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, 2),
     (ModelRefused, 2),
     (CaptureError, 2),
+    (FaultError, 2),
+    (KeyFileError, 2),
     (HostRefused, 4),
     (KeyRefused, 4),
     (FolderInUse, 3),

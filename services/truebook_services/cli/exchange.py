@@ -33,6 +33,7 @@ def exchange(
     market: Annotated[list[str] | None, typer.Option(help="Ticker of a market; may be repeated.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     capture: Annotated[Path | None, typer.Option(help="A recorded session as market data.")] = None,
+    speed: Annotated[float | None, typer.Option(help="How many times as fast a recording runs.")] = None,
     key_id: Annotated[str | None, typer.Option(help="Id of the key that may sign.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Its public key, PEM.")] = None,
     balance: Annotated[str | None, typer.Option(help="The account's first balance in dollars.")] = None,
@@ -43,7 +44,7 @@ def exchange(
     """Run the simulated exchange until Ctrl-C. Prints one line when it is ready."""
     named: dict[str, Any] = {
         "port": port, "markets": markets, "tickers": tuple(market) if market else None, "seed": seed,
-        "capture": capture, "key_id": key_id, "public_key_file": public_key,
+        "capture": capture, "speed": speed, "key_id": key_id, "public_key_file": public_key,
         "balance_micros": parse_balance(balance) if balance else None, "faults": tuple(fault) if fault else None,
     }  # fmt: skip
     flags = {name: value for name, value in named.items() if value is not None}
@@ -71,4 +72,4 @@ async def _serve(settings: PaperExchangeSettings) -> None:
 def _clock(settings: PaperExchangeSettings) -> Clock:
     if settings.capture is None:
         return SystemClock()
-    return ScaledClock(next(iter(read_capture(settings.capture))).at_us, 1.0)
+    return ScaledClock(next(iter(read_capture(settings.capture))).at_us, settings.speed)

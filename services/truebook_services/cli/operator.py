@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,11 +18,12 @@ from truebook.runtime.settings import load
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.summary_table import print_summary
+from truebook_services.embedded.run import BOOKS, SUMMARY
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
-from truebook_services.embedded.summary import summarise
+from truebook_services.embedded.summary import account_figures, summarise
 from truebook_services.embedded.system import LEDGER
-from truebook_services.operator.api import HOLD, OWNER
+from truebook_services.operator.api import HOLD, OWNER, release_operator
 from truebook_services.operator.client import OperatorClient
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -30,7 +33,11 @@ def status(json_: Json = False) -> None:
     """Show a running system, or what the ledger of a stopped one holds."""
     settings = load(EmbeddedSettings)
     client = OperatorClient.of_folder(settings.state_path)
-    summary = client.status() if client is not None else asyncio.run(_on_ledger(settings, _stored_status))
+    summary = (
+        client.status()
+        if client is not None
+        else asyncio.run(_on_ledger(settings, partial(_stored_status, settings.state_path)))
+    )
     summary["alive"] = client is not None
     if json_:
         print(json.dumps(summary))
@@ -86,8 +93,22 @@ async def _with_store(
         await ledger.aclose()
 
 
-async def _stored_status(ledger: LedgerStore) -> dict[str, Any]:
-    return summarise(Statistics(), await ledger.view(), None, seconds=0.0, seed=0, model="", market_data="")
+async def _stored_status(folder: Path, ledger: LedgerStore) -> dict[str, Any]:
+    """The last run's summary, with what the ledger says by now; a run that was killed has left none of its own."""
+    view = await ledger.view()
+    books = {
+        ticker: (book["bids"], book["asks"]) for ticker, book in _read(folder / BOOKS).items() if book["stale"] is None
+    }
+    blank = summarise(Statistics(), view, None, seconds=0.0, seed=0, model="", market_data="")
+    return {**blank, **_read(folder / SUMMARY), **account_figures(view, books)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 async def _hold(ledger: LedgerStore) -> dict[str, Any]:
@@ -95,7 +116,7 @@ async def _hold(ledger: LedgerStore) -> dict[str, Any]:
 
 
 async def _release(ledger: LedgerStore) -> dict[str, Any]:
-    return {"result": await ledger.release(HOLD, OWNER)}
+    return {"result": await release_operator(ledger)}
 
 
 def _tell(answer: dict[str, Any], as_json: bool) -> None:

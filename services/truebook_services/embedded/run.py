@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from truebook.clock import ScaledClock
 from truebook.messages.envelope import BookSide
+from truebook.runtime.health import serve_health
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.summary import books_are_true, summarise
 from truebook_services.embedded.system import Say, System, open_system, source_of
@@ -22,6 +23,10 @@ from truebook_services.paper_exchange.server import PaperExchange
 CAPTURE_READY_WITHIN_S = 20.0
 AFTER_CAPTURE_S = 0.5
 """Real time that the last frames of a recording get to reach decisions and orders."""
+
+
+BOOKS, SUMMARY = "books.json", "summary.json"
+"""What a run leaves in its folder: the final books as their readers knew them, and its summary."""
 
 
 class Watcher(Protocol):
@@ -48,7 +53,9 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
             settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
             folder=system.folder,
         )  # fmt: skip
-        async with operator, asyncio.TaskGroup() as group:
+        health = serve_health(system.services, settings.http_port)
+        async with operator, health as port, asyncio.TaskGroup() as group:
+            watcher.say(f"health and metrics at http://127.0.0.1:{port}")
             for service in system.services:
                 group.create_task(service.run(stop), name=service.name)
             helpers = [
@@ -62,7 +69,8 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
             differences = await wind_down(system.rest, system.ledger, system.clock, asyncio.sleep)
             # Before the services stop: their going marks every book stale, and a stale book values nothing.
             summary = await _summary(system, started_us, differences)
-            _write_books(system, system.folder / "books.json")
+            _write_books(system, system.folder / BOOKS)
+            (system.folder / SUMMARY).write_text(json.dumps(summary))
             for helper in helpers:
                 helper.cancel()
             stop.set()
@@ -76,7 +84,7 @@ async def _summary(system: System, started_us: int, differences: Any) -> dict[st
         await system.ledger.view(),
         differences,
         seconds=(system.clock.monotonic_us() - started_us) / 1e6,
-        seed=settings.paper_exchange.seed,
+        seed=settings.paper_exchange.seed if system.exchange is None else system.exchange.seed,
         model=settings.model,
         market_data=str(source_of(settings)),
     )

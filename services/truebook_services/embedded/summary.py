@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from truebook.ledger.port import View
 from truebook.ledger.reconcile import Difference
-from truebook.ledger.valuation import value_account
+from truebook.ledger.valuation import Levels, value_account
 from truebook.messages.orders import OrderOutcome
 from truebook_services.embedded.statistics import Statistics
 
@@ -23,8 +23,6 @@ def summarise(
     market_data: str,
 ) -> dict[str, Any]:
     """Put a run into one record; ``differences`` is null while the ledger has not been compared yet."""
-    account = view.account
-    worth = value_account(account, view.markets, statistics.levels())
     outcomes = statistics.outcomes
     return {
         "seconds": round(seconds, 1),
@@ -53,6 +51,18 @@ def summarise(
         "filled_markets": len(statistics.filled_tickers),
         "settlements": statistics.counts["settlements"],
         "dead_letters": statistics.counts["dead_letters"],
+        **account_figures(view, statistics.levels()),
+        "ledger_equals_exchange": None if differences is None else not differences,
+        "differences": [] if differences is None else [str(difference) for difference in differences],
+        "tick_to_order_ms": statistics.latency_ms(),
+    }
+
+
+def account_figures(view: View, books: Mapping[str, tuple[Levels, Levels]]) -> dict[str, Any]:
+    """What the ledger holds, with its positions valued by the books: the summary's part that is about money."""
+    account = view.account
+    worth = value_account(account, view.markets, books)
+    return {
         "deposits_micros": account.deposits_micros,
         "adjustments_micros": account.adjustments_micros,
         "cash_micros": account.cash_micros,
@@ -67,15 +77,12 @@ def summarise(
         "conservation_error_micros": account.conservation_error_micros,
         "mode": account.mode,
         "holds": [f"{hold.name} ({hold.mode}, by {hold.owner})" for hold in account.holds],
-        "ledger_equals_exchange": None if differences is None else not differences,
-        "differences": [] if differences is None else [str(difference) for difference in differences],
         "unresolved_orders": sorted(
             order.order_id
             for market in view.markets
             for order in market.orders
             if order.state in ("reserved", "unknown")
         ),
-        "tick_to_order_ms": statistics.latency_ms(),
     }
 
 

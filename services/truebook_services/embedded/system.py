@@ -6,7 +6,6 @@ that runs elsewhere), the clients, the bus and the services. What was opened is 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from truebook.ledger.redis_store import RedisStore
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
+from truebook.runtime.correlation import Correlations
 from truebook.runtime.frames import Service
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
@@ -87,7 +87,8 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
         clock = _make_clock(settings)
         exchange = await _open_exchange(settings, folder.path, clock, stack)
         url, signer = _find_exchange(settings, exchange)
-        rest = HttpRestClient(f"{url}/trade-api/v2", signer, clock)
+        life_s = settings.execution.signature_life_s
+        rest = HttpRestClient(f"{url}/trade-api/v2", signer, clock, signature_life_s=life_s)
         stack.push_async_callback(rest.aclose)
         connector = WebsocketConnector(f"ws{url.removeprefix('http')}/trade-api/ws/v2", signer, clock)
         if isinstance(clock, ExchangeClock):
@@ -95,11 +96,13 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
         bus = MemoryBus()
         stack.push_async_callback(bus.aclose)
         crash = crash_point(settings.crash_at)
+        metrics, correlations = Metrics("embedded"), Correlations()
 
         def context(service: str) -> Context:
             return Context(
                 service=service, account=settings.account, strategy=settings.strategy, source=source_of(settings),
-                clock=clock, bus=bus, metrics=Metrics(service), log=logger(service), crash=crash,
+                clock=clock, bus=bus, metrics=metrics.for_service(service), log=logger(service), crash=crash,
+                correlations=correlations,
             )  # fmt: skip
 
         await begin(ledger)
@@ -129,14 +132,9 @@ def choose_model(settings: EmbeddedSettings) -> ModelRegistry:
 
     A file is copied into the registry under its own name, so that what traded can be found again.
     """
-    folder = settings.state_folder / "models"
-    registry = ModelRegistry(folder)
+    registry = ModelRegistry(settings.state_folder / "models")
     if settings.model.endswith(".onnx"):
-        file = Path(settings.model)
-        registry.load_file(file)
-        folder.mkdir(parents=True, exist_ok=True)
-        if file.resolve().parent != folder.resolve():
-            shutil.copyfile(file, folder / file.name)
+        registry.add(Path(settings.model))
     registry.load(Path(settings.model).stem)
     return registry
 

@@ -5,7 +5,7 @@
 | ``GET /status`` | the running system's summary |
 | ``GET /process`` | its process id: tells a client that it has reached whom it meant |
 | ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told not to |
-| ``POST /resume`` | releases that hold; other holds stay |
+| ``POST /resume`` | releases both; other holds stay |
 
 Every request carries ``Authorization: Bearer TOKEN``. Errors are JSON: ``error`` says what, ``what_to_do`` what next.
 A halt whose cancellation fails says so (502): the hold stands, the orders may rest.
@@ -32,6 +32,8 @@ from truebook.kalshi.port import ExchangeError
 from truebook.ledger.port import LedgerError, LedgerStore
 
 HOLD: Final = "operator"
+HOLD_KEEPING_ORDERS: Final = "operator_keep_orders"
+"""Execution answers every other halt by cancelling what rests."""
 OWNER: Final = "operator"
 MOST_BODY: Final = 4096
 
@@ -41,6 +43,12 @@ CancelAll = Callable[[], Awaitable[object]]
 
 class HaltRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_orders: bool = False
+
+
+async def release_operator(ledger: LedgerStore) -> str:
+    """Release both of the operator's holds; the answer is the first one's that was there."""
+    results = [await ledger.release(name, OWNER) for name in (HOLD, HOLD_KEEPING_ORDERS)]
+    return next((result for result in results if result != "no_hold"), "no_hold")
 
 
 class OperatorApi:
@@ -63,7 +71,7 @@ class OperatorApi:
     async def halt(self, request: Request) -> Response:
         """Hold first: whatever becomes of the cancellation, nothing new is sent from here on."""
         wish = await _read_halt(request)
-        result = await self._ledger.hold(HOLD, "halted", OWNER)
+        result = await self._ledger.hold(HOLD_KEEPING_ORDERS if wish.keep_orders else HOLD, "halted", OWNER)
         if result != "held":
             return _problem(409, f"the hold was not placed: {result}", "see the holds in GET /status", result=result)
         if wish.keep_orders:
@@ -78,7 +86,7 @@ class OperatorApi:
         return JSONResponse({"result": result, "orders": "cancelled"})
 
     async def resume(self, _: Request) -> Response:
-        result = await self._ledger.release(HOLD, OWNER)
+        result = await release_operator(self._ledger)
         if result == "not_owner":
             return _problem(
                 409, "the hold belongs to someone else", "ask its owner, named in GET /status", result=result

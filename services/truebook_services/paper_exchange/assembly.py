@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,22 +33,26 @@ def configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         tickers=settings.tickers,
         settlement_delay_us=settings.settlement_delay_ms * 1000,
         capture=None if settings.capture is None else str(settings.capture.resolve()),
+        queue=str(settings.queue),
     )
 
 
-def first_entry(journal: FileJournal, entries: Iterator[Entry], wanted: Configured) -> Configured | None:
+def first_entry(
+    journal: FileJournal, entries: Iterator[Entry], wanted: Configured, given: Collection[str]
+) -> Configured | None:
     """Read what the journal's exchange was configured as, none where it is new.
 
-    Raises ``JournalMismatch`` where the settings would lead to another history.
+    What was not ``given`` (names of settings) goes on as it was. Raises ``JournalMismatch`` where a given setting would
+    lead to another history.
     """
     first = next(entries, None)
     if first is None:
         return None
     if not isinstance(first, Configured):
         raise JournalCorrupt(journal.file, 1, "the first line is not the configuration")
-    for name in ("account", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture"):
+    for name in ("account", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture", "queue"):
         old, new = getattr(first, name), getattr(wanted, name)
-        if old != new:
+        if old != new and name.replace("_delay_us", "_delay_ms") in given:
             raise JournalMismatch(
                 f"{journal.file}: this exchange was started with {name} {old!r}, not {new!r}; "
                 "give the same again, or start anew (--fresh)"
@@ -62,7 +66,7 @@ def build_market(settings: PaperExchangeSettings, shape: Configured, log: Any) -
         exchange = SimulatedExchange(shape.seed, settlement_delay_us=shape.settlement_delay_us)
         traders = Traders(shape.seed, start_us=shape.start_us, markets=shape.markets, tickers=shape.tickers)
         return exchange, TraderSource(exchange, traders)
-    market = CaptureMarket(shape.seed, capture_facts(settings.capture), latency_us=settings.latency_us)
+    market = CaptureMarket(shape.seed, capture_facts(settings.capture), queue=settings.queue)
     market.begin(shape.start_us)  # listed before the first frame, so that readers can follow them from the start
     return market, CaptureSource(market, read_capture(settings.capture), log)
 

@@ -78,6 +78,8 @@ class PaperExchange:
         self.settings = settings
         self.url = ""
         self.key_id = ""
+        self.seed = settings.seed
+        """The seed of this exchange's history: a journal's own, where one is continued."""
         self.private_key_file: Path | None = None
         self.finished = asyncio.Event()
         self.floor: Floor
@@ -101,6 +103,7 @@ class PaperExchange:
         except BaseException:
             listener.close()
             self._journal.close()
+            self._journal = NoJournal()
             raise
         host, port = listener.getsockname()[:2]
         self.url = f"http://{host}:{port}"
@@ -122,6 +125,7 @@ class PaperExchange:
             faults=faults,
             now_us=self.now_us,
             sleep=self._clock.sleep,
+            latency=settings.latency,
         )
         limits = StreamLimits(settings.stream_queue, settings.first_data_after_ms * 1000)
         self.door = Door(hub, authenticator, heartbeat_s=settings.heartbeat_s, limits=limits)
@@ -162,7 +166,8 @@ class PaperExchange:
             journal = FileJournal(settings.state_folder, self._log)
             self._journal = journal
             entries, came_to_us = journal.entries(), journal.came_to_us()
-            shape = first_entry(journal, entries, wanted)
+            shape = first_entry(journal, entries, wanted, settings.model_fields_set)
+        self.seed = (shape or wanted).seed
         engine, source = build_market(settings, shape or wanted, self._log)
         core = ExchangeCore(engine, source, self._journal)
         schedule = FaultSchedule.parse(settings.faults, start_us=now_us)

@@ -25,4 +25,4 @@ def test_the_example_writes_a_model_that_is_accepted(tmp_path: Path, monkeypatch
 
 def test_the_table_of_keys_is_complete() -> None:
     keys = set(re.findall(r"^\| `(truebook\.\w+)` \|", PAGE, re.MULTILINE))
-    assert keys == set(metadata(max_position_centi=1, trained="x").to_properties())
+    assert keys == set(metadata(max_position_centi=1, take_edge_cc=1, trained="x").to_properties())
