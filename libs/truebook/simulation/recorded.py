@@ -5,7 +5,8 @@ The recording does not know our orders, so what it would have done to them is ju
 - An order that reaches the recorded opposite side takes what is displayed there, at its prices (``book_cross``). What
   was taken once is remembered and can't be taken again until the level grows again.
 - A resting order stands behind all that was displayed at its price when it came. Recorded trades at that price work
-  the queue off, then fill it (``queue``); what leaves the level without a trade is taken to have stood behind it.
+  the queue off, then fill it (``queue``); whose size leaves the level without a trade is a matter of the queue's model
+  (``recorded_queue``), by default of those behind it.
 - A recorded trade at a worse price than ours would have met us first (``trade_through``).
 - A recorded opposite best that strictly crosses our price fills us at our price (``book_cross``): without recorded
   trades the only way.
@@ -26,6 +27,7 @@ from truebook.simulation.engine import Engine
 from truebook.simulation.events import Basis, SimulationEvent
 from truebook.simulation.orders import LiveOrder, Match, Rejected, UpdateReason
 from truebook.simulation.recorded_book import RecordedMarket
+from truebook.simulation.recorded_queue import QueueModel
 from truebook.simulation.resting import is_better, meets
 from truebook.venue.account import SelfTradePrevention
 
@@ -33,12 +35,13 @@ from truebook.venue.account import SelfTradePrevention
 class RecordedEngine(Engine):
     """The recorded books of all markets."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, queue: QueueModel = QueueModel.PESSIMISTIC) -> None:
         self._desk = desk
+        self._queue = queue
         self._markets: dict[str, RecordedMarket] = {}
 
     def add_market(self, ticker: str) -> None:
-        self._markets[ticker] = RecordedMarket()
+        self._markets[ticker] = RecordedMarket(self._queue)
 
     def forget_market(self, ticker: str) -> None:
         del self._markets[ticker]
@@ -60,7 +63,7 @@ class RecordedEngine(Engine):
 
     def ahead_of(self, order: LiveOrder) -> int:
         market = self._markets[order.ticker]
-        return market.ahead[order.exchange_order_id] + market.own.ahead_of(order)
+        return market.ahead_of(order) + market.own.ahead_of(order)
 
     def refused_by_book(self, order: LiveOrder) -> Rejected | None:
         market, request = self._markets[order.ticker], order.request
@@ -116,13 +119,13 @@ class RecordedEngine(Engine):
     ) -> list[SimulationEvent]:
         """Take a recorded snapshot; fills what it strictly crosses."""
         market = self._markets[ticker]
-        market.replace(bids, asks)
+        market.replace(bids, asks, at_us)
         return self._fill_crossed(market, BookSide.BID, at_us) + self._fill_crossed(market, BookSide.ASK, at_us)
 
     def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, at_us: int) -> list[SimulationEvent]:
         """Take a recorded change of one level; fills the own orders of the other side that it strictly crosses."""
         market = self._markets[ticker]
-        market.change(side, price_cc, delta_centi)
+        market.change(side, price_cc, delta_centi, at_us)
         return self._fill_crossed(market, side.other, at_us) if delta_centi > 0 else []
 
     def trade(
@@ -132,17 +135,17 @@ class RecordedEngine(Engine):
         market = self._markets[ticker]
         side = taker_side.other
         left_centi, worked_centi, basis = size_centi, 0, Basis.TRADE_THROUGH
+        queue = market.queue_at(side, price_cc)
+        told_centi = 0 if queue is None else queue.trade(size_centi, at_us)
         events: list[SimulationEvent] = []
         for order in list(market.own.in_priority(side)):
             if left_centi == 0:
                 break
             if is_better(side, order.price_cc, price_cc):
                 basis = Basis.TRADE_THROUGH
-            elif order.price_cc == price_cc:
-                if basis is not Basis.QUEUE:
-                    left_centi -= market.told_by_display(side, price_cc, left_centi)
-                basis = Basis.QUEUE
-                worked = min(left_centi, max(0, market.ahead[order.exchange_order_id] - worked_centi))
+            elif queue is not None and order.price_cc == price_cc:
+                left_centi, told_centi, basis = max(0, left_centi - told_centi), 0, Basis.QUEUE
+                worked = min(left_centi, max(0, queue.ahead(order.exchange_order_id) - worked_centi))
                 worked_centi += worked
                 left_centi -= worked
             else:
@@ -151,14 +154,9 @@ class RecordedEngine(Engine):
             if filled_centi:
                 left_centi -= filled_centi
                 events += self._fill_resting(market, order, filled_centi, basis, at_us)
-        self._work_off(market, side, price_cc, worked_centi)
+        if queue is not None:
+            queue.work_off(worked_centi)
         return events
-
-    def _work_off(self, market: RecordedMarket, side: BookSide, price_cc: int, worked_centi: int) -> None:
-        for order in market.own.in_priority(side):
-            if order.price_cc == price_cc:
-                ahead_centi = market.ahead[order.exchange_order_id]
-                market.ahead[order.exchange_order_id] = max(0, ahead_centi - worked_centi)
 
     def _fill_crossed(self, market: RecordedMarket, side: BookSide, at_us: int) -> list[SimulationEvent]:
         events: list[SimulationEvent] = []

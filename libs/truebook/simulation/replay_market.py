@@ -5,7 +5,7 @@ accounts comes back as events, and ``market_changed`` where a market is met for 
 finer. A recording ends leaving positions open: nothing is ever determined or settled here.
 
 Latency: ``place`` and ``cancel`` are carried out at the time they are given, which is the time of *arrival*. The caller
-delays each by ``latency_us`` and feeds all frames up to then first.
+delays each (``simulation.latency``) and feeds all frames up to then first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from truebook.simulation.events import MarketChanged, SimulationEvent, Traded
 from truebook.simulation.market_plan import STANDARD_FEE_PPM, event_of
 from truebook.simulation.order_entry import OrderEntry
 from truebook.simulation.recorded import RecordedEngine
+from truebook.simulation.recorded_queue import QueueModel
 from truebook.venue.grid import on_grid
 
 FAR_AWAY_US: Final = 10 * 365 * 24 * 3_600 * 1_000_000
@@ -87,11 +88,12 @@ class RecordedTrade(Protocol):
 class CaptureMarket(OrderEntry):
     """A venue fed by a recording. ``facts`` are those that the recording brings; of other markets they are assumed."""
 
-    def __init__(self, seed: int = 0, facts: Iterable[MarketFacts] = (), *, latency_us: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, facts: Iterable[MarketFacts] = (), *, queue: QueueModel = QueueModel.PESSIMISTIC
+    ) -> None:
         desk = Desk(seed)
-        engine = RecordedEngine(desk)
+        engine = RecordedEngine(desk, queue)
         super().__init__(desk, engine, settlement_delay_us=0)
-        self.latency_us = latency_us
         self._recorded = engine
         self._begun = False
         self._known = {one.ticker: one for one in facts}

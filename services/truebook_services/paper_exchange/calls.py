@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from truebook.simulation.latency import Latency
 from truebook.simulation.order_entry import OrderEntry
 from truebook_services.paper_exchange.auth import Authenticator
 from truebook_services.paper_exchange.core import ExchangeCore
@@ -29,6 +30,7 @@ class Floor:
     faults: FaultBoard
     now_us: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
+    latency: Latency
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property

@@ -8,9 +8,11 @@ events before them, which the journal keeps. Replaying the journal therefore lea
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.order_entry import OrderEntry
@@ -29,6 +31,16 @@ EVENTS_PER_TURN: Final = 500
 """Bounds how long a turn keeps the event loop; a backlog is worked off over several turns."""
 
 Tell = Callable[[Sequence[SimulationEvent]], None]
+_Answered = tuple[asyncio.Future[list[Answer]], list[Answer]]
+
+
+class _Request(NamedTuple):
+    """Commands on their way: equal arrivals are carried out in the order in which they were sent."""
+
+    arrive_us: int
+    number: int
+    commands: Sequence[Command]
+    answers: asyncio.Future[list[Answer]]
 
 
 class MarketSource(Protocol):
@@ -59,7 +71,9 @@ class ExchangeCore:
         self.reached_us = 0
         self.wake = asyncio.Event()
         self._journal = journal
-        self._waiting: deque[tuple[Sequence[Command], asyncio.Future[list[Answer]]]] = deque()
+        self._waiting: deque[_Request] = deque()
+        self._under_way: list[_Request] = []
+        self._numbers = itertools.count()
         self._failure: BaseException | None = None
 
     # Starting.
@@ -120,32 +134,42 @@ class ExchangeCore:
 
     # Running.
 
-    async def carry_out(self, commands: Sequence[Command]) -> list[Answer]:
-        """Hand commands to the next turn and wait for the answers, which are on disk by then."""
+    async def carry_out(self, commands: Sequence[Command], arrive_us: int | None = None) -> list[Answer]:
+        """Hand commands to the engine and wait for the answers, which are on disk by then.
+
+        Those that arrive at a given time find exactly the market's events up to that time applied; those without one
+        are carried out in the next turn, after all that is due.
+        """
         if self._failure is not None:
             raise RuntimeError("the exchange has failed") from self._failure
         answers: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((commands, answers))
+        request = _Request(arrive_us or 0, next(self._numbers), commands, answers)
+        if arrive_us is None:
+            self._waiting.append(request)
+        else:
+            heapq.heappush(self._under_way, request)
         self.wake.set()
         return await answers
+
+    def next_due_us(self) -> int | None:
+        """When the next thing is due that is known by now: an event of the market, or commands that arrive."""
+        due = [self.source.next_due_us(), self._under_way[0].arrive_us if self._under_way else None]
+        return min((due_us for due_us in due if due_us is not None), default=None)
 
     def turn(self, now_us: int, deliver: Tell) -> bool:
         """Do one turn; answers whether all that is due has been applied (else another turn should follow at once)."""
         self.wake.clear()
         told: list[SimulationEvent] = []
-        applied = 0
-        while applied < EVENTS_PER_TURN and (due_us := self.source.next_due_us()) is not None and due_us <= now_us:
-            told += self._step(due_us)
-            self.reached_us = max(self.reached_us, due_us)
-            applied += 1
-        caught_up = applied < EVENTS_PER_TURN
+        answered: list[_Answered] = []
+        caught_up = self._apply_due(now_us, told, answered)
         if caught_up:
             self.reached_us = max(self.reached_us, now_us)
         by_itself = self.engine.advance(self.reached_us)
         told += by_itself
         if by_itself or any(isinstance(event, Filled | OrderChanged | Settled) for event in told):
             self._journal.append(Advanced(at_us=self.reached_us, position=self.source.position))
-        answered = [(future, self._carry_out_now(commands, told)) for commands, future in self._take_waiting()]
+        while self._waiting:
+            answered.append(self._answer(self._waiting.popleft(), told))
         self._journal.sync()
         self._journal.reached(self.reached_us)
         deliver(told)
@@ -154,24 +178,36 @@ class ExchangeCore:
                 future.set_result(answers)
         return caught_up
 
+    def _apply_due(self, now_us: int, told: list[SimulationEvent], answered: list[_Answered]) -> bool:
+        """Apply the market's events and the arriving commands in the order of their times, events first."""
+        applied = 0
+        while applied < EVENTS_PER_TURN and (due_us := self.next_due_us()) is not None and due_us <= now_us:
+            event_us = self.source.next_due_us()
+            if event_us is not None and event_us <= due_us:
+                told += self._step(event_us)
+                self.reached_us = max(self.reached_us, event_us)
+            else:
+                self.reached_us = max(self.reached_us, due_us)
+                told += self.engine.advance(self.reached_us)
+                answered.append(self._answer(heapq.heappop(self._under_way), told))
+            applied += 1
+        return applied < EVENTS_PER_TURN
+
     def fail(self, error: BaseException) -> None:
         """Refuse every command from now on: the engine, or the disk under its journal, is broken."""
         self._failure = error
-        for _, future in self._take_waiting():
-            if not future.done():
-                future.set_exception(RuntimeError("the exchange has failed"))
-
-    def _take_waiting(self) -> list[tuple[Sequence[Command], asyncio.Future[list[Answer]]]]:
-        waiting = list(self._waiting)
+        for request in (*self._waiting, *self._under_way):
+            if not request.answers.done():
+                request.answers.set_exception(RuntimeError("the exchange has failed"))
         self._waiting.clear()
-        return waiting
+        self._under_way.clear()
 
-    def _carry_out_now(self, commands: Sequence[Command], told: list[SimulationEvent]) -> list[Answer]:
+    def _answer(self, request: _Request, told: list[SimulationEvent]) -> _Answered:
         answers = []
-        for command in commands:
+        for command in request.commands:
             answer, events = carry_out(self.engine, command, self.reached_us)
             entry = Commanded(at_us=self.reached_us, position=self.source.position, command=command)
             self._journal.append(entry)
             told += events
             answers.append(answer)
-        return answers
+        return request.answers, answers

@@ -60,6 +60,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     tickers: tuple[str, ...]
     settlement_delay_us: int
     capture: str | None = None
+    queue: str = "pessimistic"
 
 
 class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commanded"):

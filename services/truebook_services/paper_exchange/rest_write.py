@@ -27,11 +27,23 @@ from truebook_services.paper_exchange.requests_in import (
 
 
 async def _carry_out(call: Call, commands: Sequence[Command]) -> list[Answer]:
-    """Send commands to the engine after the modelled latency."""
-    latency_us = call.floor.settings.latency_us
-    if latency_us:
-        await call.floor.sleep(latency_us / 1_000_000)
-    return await call.floor.core.carry_out(commands)
+    """Send commands, of one kind, on their way to the engine, and wait for the answers."""
+    latency_us = max((_latency_of(call, command) for command in commands), default=0)
+    arrive_us = call.floor.now_us() + latency_us if latency_us else None
+    return await call.floor.core.carry_out(commands, arrive_us)
+
+
+def _latency_of(call: Call, command: Command) -> int:
+    latency = call.floor.latency
+    match command:
+        case Place(request=request):
+            return latency.of_order(request.client_order_id)
+        case Amend(order_id=order_id) | Decrease(order_id=order_id):
+            return latency.of_order(order_id)
+        case Cancel(order_id=order_id):
+            return latency.of_cancel(order_id)
+        case CancelAll(account=account):
+            return latency.of_cancel(account)
 
 
 async def create(call: Call) -> Reply:

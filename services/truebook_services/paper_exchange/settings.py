@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from truebook.simulation.latency import Latency
+from truebook.simulation.recorded_queue import QueueModel
+
+CAPTURE_LATENCY_US: Final = 50_000
+CAPTURE_JITTER_US: Final = 20_000
 
 Tier = Literal["basic", "advanced", "expert", "premier", "paragon", "prime", "prestige"]
 
@@ -36,8 +42,14 @@ class PaperExchangeSettings(BaseModel):
     """A recorded session whose books take the place of the synthetic traders."""
     speed: float = Field(default=1.0, gt=0)
     """How fast the capture is replayed; the composition root gives the same number to its clock."""
-    latency_us: int = Field(default=0, ge=0, le=10_000_000)
-    """How long an order is under way before the engine sees it."""
+    order_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
+    """How long an order is under way, in the exchange's time; by default 50 ms with a capture, else not at all."""
+    cancel_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
+    """How long a cancellation is under way; by default as long as an order."""
+    latency_jitter_us: int | None = Field(default=None, ge=0, le=10_000_000)
+    """What each of both may take longer, drawn by the seed; by default 20 ms with a capture, else nothing."""
+    queue: QueueModel = QueueModel.PESSIMISTIC
+    """In a capture: where those stand that cancel, before our orders or behind them."""
     tier: Tier = "basic"
     state_folder: Path | None = Path(".truebook/exchange")
     """Where journal and keys lie; none keeps everything in memory (and needs ``key_id`` with its public key)."""
@@ -62,3 +74,15 @@ class PaperExchangeSettings(BaseModel):
     heartbeat_s: float = Field(default=10.0, gt=0)
     stream_queue: int = Field(default=10_000, ge=10)
     """Frames that may wait for a slow reader; the subscription whose frame finds it full ends with error 25."""
+
+    @property
+    def latency(self) -> Latency:
+        """The latency that these settings mean."""
+        fixed_us, jitter_us = (CAPTURE_LATENCY_US, CAPTURE_JITTER_US) if self.capture is not None else (0, 0)
+        order_us = fixed_us if self.order_latency_us is None else self.order_latency_us
+        return Latency(
+            seed=self.seed,
+            order_us=order_us,
+            cancel_us=order_us if self.cancel_latency_us is None else self.cancel_latency_us,
+            jitter_us=jitter_us if self.latency_jitter_us is None else self.latency_jitter_us,
+        )

@@ -328,7 +328,7 @@ async def test_an_order_expires_at_its_second(client: PaperClient) -> None:
 
 
 async def test_a_latency_delays_every_order() -> None:
-    async with running(paper_settings(latency_us=150_000)) as client:
+    async with running(paper_settings(order_latency_us=150_000)) as client:
         ticker = (await client.two_sided())["ticker"]
         sent_us = client.exchange.now_us()
         made = await client.create(ticker)
