@@ -1,0 +1,158 @@
+"""Makes the secrets that a stack of its own needs: the ledger's password, and a key pair for the simulated exchange.
+
+``credentials.py volumes`` puts them into the volumes of docker compose; ``credentials.py cluster`` into Secrets of the
+namespace in which it runs. What is there already stays, so that it may run at every start. Where the trader brought
+a key of his own (the demo exchange), that one is handed on, and no pair is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import ssl
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+OWNER = 10001
+"""Who runs in the image, and so has to read the secrets; Redis runs as the same user."""
+GIVEN_KEY = Path("/run/secrets/exchange-key")
+VOLUMES = Path("/volumes")
+ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+PRIVATE, PUBLIC, PASSWORD, ACL = "exchange-key.pem", "exchange-key.pub.pem", "redis-password", "users.acl"
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def redis_acl(password: str) -> str:
+    """Redis's users: the services (by password, on the ledger's keys alone), and anyone's question whether it lives."""
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    return (
+        f"user default on sanitize-payload #{digest} ~truebook:1:* resetchannels "
+        "+@all -@admin -@dangerous +info +config|get\n"
+        "user health on nopass resetkeys resetchannels -@all +ping\n"
+    )
+
+
+def key_pair() -> tuple[str, str]:
+    """A new RSA pair (private, public) as PEM: the kind that Kalshi hands out."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private.decode(), public_of(private.decode())
+
+
+def public_of(private: str) -> str:
+    """The public half; raises ``ValueError`` where the text is no unencrypted private key."""
+    key = serialization.load_pem_private_key(private.encode(), password=None)
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def fill_volumes(root: Path, given_key: Path, *, owner: int | None = OWNER) -> None:
+    """Fill ``trader`` (key, password), ``exchange`` (public key) and ``redis`` (users); give all folders their owner."""
+    trader, exchange, redis = root / "trader", root / "exchange", root / "redis"
+    given = given_key.read_text() if given_key.is_file() else ""
+    private = given or _read(trader / PRIVATE) or key_pair()[0]
+    password = _read(trader / PASSWORD) or new_password()
+    _write(trader / PRIVATE, private, owner)
+    _write(trader / PASSWORD, password, owner)
+    _write(exchange / PUBLIC, public_of(private), owner)
+    _write(redis / ACL, redis_acl(password), owner)
+    for folder in root.iterdir():
+        folder.chmod(0o700)
+        if owner is not None:
+            os.chown(folder, owner, owner)
+
+
+def cluster_secrets() -> dict[str, dict[str, str]]:
+    """New Secrets by their names: one per reader, so that each mounts what it needs and no more."""
+    private, public = key_pair()
+    password = new_password()
+    return {
+        "truebook-exchange-key": {PRIVATE: private},
+        "truebook-exchange-public-key": {PUBLIC: public},
+        "truebook-redis": {PASSWORD: password},
+        "truebook-redis-users": {ACL: redis_acl(password)},
+    }
+
+
+class Cluster:
+    """The few requests to the Kubernetes API that this needs, with the pod's own service account."""
+
+    def __init__(self, folder: Path = ACCOUNT_FOLDER) -> None:
+        self._namespace = (folder / "namespace").read_text().strip()
+        self._token = (folder / "token").read_text().strip()
+        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+        trusted = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        self._connection = http.client.HTTPSConnection(host, int(port), timeout=10, context=trusted)
+
+    def create(self, name: str, content: dict[str, str]) -> bool:
+        """Create a Secret; answers false where there is one of that name. Raises ``RuntimeError`` on other answers."""
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in content.items()}
+        body = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        self._connection.request("POST", f"/api/v1/namespaces/{self._namespace}/secrets", body, headers)
+        answer = self._connection.getresponse()
+        text = answer.read().decode("utf-8", "replace")
+        if answer.status in (201, 409):
+            return answer.status == 201
+        raise RuntimeError(f"the secret {name} was not created: HTTP {answer.status} {text[:300]}")
+
+
+def fill_cluster(cluster: Cluster) -> None:
+    """Create what is missing. The Secrets of a pair belong together: half a pair is told, never completed."""
+    created = {name: cluster.create(name, content) for name, content in cluster_secrets().items()}
+    for one, other in (
+        ("truebook-exchange-key", "truebook-exchange-public-key"),
+        ("truebook-redis", "truebook-redis-users"),
+    ):
+        if created[one] != created[other]:
+            raise RuntimeError(f"{one} and {other} belong together, but only one was there: delete both, then retry")
+    print(json.dumps({"created": sorted(name for name, is_new in created.items() if is_new)}))
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.is_file() else ""
+
+
+def _write(file: Path, content: str, owner: int | None) -> None:
+    """Replace a file whole, readable by its owner alone from its first byte on."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as stream:
+        stream.write(content)
+        os.fsync(stream.fileno())
+    if owner is not None:
+        os.chown(draft, owner, owner)
+    draft.replace(file)
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["volumes"]:
+            fill_volumes(VOLUMES, GIVEN_KEY)
+        case ["cluster"]:
+            fill_cluster(Cluster())
+        case _:
+            sys.stderr.write("usage: credentials.py volumes | cluster\n")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
