@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 FOR ?=
 ARGS ?=
 
@@ -11,10 +12,10 @@ run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/unit tests/schema tests/architecture $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/schema tests/architecture $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
