@@ -22,7 +22,7 @@ from truebook_services.embedded.run import BOOKS, SUMMARY
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import account_figures, summarise
-from truebook_services.embedded.system import LEDGER
+from truebook_services.embedded.surroundings import LEDGER
 from truebook_services.operator.api import HOLD, OWNER, release_operator
 from truebook_services.operator.client import OperatorClient
 

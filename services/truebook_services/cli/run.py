@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
 from truebook_services.cli.live_view import choose_view
 from truebook_services.cli.summary_table import print_summary
-from truebook_services.embedded.run import run as run_embedded
+from truebook_services.embedded.run import run_to_end
 from truebook_services.embedded.settings import EmbeddedSettings
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?", re.ASCII)
@@ -49,7 +48,9 @@ def run(
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
     model: Annotated[str | None, typer.Option(help="A model's name, or an ONNX file.")] = None,
     capture: Annotated[Path | None, typer.Option(help="A recorded session as market data.")] = None,
-    speed: Annotated[float | None, typer.Option(help="How many times as fast a recording runs.")] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="How many times as fast a recording runs; max: in lock-step, reproducibly.")
+    ] = None,
     exchange: Annotated[str | None, typer.Option(help="Address of an exchange that runs elsewhere.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start with empty books.")] = False,
     balance: Annotated[str | None, typer.Option(help="First balance in dollars, such as 1000.00.")] = None,
@@ -73,7 +74,7 @@ def run(
     view = choose_view(plain=plain or debug)
     view.start()
     try:
-        code, summary = asyncio.run(run_embedded(settings, view))
+        code, summary = run_to_end(settings, view)
     finally:
         view.stop()
     if json_:

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from truebook.clock import ScaledClock
+from truebook.clock import MICROS, SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.runtime.health import serve_health
+from truebook.runtime.virtual_loop import VirtualClock, run_virtual
+from truebook_services.embedded.history import write_history
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.summary import books_are_true, summarise
+from truebook_services.embedded.surroundings import CaptureClock
 from truebook_services.embedded.system import Say, System, open_system, source_of
 from truebook_services.embedded.wind_down import wind_down
 from truebook_services.operator.service import serve_operator
@@ -25,8 +28,9 @@ AFTER_CAPTURE_S = 0.5
 """Real time that the last frames of a recording get to reach decisions and orders."""
 
 
-BOOKS, SUMMARY = "books.json", "summary.json"
-"""What a run leaves in its folder: the final books as their readers knew them, and its summary."""
+BOOKS, HISTORY, SUMMARY = "books.json", "history.jsonl", "summary.json"
+"""What a run leaves in its folder: the final books as their readers knew them, its summary, and of a recording also
+all orders and fills, as the exchange shows them."""
 
 
 class Watcher(Protocol):
@@ -36,6 +40,12 @@ class Watcher(Protocol):
 
     def show(self, summary: dict[str, Any], news: list[str]) -> None: ...
     def say(self, text: str) -> None: ...
+
+
+def run_to_end(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[str, Any]]:
+    """Run on a loop of its own: the machine's, or a virtual one where the run is in lock-step."""
+    main = run(settings, watcher)
+    return run_virtual(main) if settings.in_lockstep else asyncio.run(main)
 
 
 async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[str, Any]]:
@@ -49,13 +59,7 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
         ended = asyncio.Event()
         _on_signal(ended.set)
         stop = asyncio.Event()
-        operator = serve_operator(
-            settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
-            folder=system.folder,
-        )  # fmt: skip
-        health = serve_health(system.services, settings.http_port)
-        async with operator, health as port, asyncio.TaskGroup() as group:
-            watcher.say(f"health and metrics at http://127.0.0.1:{port}")
+        async with _served(system, watcher, current), asyncio.TaskGroup() as group:
             for service in system.services:
                 group.create_task(service.run(stop), name=service.name)
             helpers = [
@@ -70,11 +74,29 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
             # Before the services stop: their going marks every book stale, and a stale book values nothing.
             summary = await _summary(system, started_us, differences)
             _write_books(system, system.folder / BOOKS)
+            if isinstance(system.clock, CaptureClock):
+                summary["history_sha256"] = await write_history(system.rest, system.folder / HISTORY)
             (system.folder / SUMMARY).write_text(json.dumps(summary))
             for helper in helpers:
                 helper.cancel()
             stop.set()
     return (0 if books_are_true(summary) else 1), summary
+
+
+@contextlib.asynccontextmanager
+async def _served(system: System, watcher: Watcher, current: Callable[[], Any]) -> AsyncIterator[None]:
+    """Serve the operator, health and metrics while entered. Virtual time knows no sockets: nothing is served there."""
+    if isinstance(system.clock, VirtualClock):
+        yield
+        return
+    settings = system.settings
+    operator = serve_operator(
+        settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
+        folder=system.folder,
+    )  # fmt: skip
+    async with operator, serve_health(system.services, settings.http_port) as port:
+        watcher.say(f"health and metrics at http://127.0.0.1:{port}")
+        yield
 
 
 async def _summary(system: System, started_us: int, differences: Any) -> dict[str, Any]:
@@ -91,8 +113,17 @@ async def _summary(system: System, started_us: int, differences: Any) -> dict[st
 
 
 async def _watch(system: System, watcher: Watcher, current: Callable[[], Any]) -> None:
+    """Show the run every few seconds of real time, whatever time the system runs on.
+
+    In virtual time that must not change the run: the ledger in memory answers without letting anyone else run.
+    """
+    real = SystemClock()
+    shown_us = real.monotonic_us()
     while True:
         await asyncio.sleep(watcher.every_s)
+        if isinstance(system.clock, VirtualClock) and real.monotonic_us() - shown_us < watcher.every_s * MICROS:
+            continue
+        shown_us = real.monotonic_us()
         watcher.show(await current(), list(system.statistics.news))
 
 
@@ -103,16 +134,19 @@ async def _watch_exchange(exchange: PaperExchange) -> None:
 
 
 async def _end_of_time(system: System, ended: asyncio.Event) -> None:
-    """Set ``ended`` when the wished time is over or the recording has ended."""
-    if isinstance(system.clock, ScaledClock) and system.exchange is not None:
+    """Set ``ended`` when the wished time is over or the recording has ended, whichever comes first."""
+    recording = system.exchange if isinstance(system.clock, CaptureClock) else None
+    if recording is not None and isinstance(system.clock, CaptureClock):
         await _until_ready(system)
         system.clock.start()
-        await system.exchange.finished.wait()
+    try:
+        async with asyncio.timeout(system.settings.for_s):
+            await (recording.finished if recording is not None else asyncio.Event()).wait()
+    except TimeoutError:
+        pass
+    else:
         await asyncio.sleep(AFTER_CAPTURE_S)
-        ended.set()
-    elif system.settings.for_s is not None:
-        await asyncio.sleep(system.settings.for_s)
-        ended.set()
+    ended.set()
 
 
 async def _until_ready(system: System) -> None:
@@ -152,4 +186,4 @@ def _write_books(system: System, path: Path) -> None:
     path.write_text(json.dumps(books))
 
 
-__all__ = ["Say", "run"]
+__all__ = ["Say", "run", "run_to_end"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.execution.settings import ExecutionSettings
@@ -21,6 +21,9 @@ TIER: Final = "premier"
 """Rate limits of the embedded exchange, and what the trader may use of them."""
 
 
+MAX_SPEED: Final = "max"
+
+
 class EmbeddedSettings(TruebookSettings):
     """What ``truebook run`` can be told; every field also as ``TRUEBOOK_…`` or in ``truebook.toml``."""
 
@@ -30,8 +33,8 @@ class EmbeddedSettings(TruebookSettings):
     """A shipped or registered model's name, or the path of an ONNX file."""
     capture: Path | None = None
     """A recorded session as market data."""
-    speed: float = Field(default=1.0, gt=0)
-    """How many times as fast as it was recorded."""
+    speed: Annotated[float, Field(gt=0)] | Literal["max"] = 1.0
+    """How many times as fast as it was recorded; ``max``: in lock-step, as fast as this machine can."""
     fresh: bool = False
     """Start with empty books instead of going on where the last run ended."""
     crash_at: str | None = None
@@ -46,3 +49,17 @@ class EmbeddedSettings(TruebookSettings):
     fill_listener: FillListenerSettings = FillListenerSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     operator: OperatorSettings = OperatorSettings()
+
+    @field_validator("speed")
+    @classmethod
+    def _check_speed(cls, speed: float | str, info: ValidationInfo) -> float | str:
+        if speed == MAX_SPEED and info.data.get("capture") is None:
+            raise ValueError("the speed max needs a recording (--capture): other markets run in real time")
+        if speed == MAX_SPEED and info.data.get("exchange_url") is not None:
+            raise ValueError("the speed max runs its own exchange: leave the exchange's address (--exchange) away")
+        return speed
+
+    @property
+    def in_lockstep(self) -> bool:
+        """Whether market time moves only while the system is idle."""
+        return self.speed == MAX_SPEED

@@ -1,7 +1,7 @@
 """The whole system in one process: its composition root.
 
-``open_system`` builds, in this order: the state folder's lock, the ledger's server, the exchange (or the way to one
-that runs elsewhere), the clients, the bus and the services. What was opened is closed again in reverse.
+``open_system`` builds, in this order: the state folder's lock, what the services stand on (``surroundings``, or
+``lockstep``), the bus and the services. What was opened is closed again in reverse.
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ from typing import Any
 
 from truebook.bus.memory import MemoryBus
 from truebook.capture.facts import capture_facts
-from truebook.capture.reader import read_capture
-from truebook.clock import Clock, ExchangeClock, ScaledClock, SystemClock
-from truebook.kalshi.hosts import check_hosts
+from truebook.clock import Clock
 from truebook.kalshi.port import RestClient
-from truebook.kalshi.rest import HttpRestClient
-from truebook.kalshi.signing import Signer, load_signer
-from truebook.kalshi.stream import WebsocketConnector
-from truebook.ledger.bundled import BundledServer, end_server
+from truebook.ledger.bundled import end_server
 from truebook.ledger.port import LedgerStore
-from truebook.ledger.redis_store import RedisStore
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
@@ -33,8 +27,10 @@ from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.embedded.crash import crash_point
+from truebook_services.embedded.lockstep import open_in_lockstep
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
+from truebook_services.embedded.surroundings import LEDGER, open_surroundings
 from truebook_services.embedded.wind_down import resume_after_wind_down
 from truebook_services.execution.service import build as build_execution
 from truebook_services.fill_listener.service import build as build_fill_listener
@@ -45,12 +41,6 @@ from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.policy.service import build as build_policy
 from truebook_services.reconciler.service import build as build_reconciler
 from truebook_services.reconciler.startup import begin
-
-BEFORE_CAPTURE_S = 20.0
-"""Real time that a recording's clock has before its first frame, unless all is ready sooner."""
-
-LEDGER = "ledger"
-"""The bundled server's folder within the state folder."""
 
 Say = Callable[[str], None]
 
@@ -83,16 +73,9 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
             )
         )
         log = logger("embedded")
-        ledger = await _open_ledger(settings, folder.path, stack)
-        clock = _make_clock(settings)
-        exchange = await _open_exchange(settings, folder.path, clock, stack)
-        url, signer = _find_exchange(settings, exchange)
-        life_s = settings.execution.signature_life_s
-        rest = HttpRestClient(f"{url}/trade-api/v2", signer, clock, signature_life_s=life_s)
-        stack.push_async_callback(rest.aclose)
-        connector = WebsocketConnector(f"ws{url.removeprefix('http')}/trade-api/ws/v2", signer, clock)
-        if isinstance(clock, ExchangeClock):
-            clock.observe(await rest.exchange_time_us())
+        opening = open_in_lockstep if settings.in_lockstep else open_surroundings
+        around = await opening(settings, folder.path, stack)
+        clock, exchange, rest, ledger = around.clock, around.exchange, around.rest, around.ledger
         bus = MemoryBus()
         stack.push_async_callback(bus.aclose)
         crash = crash_point(settings.crash_at)
@@ -113,14 +96,16 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(context("reconciler"), settings.reconciler, rest=rest, ledger=ledger),
             build_fill_listener(
-                context("fill_listener"), settings.fill_listener, rest=rest, connector=connector, ledger=ledger
+                context("fill_listener"), settings.fill_listener, rest=rest, connector=around.connector, ledger=ledger
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
             build_policy(context("policy"), policy, registry=registry),
             build_observation(context("observation"), settings.observation, ledger=ledger),
-            build_ingest(context("ingest"), _ingest_settings(settings), rest=rest, connector=connector, ledger=ledger),
+            build_ingest(
+                context("ingest"), _ingest_settings(settings), rest=rest, connector=around.connector, ledger=ledger
+            ),
         )
-        say(f"exchange {url}, account {settings.account}, state in {folder.path}")
+        say(f"exchange {around.url}, account {settings.account}, state in {folder.path}")
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             services=services, statistics=statistics, log=log,
@@ -151,43 +136,3 @@ def _ingest_settings(settings: EmbeddedSettings) -> IngestSettings:
     tickers = tuple(facts.ticker for facts in capture_facts(settings.capture))
     universe = settings.ingest.universe.model_copy(update={"tickers": tickers, "most_markets": len(tickers)})
     return settings.ingest.model_copy(update={"universe": universe})
-
-
-def _make_clock(settings: EmbeddedSettings) -> Clock:
-    if settings.capture is not None:
-        first = next(iter(read_capture(settings.capture)))
-        return ScaledClock(first.at_us, settings.speed, lead_us=int(BEFORE_CAPTURE_S * settings.speed * 1e6))
-    return ExchangeClock(SystemClock()) if settings.exchange_url else SystemClock()
-
-
-async def _open_ledger(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> LedgerStore:
-    url = settings.redis_url
-    if url is None:
-        server = await BundledServer.start(folder / LEDGER)
-        stack.push_async_callback(server.stop)
-        url = server.url
-    ledger = await RedisStore.connect(url, settings.account, password=settings.redis_password())
-    stack.push_async_callback(ledger.aclose)
-    return ledger
-
-
-async def _open_exchange(
-    settings: EmbeddedSettings, folder: Path, clock: Clock, stack: AsyncExitStack
-) -> PaperExchange | None:
-    if settings.exchange_url is not None:
-        return None
-    update = {"state_folder": folder / "exchange", "capture": settings.capture}
-    exchange = PaperExchange(settings.paper_exchange.model_copy(update=update), clock, logger("paper_exchange"))
-    stack.push_async_callback(exchange.aclose)
-    await exchange.start()
-    return exchange
-
-
-def _find_exchange(settings: EmbeddedSettings, exchange: PaperExchange | None) -> tuple[str, Signer]:
-    """Answer the exchange's root address and who signs for us."""
-    if exchange is not None and exchange.private_key_file is not None:
-        return exchange.url, load_signer(exchange.key_id, exchange.private_key_file)
-    url = (settings.exchange_url or "").rstrip("/").removesuffix("/trade-api/v2")
-    check_hosts(f"{url}/trade-api/v2", f"ws{url.removeprefix('http')}/trade-api/ws/v2", settings.exchange)
-    key_id, key_file = settings.credentials()
-    return url, load_signer(key_id, key_file)

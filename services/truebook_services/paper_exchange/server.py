@@ -93,6 +93,7 @@ class PaperExchange:
         self._server: _Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._is_exact = False
 
     async def start(self) -> None:
         """Bind, recover from the journal, serve. Raises ``PortInUse``, ``JournalError``, ``CaptureError``,
@@ -110,6 +111,15 @@ class PaperExchange:
         await self._serve(listener)
         self._tasks.append(asyncio.create_task(self._pump(), name="paper_exchange:pump"))
         self._log.info("the simulated exchange is ready", url=self.url, key_id=self.key_id)
+
+    def start_without_sockets(self) -> None:
+        """Recover and turn, for callers of ``app`` and ``door`` on this virtual loop; raises as ``start`` does.
+
+        Each turn comes exactly when something is due: where time is virtual, waiting costs nothing.
+        """
+        self.prepare()
+        self._is_exact = True
+        self._tasks.append(asyncio.create_task(self._pump(), name="paper_exchange:pump"))
 
     def prepare(self) -> None:
         """Recover, and put together all that stands behind the sockets: enough for callers without one."""
@@ -230,8 +240,11 @@ class PaperExchange:
             raise
 
     async def _pause(self) -> None:
+        pause_s = self.settings.pump_ms / 1000
+        if self._is_exact and (due_us := self.floor.core.next_due_us()) is not None:
+            pause_s = min(pause_s, max(0, due_us - self.now_us()) / 1_000_000)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.pump_ms / 1000):
+            async with asyncio.timeout(pause_s):
                 await self.floor.core.wake.wait()
 
     async def wait(self) -> None:
