@@ -5,7 +5,7 @@ of them in a cluster; the ``1`` is the schema, so that an ACL or a later schema 
 
 | key | type | holds |
 |---|---|---|
-| ``account`` | hash | totals, clock, journal number, mode of the holds, limits; decimal strings |
+| ``account`` | hash | totals, clock, journal number, mode of the holds: decimal strings; limits: a record |
 | ``holds`` | hash | name -> ``mode:owner`` |
 | ``epochs``, ``counters``, ``watermarks`` | hash | partition or name -> number |
 | ``adjusts`` | hash | id -> record |

@@ -12,10 +12,11 @@ from truebook.ledger.rules_state import Fill, Market, Order, Totals, most_severe
 from truebook.ledger.rules_view import account_view
 
 T = TypeVar("T")
-_LIMIT = "limit_"
 _orders = msgspec.msgpack.Decoder(Order)
 _markets = msgspec.msgpack.Decoder(Market)
 _fills = msgspec.msgpack.Decoder(Fill)
+_limits = msgspec.msgpack.Decoder(Limits)
+_NO_LIMITS = msgspec.msgpack.encode(Limits())
 
 
 def order_of(record: bytes) -> Order:
@@ -49,11 +50,12 @@ def fills_of(reply: Sequence[Any]) -> tuple[SettleFill, ...]:
 
 def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
     """Read the account's hash and its holds."""
-    fields = {name.decode(): value.decode() for name, value in _pairs(account)}
+    stored = dict(_pairs(account))
+    limits = _decoded(_limits, stored.pop(b"limits", _NO_LIMITS))
+    fields = {name.decode(): value.decode() for name, value in stored.items()}
     hold_modes = [_hold(name, value) for name, value in _pairs(holds)]
     try:
         totals = Totals(**{name: int(fields.get(name, 0)) for name in Totals.__struct_fields__})
-        limits = {name.removeprefix(_LIMIT): int(value) for name, value in fields.items() if name.startswith(_LIMIT)}
         view = account_view(
             totals,
             opened=fields.get("opened") == "1",
@@ -61,7 +63,7 @@ def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
             mode=most_severe((mode for _, mode, _ in hold_modes), totals),
             clock_us=int(fields.get("clock_us", 0)),
             holds=hold_modes,
-            limits=msgspec.convert(limits, Limits),
+            limits=limits,
         )
     except ValueError as error:
         raise StoreCorrupt(f"the account's stored totals can't be read: {error}") from error

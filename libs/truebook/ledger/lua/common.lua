@@ -9,6 +9,7 @@
 -- Records are maps packed by MessagePack (exact for whole numbers up to 2^53); the account's totals are a plain hash
 -- of decimal strings. The rules are specified in rules_*.py; functions here bear the names of their models there.
 
+local KEYS = KEYS -- found faster as a local
 local K = {
   account = KEYS[1], holds = KEYS[2], epochs = KEYS[3], counters = KEYS[4], watermarks = KEYS[5], adjusts = KEYS[6],
   orders = KEYS[7], exchange_ids = KEYS[8], fills = KEYS[9], parked = KEYS[10], markets = KEYS[11], events = KEYS[12],
@@ -28,7 +29,7 @@ local MAX_SINGLE_MICROS = 100000000000000
 
 -- Spell a whole number for storage. `+ 0` turns -0 into 0; tostring would write 1e+14.
 function L.text(number)
-  if number ~= math.floor(number) or math.abs(number) > MAX_AMOUNT then
+  if number % 1 ~= 0 or number > MAX_AMOUNT or number < -MAX_AMOUNT then
     error('CORRUPT: an amount is not a whole number below 2^53')
   end
   return string.format('%.0f', number + 0)
@@ -64,16 +65,18 @@ local account = {
 }
 local changed = {} -- field -> what it was
 
--- Limits are fields of their own (`limit_*`); one that is not set stays nil.
+local limits = {} -- those that are set
+
 function L.load_account()
   local stored = call('HGETALL', K.account)
   for i = 1, #stored, 2 do
-    account[stored[i]] = tonumber(stored[i + 1]) or stored[i + 1]
+    local field, value = stored[i], stored[i + 1]
+    if field == 'limits' then limits = unpack_record(value) else account[field] = tonumber(value) or value end
   end
 end
 
 function L.set(field, value)
-  if changed[field] == nil then changed[field] = account[field] or false end
+  if changed[field] == nil then changed[field] = account[field] end
   account[field] = value
 end
 
@@ -271,6 +274,20 @@ end
 
 local markets = {}
 
+-- What a market adds to the account's totals.
+function L.figures(market)
+  local position = market.yes_bought_centi - market.no_bought_centi
+  local payout = 0
+  if market.settlement_cc then
+    payout = math.abs(position) * (position > 0 and market.settlement_cc or DOLLAR_CC - market.settlement_cc)
+  end
+  return {
+    fees_micros = market.fees_micros, payouts_micros = payout, promised_micros = market.promise_micros,
+    costs_micros = market.yes_cost_micros + market.no_cost_micros, open_orders = #market.open,
+    pairs_micros = math.min(market.yes_bought_centi, market.no_bought_centi) * DOLLAR_CC,
+  }
+end
+
 -- Load a market, or begin it in the event named (else one of its own), with its open orders.
 function L.load_market(ticker, event)
   if markets[ticker] then return markets[ticker].market, markets[ticker].orders end
@@ -285,7 +302,7 @@ function L.load_market(ticker, event)
       orders[i] = unpack_record(order)
     end
   end
-  markets[ticker] = { market = market, orders = orders }
+  markets[ticker] = { market = market, orders = orders, counted = L.figures(market) }
   return market, orders
 end
 
@@ -312,23 +329,9 @@ function L.include(orders, order)
   orders[#orders + 1] = order
 end
 
--- What a market adds to the account's totals.
-function L.figures(market)
-  local position = market.yes_bought_centi - market.no_bought_centi
-  local payout = 0
-  if market.settlement_cc then
-    payout = math.abs(position) * (position > 0 and market.settlement_cc or DOLLAR_CC - market.settlement_cc)
-  end
-  return {
-    fees_micros = market.fees_micros, payouts_micros = payout, promised_micros = market.promise_micros,
-    costs_micros = market.yes_cost_micros + market.no_cost_micros, open_orders = #market.open,
-    pairs_micros = math.min(market.yes_bought_centi, market.no_bought_centi) * DOLLAR_CC,
-  }
-end
-
--- After a change of a market: its open orders, promise, losses and all totals. `before` are its figures until then;
--- `exclusive` is what a reserve said of the event, nil where none spoke.
-function L.bring_into_step(market, orders, before, exclusive)
+-- After a change of a market: its open orders, promise, losses and all totals. `exclusive` is what a reserve said of
+-- the event, nil where none spoke.
+function L.bring_into_step(market, orders, exclusive)
   local open = {}
   market.open = {}
   for _, order in ipairs(orders) do
@@ -338,7 +341,9 @@ function L.bring_into_step(market, orders, before, exclusive)
     end
   end
   market.promise_micros = L.promise(market, open)
-  for field, amount in pairs(L.figures(market)) do L.add(field, amount - before[field]) end
+  local loaded, now = markets[market.ticker], L.figures(market)
+  for field, amount in pairs(now) do L.add(field, amount - loaded.counted[field]) end
+  loaded.counted = now
   local event = L.load_event(market.event)
   local if_yes, if_no = L.market_losses(market, open)
   L.add('loss_micros', L.weigh(event, market.ticker, if_yes, if_no, exclusive))
@@ -411,11 +416,10 @@ function L.take_news(verb, order, exchange_order_id, final_centi)
     return L.book(verb, L.state_of(order))
   end
   local market, orders = L.load_market(order.ticker)
-  local before = L.figures(market)
   L.include(orders, order)
   for _, fill in ipairs(parked) do L.apply_fill(market, order, fill) end
   L.note_order(order)
-  L.bring_into_step(market, orders, before)
+  L.bring_into_step(market, orders)
   return L.book(verb, L.state_of(order))
 end
 
@@ -459,9 +463,9 @@ end
 
 -- The limits that every order obeys. Without a reference price the collar can't be judged: refused.
 function L.over_order_limit(asked, reference_cc)
-  local collar, per_minute = account.limit_price_collar_cc, account.limit_orders_per_minute
+  local collar, per_minute = limits.price_collar_cc, limits.orders_per_minute
   if collar and (not reference_cc or math.abs(asked.price_cc - reference_cc) > collar) then return 'price_collar' end
-  if account.limit_order_size_centi and asked.size_centi > account.limit_order_size_centi then return 'order_size' end
+  if limits.order_size_centi and asked.size_centi > limits.order_size_centi then return 'order_size' end
   if per_minute then
     local oldest = per_minute > 0 and call('LINDEX', K.grants, L.text(-per_minute))
     if per_minute == 0 or (oldest and tonumber(oldest) > account.clock_us - MINUTE_US) then
@@ -472,7 +476,7 @@ end
 
 -- The limits on counts that what only reduces risk passes.
 function L.over_count_limit(asked, market, orders)
-  local most_open, largest = account.limit_open_orders, account.limit_market_centi
+  local most_open, largest = limits.open_orders, limits.market_centi
   if most_open and account.open_orders >= most_open then return 'open_orders' end
   if largest then
     local position = market.yes_bought_centi - market.no_bought_centi
@@ -483,14 +487,14 @@ end
 
 -- With the order tried on: the limits on losses, which what only reduces risk passes.
 function L.over_loss_limit(market)
-  local of_event, of_all = account.limit_event_loss_micros, account.limit_total_loss_micros
+  local of_event, of_all = limits.event_loss_micros, limits.total_loss_micros
   if of_event and L.event_loss(L.load_event(market.event)) > of_event then return 'event_limit' end
   if of_all and account.loss_micros > of_all then return 'total_limit' end
 end
 
 -- With the order tried on: the floor binds what opens; cash binds everything that needs any. `free` is what was free.
 function L.too_dear(opening, free)
-  local lowest = account.limit_cash_floor_micros
+  local lowest = limits.cash_floor_micros
   if lowest and opening > 0 and L.net() < lowest then return 'cash' end
   if free - L.net() > math.max(0, free) then return 'cash' end
 end

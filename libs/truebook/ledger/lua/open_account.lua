@@ -23,7 +23,6 @@ L.add('deposits_micros', balance)
 for i = 3, #ARGV, 4 do
   local position, cost = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local market, orders = L.enter_market(ARGV[i], ARGV[i + 1])
-  local before = L.figures(market)
   if position >= 0 then
     market.yes_bought_centi = market.yes_bought_centi + position
     market.yes_cost_micros = market.yes_cost_micros + cost
@@ -32,6 +31,6 @@ for i = 3, #ARGV, 4 do
     market.no_cost_micros = market.no_cost_micros + cost
   end
   L.add('deposits_micros', cost)
-  L.bring_into_step(market, orders, before)
+  L.bring_into_step(market, orders)
 end
 return L.book('open_account', 'opened')

@@ -54,11 +54,10 @@ if not reason then
   -- Try it on in this script's own tables: what it costs and risks are then the account's figures.
   local free = L.net()
   L.enter_market(asked.ticker, event_name)
-  local before = L.figures(market)
   asked.reserved_us = account.clock_us
   orders[#orders + 1] = asked
   L.note_order(asked)
-  L.bring_into_step(market, orders, before, exclusive)
+  L.bring_into_step(market, orders, exclusive)
   reason = (opening > 0 and L.over_loss_limit(market)) or L.too_dear(opening, free)
 end
 if reason then

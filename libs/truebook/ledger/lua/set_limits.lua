@@ -6,22 +6,14 @@
 -- Returns 'set' or 'invalid'.
 
 L.load_account()
-local limits = {}
+local wanted, differs = {}, false
 for i = 2, #ARGV, 2 do
-  limits['limit_' .. ARGV[i]] = tonumber(ARGV[i + 1])
-  if not L.within(tonumber(ARGV[i + 1]), 0, MAX_SINGLE_MICROS) then return 'invalid' end
+  local name, value = ARGV[i], tonumber(ARGV[i + 1])
+  if not L.within(value, 0, MAX_SINGLE_MICROS) then return 'invalid' end
+  wanted[name] = value
+  differs = differs or limits[name] ~= value
 end
-local differs = false
-for field, value in pairs(account) do
-  if string.match(field, '^limit_') and limits[field] ~= value then
-    differs = true
-    if not limits[field] then L.put('HDEL', K.account, field) end
-  end
-end
-for field, value in pairs(limits) do
-  if account[field] ~= value then
-    differs = true
-    L.set(field, value)
-  end
-end
-return differs and L.book('set_limits', 'set') or 'set'
+for name in pairs(limits) do differs = differs or wanted[name] == nil end
+if not differs then return 'set' end
+if next(wanted) then L.put('HSET', K.account, 'limits', pack(wanted)) else L.put('HDEL', K.account, 'limits') end
+return L.book('set_limits', 'set')

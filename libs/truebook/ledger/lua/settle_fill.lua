@@ -42,10 +42,9 @@ local order = L.load_order(order_id)
 if not L.belongs(fill, order) then return 'conflict' end
 L.put('HSET', K.fills, trade_id, pack(fill))
 local market, orders = L.load_market(order.ticker)
-local before = L.figures(market)
 L.include(orders, order)
 L.apply_fill(market, order, fill)
 if order.foreign then order.ended_us = nil end
 L.note_order(order)
-L.bring_into_step(market, orders, before)
+L.bring_into_step(market, orders)
 return L.book('settle_fill', 'applied')

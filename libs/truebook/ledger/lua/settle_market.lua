@@ -12,7 +12,6 @@ local market, orders = L.load_market(ticker)
 if market.settlement_cc then
   return market.settlement_cc == settlement and 'duplicate' or 'conflict'
 end
-local before = L.figures(market)
 market.settlement_cc = settlement
-L.bring_into_step(market, orders, before)
+L.bring_into_step(market, orders)
 return L.book('settle_market', 'settled')
