@@ -63,15 +63,14 @@ def public_of(private: str) -> str:
 
 
 def fill_volumes(root: Path, given_key: Path, *, owner: int | None = OWNER) -> None:
-    """Fill ``trader`` (key, password), ``exchange`` (public key) and ``redis`` (users); give all folders their owner."""
-    trader, exchange, redis = root / "trader", root / "exchange", root / "redis"
+    """Fill the volumes, one per reader, and give every folder below ``root`` to the user that runs in the images."""
     given = given_key.read_text() if given_key.is_file() else ""
-    private = given or _read(trader / PRIVATE) or key_pair()[0]
-    password = _read(trader / PASSWORD) or new_password()
-    _write(trader / PRIVATE, private, owner)
-    _write(trader / PASSWORD, password, owner)
-    _write(exchange / PUBLIC, public_of(private), owner)
-    _write(redis / ACL, redis_acl(password), owner)
+    private = given or _read(root / "key" / PRIVATE) or key_pair()[0]
+    password = _read(root / "redis-password" / PASSWORD) or new_password()
+    _write(root / "key" / PRIVATE, private, owner)
+    _write(root / "public-key" / PUBLIC, public_of(private), owner)
+    _write(root / "redis-password" / PASSWORD, password, owner)
+    _write(root / "redis-users" / ACL, redis_acl(password), owner)
     for folder in root.iterdir():
         folder.chmod(0o700)
         if owner is not None:
@@ -122,7 +121,8 @@ def fill_cluster(cluster: Cluster) -> None:
     ):
         if created[one] != created[other]:
             raise RuntimeError(f"{one} and {other} belong together, but only one was there: delete both, then retry")
-    print(json.dumps({"created": sorted(name for name, is_new in created.items() if is_new)}))
+    made = sorted(name for name, is_new in created.items() if is_new)
+    sys.stdout.write(json.dumps({"created": made}) + "\n")
 
 
 def _read(file: Path) -> str:

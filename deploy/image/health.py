@@ -1,6 +1,6 @@
 """Is a service of this container ready? ``python -IS health.py PORT [PATH]``; says why not on standard error.
 
-For engines that know no HTTP probes. It uses a bare socket, since importing an HTTP client costs more than the question.
+For engines that know no HTTP probes. A bare socket, since importing an HTTP client costs more than the question.
 """
 
 import socket
