@@ -7,6 +7,7 @@ import typer
 from truebook_services.cli.errors import exit_with_one_line
 from truebook_services.cli.exchange import exchange
 from truebook_services.cli.operator import halt, resume, status
+from truebook_services.cli.record import record
 from truebook_services.cli.run import run
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(exchange)
+app.command()(record)
 app.command()(status)
 app.command()(halt)
 app.command()(resume)

@@ -23,6 +23,9 @@ from truebook_services.paper_exchange.errors import unauthenticated
 KEY_HEADER: Final = "kalshi-access-key"
 TIME_HEADER: Final = "kalshi-access-timestamp"
 SIGNATURE_HEADER: Final = "kalshi-access-signature"
+PRIVATE_FILE: Final = "exchange-key.pem"
+ID_FILE: Final = "exchange-key-id"
+"""The exchange's own pair, in its folder."""
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
 
 PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -100,8 +103,9 @@ def own_pair(folder: Path) -> tuple[str, Path]:
 
     The pair is RSA, which every client can use; the private key is readable by its owner only.
     """
-    private_file, id_file = folder / "exchange-key.pem", folder / "exchange-key-id"
-    if not (private_file.exists() and id_file.exists()):
+    existing = existing_pair(folder)
+    private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
+    if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
         key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
         pem = key.private_bytes(
@@ -109,6 +113,14 @@ def own_pair(folder: Path) -> tuple[str, Path]:
         )
         _write_private(private_file, pem)
         _write_private(id_file, str(uuid.uuid4()).encode() + b"\n")
+    return existing or (id_file.read_text(encoding="ascii").strip(), private_file)
+
+
+def existing_pair(folder: Path) -> tuple[str, Path] | None:
+    """Answer the pair that lies in ``folder``; null where none was made there."""
+    private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
+    if not (private_file.exists() and id_file.exists()):
+        return None
     return id_file.read_text(encoding="ascii").strip(), private_file
 
 
