@@ -17,505 +17,504 @@ local K = {
   meta = KEYS[18],
 }
 local call, pack, unpack_record = redis.call, cmsgpack.pack, cmsgpack.unpack
--- The shared functions stand in one table: a script runs this text at every call, and Lua pays there for each local
--- that a function captures.
-local L = {}
 local DOLLAR_CC = 10000
 local MAX_AMOUNT = 9007199254740991
 local MAX_SIZE_CENTI = 1000000000
 local MAX_SINGLE_MICROS = 100000000000000
+local MINUTE_US = 60000000
+local SEVERITY = { running = 0, reduce_only = 1, flattening = 2, halted = 3 }
 
--- Numbers ------------------------------------------------------------------------------------------------------------
-
--- Spell a whole number for storage. `+ 0` turns -0 into 0; tostring would write 1e+14.
-function L.text(number)
-  if number % 1 ~= 0 or number > MAX_AMOUNT or number < -MAX_AMOUNT then
-    error('CORRUPT: an amount is not a whole number below 2^53')
-  end
-  return string.format('%.0f', number + 0)
-end
-
-function L.within(number, low, high)
-  return number ~= nil and number >= low and number <= high
-end
-
--- Read a nullable argument.
-function L.given(argument)
-  if argument ~= '' then return argument end
-end
-
--- Writes -------------------------------------------------------------------------------------------------------------
-
-local writes = {}
-
-function L.put(...)
-  writes[#writes + 1] = { ... }
-end
-
-function L.write_all()
-  for _, write in ipairs(writes) do call(unpack(write)) end
-end
-
--- The account --------------------------------------------------------------------------------------------------------
-
+-- What this run of the script has loaded and means to change.
 local account = {
   opened = 0, seq = 0, clock_us = 0, hold_mode = 'running', open_orders = 0, parked = 0, loss_micros = 0,
   deposits_micros = 0, adjustments_micros = 0, rounding_micros = 0, fees_micros = 0, payouts_micros = 0,
   costs_micros = 0, pairs_micros = 0, promised_micros = 0,
 }
-local changed = {} -- field -> what it was
-
 local limits = {} -- those that are set
+local changed = {} -- field of the account -> what it was
+local writes = {} -- commands to be done at the end
+local markets = {} -- ticker -> its record, open orders, and the figures that the totals count for it
+local events = {} -- name -> record
 
-function L.load_account()
-  local stored = call('HGETALL', K.account)
-  for i = 1, #stored, 2 do
-    local field, value = stored[i], stored[i + 1]
-    if field == 'limits' then limits = unpack_record(value) else account[field] = tonumber(value) or value end
-  end
-end
+-- The shared functions stand in one table, written as a whole: a script runs this text at every call, and there Lua
+-- pays for each local that a function captures and for each time that a table grows.
+local L
+L = {
+  -- Numbers -----------------------------------------------------------------------------------------------------------
 
-function L.set(field, value)
-  if changed[field] == nil then changed[field] = account[field] end
-  account[field] = value
-end
-
-function L.add(field, amount)
-  if amount ~= 0 then L.set(field, account[field] + amount) end
-end
-
-function L.net()
-  local a = account
-  return a.deposits_micros + a.adjustments_micros + a.rounding_micros + a.payouts_micros
-    - a.fees_micros - a.costs_micros + a.pairs_micros - a.promised_micros
-end
-
--- The most severe hold, at least reduce_only while overdrawn.
-function L.mode()
-  if account.hold_mode == 'running' and L.net() < 0 then return 'reduce_only' end
-  return account.hold_mode
-end
-
-local SEVERITY = { running = 0, reduce_only = 1, flattening = 2, halted = 3 }
-
--- Put or lift (`hold_mode` nil) a hold, and keep the mode that follows from all of them.
-function L.change_hold(name, hold_mode, owner)
-  local worst = hold_mode or 'running'
-  local stored = call('HGETALL', K.holds)
-  for i = 1, #stored, 2 do
-    local other = string.match(stored[i + 1], '^[^:]+')
-    if stored[i] ~= name and SEVERITY[other] > SEVERITY[worst] then worst = other end
-  end
-  L.set('hold_mode', worst)
-  if hold_mode then L.put('HSET', K.holds, name, hold_mode .. ':' .. owner) else L.put('HDEL', K.holds, name) end
-end
-
--- Book a change: number it, journal it, do all writes, and answer with its word.
-function L.book(verb, result)
-  L.set('seq', account.seq + 1)
-  local fields = {}
-  for field in pairs(changed) do
-    fields[#fields + 1] = field
-    fields[#fields + 1] = type(account[field]) == 'number' and L.text(account[field]) or account[field]
-  end
-  L.put('HSET', K.account, unpack(fields))
-  L.put('XADD', K.journal, L.text(account.seq) .. '-0', 'verb', verb, 'arguments', ARGV[1], 'result', result)
-  L.write_all()
-  return result
-end
-
--- Orders -------------------------------------------------------------------------------------------------------------
-
-function L.load_order(order_id)
-  local stored = call('HGET', K.orders, order_id)
-  if stored then return unpack_record(stored) end
-end
-
-function L.remaining(order)
-  local bound = order.size_centi
-  if order.told_centi then bound = math.min(bound, order.told_centi) end
-  return math.max(0, bound - order.applied_centi)
-end
-
-function L.state_of(order)
-  if order.foreign then return 'foreign' end
-  if L.remaining(order) == 0 then return 'terminal' end
-  if order.told_centi then return 'closing' end
-  if order.exchange_order_id then return 'acknowledged' end
-  return order.unknown and 'unknown' or 'reserved'
-end
-
--- The price of what the order buys: YES for a bid, NO for an ask.
-function L.own_price(order)
-  return order.book_side == 'bid' and order.price_cc or DOLLAR_CC - order.price_cc
-end
-
--- Store an order; its end is stamped by the ledger's clock, and taken back where more is to come.
-function L.note_order(order)
-  if L.remaining(order) > 0 then
-    if order.ended_us then L.put('ZREM', K.ended, order.order_id) end
-    order.ended_us = nil
-  elseif not order.ended_us then
-    order.ended_us = account.clock_us
-    L.put('ZADD', K.ended, L.text(order.ended_us), order.order_id)
-  end
-  L.put('HSET', K.orders, order.order_id, pack(order))
-end
-
--- Promises (rules_promise.py) ----------------------------------------------------------------------------------------
-
--- Exact: the products stay below 2^53, and no quotient comes nearer to a whole number than a double can tell.
-function L.worst_fee(size_centi, order)
-  local per_contract = math.ceil(order.fee_rate_ppm * order.price_cc * (DOLLAR_CC - order.price_cc) / 1e8)
-  return math.ceil(size_centi * per_contract / 100) + 100 * size_centi
-end
-
--- What one contract of that side's leg brings back: $1 in a pair, after settlement its settlement value.
-function L.worth(market, side)
-  if not market.settlement_cc then return DOLLAR_CC end
-  return side == 'bid' and market.settlement_cc or DOLLAR_CC - market.settlement_cc
-end
-
-function L.held_against(market, side)
-  local position = market.yes_bought_centi - market.no_bought_centi
-  return math.max(0, side == 'bid' and -position or position)
-end
-
-function L.cheapest_first(one, other)
-  local one_price, other_price = L.own_price(one), L.own_price(other)
-  if one_price ~= other_price then return one_price < other_price end
-  return one.order_id < other.order_id
-end
-
--- Per side the cheapest orders close what is held, the rest opens; what closing may cost is promised too.
-function L.promise(market, orders)
-  local queue = orders
-  if #orders > 1 then
-    queue = { unpack(orders) }
-    table.sort(queue, L.cheapest_first)
-  end
-  local held = { bid = L.held_against(market, 'bid'), ask = L.held_against(market, 'ask') }
-  local total = 0
-  for _, order in ipairs(queue) do
-    local closing = math.min(L.remaining(order), held[order.book_side])
-    local opening = L.remaining(order) - closing
-    held[order.book_side] = held[order.book_side] - closing
-    local lost_by_closing = closing * (L.own_price(order) - L.worth(market, order.book_side))
-    total = total + opening * L.own_price(order) + L.worst_fee(opening, order)
-      + math.max(0, lost_by_closing + L.worst_fee(closing, order))
-  end
-  return total
-end
-
-function L.side_remaining(orders, side)
-  local total = 0
-  for _, order in ipairs(orders) do
-    if order.book_side == side then total = total + L.remaining(order) end
-  end
-  return total
-end
-
--- Losses (rules_risk.py) ---------------------------------------------------------------------------------------------
-
--- A market's loss if its YES wins, and if its NO wins; a settled one counts as flat but for orders not yet proven.
-function L.market_losses(market, orders)
-  local costs = market.yes_cost_micros + market.no_cost_micros
-  local if_yes = costs - market.yes_bought_centi * DOLLAR_CC
-  local if_no = costs - market.no_bought_centi * DOLLAR_CC
-  local late = 0
-  for _, order in ipairs(orders) do
-    local cost = L.remaining(order) * L.own_price(order)
-    if order.book_side == 'bid' then if_no = if_no + cost else if_yes = if_yes + cost end
-    late = late + L.remaining(order) * math.max(0, L.own_price(order) - L.worth(market, order.book_side))
-  end
-  if market.settlement_cc then return late, late end
-  return if_yes, if_no
-end
-
--- Exclusive: the worst of "none" and "this one YES, the others NO"; else the sum of each market's worse side.
-function L.event_loss(event)
-  local sum, none_wins, one_wins = 0, 0, 0
-  for _, loss in pairs(event.losses) do
-    sum = sum + math.max(loss[1], loss[2])
-    none_wins = none_wins + loss[2]
-    one_wins = math.max(one_wins, loss[1] - loss[2])
-  end
-  return event.exclusive and none_wins + one_wins or sum
-end
-
--- A certain profit pays for no other event's risk.
-function L.at_risk(event)
-  return math.max(0, L.event_loss(event))
-end
-
-local events = {}
-
-function L.load_event(name)
-  if not events[name] then
-    local stored = call('HGET', K.events, name)
-    events[name] = stored and unpack_record(stored) or { losses = {} }
-  end
-  return events[name]
-end
-
--- Put a market's losses into its event, in this script's copy of it, and answer by how much the risk grows.
-function L.weigh(event, ticker, if_yes, if_no, exclusive)
-  local before = L.at_risk(event)
-  if if_yes == 0 and if_no == 0 then
-    event.losses[ticker] = nil
-  else
-    event.losses[ticker] = { if_yes, if_no }
-  end
-  if exclusive ~= nil then event.exclusive = exclusive and event.exclusive ~= false end
-  return L.at_risk(event) - before
-end
-
--- Markets (rules_book.py) --------------------------------------------------------------------------------------------
-
-local markets = {}
-
--- What a market adds to the account's totals.
-function L.figures(market)
-  local position = market.yes_bought_centi - market.no_bought_centi
-  local payout = 0
-  if market.settlement_cc then
-    payout = math.abs(position) * (position > 0 and market.settlement_cc or DOLLAR_CC - market.settlement_cc)
-  end
-  return {
-    fees_micros = market.fees_micros, payouts_micros = payout, promised_micros = market.promise_micros,
-    costs_micros = market.yes_cost_micros + market.no_cost_micros, open_orders = #market.open,
-    pairs_micros = math.min(market.yes_bought_centi, market.no_bought_centi) * DOLLAR_CC,
-  }
-end
-
--- Load a market, or begin it in the event named (else one of its own), with its open orders.
-function L.load_market(ticker, event)
-  if markets[ticker] then return markets[ticker].market, markets[ticker].orders end
-  local stored = call('HGET', K.markets, ticker)
-  local market = stored and unpack_record(stored) or {
-    ticker = ticker, event = event or ticker, yes_bought_centi = 0, yes_cost_micros = 0, no_bought_centi = 0,
-    no_cost_micros = 0, fees_micros = 0, promise_micros = 0, open = {},
-  }
-  local orders = {}
-  if #market.open > 0 then
-    for i, order in ipairs(call('HMGET', K.orders, unpack(market.open))) do
-      orders[i] = unpack_record(order)
+  -- Spell a whole number for storage; tostring would write 1e+14.
+  text = function(number)
+    if number % 1 ~= 0 or number > MAX_AMOUNT or number < -MAX_AMOUNT then
+      error('CORRUPT: an amount is not a whole number below 2^53')
     end
-  end
-  markets[ticker] = { market = market, orders = orders, counted = L.figures(market) }
-  return market, orders
-end
+    return string.format('%d', number)
+  end,
 
--- Load a market for a change that names its event; a market that changes its event takes its losses along.
-function L.enter_market(ticker, event)
-  local market, orders = L.load_market(ticker, event)
-  if market.event ~= event then
-    local former = L.load_event(market.event)
-    L.add('loss_micros', L.weigh(former, ticker, 0, 0))
-    L.put('HSET', K.events, market.event, pack(former))
-    market.event = event
-  end
-  return market, orders
-end
+  within = function(number, low, high)
+    return number ~= nil and number >= low and number <= high
+  end,
 
--- Take an order among a market's: in the place of the copy that was loaded with the market, else as the newest.
-function L.include(orders, order)
-  for i, known in ipairs(orders) do
-    if known.order_id == order.order_id then
-      orders[i] = order
-      return
+  -- Read a nullable argument.
+  given = function(argument)
+    if argument ~= '' then return argument end
+  end,
+
+  -- Writes ------------------------------------------------------------------------------------------------------------
+
+  put = function(...)
+    writes[#writes + 1] = { ... }
+  end,
+
+  write_all = function()
+    for _, write in ipairs(writes) do call(unpack(write)) end
+  end,
+
+  -- The account -------------------------------------------------------------------------------------------------------
+
+  load_account = function()
+    local stored = call('HGETALL', K.account)
+    for i = 1, #stored, 2 do
+      local field, value = stored[i], stored[i + 1]
+      if field == 'limits' then limits = unpack_record(value) else account[field] = tonumber(value) or value end
     end
-  end
-  orders[#orders + 1] = order
-end
+  end,
 
--- After a change of a market: its open orders, promise, losses and all totals. `exclusive` is what a reserve said of
--- the event, nil where none spoke.
-function L.bring_into_step(market, orders, exclusive)
-  local open = {}
-  market.open = {}
-  for _, order in ipairs(orders) do
+  set = function(field, value)
+    if changed[field] == nil then changed[field] = account[field] end
+    account[field] = value
+  end,
+
+  add = function(field, amount)
+    if amount ~= 0 then L.set(field, account[field] + amount) end
+  end,
+
+  net = function()
+    local a = account
+    return a.deposits_micros + a.adjustments_micros + a.rounding_micros + a.payouts_micros
+      - a.fees_micros - a.costs_micros + a.pairs_micros - a.promised_micros
+  end,
+
+  -- The most severe hold, at least reduce_only while overdrawn.
+  mode = function()
+    if account.hold_mode == 'running' and L.net() < 0 then return 'reduce_only' end
+    return account.hold_mode
+  end,
+
+  -- Put or lift (`hold_mode` nil) a hold, and keep the mode that follows from all of them.
+  change_hold = function(name, hold_mode, owner)
+    local worst = hold_mode or 'running'
+    local stored = call('HGETALL', K.holds)
+    for i = 1, #stored, 2 do
+      local other = string.match(stored[i + 1], '^[^:]+')
+      if stored[i] ~= name and SEVERITY[other] > SEVERITY[worst] then worst = other end
+    end
+    L.set('hold_mode', worst)
+    if hold_mode then L.put('HSET', K.holds, name, hold_mode .. ':' .. owner) else L.put('HDEL', K.holds, name) end
+  end,
+
+  -- Book a change: number it, journal it, do all writes, and answer with its word.
+  book = function(verb, result)
+    L.set('seq', account.seq + 1)
+    local fields = {}
+    for field in pairs(changed) do
+      fields[#fields + 1] = field
+      fields[#fields + 1] = type(account[field]) == 'number' and L.text(account[field]) or account[field]
+    end
+    L.put('HSET', K.account, unpack(fields))
+    L.put('XADD', K.journal, L.text(account.seq) .. '-0', 'verb', verb, 'arguments', ARGV[1], 'result', result)
+    L.write_all()
+    return result
+  end,
+
+  -- Orders ------------------------------------------------------------------------------------------------------------
+
+  load_order = function(order_id)
+    local stored = call('HGET', K.orders, order_id)
+    if stored then return unpack_record(stored) end
+  end,
+
+  remaining = function(order)
+    local bound = order.size_centi
+    if order.told_centi then bound = math.min(bound, order.told_centi) end
+    return math.max(0, bound - order.applied_centi)
+  end,
+
+  state_of = function(order)
+    if order.foreign then return 'foreign' end
+    if L.remaining(order) == 0 then return 'terminal' end
+    if order.told_centi then return 'closing' end
+    if order.exchange_order_id then return 'acknowledged' end
+    return order.unknown and 'unknown' or 'reserved'
+  end,
+
+  -- The price of what the order buys: YES for a bid, NO for an ask.
+  own_price = function(order)
+    return order.book_side == 'bid' and order.price_cc or DOLLAR_CC - order.price_cc
+  end,
+
+  -- Store an order; its end is stamped by the ledger's clock, and taken back where more is to come.
+  note_order = function(order)
     if L.remaining(order) > 0 then
-      open[#open + 1] = order
-      market.open[#open] = order.order_id
+      if order.ended_us then L.put('ZREM', K.ended, order.order_id) end
+      order.ended_us = nil
+    elseif not order.ended_us then
+      order.ended_us = account.clock_us
+      L.put('ZADD', K.ended, L.text(order.ended_us), order.order_id)
     end
-  end
-  market.promise_micros = L.promise(market, open)
-  local loaded, now = markets[market.ticker], L.figures(market)
-  for field, amount in pairs(now) do L.add(field, amount - loaded.counted[field]) end
-  loaded.counted = now
-  local event = L.load_event(market.event)
-  local if_yes, if_no = L.market_losses(market, open)
-  L.add('loss_micros', L.weigh(event, market.ticker, if_yes, if_no, exclusive))
-  L.put('HSET', K.events, market.event, pack(event))
-  L.put('HSET', K.markets, market.ticker, pack(market))
-end
+    L.put('HSET', K.orders, order.order_id, pack(order))
+  end,
 
--- Facts (rules_facts.py) ---------------------------------------------------------------------------------------------
+  -- Promises (rules_promise.py) ---------------------------------------------------------------------------------------
 
-function L.belongs(fill, order)
-  return fill.ticker == order.ticker and (order.foreign or fill.book_side == order.book_side)
-end
+  -- Exact: the products stay below 2^53, and no quotient comes nearer to a whole number than a double can tell.
+  worst_fee = function(size_centi, order)
+    local per_contract = math.ceil(order.fee_rate_ppm * order.price_cc * (DOLLAR_CC - order.price_cc) / 1e8)
+    return math.ceil(size_centi * per_contract / 100) + 100 * size_centi
+  end,
 
--- Book a fill: the sums and the fee as told, whatever was promised.
-function L.apply_fill(market, order, fill)
-  if fill.book_side == 'bid' then
-    market.yes_bought_centi = market.yes_bought_centi + fill.size_centi
-    market.yes_cost_micros = market.yes_cost_micros + fill.size_centi * fill.price_cc
-  else
-    market.no_bought_centi = market.no_bought_centi + fill.size_centi
-    market.no_cost_micros = market.no_cost_micros + fill.size_centi * (DOLLAR_CC - fill.price_cc)
-  end
-  market.fees_micros = market.fees_micros + fill.fee_micros
-  order.applied_centi = order.applied_centi + fill.size_centi
-  if order.foreign then order.book_side = fill.book_side end
-end
+  -- What one contract of that side's leg brings back: $1 in a pair, after settlement its settlement value.
+  worth = function(market, side)
+    if not market.settlement_cc then return DOLLAR_CC end
+    return side == 'bid' and market.settlement_cc or DOLLAR_CC - market.settlement_cc
+  end,
 
--- Whether the order or the exchange's id is already tied to another partner.
-function L.is_tied_otherwise(order_id, order, exchange_order_id)
-  local owner = call('HGET', K.exchange_ids, exchange_order_id)
-  if owner and owner ~= order_id then return true end
-  return order ~= nil and order.exchange_order_id ~= nil and order.exchange_order_id ~= exchange_order_id
-end
-
--- Take the parked fills that belong to the order, by trade id; one that contradicts it stays parked, in sight.
-function L.unpark(order, exchange_order_id)
-  local trade_ids, taken, left = call('HKEYS', K.fills), {}, 0
-  table.sort(trade_ids)
-  for _, trade_id in ipairs(trade_ids) do
-    local fill = unpack_record(call('HGET', K.fills, trade_id))
-    if fill.parked and L.belongs(fill, order) then
-      fill.parked = nil
-      taken[#taken + 1] = fill
-      L.put('HSET', K.fills, trade_id, pack(fill))
-    elseif fill.parked then
-      left = left + 1
-    end
-  end
-  L.add('parked', -#taken)
-  if left == 0 and #taken > 0 then L.put('SREM', K.parked, exchange_order_id) end
-  return taken
-end
-
--- Book an acknowledgement or a close that was found sound: tie the ids, take a final total, replay parked fills.
-function L.take_news(verb, order, exchange_order_id, final_centi)
-  local ties = exchange_order_id ~= nil and order.exchange_order_id == nil
-  local told = order.told_centi
-  if final_centi and not order.foreign then told = math.max(told or 0, final_centi) end
-  if not ties and told == order.told_centi then return L.state_of(order) end
-  order.told_centi = told
-  order.unknown = nil
-  local parked = {}
-  if ties then
-    order.exchange_order_id = exchange_order_id
-    L.put('HSET', K.exchange_ids, exchange_order_id, order.order_id)
-    parked = L.unpark(order, exchange_order_id)
-  end
-  if #parked == 0 and order.foreign then
-    L.note_order(order)
-    return L.book(verb, L.state_of(order))
-  end
-  local market, orders = L.load_market(order.ticker)
-  L.include(orders, order)
-  for _, fill in ipairs(parked) do L.apply_fill(market, order, fill) end
-  L.note_order(order)
-  L.bring_into_step(market, orders)
-  return L.book(verb, L.state_of(order))
-end
-
--- Decisions (rules_reserve.py) ---------------------------------------------------------------------------------------
-
-local MINUTE_US = 60000000
-
--- The same id with the same content? The wire's times are content only where the caller gives them.
-function L.same_content(recorded, asked)
-  for _, field in ipairs({
-    'ticker', 'book_side', 'price_cc', 'size_centi', 'reduce_only', 'fee_rate_ppm', 'deadline_us',
-  }) do
-    if recorded[field] ~= asked[field] then return false end
-  end
-  return (asked.send_by_us == 0 or asked.send_by_us == recorded.send_by_us)
-    and (asked.expires_us == 0 or asked.expires_us == recorded.expires_us)
-end
-
--- What an order adds to the opening of its side: 0 means that it only reduces risk.
-function L.added_opening(market, orders, asked)
-  local held, others = L.held_against(market, asked.book_side), L.side_remaining(orders, asked.book_side)
-  return math.max(0, others + asked.size_centi - held) - math.max(0, others - held)
-end
-
--- What no mode, settlement, slot or reduce-only order allows.
-function L.forbidden(asked, market, orders, opening)
-  local now = L.mode()
-  if now == 'halted' or (now == 'flattening' and not asked.reduce_only) or (now == 'reduce_only' and opening > 0) then
-    return 'hold'
-  end
-  if market.settlement_cc then return 'settled' end
-  local slot_taken = false
-  for _, order in ipairs(orders) do
-    local state = L.state_of(order)
-    if state == 'unknown' and opening > 0 then return 'unknown_order' end
-    if order.book_side == asked.book_side and state ~= 'closing' then slot_taken = true end
-  end
-  if slot_taken then return 'slot' end
-  if asked.reduce_only and opening > 0 then return 'reduce_only' end
-end
-
--- The limits that every order obeys. Without a reference price the collar can't be judged: refused.
-function L.over_order_limit(asked, reference_cc)
-  local collar, per_minute = limits.price_collar_cc, limits.orders_per_minute
-  if collar and (not reference_cc or math.abs(asked.price_cc - reference_cc) > collar) then return 'price_collar' end
-  if limits.order_size_centi and asked.size_centi > limits.order_size_centi then return 'order_size' end
-  if per_minute then
-    local oldest = per_minute > 0 and call('LINDEX', K.grants, L.text(-per_minute))
-    if per_minute == 0 or (oldest and tonumber(oldest) > account.clock_us - MINUTE_US) then
-      return 'orders_per_minute'
-    end
-  end
-end
-
--- The limits on counts that what only reduces risk passes.
-function L.over_count_limit(asked, market, orders)
-  local most_open, largest = limits.open_orders, limits.market_centi
-  if most_open and account.open_orders >= most_open then return 'open_orders' end
-  if largest then
+  held_against = function(market, side)
     local position = market.yes_bought_centi - market.no_bought_centi
-    if asked.book_side == 'ask' then position = -position end
-    if position + L.side_remaining(orders, asked.book_side) + asked.size_centi > largest then return 'market_limit' end
-  end
-end
+    return math.max(0, side == 'bid' and -position or position)
+  end,
 
--- With the order tried on: the limits on losses, which what only reduces risk passes.
-function L.over_loss_limit(market)
-  local of_event, of_all = limits.event_loss_micros, limits.total_loss_micros
-  if of_event and L.event_loss(L.load_event(market.event)) > of_event then return 'event_limit' end
-  if of_all and account.loss_micros > of_all then return 'total_limit' end
-end
+  cheapest_first = function(one, other)
+    local one_price, other_price = L.own_price(one), L.own_price(other)
+    if one_price ~= other_price then return one_price < other_price end
+    return one.order_id < other.order_id
+  end,
 
--- With the order tried on: the floor binds what opens; cash binds everything that needs any. `free` is what was free.
-function L.too_dear(opening, free)
-  local lowest = limits.cash_floor_micros
-  if lowest and opening > 0 and L.net() < lowest then return 'cash' end
-  if free - L.net() > math.max(0, free) then return 'cash' end
-end
+  -- Per side the cheapest orders close what is held, the rest opens; what closing may cost is promised too.
+  promise = function(market, orders)
+    local queue = orders
+    if #orders > 1 then
+      queue = { unpack(orders) }
+      table.sort(queue, L.cheapest_first)
+    end
+    local held = { bid = L.held_against(market, 'bid'), ask = L.held_against(market, 'ask') }
+    local total = 0
+    for _, order in ipairs(queue) do
+      local closing = math.min(L.remaining(order), held[order.book_side])
+      local opening = L.remaining(order) - closing
+      held[order.book_side] = held[order.book_side] - closing
+      local lost_by_closing = closing * (L.own_price(order) - L.worth(market, order.book_side))
+      total = total + opening * L.own_price(order) + L.worst_fee(opening, order)
+        + math.max(0, lost_by_closing + L.worst_fee(closing, order))
+    end
+    return total
+  end,
 
--- Undo all changes of this script's tables, and forget the writes collected for them.
-function L.take_back()
-  for field, former in pairs(changed) do account[field] = former end
-  writes, changed, events, markets = {}, {}, {}, {}
-end
+  side_remaining = function(orders, side)
+    local total = 0
+    for _, order in ipairs(orders) do
+      if order.book_side == side then total = total + L.remaining(order) end
+    end
+    return total
+  end,
 
-function L.drop_refusal(order_id)
-  L.put('HDEL', K.refusals, order_id)
-  L.put('ZREM', K.refusal_deadlines, order_id)
-end
+  -- Losses (rules_risk.py) --------------------------------------------------------------------------------------------
 
--- Remember a refusal until its deadline; each one takes two expired ones away, so that they never pile up.
-function L.remember_refusal(asked, reason)
-  asked.reason = reason
-  for _, past in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', L.text(account.clock_us), 'LIMIT', 0, 2)) do
-    L.drop_refusal(past)
-  end
-  L.put('ZADD', K.refusal_deadlines, L.text(asked.deadline_us), asked.order_id)
-  L.put('HSET', K.refusals, asked.order_id, pack(asked))
-end
+  -- A market's loss if its YES wins, and if its NO wins; a settled one counts as flat but for orders not yet proven.
+  market_losses = function(market, orders)
+    local costs = market.yes_cost_micros + market.no_cost_micros
+    local if_yes = costs - market.yes_bought_centi * DOLLAR_CC
+    local if_no = costs - market.no_bought_centi * DOLLAR_CC
+    local late = 0
+    for _, order in ipairs(orders) do
+      local cost = L.remaining(order) * L.own_price(order)
+      if order.book_side == 'bid' then if_no = if_no + cost else if_yes = if_yes + cost end
+      late = late + L.remaining(order) * math.max(0, L.own_price(order) - L.worth(market, order.book_side))
+    end
+    if market.settlement_cc then return late, late end
+    return if_yes, if_no
+  end,
+
+  -- Exclusive: the worst of "none" and "this one YES, the others NO"; else the sum of each market's worse side.
+  event_loss = function(event)
+    local sum, none_wins, one_wins = 0, 0, 0
+    for _, loss in pairs(event.losses) do
+      sum = sum + math.max(loss[1], loss[2])
+      none_wins = none_wins + loss[2]
+      one_wins = math.max(one_wins, loss[1] - loss[2])
+    end
+    return event.exclusive and none_wins + one_wins or sum
+  end,
+
+  -- A certain profit pays for no other event's risk.
+  at_risk = function(event)
+    return math.max(0, L.event_loss(event))
+  end,
+
+  load_event = function(name)
+    if not events[name] then
+      local stored = call('HGET', K.events, name)
+      events[name] = stored and unpack_record(stored) or { losses = {} }
+    end
+    return events[name]
+  end,
+
+  -- Put a market's losses into its event, in this script's copy of it, and answer by how much the risk grows.
+  weigh = function(event, ticker, if_yes, if_no, exclusive)
+    local before = L.at_risk(event)
+    if if_yes == 0 and if_no == 0 then
+      event.losses[ticker] = nil
+    else
+      event.losses[ticker] = { if_yes, if_no }
+    end
+    if exclusive ~= nil then event.exclusive = exclusive and event.exclusive ~= false end
+    return L.at_risk(event) - before
+  end,
+
+  -- Markets (rules_book.py) -------------------------------------------------------------------------------------------
+
+  -- What a market adds to the account's totals.
+  figures = function(market)
+    local position = market.yes_bought_centi - market.no_bought_centi
+    local payout = 0
+    if market.settlement_cc then
+      payout = math.abs(position) * (position > 0 and market.settlement_cc or DOLLAR_CC - market.settlement_cc)
+    end
+    return {
+      fees_micros = market.fees_micros, payouts_micros = payout, promised_micros = market.promise_micros,
+      costs_micros = market.yes_cost_micros + market.no_cost_micros, open_orders = #market.open,
+      pairs_micros = math.min(market.yes_bought_centi, market.no_bought_centi) * DOLLAR_CC,
+    }
+  end,
+
+  -- Load a market, or begin it in the event named (else one of its own), with its open orders.
+  load_market = function(ticker, event)
+    if markets[ticker] then return markets[ticker].market, markets[ticker].orders end
+    local stored = call('HGET', K.markets, ticker)
+    local market = stored and unpack_record(stored) or {
+      ticker = ticker, event = event or ticker, yes_bought_centi = 0, yes_cost_micros = 0, no_bought_centi = 0,
+      no_cost_micros = 0, fees_micros = 0, promise_micros = 0, open = {},
+    }
+    local orders = {}
+    if #market.open > 0 then
+      for i, order in ipairs(call('HMGET', K.orders, unpack(market.open))) do
+        orders[i] = unpack_record(order)
+      end
+    end
+    markets[ticker] = { market = market, orders = orders, counted = L.figures(market) }
+    return market, orders
+  end,
+
+  -- Load a market for a change that names its event; a market that changes its event takes its losses along.
+  enter_market = function(ticker, event)
+    local market, orders = L.load_market(ticker, event)
+    if market.event ~= event then
+      local former = L.load_event(market.event)
+      L.add('loss_micros', L.weigh(former, ticker, 0, 0))
+      L.put('HSET', K.events, market.event, pack(former))
+      market.event = event
+    end
+    return market, orders
+  end,
+
+  -- Take an order among a market's: in the place of the copy that was loaded with the market, else as the newest.
+  include = function(orders, order)
+    for i, known in ipairs(orders) do
+      if known.order_id == order.order_id then
+        orders[i] = order
+        return
+      end
+    end
+    orders[#orders + 1] = order
+  end,
+
+  -- After a change of a market: its open orders, promise, losses and all totals. `exclusive` is what a reserve said of
+  -- the event, nil where none spoke.
+  bring_into_step = function(market, orders, exclusive)
+    local open = {}
+    market.open = {}
+    for _, order in ipairs(orders) do
+      if L.remaining(order) > 0 then
+        open[#open + 1] = order
+        market.open[#open] = order.order_id
+      end
+    end
+    market.promise_micros = L.promise(market, open)
+    local loaded, now = markets[market.ticker], L.figures(market)
+    for field, amount in pairs(now) do L.add(field, amount - loaded.counted[field]) end
+    loaded.counted = now
+    local event = L.load_event(market.event)
+    local if_yes, if_no = L.market_losses(market, open)
+    L.add('loss_micros', L.weigh(event, market.ticker, if_yes, if_no, exclusive))
+    L.put('HSET', K.events, market.event, pack(event))
+    L.put('HSET', K.markets, market.ticker, pack(market))
+  end,
+
+  -- Facts (rules_facts.py) --------------------------------------------------------------------------------------------
+
+  belongs = function(fill, order)
+    return fill.ticker == order.ticker and (order.foreign or fill.book_side == order.book_side)
+  end,
+
+  -- Book a fill: the sums and the fee as told, whatever was promised.
+  apply_fill = function(market, order, fill)
+    if fill.book_side == 'bid' then
+      market.yes_bought_centi = market.yes_bought_centi + fill.size_centi
+      market.yes_cost_micros = market.yes_cost_micros + fill.size_centi * fill.price_cc
+    else
+      market.no_bought_centi = market.no_bought_centi + fill.size_centi
+      market.no_cost_micros = market.no_cost_micros + fill.size_centi * (DOLLAR_CC - fill.price_cc)
+    end
+    market.fees_micros = market.fees_micros + fill.fee_micros
+    order.applied_centi = order.applied_centi + fill.size_centi
+    if order.foreign then order.book_side = fill.book_side end
+  end,
+
+  -- Whether the order or the exchange's id is already tied to another partner.
+  is_tied_otherwise = function(order_id, order, exchange_order_id)
+    local owner = call('HGET', K.exchange_ids, exchange_order_id)
+    if owner and owner ~= order_id then return true end
+    return order ~= nil and order.exchange_order_id ~= nil and order.exchange_order_id ~= exchange_order_id
+  end,
+
+  -- Take the parked fills that belong to the order, by trade id; one that contradicts it stays parked, in sight.
+  unpark = function(order, exchange_order_id)
+    local trade_ids, taken, left = call('HKEYS', K.fills), {}, 0
+    table.sort(trade_ids)
+    for _, trade_id in ipairs(trade_ids) do
+      local fill = unpack_record(call('HGET', K.fills, trade_id))
+      if fill.parked and L.belongs(fill, order) then
+        fill.parked = nil
+        taken[#taken + 1] = fill
+        L.put('HSET', K.fills, trade_id, pack(fill))
+      elseif fill.parked then
+        left = left + 1
+      end
+    end
+    L.add('parked', -#taken)
+    if left == 0 and #taken > 0 then L.put('SREM', K.parked, exchange_order_id) end
+    return taken
+  end,
+
+  -- Book an acknowledgement or a close that was found sound: tie the ids, take a final total, replay parked fills.
+  take_news = function(verb, order, exchange_order_id, final_centi)
+    local ties = exchange_order_id ~= nil and order.exchange_order_id == nil
+    local told = order.told_centi
+    if final_centi and not order.foreign then told = math.max(told or 0, final_centi) end
+    if not ties and told == order.told_centi then return L.state_of(order) end
+    order.told_centi = told
+    order.unknown = nil
+    local parked = {}
+    if ties then
+      order.exchange_order_id = exchange_order_id
+      L.put('HSET', K.exchange_ids, exchange_order_id, order.order_id)
+      parked = L.unpark(order, exchange_order_id)
+    end
+    if #parked == 0 and order.foreign then
+      L.note_order(order)
+      return L.book(verb, L.state_of(order))
+    end
+    local market, orders = L.load_market(order.ticker)
+    L.include(orders, order)
+    for _, fill in ipairs(parked) do L.apply_fill(market, order, fill) end
+    L.note_order(order)
+    L.bring_into_step(market, orders)
+    return L.book(verb, L.state_of(order))
+  end,
+
+  -- Decisions (rules_reserve.py) --------------------------------------------------------------------------------------
+
+  -- The same id with the same content? The wire's times are content only where the caller gives them.
+  same_content = function(recorded, asked)
+    for _, field in ipairs({
+      'ticker', 'book_side', 'price_cc', 'size_centi', 'reduce_only', 'fee_rate_ppm', 'deadline_us',
+    }) do
+      if recorded[field] ~= asked[field] then return false end
+    end
+    return (asked.send_by_us == 0 or asked.send_by_us == recorded.send_by_us)
+      and (asked.expires_us == 0 or asked.expires_us == recorded.expires_us)
+  end,
+
+  -- What an order adds to the opening of its side: 0 means that it only reduces risk.
+  added_opening = function(market, orders, asked)
+    local held, others = L.held_against(market, asked.book_side), L.side_remaining(orders, asked.book_side)
+    return math.max(0, others + asked.size_centi - held) - math.max(0, others - held)
+  end,
+
+  -- What no mode, settlement, slot or reduce-only order allows.
+  forbidden = function(asked, market, orders, opening)
+    local now = L.mode()
+    if now == 'halted' or (now == 'flattening' and not asked.reduce_only) or (now == 'reduce_only' and opening > 0) then
+      return 'hold'
+    end
+    if market.settlement_cc then return 'settled' end
+    local slot_taken = false
+    for _, order in ipairs(orders) do
+      local state = L.state_of(order)
+      if state == 'unknown' and opening > 0 then return 'unknown_order' end
+      if order.book_side == asked.book_side and state ~= 'closing' then slot_taken = true end
+    end
+    if slot_taken then return 'slot' end
+    if asked.reduce_only and opening > 0 then return 'reduce_only' end
+  end,
+
+  -- The limits that every order obeys. Without a reference price the collar can't be judged: refused.
+  over_order_limit = function(asked, reference_cc)
+    local collar, per_minute = limits.price_collar_cc, limits.orders_per_minute
+    if collar and (not reference_cc or math.abs(asked.price_cc - reference_cc) > collar) then return 'price_collar' end
+    if limits.order_size_centi and asked.size_centi > limits.order_size_centi then return 'order_size' end
+    if per_minute then
+      local oldest = per_minute > 0 and call('LINDEX', K.grants, L.text(-per_minute))
+      if per_minute == 0 or (oldest and tonumber(oldest) > account.clock_us - MINUTE_US) then
+        return 'orders_per_minute'
+      end
+    end
+  end,
+
+  -- The limits on counts that what only reduces risk passes.
+  over_count_limit = function(asked, market, orders)
+    local most_open, largest = limits.open_orders, limits.market_centi
+    if most_open and account.open_orders >= most_open then return 'open_orders' end
+    if largest then
+      local position = market.yes_bought_centi - market.no_bought_centi
+      if asked.book_side == 'ask' then position = -position end
+      position = position + L.side_remaining(orders, asked.book_side) + asked.size_centi
+      if position > largest then return 'market_limit' end
+    end
+  end,
+
+  -- With the order tried on: the limits on losses, which what only reduces risk passes.
+  over_loss_limit = function(market)
+    local of_event, of_all = limits.event_loss_micros, limits.total_loss_micros
+    if of_event and L.event_loss(L.load_event(market.event)) > of_event then return 'event_limit' end
+    if of_all and account.loss_micros > of_all then return 'total_limit' end
+  end,
+
+  -- With the order tried on: the floor binds what opens; cash binds everything that needs any. `free` is what was free.
+  too_dear = function(opening, free)
+    local lowest = limits.cash_floor_micros
+    if lowest and opening > 0 and L.net() < lowest then return 'cash' end
+    if free - L.net() > math.max(0, free) then return 'cash' end
+  end,
+
+  -- Undo all changes of this script's tables, and forget the writes collected for them.
+  take_back = function()
+    for field, former in pairs(changed) do account[field] = former end
+    writes, changed, events, markets = {}, {}, {}, {}
+  end,
+
+  drop_refusal = function(order_id)
+    L.put('HDEL', K.refusals, order_id)
+    L.put('ZREM', K.refusal_deadlines, order_id)
+  end,
+
+  -- Remember a refusal until its deadline; each one takes two expired ones away, so that they never pile up.
+  remember_refusal = function(asked, reason)
+    asked.reason = reason
+    local clock = L.text(account.clock_us)
+    for _, past in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 2)) do
+      L.drop_refusal(past)
+    end
+    L.put('ZADD', K.refusal_deadlines, L.text(asked.deadline_us), asked.order_id)
+    L.put('HSET', K.refusals, asked.order_id, pack(asked))
+  end,
+}

@@ -34,9 +34,8 @@ if account.opened ~= 1 then return 'refused:not_open' end
 local sound = L.within(asked.price_cc, 1, DOLLAR_CC - 1) and L.within(asked.size_centi, 1, MAX_SIZE_CENTI)
   and L.within(asked.fee_rate_ppm, 0, 1000000) and (not reference_cc or L.within(reference_cc, 0, DOLLAR_CC))
   and asked.order_id ~= '' and asked.nonce ~= '' and asked.ticker ~= '' and event_name ~= ''
-for _, number in ipairs({ now_us, asked.send_by_us, asked.expires_us, asked.deadline_us, epoch, partition }) do
-  sound = sound and L.within(number, 0, MAX_AMOUNT)
-end
+  and math.min(now_us, asked.send_by_us, asked.expires_us, asked.deadline_us, epoch, partition) >= 0
+  and math.max(now_us, asked.send_by_us, asked.expires_us, asked.deadline_us, epoch, partition) <= MAX_AMOUNT
 if not sound then return 'refused:invalid' end
 if epoch < tonumber(call('HGET', K.epochs, ARGV[14]) or 0) then return 'refused:epoch' end
 local clock_moved = now_us > account.clock_us
