@@ -7,6 +7,7 @@ from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Periodic, Service
 from truebook_services.reconciler.account import Accountant
+from truebook_services.reconciler.figures import Figures
 from truebook_services.reconciler.opening import Opening
 from truebook_services.reconciler.repair import Repair
 from truebook_services.reconciler.rounds import Rounds
@@ -26,6 +27,7 @@ def build(context: Context, settings: ReconcilerSettings, *, rest: RestClient, l
         context,
         (
             Periodic(context, "reconciler.rounds", settings.orders_s, rounds.run),
+            Periodic(context, "reconciler.figures", settings.orders_s, Figures(context, ledger).show),
             Periodic(context, "reconciler.forget", settings.forget_every_s, rounds.forget),
         ),
     )
