@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 FOR ?=
 ARGS ?=
+SEEDS ?= 50
+FIRST ?= 1
 
-.PHONY: run test unit lint format models lock clean
+.PHONY: run test unit lint format chaos models lock clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -26,6 +28,10 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Whole runs under a virtual clock, with faults: docs/testing.md. `make chaos SEEDS=1 FIRST=1234` runs one seed again.
+chaos: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m chaos --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 models: $(VENV)/.dev
 	$(BIN)/python deploy/models/build.py

@@ -3,21 +3,28 @@
 Each simulated process is a context variable that its tasks inherit. Its coroutines run inside a thin shell; a killed
 process's shells raise without entering the inner frame, which is kept aside until the run ends, so that no ``finally``
 of it ever runs. The shell counts steps: "kill at the k-th step of service X" is one number of a seed.
+
+What a step does between its process's death and its next await can reach nothing: every port asks ``alive`` first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator
+import gc
+import sys
+import warnings
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
 _graveyard: list[Any] = []
+_PRUNE_FROM = 256
 
 
 class Process:
-    """One life of one simulated process."""
+    """One life of one simulated process; ``at_death`` frees what others hold for it (sockets, memberships)."""
 
     def __init__(self, name: str, at_death: Callable[[], None] = lambda: None) -> None:
         self.name = name
@@ -26,12 +33,17 @@ class Process:
         self.kill_at_step: int | None = None
         self._at_death = at_death
         self._tasks: list[asyncio.Task[Any]] = []
+        self._prune_at = _PRUNE_FROM
 
     def spawn(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that belongs to this process, and all that it starts."""
+        return self.run(asyncio.get_running_loop().create_task, coro)
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function as this process."""
         context = contextvars.copy_context()
         context.run(_current.set, self)
-        return context.run(asyncio.get_running_loop().create_task, coro)
+        return context.run(function, *args)
 
     def kill(self) -> None:
         """Die now: nothing of this process runs any more."""
@@ -46,6 +58,13 @@ class Process:
         self.steps += 1
         if self.kill_at_step is not None and self.steps >= self.kill_at_step:
             self.kill()
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Remember a task, so that it ends with this process."""
+        self._tasks.append(task)
+        if len(self._tasks) >= self._prune_at:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._prune_at = max(_PRUNE_FROM, 2 * len(self._tasks))
 
 
 class Shell(Coroutine[Any, Any, Any]):
@@ -80,6 +99,28 @@ class Shell(Coroutine[Any, Any, Any]):
         raise asyncio.CancelledError
 
 
+def current() -> Process | None:
+    """The process whose code runs now; null for what never dies (exchange, broker, ledger server, harness)."""
+    return _current.get()
+
+
+def outside(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function as a part of the world that never dies, whoever calls."""
+    context = contextvars.copy_context()
+    context.run(_current.set, None)
+    return context.run(function, *args)
+
+
+def spawn_outside(coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Start a task that outlives the process which asks for it: what a server does about a request."""
+    return outside(asyncio.get_running_loop().create_task, coro)
+
+
+async def never() -> None:
+    """Wait for ever: what a port gives to the dead."""
+    await asyncio.get_running_loop().create_future()
+
+
 def wrap(coro: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
     """Put a task's coroutine into the shell of the process that starts it."""
     process = _current.get()
@@ -90,15 +131,29 @@ def adopt(task: asyncio.Task[Any]) -> None:
     """Remember a task, so that it ends with its process."""
     process = _current.get()
     if process is not None:
-        process._tasks.append(task)
-
-
-def alive() -> bool:
-    """Whether the process that asks still lives: ports of the dead are fenced by it."""
-    process = _current.get()
-    return process is None or not process.dead
+        process.adopt(task)
 
 
 def empty_graveyard() -> None:
     """Let the frames of the dead go, after the run."""
     _graveyard.clear()
+
+
+@contextmanager
+def without_last_words() -> Iterator[None]:
+    """Throw frames away silently: what a ``finally`` of the dead or of an abandoned run says is nobody's business.
+
+    The collector waits until the end: a frame of the dead must not be closed in the middle of a run.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    gc.freeze()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # coroutines that nobody awaits any more
+            yield
+            gc.collect()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        sys.unraisablehook = hook

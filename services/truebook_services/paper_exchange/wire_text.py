@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from truebook.messages.envelope import BookSide
@@ -20,6 +21,7 @@ _STRUCTURES: Final[dict[tuple[tuple[int, int, int], ...], str]] = {
 }
 
 
+@lru_cache(maxsize=4_096)  # a digest for every frame otherwise
 def market_id(ticker: str) -> str:
     """Give the market's UUID: a function of its ticker."""
     return str(uuid.uuid5(_NAMESPACE, f"market:{ticker}"))

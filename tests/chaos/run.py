@@ -1,0 +1,196 @@
+"""One run of the whole system under one seed: at least 300 s of market time with faults, then the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from chaos.bus_port import Broker
+from chaos.exchange import Exchange
+from chaos.faults import AT_THE_EXCHANGE, Fault, Kind, exchange_schedule, plan
+from chaos.fleet import Fleet, ServiceLog
+from chaos.history import START_US, History, Violation
+from chaos.invariants import Watch
+from chaos.ledger_port import LedgerServer
+from chaos.loop import run_to_end
+from chaos.processes import Process, without_last_words
+from chaos.rest_http import http_rest
+from chaos.rest_twin import TwinRest
+from chaos.sockets import Network
+from chaos.verdict import judge
+from chaos.weather import Weather
+from truebook.clock import Clock
+from truebook.kalshi.port import RestClient
+from truebook.runtime.virtual_loop import VirtualClock
+from truebook_services.embedded.wind_down import wind_down
+
+SECONDS = 300.0
+MOST_SECONDS = 900.0
+LEAST_ORDERS = 100
+LEAST_FAULTS = 5
+HTTP_EVERY = 10
+"""Each tenth seed talks to the exchange's REST application by httpx, the others to its core."""
+CALM_S = 3.0
+LISTS = ("orders", "fills", "settlements", "positions", "balance")
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a run came to."""
+
+    seed: int
+    digest: str
+    seconds: float = 0.0
+    orders: int = 0
+    fills: int = 0
+    faults: int = 0
+    kinds: tuple[str, ...] = ()
+    deaths: int = 0
+    checkpoints: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    failure: str = ""
+    """Empty when all held; else the rule that broke, with the history that led there."""
+
+
+class Run:
+    """Everything of one seed."""
+
+    def __init__(self, seed: int, *, change: Callable[[Run], None] | None = None, seconds: float = SECONDS) -> None:
+        self.seed = seed
+        self.change = change
+        self.seconds = seconds
+        self.faults = plan(seed, seconds - 15.0)
+        self.violation: BaseException | None = None
+        self.struck: set[str] = set()
+
+    async def go(self) -> None:
+        """Build the world, let it run, judge it."""
+        loop = asyncio.get_running_loop()
+        self.clock: Clock = VirtualClock(START_US)
+        self.history = History(self.clock.now_us)
+        self.weather = Weather(self.seed, self.history, loop.time)
+        self.exchange = Exchange(
+            self.seed, self.clock, ServiceLog(self.history, "paper_exchange"), history=self.history,
+            weather=self.weather, schedule=exchange_schedule(self.faults),
+        )  # fmt: skip
+        self.broker = Broker(self.seed, self.weather, self.history)
+        self.server = LedgerServer(self.seed, self.history, self.weather)
+        self.watch = self.server.ledger.watch = Watch(self.server.ledger, self.exchange)
+        self.network = Network(self.seed, self.exchange, self.weather, self.history)
+        self.fleet = Fleet(
+            self.clock, self.exchange, self.network, broker=self.broker, server=self.server, history=self.history,
+            make_rest=self.rest, failed=self.fail,
+        )  # fmt: skip
+        if self.change is not None:
+            self.change(self)
+        self._over = loop.create_future()
+        pump = loop.create_task(self.exchange.run(), name="exchange")
+        pump.add_done_callback(lambda task: task.cancelled() or self.fail(task.exception()))
+        life = loop.create_task(self._live(), name="run")
+        life.add_done_callback(lambda task: self._end(task.exception()))
+        try:
+            await self._over
+        finally:
+            pump.cancel()
+            life.cancel()
+
+    def rest(self, process: Process | None) -> RestClient:
+        """The REST client of a process (null: of the harness)."""
+        if self.seed % HTTP_EVERY == 0:
+            return http_rest(self.exchange, self.clock, process)
+        return TwinRest(self.exchange, self.clock, process)
+
+    def fail(self, error: BaseException | None) -> None:
+        """Take the first error; the run is over."""
+        if error is not None and self.violation is None:
+            self.violation = error
+        self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is not None and self.violation is None and not isinstance(error, asyncio.CancelledError):
+            self.violation = error
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        for fault in self.faults:
+            loop.call_at(fault.at_s, self._strike, fault)
+        await self.fleet.start_all()
+        await asyncio.sleep(self.seconds)
+        while len(self.exchange.orders) < LEAST_ORDERS and loop.time() < MOST_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(10)  # virtual time: asking again costs nothing
+        self.weather.calm()
+        await self.fleet.bring_back()
+        await asyncio.sleep(CALM_S)
+        rest = self.rest(None)
+        differences = await wind_down(rest, self.server.store, self.clock, asyncio.sleep)
+        late = await self.fleet.stop()
+        self.watch.everything()
+        judge(self, differences, late)
+
+    def _strike(self, fault: Fault) -> None:
+        kind, weather = fault.kind, self.weather
+        detail = str(fault)
+        match kind:
+            case Kind.LOST_ACK | Kind.LOST_REQUEST | Kind.LATE_REQUEST | Kind.LOST_CANCEL:
+                weather.owe(kind, fault.count)
+            case Kind.DROP_SOCKET:
+                detail += f": {self.network.drop()} connections"
+            case Kind.MUTE_SOCKET:
+                detail += f": {self.network.mute()} connections"
+            case Kind.NO_UPGRADE:
+                weather.begin(kind, fault.lasts_s)
+                self.network.drop()
+            case Kind.CRASH_AT_LABEL:
+                self.fleet.armed.append((fault.service, fault.label, fault.count, fault.restart_s))
+            case Kind.CRASH_AT_STEP:
+                self.fleet.kill_at_step(fault.service, fault.count, fault.restart_s)
+            case Kind.POWER_CUT:
+                self.fleet.cut_power(fault.restart_s)
+            case Kind.STALE_READS:
+                random = Random(f"{self.seed}:stale:{fault.at_s}")
+                weather.frozen_lists = frozenset(name for name in LISTS if random.random() < 0.7)
+                detail += f": {','.join(sorted(weather.frozen_lists))}"
+                weather.begin(kind, fault.lasts_s)
+            case _ if kind in AT_THE_EXCHANGE:
+                pass  # its schedule has it
+            case _:
+                weather.begin(kind, fault.lasts_s)
+        self.struck.add(str(kind))
+        self.history.fault(kind, detail)
+
+
+def run_seed(seed: int, *, change: Callable[[Run], None] | None = None, seconds: float = SECONDS) -> Outcome:
+    """Run one seed; ``change`` may put a bug into the world before it starts."""
+    with without_last_words():
+        run = Run(seed, change=change, seconds=seconds)
+        try:
+            run_to_end(run.go(), run.fail)
+        except Exception as error:  # noqa: BLE001 - whatever ends a run is its outcome
+            run.violation = run.violation or error
+        outcome = _outcome(run)
+        vars(run).clear()
+    return outcome
+
+
+def _outcome(run: Run) -> Outcome:
+    history = run.history
+    return Outcome(
+        seed=run.seed, digest=history.hexdigest(), seconds=history.last_s, orders=len(run.exchange.orders),
+        fills=len(run.exchange.fills), faults=len(history.faults), kinds=tuple(sorted(run.struck)),
+        deaths=sum(run.fleet.deaths.values()), checkpoints=tuple(history.checkpoints), counts=dict(history.counts),
+        failure=_tell(run, run.violation) if run.violation is not None else "",
+    )  # fmt: skip
+
+
+def _tell(run: Run, error: BaseException) -> str:
+    subject = error.subject if isinstance(error, Violation) else ""
+    told = [f"seed {run.seed}: {error}" if isinstance(error, Violation) else f"seed {run.seed}: {error!r}"]
+    if not isinstance(error, Violation):
+        told += traceback.format_exception(error)[-12:]
+    told += [run.history.tell(subject), f"again: make chaos SEEDS=1 FIRST={run.seed}"]
+    return "\n".join(told)
