@@ -50,9 +50,13 @@ class RecordedEngine(Engine):
         market = self._markets.get(ticker)
         return OrderBook() if market is None else market.book.copy()
 
-    def size_at(self, ticker: str, side: BookSide, price_cc: int) -> int:
-        market = self._markets.get(ticker)
-        return 0 if market is None else market.book.size_at(side, price_cc)
+    def has(self, ticker: str) -> bool:
+        """Whether this market has been added."""
+        return ticker in self._markets
+
+    def is_known(self, ticker: str) -> bool:
+        """Whether the market's recorded book can be trusted."""
+        return self._markets[ticker].known
 
     def clock_of(self, ticker: str) -> int:
         market = self._markets.get(ticker)

@@ -10,8 +10,8 @@ delays each (``simulation.latency``) and feeds all frames up to then first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -85,6 +85,9 @@ class RecordedTrade(Protocol):
     def taker_side(self) -> BookSide: ...
 
 
+RecordedFrame = RecordedSnapshot | RecordedDelta | RecordedTrade
+
+
 class CaptureMarket(OrderEntry):
     """A venue fed by a recording. ``facts`` are those that the recording brings; of other markets they are assumed."""
 
@@ -96,28 +99,45 @@ class CaptureMarket(OrderEntry):
         super().__init__(desk, engine, settlement_delay_us=0)
         self._recorded = engine
         self._begun = False
+        self._takers: dict[type, Callable[[Any, int], list[SimulationEvent]]] = {}
         self._known = {one.ticker: one for one in facts}
 
     def begin(self, at_us: int) -> list[SimulationEvent]:
         """List the markets whose facts the recording brings; the first frame does so, too."""
         events = self.advance(at_us)
-        for ticker in self._known if not self._begun else ():
-            events += self._meet(ticker)
-        self._begun = True
+        if not self._begun:
+            self._begun = True
+            for ticker in self._known:
+                events += self._meet(ticker)
         return events
 
-    def feed(self, frame: RecordedSnapshot | RecordedDelta | RecordedTrade, at_us: int) -> list[SimulationEvent]:
+    def feed(self, frame: RecordedFrame, at_us: int) -> list[SimulationEvent]:
         """Take the next recorded frame; ``at_us`` is the recording's time of it, which never goes back."""
-        events = self.begin(at_us) + self._meet(frame.ticker)
-        now_us = self._now_us
+        events = self.begin(at_us)
+        if not self._recorded.has(frame.ticker):
+            events += self._meet(frame.ticker)
+        kind = type(frame)
+        taker = self._takers.get(kind)
+        if taker is None:
+            taker = self._takers[kind] = self._taker_of(frame)
+        return events + taker(frame, self._now_us)
+
+    def _taker_of(self, frame: RecordedFrame) -> Callable[[Any, int], list[SimulationEvent]]:
+        """Judge the shape of a class of frames: once, since that is slow."""
         if isinstance(frame, RecordedSnapshot):
-            events += self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])
-            return events + self._recorded.snapshot(frame.ticker, frame.bids, frame.asks, now_us)
-        events += self._refine_grid(frame.ticker, [frame.price_cc])
-        if isinstance(frame, RecordedDelta):
-            return events + self._recorded.delta(
-                frame.ticker, frame.book_side, frame.price_cc, frame.delta_centi, now_us
-            )
+            return self._take_snapshot
+        return self._take_delta if isinstance(frame, RecordedDelta) else self._take_trade
+
+    def _take_snapshot(self, frame: RecordedSnapshot, now_us: int) -> list[SimulationEvent]:
+        events = self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])
+        return events + self._recorded.snapshot(frame.ticker, frame.bids, frame.asks, now_us)
+
+    def _take_delta(self, frame: RecordedDelta, now_us: int) -> list[SimulationEvent]:
+        events = self._refine_grid(frame.ticker, (frame.price_cc,))
+        return events + self._recorded.delta(frame.ticker, frame.book_side, frame.price_cc, frame.delta_centi, now_us)
+
+    def _take_trade(self, frame: RecordedTrade, now_us: int) -> list[SimulationEvent]:
+        events = self._refine_grid(frame.ticker, (frame.price_cc,))
         self._desk.markets.traded(
             Traded(
                 at_us=now_us,
@@ -130,9 +150,9 @@ class CaptureMarket(OrderEntry):
         )
         return events + self._recorded.trade(frame.ticker, frame.price_cc, frame.size_centi, frame.taker_side, now_us)
 
-    def size_at(self, ticker: str, side: BookSide, price_cc: int) -> int:
-        """The recorded size at one price, without a copy of the book."""
-        return self._recorded.size_at(ticker, side, price_cc)
+    def is_known(self, ticker: str) -> bool:
+        """Whether the recorded book can be trusted: not before its snapshot, nor after what no book can undergo."""
+        return self._recorded.is_known(ticker)
 
     def _meet(self, ticker: str) -> list[SimulationEvent]:
         if self._desk.markets.get(ticker) is not None:
@@ -143,7 +163,7 @@ class CaptureMarket(OrderEntry):
         """Widen an assumed grid to the prices that the recording shows."""
         record = self._desk.markets[ticker]
         facts = record.facts
-        if "price_ranges" not in facts.assumed:
+        if not facts.assumed or "price_ranges" not in facts.assumed:
             return []
         finer = [price_cc for price_cc in prices_cc if not on_grid(price_cc, facts.price_ranges)]
         if not finer:

@@ -74,8 +74,10 @@ class CaptureSource:
             return []
         if event is None:
             return []
-        lost = self._lost_frames((frame.connection, event.sid), event, frame.at_us)
-        return [*lost, *self._show((frame.connection, event.sid), event, frame.at_us)]
+        stream = (frame.connection, event.sid)
+        lost = self._lost_frames(stream, event, frame.at_us)
+        shown = self._show(stream, event, frame.at_us)
+        return [*lost, *shown] if lost else shown
 
     def away(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         """Stand still: a recording is bound to its own time."""
@@ -84,7 +86,9 @@ class CaptureSource:
     def _lost_frames(self, stream: tuple[int, int | None], event: StreamEvent, at_us: int) -> list[SimulationEvent]:
         if event.seq is None:
             return []
-        sequence = self._sequences.setdefault(stream, FrameSequence())
+        sequence = self._sequences.get(stream)
+        if sequence is None:
+            sequence = self._sequences[stream] = FrameSequence()
         if sequence.take(event.seq) != "gap":
             return []
         self._log.warning("the recording lacks frames here", connection=stream[0], sid=stream[1], at_us=at_us)
@@ -98,10 +102,10 @@ class CaptureSource:
 
     def _show(self, stream: tuple[int, int | None], event: StreamEvent, at_us: int) -> list[SimulationEvent]:
         match event:
+            case DeltaFrame(ticker=ticker):
+                return self._feed(event, at_us) if self._shown_on.get(ticker) == stream else []
             case SnapshotFrame(ticker=ticker):
                 self._shown_on[ticker] = stream
-                return self._feed(event, at_us)
-            case DeltaFrame(ticker=ticker) if self._shown_on.get(ticker) == stream:
                 return self._feed(event, at_us)
             case TradeFrame():
                 private = self._market.feed(event, at_us)
@@ -120,16 +124,15 @@ class CaptureSource:
     def _feed(self, event: SnapshotFrame | DeltaFrame, at_us: int) -> list[SimulationEvent]:
         if isinstance(event, SnapshotFrame):
             return [*self._market.feed(event, at_us), self._whole_book(event.ticker, at_us)]
-        at = (event.ticker, event.book_side, event.price_cc)
-        before_centi = self._market.size_at(*at)
         told = self._market.feed(event, at_us)
-        if self._market.size_at(*at) != before_centi + event.delta_centi:
+        if not self._market.is_known(event.ticker):
             return [*told, self._whole_book(event.ticker, at_us)]  # the recording contradicts itself here
         changed = LevelChanged(
             at_us=at_us, ticker=event.ticker, book_side=event.book_side, price_cc=event.price_cc,
             delta_centi=event.delta_centi, clock=self._market.clock_of(event.ticker),
         )  # fmt: skip
-        return [*told, changed]
+        told.append(changed)
+        return told
 
     def _whole_book(self, ticker: str, at_us: int) -> BookReplaced:
         book = self._market.book(ticker)
