@@ -67,11 +67,8 @@ if reason then
 end
 
 if refusal then L.drop_refusal(asked.order_id) end
--- The grants of the last minute, oldest first; each one takes up to eight older ones away.
-local old = 0
-for _, granted_us in ipairs(call('LRANGE', K.grants, 0, 7)) do
-  if tonumber(granted_us) <= account.clock_us - MINUTE_US then old = old + 1 end
-end
-if old > 0 then L.put('LTRIM', K.grants, old, -1) end
+-- The grants of the last minute, oldest first; each one takes an older one away, so that they never pile up.
+local oldest = call('LINDEX', K.grants, 0)
+if oldest and tonumber(oldest) <= account.clock_us - MINUTE_US then L.put('LPOP', K.grants) end
 L.put('RPUSH', K.grants, L.text(account.clock_us))
 return L.book('reserve', 'reserved')
