@@ -19,7 +19,7 @@ from truebook.runtime.logs import logger
 from truebook.runtime.virtual_loop import VirtualClock
 from truebook_services.embedded.direct import HOST, DirectConnector, DirectTransport
 from truebook_services.embedded.settings import EmbeddedSettings
-from truebook_services.embedded.surroundings import EXCHANGE, Surroundings
+from truebook_services.embedded.surroundings import Surroundings
 from truebook_services.paper_exchange.server import PaperExchange
 
 KEY_ID: Final = "lockstep"
@@ -28,11 +28,11 @@ LEAD_US: Final = 60_000_000
 
 
 async def open_in_lockstep(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> Surroundings:
-    """Open everything in memory, but for the exchange's journal; raises ``CaptureError``."""
+    """Open everything in memory; raises ``CaptureError``."""
     assert settings.capture is not None, "checked with the settings"
     clock = VirtualClock(next(iter(read_capture(settings.capture))).at_us, lead_us=LEAD_US)
     update = {
-        "state_folder": folder / EXCHANGE,
+        "state_folder": None,  # nothing of the run outlives it, so no journal either
         "capture": settings.capture,
         "key_id": KEY_ID,
         "public_key_file": None,

@@ -152,9 +152,17 @@ class ExchangeCore:
         return await answers
 
     def next_due_us(self) -> int | None:
-        """When the next thing is due that is known by now: an event of the market, or commands that arrive."""
-        due = [self.source.next_due_us(), self._under_way[0].arrive_us if self._under_way else None]
+        """When the next thing is due that is known by now: of the market, of the engine itself, or a command."""
+        due = (self._next_step_us(), self.engine.next_due_us())
         return min((due_us for due_us in due if due_us is not None), default=None)
+
+    def _next_step_us(self) -> int | None:
+        """When the next event of the market or the next commands are due."""
+        due_us = self.source.next_due_us()
+        if not self._under_way:
+            return due_us
+        arrive_us = self._under_way[0].arrive_us
+        return arrive_us if due_us is None else min(due_us, arrive_us)
 
     def turn(self, now_us: int, deliver: Tell) -> bool:
         """Do one turn; answers whether all that is due has been applied (else another turn should follow at once)."""
@@ -181,7 +189,7 @@ class ExchangeCore:
     def _apply_due(self, now_us: int, told: list[SimulationEvent], answered: list[_Answered]) -> bool:
         """Apply the market's events and the arriving commands in the order of their times, events first."""
         applied = 0
-        while applied < EVENTS_PER_TURN and (due_us := self.next_due_us()) is not None and due_us <= now_us:
+        while applied < EVENTS_PER_TURN and (due_us := self._next_step_us()) is not None and due_us <= now_us:
             event_us = self.source.next_due_us()
             if event_us is not None and event_us <= due_us:
                 told += self._step(event_us)

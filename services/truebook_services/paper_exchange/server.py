@@ -61,6 +61,8 @@ __all__ = [
 ]
 
 GRACE_S: Final = 1
+LONGEST_PAUSE_S: Final = 0.1
+"""Between two turns in virtual time: what is due by the pace of streams and not by the engine is looked after then."""
 
 
 class _Server(uvicorn.Server):
@@ -241,8 +243,10 @@ class PaperExchange:
 
     async def _pause(self) -> None:
         pause_s = self.settings.pump_ms / 1000
-        if self._is_exact and (due_us := self.floor.core.next_due_us()) is not None:
-            pause_s = min(pause_s, max(0, due_us - self.now_us()) / 1_000_000)
+        if self._is_exact:
+            due_us = self.floor.core.next_due_us()
+            until_due_s = LONGEST_PAUSE_S if due_us is None else max(0, due_us - self.now_us()) / 1_000_000
+            pause_s = min(until_due_s, LONGEST_PAUSE_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self.floor.core.wake.wait()
