@@ -33,7 +33,7 @@ def configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         tickers=settings.tickers,
         settlement_delay_us=settings.settlement_delay_ms * 1000,
         capture=None if settings.capture is None else str(settings.capture.resolve()),
-        queue=str(settings.queue),
+        queue=settings.queue,
     )
 
 
@@ -66,7 +66,7 @@ def build_market(settings: PaperExchangeSettings, shape: Configured, log: Any) -
         exchange = SimulatedExchange(shape.seed, settlement_delay_us=shape.settlement_delay_us)
         traders = Traders(shape.seed, start_us=shape.start_us, markets=shape.markets, tickers=shape.tickers)
         return exchange, TraderSource(exchange, traders)
-    market = CaptureMarket(shape.seed, capture_facts(settings.capture), queue=settings.queue)
+    market = CaptureMarket(shape.seed, capture_facts(settings.capture), queue=shape.queue)
     market.begin(shape.start_us)  # listed before the first frame, so that readers can follow them from the start
     return market, CaptureSource(market, read_capture(settings.capture), log)
 

@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from truebook.simulation.recorded_queue import QueueModel
 from truebook_services.paper_exchange.commands import Command
 
 VERSION: Final = 1
@@ -60,7 +61,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     tickers: tuple[str, ...]
     settlement_delay_us: int
     capture: str | None = None
-    queue: str = "pessimistic"
+    queue: QueueModel = QueueModel.PESSIMISTIC
 
 
 class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commanded"):

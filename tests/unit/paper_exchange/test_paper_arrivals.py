@@ -16,7 +16,7 @@ from truebook.clock import ManualClock
 from truebook.messages.envelope import BookSide, Source
 from truebook.venue.account import CreateAnswer, OrderRequest
 from truebook_services.paper_exchange.commands import Answer, Place
-from truebook_services.paper_exchange.server import PaperExchange
+from truebook_services.paper_exchange.server import JournalMismatch, PaperExchange
 from truebook_services.paper_exchange.settings import CAPTURE_JITTER_US, CAPTURE_LATENCY_US, PaperExchangeSettings
 
 START_US = 1_764_000_000_000_000
@@ -55,17 +55,14 @@ def opened(folder: Path, capture: Path, clock: ManualClock, **changes: Any) -> P
     return exchange
 
 
-def take_all(number: int) -> Place:
-    return Place(
-        ACCOUNT,
-        OrderRequest(
-            ticker=TICKER, client_order_id=f"c{number}", book_side=BookSide.BID, price_cc=5_300, size_centi=2_000
-        ),
-    )
-
-
-async def send(exchange: PaperExchange, number: int, arrive_us: int | None) -> asyncio.Future[list[Answer]]:
-    waiting = asyncio.ensure_future(exchange.floor.core.carry_out([take_all(number)], arrive_us))
+async def send(
+    exchange: PaperExchange, number: int, arrive_us: int | None, side: BookSide = BookSide.BID
+) -> asyncio.Future[list[Answer]]:
+    """Send an order for 20 at the ask of 0.53: a bid takes what is there, an ask joins the queue."""
+    order = OrderRequest(
+        ticker=TICKER, client_order_id=f"c{number}", book_side=side, price_cc=5_300, size_centi=2_000
+    )  # fmt: skip
+    waiting = asyncio.ensure_future(exchange.floor.core.carry_out([Place(ACCOUNT, order)], arrive_us))
     await asyncio.sleep(0)
     return waiting
 
@@ -146,3 +143,21 @@ async def test_a_restart_puts_arrived_orders_between_the_same_frames(tmp_path: P
 def test_a_capture_has_a_latency_unless_told_otherwise(given: dict[str, Any], expected: tuple[int, int, int]) -> None:
     latency = PaperExchangeSettings(**given).latency
     assert (latency.order_us, latency.cancel_us, latency.jitter_us) == expected
+
+
+async def test_the_queue_model_is_the_one_that_was_set_and_stays_with_the_journal(tmp_path: Path) -> None:
+    clock, capture = ManualClock(START_US), recording(tmp_path)
+    hopeful = opened(tmp_path, capture, clock, queue="optimistic")
+    resting = await send(hopeful, 1, START_US + 1, side=BookSide.ASK)
+    clock.set(START_US + 100_000)
+    hopeful.turn()
+    [answer] = await resting
+    assert isinstance(answer, CreateAnswer)
+    # It stood behind 10, of which 5 left: all of them from before it.
+    assert hopeful.floor.engine.queue_position(ACCOUNT, answer.exchange_order_id) == 500
+    await hopeful.aclose()
+    again = opened(tmp_path, capture, clock)
+    assert again.floor.engine.queue_position(ACCOUNT, answer.exchange_order_id) == 500
+    await again.aclose()
+    with pytest.raises(JournalMismatch, match="queue"):
+        opened(tmp_path, capture, clock, queue="realistic")
