@@ -34,7 +34,7 @@ from truebook_services.recorder.settings import RecorderSettings
 LOCAL_EXCHANGE: Final = "http://127.0.0.1:18080"
 """Where ``truebook exchange`` listens unless told otherwise."""
 SHOW_EVERY_S: Final = 0.5
-TELL_EVERY_S: Final = 5.0
+TELL_EVERY_S: Final = 2.0
 
 
 class RecordSettings(TruebookSettings):
