@@ -1,0 +1,109 @@
+"""The compose file keeps its promises on paper: contained, bounded, on loopback, with settings that exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+JOBS = {"credentials", "topics"}
+
+if shutil.which("docker") is None:
+    pytest.skip("docker compose is not installed", allow_module_level=True)
+
+
+def compose(**variables: str) -> dict[str, Any]:
+    """The file as compose reads it, without this machine's .env; skips where the plugin is missing."""
+    done = subprocess.run(
+        ("docker", "compose", "--env-file", "/dev/null", "--profile", "*", "config", "--format", "json"),
+        cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    if "unknown" in done.stderr and "compose" in done.stderr:
+        pytest.skip("docker compose is not installed")
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    return compose()["services"]  # type: ignore[no-any-return]
+
+
+def test_every_container_is_contained(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service and "pid" not in service, name
+
+
+def test_only_the_job_without_network_is_root(services: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, service in services.items() if service.get("user") == "root"] == ["credentials"]
+    assert services["credentials"]["network_mode"] == "none"
+    assert [name for name, service in services.items() if service.get("cap_add")] == ["credentials"]
+
+
+def test_every_container_has_limits_and_comes_back(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits.keys() >= {"cpus", "memory", "pids"}, name
+        assert service["restart"] == "unless-stopped" or name in JOBS, name
+
+
+def test_ports_are_open_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
+    open_to = {port["host_ip"] for service in services.values() for port in service.get("ports", ())}
+    assert open_to == {"127.0.0.1"}
+
+
+def test_what_others_wait_for_says_when_it_is_healthy(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if other in JOBS else "service_healthy"
+            assert how["condition"] == expected, (name, other)
+            assert other in JOBS or "healthcheck" in services[other], other
+
+
+def test_only_who_signs_for_the_account_gets_its_key(services: dict[str, dict[str, Any]]) -> None:
+    holders = {
+        name
+        for name, service in services.items()
+        if any(volume.get("source") == "exchange-key" for volume in service.get("volumes", ()))
+    }
+    assert holders == {"credentials", "ingest", "execution", "fill_listener", "reconciler"}
+
+
+def test_services_that_need_no_exchange_have_no_way_out(services: dict[str, dict[str, Any]]) -> None:
+    assert compose()["networks"]["inside"]["internal"]
+    inside = {name for name, service in services.items() if set(service.get("networks") or ()) == {"inside"}}
+    assert inside == {"topics", "redis", "policy", "observation"}
+
+
+def test_the_demo_exchange_takes_the_place_of_the_simulated_one(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("")
+    chosen = compose(TRUEBOOK_EXCHANGE="demo", SIMULATED_EXCHANGES="0", EXCHANGE_KEY_FILE=str(key))
+    execution = chosen["services"]["execution"]["environment"]
+    assert execution["TRUEBOOK_EXCHANGE_URL"] == "https://demo-api.kalshi.co"
+    assert not any(name.startswith("TRUEBOOK_PAPER_EXCHANGE") for name in execution)
+    assert chosen["services"]["exchange"]["scale"] == 0
+    assert chosen["secrets"]["exchange-key"]["file"] == str(key)
+
+
+def test_the_example_of_settings_names_what_the_file_reads() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        name = line.removeprefix("#").partition("=")[0]
+        if name.isupper() and "=" in line and name not in ("COMPOSE_PROFILES", "TRUEBOOK_KEY_ID"):
+            assert f"${{{name}" in text, name
+
+
+def test_no_image_pulls_a_moving_tag(services: dict[str, dict[str, Any]]) -> None:
+    foreign = {service["image"] for service in services.values()} - {"truebook:dev"}
+    assert all(":" in image and not image.endswith(":latest") for image in foreign)

@@ -1,0 +1,148 @@
+"""The manifests keep their promises on paper: restricted, without tokens, with probes, and all names lead somewhere."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+OVERLAYS = ("local", "demo", "strimzi")
+BROUGHT = {"demo": {"truebook-exchange-key", "truebook-redis"}, "local": set(), "strimzi": set()}
+"""Secrets that the user creates before applying the overlay; the others come from the credentials Job."""
+
+if shutil.which("kubectl") is None:
+    pytest.skip("kubectl is not installed", allow_module_level=True)
+
+Resource = dict[str, Any]
+
+
+@cache
+def resources(overlay: str) -> tuple[Resource, ...]:
+    done = subprocess.run(
+        ("kubectl", "kustomize", f"deploy/k8s/overlays/{overlay}"),
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return tuple(yaml.safe_load_all(done.stdout))
+
+
+def of_kind(overlay: str, *kinds: str) -> list[Resource]:
+    return [resource for resource in resources(overlay) if resource["kind"] in kinds]
+
+
+def named(overlay: str, kind: str) -> set[str]:
+    return {resource["metadata"]["name"] for resource in of_kind(overlay, kind)}
+
+
+def pods(overlay: str) -> Iterator[tuple[str, Resource]]:
+    for resource in of_kind(overlay, "Deployment", "StatefulSet", "Job"):
+        yield resource["metadata"]["name"], resource["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_namespace_enforces_restricted_pods(overlay: str) -> None:
+    [namespace] = of_kind(overlay, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    homeless = [r["metadata"]["name"] for r in resources(overlay) if r["kind"] != "Namespace"]
+    assert homeless
+    assert {r["metadata"].get("namespace") for r in resources(overlay) if r["kind"] != "Namespace"} == {"truebook"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_container_is_restricted_and_bounded(overlay: str) -> None:
+    for name, pod in pods(overlay):
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["resources"]["limits"].keys() >= {"memory"}, name
+            assert container["resources"]["requests"].keys() >= {"cpu", "memory"}, name
+            assert container["imagePullPolicy"] == "IfNotPresent", name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_the_credentials_job_gets_a_token(overlay: str) -> None:
+    with_token = {name for name, pod in pods(overlay) if pod["automountServiceAccountToken"] is not False}
+    assert with_token == ({"credentials"} if overlay != "demo" else set())
+    assert all(pod["serviceAccountName"] in named(overlay, "ServiceAccount") for _, pod in pods(overlay))
+    for role in of_kind(overlay, "Role"):
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    assert of_kind(overlay, "ClusterRole", "ClusterRoleBinding") == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_runs_for_ever_has_probes_and_a_way_to_stop(overlay: str) -> None:
+    for resource in of_kind(overlay, "Deployment", "StatefulSet"):
+        pod = resource["spec"]["template"]["spec"]
+        for container in pod["containers"]:
+            assert container.keys() >= {"startupProbe", "livenessProbe", "readinessProbe"}, resource["metadata"]["name"]
+        assert pod["terminationGracePeriodSeconds"] >= 15
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_service_has_a_disruption_budget_that_selects_it(overlay: str) -> None:
+    budgets = {
+        budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]
+        for budget in of_kind(overlay, "PodDisruptionBudget")
+    }
+    assert budgets == named(overlay, "Deployment")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_names_of_config_maps_and_secrets_lead_somewhere(overlay: str) -> None:
+    from_job = {"truebook-exchange-key", "truebook-exchange-public-key", "truebook-redis", "truebook-redis-users"}
+    secrets = BROUGHT[overlay] if overlay == "demo" else from_job
+    for name, pod in pods(overlay):
+        for volume in pod.get("volumes", ()):
+            if "configMap" in volume:
+                assert volume["configMap"]["name"] in named(overlay, "ConfigMap"), name
+            if "secret" in volume:
+                assert volume["secret"]["secretName"] in secrets, name
+        for container in pod["containers"]:
+            for source in container.get("envFrom", ()):
+                assert source["configMapRef"]["name"] in named(overlay, "ConfigMap"), name
+    assert of_kind(overlay, "Secret") == [], "a secret has no place in a repository"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_network_policies_deny_what_is_not_named(overlay: str) -> None:
+    policies = of_kind(overlay, "NetworkPolicy")
+    nothing = next(policy for policy in policies if policy["metadata"]["name"] == "nothing")
+    assert nothing["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    to_exchange = next(policy for policy in policies if policy["metadata"]["name"] == "to-exchange")
+    assert to_exchange["spec"]["podSelector"]["matchLabels"] == {"truebook/exchange": "true"}
+    exposed = [
+        resource["metadata"]["name"]
+        for resource in of_kind(overlay, "Service")
+        if resource["spec"].get("type", "ClusterIP") != "ClusterIP"
+    ]
+    assert exposed == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_who_signs_for_the_account_gets_its_key(overlay: str) -> None:
+    holders = {
+        name
+        for name, pod in pods(overlay)
+        if any(v.get("secret", {}).get("secretName") == "truebook-exchange-key" for v in pod.get("volumes", ()))
+    }
+    assert holders == {"ingest", "execution", "fill-listener", "reconciler"}
+
+
+def test_singletons_are_replaced_and_not_doubled() -> None:
+    for deployment in of_kind("local", "Deployment"):
+        name, spec = deployment["metadata"]["name"], deployment["spec"]
+        if name in ("ingest", "reconciler"):
+            assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate"), name
+        else:
+            assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, name
