@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 FOR ?=
 ARGS ?=
+IMAGE ?= truebook:dev
+# What brings images to the nodes of the cluster that kubectl talks to, such as `kind load docker-image`; empty: they pull.
+LOAD ?=
 SEEDS ?= 50
 FIRST ?= 1
 
-.PHONY: run test unit lint format chaos models lock clean
+.PHONY: run test unit lint format chaos models lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -35,6 +38,25 @@ chaos: $(VENV)/.dev
 
 models: $(VENV)/.dev
 	$(BIN)/python deploy/models/build.py
+
+image:
+	docker build --file deploy/Dockerfile --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) .
+
+# As separate processes over Kafka and Redis, on this machine. `down` keeps what is stored; `docker compose down -v` does not.
+up: image
+	TRUEBOOK_IMAGE=$(IMAGE) docker compose up --detach --wait --wait-timeout 180
+	docker compose ps
+
+down:
+	docker compose down
+
+# The same in the cluster that kubectl talks to: applied, then every part of it is killed in turn, a new image is rolled
+# out, and the books are compared. The namespace `truebook` stays; `kubectl delete namespace truebook` removes it.
+k8s: image $(VENV)/.dev
+	docker tag $(IMAGE) $(IMAGE)-next
+	$(if $(LOAD),$(LOAD) $(IMAGE) $(IMAGE)-next redis:8.0 apache/kafka:4.3.1)
+	kubectl apply -k deploy/k8s/overlays/local
+	TRUEBOOK_TEST_KUBERNETES=$(IMAGE)-next $(BIN)/python -m pytest -n 0 -s tests/integration/deploy/test_kubernetes_drill.py $(ARGS)
 
 # The marks say what a virtual environment holds; a changed lock file sets it up again.
 $(VENV)/.core: requirements/core.txt pyproject.toml
