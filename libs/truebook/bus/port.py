@@ -1,8 +1,9 @@
 """The bus's port: topics of keyed records, consumer groups, commits. The in-process bus and Kafka fulfil it alike.
 
-Promises (the contract suite in ``tests/integration/bus/bus_contract.py`` holds every implementation to them):
+Promises (the contract suite in ``tests/support/bus_contract.py`` holds every implementation to them):
 - records of one key are delivered in the order in which they were published;
-- at-least-once: a record that was not committed is delivered again to the next member of the group;
+- at-least-once: a record that was not committed is delivered again to the next member of the group, and at a rebalance
+  maybe also to the same one;
 - a group's members share the partitions; a new member takes some over, and nothing is lost or skipped;
 - a group starts where its topics' ``start_at`` says; ``END`` topics start at the end at *every* assignment;
 - a *pipeline* group exerts back-pressure on publishers, an *observer* group never does: it lags on a bounded log and
@@ -12,6 +13,13 @@ Promises (the contract suite in ``tests/integration/bus/bus_contract.py`` holds 
 
 ``Record.missed`` also counts what a bus has coalesced away for a slow pipeline group, on the topics where newer records
 make older ones worthless (``orderbook``, ``observations``); on compacted topics nothing counts as missed.
+
+    BusError             the bus could not do what was asked
+    ├── BusClosed        the bus, or this consumer, has been closed
+    ├── BusUnavailable   the bus can't be reached now, or an answer was lost: repeating is safe
+    ├── BusRefused       the bus refuses this user or its settings: repeating is of no use
+    ├── RecordTooLarge   the record is larger than the bus takes
+    └── TopicMismatch    a topic is missing, or is not as it is declared
 """
 
 from __future__ import annotations
@@ -27,9 +35,29 @@ from truebook.messages.topics import Topic
 class BusError(Exception):
     """The bus could not do what was asked."""
 
+    retry = False
+
 
 class BusClosed(BusError):
     """The bus, or this consumer, has been closed."""
+
+
+class BusUnavailable(BusError):
+    """The bus can't be reached now, or its answer was lost; repeating is safe, since effects are idempotent."""
+
+    retry = True
+
+
+class BusRefused(BusError):
+    """The bus refuses the user, the group or the settings."""
+
+
+class RecordTooLarge(BusError):
+    """A record is larger than the bus takes."""
+
+
+class TopicMismatch(BusError):
+    """A topic is missing, or differs from how it is declared."""
 
 
 class Record(msgspec.Struct, frozen=True):

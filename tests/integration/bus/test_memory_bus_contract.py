@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from bus_contract import PARTITIONS, BusContract, Harness
+from support.bus_contract import PARTITIONS, BusContract, Harness
 
 from truebook.bus.memory import MemoryBus
 from truebook.bus.port import Bus

@@ -1,0 +1,146 @@
+"""A Kafka broker for tests: the address in ``TRUEBOOK_TEST_KAFKA``, else a container for the session, else a skip.
+
+The container has two listeners: the one for the host is advertised under the published port, which is therefore chosen
+first; the other lets the broker reach itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+ADDRESS = "TRUEBOOK_TEST_KAFKA"
+IMAGE = "apache/kafka:4.3.1"
+READY_WITHIN_S = 60.0
+HEAP = "-Xms256m -Xmx256m"
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """Give the address of a running broker; skips the test with the reason where there is none."""
+    if ADDRESS in os.environ:
+        yield os.environ[ADDRESS]
+        return
+    container = start_broker()
+    try:
+        yield container.address
+    finally:
+        container.stop()
+
+
+class BrokerContainer:
+    """One broker in a container; restartable under the same address."""
+
+    def __init__(self) -> None:
+        from testcontainers.core.config import testcontainers_config
+        from testcontainers.core.container import DockerContainer
+
+        testcontainers_config.ryuk_disabled = True  # the container is stopped by its owner, whatever happens
+        self.port = _free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        container: Any = DockerContainer(IMAGE).with_bind_ports(self.port, self.port)
+        for name, value in _settings(self.port).items():
+            container = container.with_env(name, value)
+        # As root: the image's own files may be read-only to its user, and it copies them, mode and all.
+        self._container = container.with_kwargs(user="root")
+
+    def start(self) -> None:
+        self._container.start()
+        try:
+            asyncio.run(_wait_until_ready(self.address))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self._container.stop()
+
+    def pause(self) -> None:
+        """Freeze the broker: connections stay, nothing answers."""
+        self._container.get_wrapped_container().pause()
+
+    def unpause(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def restart(self) -> None:
+        """Restart it with its data."""
+        self._container.get_wrapped_container().restart(timeout=10)
+        asyncio.run(_wait_until_ready(self.address))
+
+
+def start_broker() -> BrokerContainer:
+    """Start a broker of one's own, to be stopped by the caller; skips with the reason where none can be had."""
+    docker = pytest.importorskip("docker", reason="testcontainers is not installed")
+    try:
+        docker.from_env(timeout=5).ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no {ADDRESS}, and no Docker engine answers: {error}")
+    container = BrokerContainer()
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        pytest.skip(f"no {ADDRESS}, and the image {IMAGE} is not to be had: {error}")
+    return container
+
+
+async def create_topic(address: str, name: str, partitions: int, **configs: str) -> None:
+    """Create one topic and wait until clients see it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+    finally:
+        await admin.close()
+
+
+def _settings(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": f"INSIDE://:9092,HOST://:{port},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"INSIDE://localhost:9092,HOST://127.0.0.1:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "INSIDE:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "INSIDE",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_HEAP_OPTS": HEAP,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _wait_until_ready(address: str) -> None:
+    """Wait until the broker answers a client; it then still warms up, which the bus has to cope with."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        client = AIOKafkaAdminClient(bootstrap_servers=address)
+        try:
+            await client.start()
+            await client.list_topics()
+            return
+        except (KafkaError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        finally:
+            await client.close()
