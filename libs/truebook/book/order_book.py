@@ -109,9 +109,12 @@ class OrderBook:
     def levels(self, side: BookSide, depth: int | None = None) -> list[tuple[int, int]]:
         """List up to ``depth`` levels (all, where null) as (price_cc, size_centi), best first."""
         levels = self._bids if side is _BID else self._asks
-        prices = levels.prices[::-1] if side is _BID else levels.prices
-        sizes = levels.sizes
-        return [(price_cc, sizes[price_cc]) for price_cc in prices[:depth]]
+        prices, sizes = levels.prices, levels.sizes
+        if side is _BID:
+            prices = prices[: -1 - depth : -1] if depth is not None else prices[::-1]
+        elif depth is not None:
+            prices = prices[:depth]
+        return [(price_cc, sizes[price_cc]) for price_cc in prices]
 
     def sizes(self, side: BookSide) -> list[int]:
         """List the sizes of all levels of a side, in no particular order."""

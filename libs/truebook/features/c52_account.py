@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from truebook.features.feature import Feature, feature
-from truebook.features.inputs import FeatureInputs, Holding
+from truebook.features.inputs import FeatureInputs, Holdings, HoldingsSummary, once
 from truebook.messages.envelope import BookSide
 from truebook.money import MICROS_PER_CENT, ONE_CONTRACT_CENTI, ONE_DOLLAR_CC
 
@@ -19,11 +19,16 @@ _FULL_CONTRACTS: Final = 1_000
 _ORDER_AGE_US: Final = 300 * 1_000_000
 
 
-def _held(inputs: FeatureInputs) -> list[Holding]:
-    """The open positions; none without equity."""
+_NOTHING: Final = HoldingsSummary()
+
+
+@once
+def _held(inputs: FeatureInputs) -> HoldingsSummary:
+    """The sums over the open positions; of none without equity."""
     if inputs.equity_micros <= MICROS_PER_CENT:
-        return []
-    return [holding for holding in inputs.holdings if holding.position_centi]
+        return _NOTHING
+    holdings = inputs.holdings
+    return (holdings if isinstance(holdings, Holdings) else Holdings(holdings)).summary
 
 
 def _share(inputs: FeatureInputs, micros: int) -> float:
@@ -45,97 +50,96 @@ def position_ratio(inputs: FeatureInputs) -> float:
 @feature()
 def position_count_norm(inputs: FeatureInputs) -> float:
     """Number of open positions / 10, at most 1."""
-    return len(_held(inputs)) / 10
+    return _held(inputs).count / 10
 
 
 @feature()
 def average_position_size_norm(inputs: FeatureInputs) -> float:
     """Mean size of the open positions in contracts / 1,000, at most 1."""
-    sizes = [abs(holding.position_centi) for holding in _held(inputs)]
-    return sum(sizes) / len(sizes) / ONE_CONTRACT_CENTI / _FULL_CONTRACTS if sizes else 0.0
+    held = _held(inputs)
+    return held.gross_centi / held.count / ONE_CONTRACT_CENTI / _FULL_CONTRACTS if held.count else 0.0
 
 
 @feature()
 def long_position_ratio(inputs: FeatureInputs) -> float:
     """Share of YES positions among the open positions."""
     held = _held(inputs)
-    return sum(holding.position_centi > 0 for holding in held) / len(held) if held else 0.0
+    return held.longs / held.count if held.count else 0.0
 
 
 @feature()
 def short_position_ratio(inputs: FeatureInputs) -> float:
     """Share of NO positions among the open positions."""
     held = _held(inputs)
-    return sum(holding.position_centi < 0 for holding in held) / len(held) if held else 0.0
+    return (held.count - held.longs) / held.count if held.count else 0.0
 
 
 @feature(low=-1.0)
 def net_position_bias(inputs: FeatureInputs) -> float:
     """tanh(sum of signed sizes / sum of sizes): within ±0.7616."""
-    sizes = [holding.position_centi for holding in _held(inputs)]
-    return math.tanh(sum(sizes) / sum(abs(size) for size in sizes)) if sizes else 0.0
+    held = _held(inputs)
+    return math.tanh(held.net_centi / held.gross_centi) if held.count else 0.0
 
 
 @feature()
 def position_concentration(inputs: FeatureInputs) -> float:
     """Value of the most valuable position / PV, at most 1."""
-    return _share(inputs, max((holding.value_micros for holding in _held(inputs)), default=0))
+    return _share(inputs, _held(inputs).most_value_micros)
 
 
 @feature(low=-1.0)
 def largest_position_norm(inputs: FeatureInputs) -> float:
     """The largest position in contracts / 1,000, with its sign, within ±1."""
-    sizes = [holding.position_centi for holding in _held(inputs)]
-    return max(sizes, key=abs, default=0) / ONE_CONTRACT_CENTI / _FULL_CONTRACTS
+    return _held(inputs).largest_centi / ONE_CONTRACT_CENTI / _FULL_CONTRACTS
 
 
 @feature(low=-1.0)
 def unrealized_pnl_ratio(inputs: FeatureInputs) -> float:
     """tanh(sum of (value − cost) / PV)."""
-    return math.tanh(_share(inputs, sum(holding.value_micros - holding.cost_micros for holding in _held(inputs))))
+    held = _held(inputs)
+    return math.tanh(_share(inputs, held.value_micros - held.cost_micros))
 
 
 @feature()
 def leverage(inputs: FeatureInputs) -> float:
     """Sum of the positions' values / PV, at most 2, / 2."""
-    return _share(inputs, sum(holding.value_micros for holding in _held(inputs))) / 2
+    return _share(inputs, _held(inputs).value_micros) / 2
 
 
-def _best_price_cc(inputs: FeatureInputs, side: BookSide) -> int | None:
-    """The price of our most eager order of a side (the ledger allows one a side), null without one."""
-    prices = [order.price_cc for order in inputs.working if order.book_side is side]
-    if not prices:
-        return None
-    return max(prices) if side is BookSide.BID else min(prices)
+@once
+def _best_prices_cc(inputs: FeatureInputs) -> tuple[int | None, int | None]:
+    """The prices of our most eager (bid, ask) (the ledger allows one a side), null without one."""
+    bids = [order.price_cc for order in inputs.working if order.book_side is BookSide.BID]
+    asks = [order.price_cc for order in inputs.working if order.book_side is BookSide.ASK]
+    return max(bids, default=None), min(asks, default=None)
 
 
-def _distance(inputs: FeatureInputs, side: BookSide) -> float:
-    price_cc = _best_price_cc(inputs, side)
+def _distance(inputs: FeatureInputs, price_cc: int | None) -> float:
     return 0.0 if price_cc is None else abs(inputs.mid_cc - price_cc) / ONE_DOLLAR_CC
 
 
 @feature()
 def has_open_buy(inputs: FeatureInputs) -> float:
     """1 where a bid of ours is working in this market, else 0."""
-    return float(_best_price_cc(inputs, BookSide.BID) is not None)
+    return float(_best_prices_cc(inputs)[0] is not None)
 
 
 @feature()
 def has_open_sell(inputs: FeatureInputs) -> float:
     """1 where an ask of ours is working in this market, else 0."""
-    return float(_best_price_cc(inputs, BookSide.ASK) is not None)
+    return float(_best_prices_cc(inputs)[1] is not None)
 
 
 @feature()
 def buy_distance_from_mid(inputs: FeatureInputs) -> float:
     """Distance of our bid from the mid, in cents / 100; 0 without one."""
-    return _distance(inputs, BookSide.BID)
+    return _distance(inputs, _best_prices_cc(inputs)[0])
 
 
 @feature()
 def sell_distance_from_mid(inputs: FeatureInputs) -> float:
     """Distance of our ask from the mid, in cents / 100; 0 without one."""
-    return _distance(inputs, BookSide.ASK)
+    return _distance(inputs, _best_prices_cc(inputs)[1])
 
 
 @feature()
@@ -143,7 +147,7 @@ def time_since_order(inputs: FeatureInputs) -> float:
     """Age of our newest working order / 300 s, at most 1; 0 without one."""
     if not inputs.working:
         return 0.0
-    return (inputs.now_us - max(order.placed_us for order in inputs.working)) / _ORDER_AGE_US
+    return (inputs.now_us - max([order.placed_us for order in inputs.working])) / _ORDER_AGE_US
 
 
 ACCOUNT_FEATURES: Final[tuple[Feature, ...]] = (

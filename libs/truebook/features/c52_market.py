@@ -11,11 +11,11 @@ import math
 from typing import Final
 
 from truebook.features.feature import Feature, feature
-from truebook.features.inputs import FeatureInputs
+from truebook.features.inputs import FeatureInputs, once
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_CONTRACT_CENTI, ONE_DOLLAR_CC
 
-_FULL_VOLUME: Final = 10_000
+_LOG_FULL_VOLUME: Final = math.log1p(10_000)
 _FULL_LEVELS: Final = 20
 _REGIMES: Final = ((200, 0.0), (500, 0.25), (1_000, 0.5), (2_000, 0.75))
 
@@ -24,14 +24,11 @@ def _dollars(price_cc: float) -> float:
     return price_cc / ONE_DOLLAR_CC
 
 
-def _spread_cc(inputs: FeatureInputs) -> int:
-    return inputs.ask[0] - inputs.bid[0]
-
-
+@once
 def _volumes(inputs: FeatureInputs) -> tuple[float, float]:
     """Contracts of (YES bids, YES asks) = (NO asks, NO bids)."""
-    book = inputs.book
-    return book.total_centi(BookSide.BID) / ONE_CONTRACT_CENTI, book.total_centi(BookSide.ASK) / ONE_CONTRACT_CENTI
+    bids_centi, asks_centi = inputs.totals_centi
+    return bids_centi / ONE_CONTRACT_CENTI, asks_centi / ONE_CONTRACT_CENTI
 
 
 @feature()
@@ -73,60 +70,44 @@ def no_mid_price_norm(inputs: FeatureInputs) -> float:
 @feature()
 def yes_spread_cents(inputs: FeatureInputs) -> float:
     """YES ask − YES bid in cents / 100."""
-    return _dollars(_spread_cc(inputs))
+    return _dollars(inputs.spread_cc)
 
 
-@feature()
-def no_spread_cents(inputs: FeatureInputs) -> float:
-    """NO ask − NO bid in cents / 100: the same spread."""
-    return _dollars(_spread_cc(inputs))
+no_spread_cents = yes_spread_cents.twin("no_spread_cents", "NO ask − NO bid in cents / 100: the same spread.")
 
 
 @feature(high=2.0)
 def yes_spread_pct(inputs: FeatureInputs) -> float:
     """Spread / YES mid price, at most 2."""
-    return _spread_cc(inputs) / inputs.mid_cc
+    return inputs.spread_cc / inputs.mid_cc
 
 
 @feature(high=2.0)
 def no_spread_pct(inputs: FeatureInputs) -> float:
     """Spread / NO mid price, at most 2."""
-    return _spread_cc(inputs) / (ONE_DOLLAR_CC - inputs.mid_cc)
-
-
-def _regime(inputs: FeatureInputs) -> float:
-    spread_cc = _spread_cc(inputs)
-    return next((level for below_cc, level in _REGIMES if spread_cc < below_cc), 1.0)
+    return inputs.spread_cc / (ONE_DOLLAR_CC - inputs.mid_cc)
 
 
 @feature()
 def yes_spread_regime(inputs: FeatureInputs) -> float:
     """Spread below 2, 5, 10, 20 cents: 0, 0.25, 0.5, 0.75; else 1."""
-    return _regime(inputs)
+    for below_cc, level in _REGIMES:
+        if inputs.spread_cc < below_cc:
+            return level
+    return 1.0
 
 
-@feature()
-def no_spread_regime(inputs: FeatureInputs) -> float:
-    """The same for NO: the same spread."""
-    return _regime(inputs)
-
-
-@feature()
-def yes_breakeven_move(inputs: FeatureInputs) -> float:
-    """What YES must move to earn the spread back, in dollars: the spread."""
-    return _dollars(_spread_cc(inputs))
-
-
-@feature()
-def no_breakeven_move(inputs: FeatureInputs) -> float:
-    """The same for NO: the spread."""
-    return _dollars(_spread_cc(inputs))
+no_spread_regime = yes_spread_regime.twin("no_spread_regime", "The same for NO: the same spread.")
+yes_breakeven_move = yes_spread_cents.twin(
+    "yes_breakeven_move", "What YES must move to earn the spread back, in dollars: the spread."
+)
+no_breakeven_move = yes_spread_cents.twin("no_breakeven_move", "The same for NO: the spread.")
 
 
 @feature()
 def total_volume_norm(inputs: FeatureInputs) -> float:
     """ln(1 + V) / ln(10,001), at most 1; V counts contracts over all four sides, so each order twice."""
-    return math.log1p(2 * sum(_volumes(inputs))) / math.log1p(_FULL_VOLUME)
+    return math.log1p(2 * sum(_volumes(inputs))) / _LOG_FULL_VOLUME
 
 
 @feature(low=-1.0)
@@ -135,6 +116,7 @@ def volume_imbalance(inputs: FeatureInputs) -> float:
     return 0.0
 
 
+@once
 def _side_imbalance(inputs: FeatureInputs) -> float:
     bids, asks = _volumes(inputs)
     return (bids - asks) / (bids + asks)
@@ -152,10 +134,9 @@ def no_side_imbalance(inputs: FeatureInputs) -> float:
     return -_side_imbalance(inputs)
 
 
-@feature(low=-1.0)
-def bid_ask_depth_ratio(inputs: FeatureInputs) -> float:
-    """tanh of half the log ratio of all bids to all asks, both legs together: always 0."""
-    return 0.0
+bid_ask_depth_ratio = volume_imbalance.twin(
+    "bid_ask_depth_ratio", "tanh of half the log ratio of all bids to all asks, both legs together: always 0."
+)
 
 
 @feature()
@@ -164,6 +145,7 @@ def yes_no_consistency(inputs: FeatureInputs) -> float:
     return 0.0
 
 
+@once
 def _micro_cc(inputs: FeatureInputs) -> float:
     """Best prices weighted by the other side's whole volume."""
     bids, asks = _volumes(inputs)
@@ -182,37 +164,26 @@ def no_microprice_norm(inputs: FeatureInputs) -> float:
     return _dollars(ONE_DOLLAR_CC - _micro_cc(inputs))
 
 
-def _levels(inputs: FeatureInputs) -> float:
-    return (inputs.book.level_count(BookSide.BID) + inputs.book.level_count(BookSide.ASK)) / _FULL_LEVELS
-
-
 @feature()
 def yes_book_depth_norm(inputs: FeatureInputs) -> float:
     """Number of YES levels, bids and asks, / 20, at most 1."""
-    return _levels(inputs)
+    return (inputs.book.level_count(BookSide.BID) + inputs.book.level_count(BookSide.ASK)) / _FULL_LEVELS
 
 
-@feature()
-def no_book_depth_norm(inputs: FeatureInputs) -> float:
-    """Number of NO levels / 20: the same levels."""
-    return _levels(inputs)
-
-
-def _concentration(inputs: FeatureInputs) -> float:
-    sizes = [size for side in BookSide for _, size in inputs.book.levels(side)]
-    return sum(sorted(sizes)[-3:]) / sum(sizes)
+no_book_depth_norm = yes_book_depth_norm.twin("no_book_depth_norm", "Number of NO levels / 20: the same levels.")
 
 
 @feature()
 def yes_liquidity_concentration(inputs: FeatureInputs) -> float:
     """Share of the three largest levels, bids and asks pooled, in the whole YES volume."""
-    return _concentration(inputs)
+    book = inputs.book
+    sizes = book.sizes(BookSide.BID) + book.sizes(BookSide.ASK)
+    return sum(sorted(sizes)[-3:]) / sum(inputs.totals_centi)
 
 
-@feature()
-def no_liquidity_concentration(inputs: FeatureInputs) -> float:
-    """The same for NO: the same levels."""
-    return _concentration(inputs)
+no_liquidity_concentration = yes_liquidity_concentration.twin(
+    "no_liquidity_concentration", "The same for NO: the same levels."
+)
 
 
 MARKET_FEATURES: Final[tuple[Feature, ...]] = (

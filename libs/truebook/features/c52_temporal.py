@@ -12,22 +12,25 @@ from itertools import pairwise
 from typing import Final
 
 from truebook.features.feature import Feature, feature
-from truebook.features.history import Change
-from truebook.features.inputs import FeatureInputs
+from truebook.features.inputs import FeatureInputs, once
 from truebook.money import ONE_CONTRACT_CENTI
 
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3_600 * _SECOND_US
 _CC_PER_CENT: Final = 100
-_FULL_ACTIVITY: Final = 10_000
+_LOG_FULL_ACTIVITY: Final = math.log1p(10_000)
 
 
-def _activity(change: Change) -> float:
-    return min(1.0, math.log1p(change.moved_centi / ONE_CONTRACT_CENTI) / math.log1p(_FULL_ACTIVITY))
-
-
+@once
 def _activities(inputs: FeatureInputs) -> list[float]:
-    return [_activity(change) for change in inputs.history.changes]
+    log1p = math.log1p
+    shares = [log1p(change.moved_centi / ONE_CONTRACT_CENTI) / _LOG_FULL_ACTIVITY for change in inputs.history.changes]
+    return [min(1.0, share) for share in shares]
+
+
+@once
+def _mean_activity(inputs: FeatureInputs) -> float:
+    return _mean(_activities(inputs))
 
 
 def _moves_cents(mids_cc: Sequence[float]) -> list[float]:
@@ -39,10 +42,9 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _deviation(values: Sequence[float]) -> float:
+def _deviation(values: Sequence[float], mean: float) -> float:
     """Standard deviation of the whole population."""
-    mean = _mean(values)
-    return math.sqrt(_mean([(value - mean) ** 2 for value in values]))
+    return math.sqrt(_mean([(value - mean) * (value - mean) for value in values]))
 
 
 @feature()
@@ -62,8 +64,8 @@ def time_of_day_norm(inputs: FeatureInputs) -> float:
 @feature()
 def current_activity_score(inputs: FeatureInputs) -> float:
     """Activity of the current change; 0 without history."""
-    changes = inputs.history.changes
-    return _activity(changes[-1]) if changes else 0.0
+    activities = _activities(inputs)
+    return activities[-1] if activities else 0.0
 
 
 @feature(low=-1.0)
@@ -90,7 +92,8 @@ def activity_burst_indicator(inputs: FeatureInputs) -> float:
     if len(activities) < 3:
         return 0.0
     # The margin keeps the last bit of a mean of equal activities from being a burst.
-    return float(activities[-1] > _mean(activities) + 1.5 * _deviation(activities) + 1e-9)
+    mean = _mean_activity(inputs)
+    return float(activities[-1] > mean + 1.5 * _deviation(activities, mean) + 1e-9)
 
 
 @feature(low=-1.0)
@@ -100,15 +103,16 @@ def activity_trend(inputs: FeatureInputs) -> float:
     count = len(activities)
     if count < 5:
         return 0.0
-    middle, mean = (count - 1) / 2, _mean(activities)
-    covariance = math.fsum((index - middle) * (value - mean) for index, value in enumerate(activities))
-    return math.tanh(10 * covariance / math.fsum((index - middle) ** 2 for index in range(count)))
+    middle, mean = (count - 1) / 2, _mean_activity(inputs)
+    covariance = math.fsum([(index - middle) * (value - mean) for index, value in enumerate(activities)])
+    # The sum of the squared distances of 0..count-1 from their middle is (count³ − count) / 12.
+    return math.tanh(10 * covariance / ((count**3 - count) / 12))
 
 
 @feature(low=-1.0)
 def price_momentum(inputs: FeatureInputs) -> float:
     """tanh of (last move − move before) / |move before| of the mid; 0 with less than three mids or no move before."""
-    mids = inputs.history.mids_cc()[-3:]
+    mids = inputs.mids_cc[-3:]
     if len(mids) < 3 or mids[1] == mids[0]:
         return 0.0
     before, last = mids[1] - mids[0], mids[2] - mids[1]
@@ -118,14 +122,17 @@ def price_momentum(inputs: FeatureInputs) -> float:
 @feature()
 def volatility_regime(inputs: FeatureInputs) -> float:
     """Deviation of the last five absolute moves of the mid, in cents / 5, at most 1; 0.1 with less than six mids."""
-    mids = inputs.history.mids_cc()[-6:]
-    return _deviation(_moves_cents(mids)) / 5 if len(mids) == 6 else 0.1
+    mids = inputs.mids_cc[-6:]
+    if len(mids) < 6:
+        return 0.1
+    moves = _moves_cents(mids)
+    return _deviation(moves, _mean(moves)) / 5
 
 
 @feature()
 def price_stability(inputs: FeatureInputs) -> float:
     """1 − mean absolute move over the last three mids, in cents / 5, at least 0; 0.5 with less than three mids."""
-    mids = inputs.history.mids_cc()[-3:]
+    mids = inputs.mids_cc[-3:]
     return 1 - _mean(_moves_cents(mids)) / 5 if len(mids) == 3 else 0.5
 
 

@@ -30,6 +30,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[str, ...] = ()
     about: str = ""
 
+    def twin(self, name: str, about: str) -> Feature:
+        """Make a feature of another name that always has this one's value; a layout computes both at once."""
+        return msgspec.structs.replace(self, name=name, about=about)
+
 
 def feature(
     *, low: float = 0.0, high: float = 1.0, version: int = 1, signals: tuple[str, ...] = ()

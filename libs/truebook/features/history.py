@@ -70,4 +70,8 @@ class History:
 
     def mids_cc(self) -> list[float]:
         """The mid prices of the changes that left a two-sided book, oldest first."""
-        return [mid for change in self._changes if (mid := change.mid_cc) is not None]
+        return [
+            (change.bid_cc + change.ask_cc) / 2
+            for change in self._changes
+            if change.bid_cc is not None and change.ask_cc is not None
+        ]

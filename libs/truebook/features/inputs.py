@@ -1,8 +1,14 @@
-"""What a feature is computed from: one market at one moment, as plain values."""
+"""What a feature is computed from: one market at one moment, as plain values.
+
+What several features need is computed once, when it is first asked for: the properties here, and whatever a module of
+features marks with ``once``. Inputs must therefore not change while they are used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property, wraps
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,6 +17,36 @@ from truebook.features.history import History
 from truebook.messages.envelope import BookSide
 from truebook.messages.facts import MarketFacts
 from truebook.money import ONE_DOLLAR_CC
+
+Value = TypeVar("Value")
+
+
+def once(compute: Callable[[FeatureInputs], Value]) -> Callable[[FeatureInputs], Value]:
+    """Compute a value (never null) that several features share once per inputs."""
+    key = f"{compute.__module__}.{compute.__qualname__}"
+
+    @wraps(compute)
+    def remembered(inputs: FeatureInputs) -> Value:
+        memory: dict[str, Any] = inputs.__dict__
+        value: Value | None = memory.get(key)
+        if value is None:
+            value = memory[key] = compute(inputs)
+        return value
+
+    return remembered
+
+
+class Shared(Generic[Value]):
+    """A property that is computed when it is first asked for: ``cached_property`` without its bookkeeping."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, inputs: Any, owner: type | None = None) -> Value:
+        value = inputs.__dict__[self._name] = self._compute(inputs)
+        return value
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +68,42 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What selling it now would bring."""
 
 
-class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True):
+class HoldingsSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over open positions; sizes in hundredths of a contract."""
+
+    count: int = 0
+    longs: int = 0
+    net_centi: int = 0
+    gross_centi: int = 0
+    largest_centi: int = 0
+    """The largest position, with its sign."""
+    value_micros: int = 0
+    most_value_micros: int = 0
+    cost_micros: int = 0
+
+
+class Holdings(tuple[Holding, ...]):
+    """All positions of the account, with their sums: these are the same for each market that is looked at together."""
+
+    @cached_property
+    def summary(self) -> HoldingsSummary:
+        """Sums over the open positions, computed once."""
+        held = [holding for holding in self if holding.position_centi]
+        sizes = [holding.position_centi for holding in held]
+        values = [holding.value_micros for holding in held]
+        return HoldingsSummary(
+            count=len(held),
+            longs=sum([size > 0 for size in sizes]),
+            net_centi=sum(sizes),
+            gross_centi=sum(map(abs, sizes)),
+            largest_centi=max(sizes, key=abs, default=0),
+            value_micros=sum(values),
+            most_value_micros=max(values, default=0),
+            cost_micros=sum([holding.cost_micros for holding in held]),
+        )
+
+
+class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One market at ``now_us`` (exchange time). Both sides of ``book`` are present."""
 
     book: OrderBook
@@ -54,19 +125,35 @@ class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True):
     """The valid signals of this market; a missing one that a layout needs gives no observation."""
     event_yes_sum_cc: int | None = None
     holdings: tuple[Holding, ...] = ()
-    """All positions of the account, this market's among them: only layouts with account-wide features read it."""
+    """All positions of the account, this market's among them: only layouts with account-wide features read it.
+    Given as ``Holdings``, their sums are shared between the markets that are observed together."""
 
-    @property
+    @Shared
     def bid(self) -> tuple[int, int]:
         """The best bid as (price_cc, size_centi)."""
         return self.book.best(BookSide.BID) or (0, 0)
 
-    @property
+    @Shared
     def ask(self) -> tuple[int, int]:
         """The best ask as (price_cc, size_centi)."""
         return self.book.best(BookSide.ASK) or (ONE_DOLLAR_CC, 0)
 
-    @property
+    @Shared
     def mid_cc(self) -> float:
         """The middle between best bid and best ask, in centi-cents: a feature's input, no price of an order."""
         return (self.bid[0] + self.ask[0]) / 2
+
+    @Shared
+    def spread_cc(self) -> int:
+        """Best ask − best bid."""
+        return self.ask[0] - self.bid[0]
+
+    @Shared
+    def totals_centi(self) -> tuple[int, int]:
+        """The sums of all sizes of (bids, asks)."""
+        return self.book.total_centi(BookSide.BID), self.book.total_centi(BookSide.ASK)
+
+    @Shared
+    def mids_cc(self) -> tuple[float, ...]:
+        """The mid prices of the changes in the history that left a two-sided book, oldest first."""
+        return tuple(self.history.mids_cc())

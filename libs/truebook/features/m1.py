@@ -16,12 +16,20 @@ from truebook.messages.envelope import BookSide
 from truebook.money import ONE_CONTRACT_CENTI, ONE_DOLLAR_CC
 
 _SECOND_US: Final = 1_000_000
-_BOTH: Final = (BookSide.BID, BookSide.ASK)
+_BID, _ASK = BookSide.BID, BookSide.ASK
+_LOG_HOUR: Final = math.log1p(3_600)
+_LOG_30_DAYS: Final = math.log1p(30 * 86_400)
+_LOG_1K: Final = math.log1p(1_000)
+_LOG_10K: Final = math.log1p(10_000)
+_LOG_100K: Final = math.log1p(100_000)
+_LOG_1M: Final = math.log1p(1_000_000)
 
 
-def log_share(value: float, full: float) -> float:
-    """Map 0..``full`` to 0..1 by ln(1 + value) / ln(1 + full); above ``full`` it goes on above 1."""
-    return math.log1p(max(value, 0.0)) / math.log1p(full)
+def log_share(value: float, log_full: float) -> float:
+    """Map 0..full to 0..1 by ln(1 + value) / ln(1 + full), given the latter; above full it goes on above 1."""
+    if value < 0.0:
+        value = 0.0
+    return math.log1p(value) / log_full
 
 
 def balance(bid: float, ask: float) -> float:
@@ -39,14 +47,13 @@ def mid(inputs: FeatureInputs) -> float:
 @feature()
 def spread(inputs: FeatureInputs) -> float:
     """Best ask − best bid in dollars × 5: 1 at 20 cents and wider."""
-    return (inputs.ask[0] - inputs.bid[0]) / ONE_DOLLAR_CC * 5
+    return inputs.spread_cc / ONE_DOLLAR_CC * 5
 
 
 @feature(low=-1.0)
 def micro_minus_mid(inputs: FeatureInputs) -> float:
     """Microprice − mid in dollars × 20: ±1 at 5 cents. Microprice: best prices weighted by the opposite best size."""
-    (bid_cc, bid_centi), (ask_cc, ask_centi) = inputs.bid, inputs.ask
-    return (ask_cc - bid_cc) / 2 * balance(bid_centi, ask_centi) / ONE_DOLLAR_CC * 20
+    return inputs.spread_cc / 2 * balance(inputs.bid[1], inputs.ask[1]) / ONE_DOLLAR_CC * 20
 
 
 @feature(low=-1.0)
@@ -58,51 +65,52 @@ def imbalance_1(inputs: FeatureInputs) -> float:
 @feature(low=-1.0)
 def imbalance_3(inputs: FeatureInputs) -> float:
     """Balance of the sizes of the best three levels."""
-    return balance(*(sum(size for _, size in inputs.book.levels(side, 3)) for side in _BOTH))
+    book = inputs.book
+    return balance(sum([size for _, size in book.levels(_BID, 3)]), sum([size for _, size in book.levels(_ASK, 3)]))
 
 
 @feature(low=-1.0)
 def imbalance_all(inputs: FeatureInputs) -> float:
     """Balance of the whole sides' sizes."""
-    return balance(inputs.book.total_centi(BookSide.BID), inputs.book.total_centi(BookSide.ASK))
+    return balance(*inputs.totals_centi)
 
 
 @feature()
 def bid_size(inputs: FeatureInputs) -> float:
     """Contracts at the best bid, logarithmic: 1 at 100,000."""
-    return log_share(inputs.bid[1] / ONE_CONTRACT_CENTI, 100_000)
+    return log_share(inputs.bid[1] / ONE_CONTRACT_CENTI, _LOG_100K)
 
 
 @feature()
 def ask_size(inputs: FeatureInputs) -> float:
     """Contracts at the best ask, logarithmic: 1 at 100,000."""
-    return log_share(inputs.ask[1] / ONE_CONTRACT_CENTI, 100_000)
+    return log_share(inputs.ask[1] / ONE_CONTRACT_CENTI, _LOG_100K)
 
 
 @feature()
 def depth(inputs: FeatureInputs) -> float:
     """Contracts of both whole sides, logarithmic: 1 at 1,000,000."""
-    return log_share(sum(inputs.book.total_centi(side) for side in _BOTH) / ONE_CONTRACT_CENTI, 1_000_000)
+    return log_share(sum(inputs.totals_centi) / ONE_CONTRACT_CENTI, _LOG_1M)
 
 
 @feature(low=-1.0)
 def momentum(inputs: FeatureInputs) -> float:
     """Mid now − oldest mid of the last ten changes, in dollars × 10: ±1 at 10 cents; 0 without history."""
-    mids = inputs.history.mids_cc()
+    mids = inputs.mids_cc
     return (inputs.mid_cc - mids[0]) / ONE_DOLLAR_CC * 10 if mids else 0.0
 
 
 @feature(low=-1.0)
 def last_move(inputs: FeatureInputs) -> float:
     """Move of the mid at the last change, in dollars × 20: ±1 at 5 cents; 0 with less than two changes."""
-    mids = inputs.history.mids_cc()
+    mids = inputs.mids_cc
     return (mids[-1] - mids[-2]) / ONE_DOLLAR_CC * 20 if len(mids) > 1 else 0.0
 
 
 @feature()
 def volatility(inputs: FeatureInputs) -> float:
     """Mean absolute move of the mid over the last ten changes, in dollars × 50: 1 at 2 cents."""
-    mids = inputs.history.mids_cc()
+    mids = inputs.mids_cc
     if len(mids) < 2:
         return 0.0
     moves = [abs(later - earlier) for earlier, later in pairwise(mids)]
@@ -116,20 +124,20 @@ def activity(inputs: FeatureInputs) -> float:
     if not changes:
         return 0.0
     seconds = max((inputs.now_us - changes[0].at_us) / _SECOND_US, 0.001)
-    return log_share(len(changes) / seconds, 1_000)
+    return log_share(len(changes) / seconds, _LOG_1K)
 
 
 @feature()
 def since_change(inputs: FeatureInputs) -> float:
     """Seconds since the book last changed, logarithmic: 1 at an hour, and without history."""
     changes = inputs.history.changes
-    return log_share((inputs.now_us - changes[-1].at_us) / _SECOND_US, 3_600) if changes else 1.0
+    return log_share((inputs.now_us - changes[-1].at_us) / _SECOND_US, _LOG_HOUR) if changes else 1.0
 
 
 @feature()
 def to_close(inputs: FeatureInputs) -> float:
     """Seconds until the market closes, logarithmic: 1 at 30 days, 0 at and after the close."""
-    return log_share((inputs.facts.close_us - inputs.now_us) / _SECOND_US, 30 * 86_400)
+    return log_share((inputs.facts.close_us - inputs.now_us) / _SECOND_US, _LOG_30_DAYS)
 
 
 @feature()
@@ -154,7 +162,7 @@ def event_sum_known(inputs: FeatureInputs) -> float:
 def position(inputs: FeatureInputs) -> float:
     """Contracts held, + YES, − NO; logarithmic: ±1 at 10,000."""
     contracts = abs(inputs.position_centi) / ONE_CONTRACT_CENTI
-    return math.copysign(log_share(contracts, 10_000), inputs.position_centi)
+    return math.copysign(log_share(contracts, _LOG_10K), inputs.position_centi)
 
 
 @feature(low=-1.0)
@@ -184,18 +192,18 @@ def cash_share(inputs: FeatureInputs) -> float:
 @feature()
 def working_bid(inputs: FeatureInputs) -> float:
     """Contracts of our own orders that wait on the bid side, logarithmic: 1 at 10,000."""
-    return _working(inputs, BookSide.BID)
+    return _working(inputs, _BID)
 
 
 @feature()
 def working_ask(inputs: FeatureInputs) -> float:
     """Contracts of our own orders that wait on the ask side, logarithmic: 1 at 10,000."""
-    return _working(inputs, BookSide.ASK)
+    return _working(inputs, _ASK)
 
 
 def _working(inputs: FeatureInputs, side: BookSide) -> float:
-    waiting = sum(order.remaining_centi for order in inputs.working if order.book_side is side)
-    return log_share(waiting / ONE_CONTRACT_CENTI, 10_000)
+    waiting = sum([order.remaining_centi for order in inputs.working if order.book_side is side])
+    return log_share(waiting / ONE_CONTRACT_CENTI, _LOG_10K)
 
 
 M1_FEATURES: Final[tuple[Feature, ...]] = (
