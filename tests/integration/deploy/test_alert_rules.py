@@ -1,0 +1,101 @@
+"""Alerts fire on what they are for; every metric that alerts and boards ask for is one that a service counts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "deploy/prometheus"
+IMAGE = "prom/prometheus:v2.53.3"
+COUNTED = re.compile(r"""\b(?:metrics|context\.metrics)\.(count|gauge|seconds)\(\s*f?["']([a-z_{}]+)["']""")
+SUFFIX = {"count": ("_total",), "gauge": ("",), "seconds": ("_seconds_bucket", "_seconds_count", "_seconds_sum")}
+
+
+def promtool(*arguments: str) -> str:
+    """Run promtool on the folder: the machine's own, else that of Prometheus's image, else skip."""
+    if shutil.which("promtool"):
+        command = ["promtool", *arguments]
+        folder: Path | None = FOLDER
+    elif (
+        shutil.which("docker")
+        and not subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True).returncode
+    ):
+        command = ["docker", "run", "--rm", "--network", "none", "-v", f"{FOLDER}:/rules:ro", "-w", "/rules"]
+        command += ["--entrypoint", "promtool", IMAGE, *arguments]
+        folder = None
+    else:
+        pytest.skip(f"neither promtool nor the image {IMAGE} is here")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    for group in yaml.safe_load((FOLDER / "rules/truebook.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+
+
+def board_queries() -> Iterator[tuple[str, str]]:
+    for file in sorted((ROOT / "deploy/grafana/boards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel.get("targets", ()):
+                yield f"{file.stem}: {panel['title']}", target["expr"]
+
+
+def counted() -> set[str]:
+    """The names of all series that the services' code can make."""
+    text = "\n".join(path.read_text() for folder in ("libs", "services") for path in (ROOT / folder).rglob("*.py"))
+    names = {"up", "truebook_consumed_total", "truebook_failures_total"}
+    for kind, name in COUNTED.findall(text):
+        names |= {f"truebook_{name}{suffix}" for suffix in SUFFIX[kind]}
+    ledger = (ROOT / "services/truebook_services/reconciler/figures.py").read_text()
+    return names | {f"truebook_ledger_{name}" for name in re.findall(r'^        "(\w+)":', ledger, re.MULTILINE)}
+
+
+@pytest.mark.containers
+def test_the_configuration_is_valid() -> None:
+    assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
+
+
+@pytest.mark.containers
+def test_each_alert_fires_on_what_it_is_for() -> None:
+    assert "SUCCESS" in promtool("test", "rules", "tests/alerts.yml")
+
+
+def test_each_alert_is_tested_to_fire_and_has_a_passage_of_what_to_do() -> None:
+    tests = yaml.safe_load((FOLDER / "tests/alerts.yml").read_text())["tests"]
+    fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    manual = (ROOT / "docs/operations.md").read_text()
+    for name, _ in alerts():
+        assert name in fired, name
+        assert f"`{name}`" in manual, name
+
+
+def test_alerts_and_boards_ask_only_for_what_is_counted() -> None:
+    known = counted()
+    asked = [*alerts(), *board_queries()]
+    assert len(asked) > 40
+    for where, expression in asked:
+        for name in re.findall(r"\b(?:truebook_\w+|up)\b", re.sub(r'"[^"]*"', "", expression)):
+            assert name in known, (where, name)
+
+
+def test_boards_have_ids_of_their_own_and_one_data_source() -> None:
+    boards = [json.loads(file.read_text()) for file in sorted((ROOT / "deploy/grafana/boards").glob("*.json"))]
+    assert len({board["uid"] for board in boards}) == len(boards) > 0
+    [source] = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
+    for board in boards:
+        used = {target["datasource"]["uid"] for panel in board["panels"] for target in panel.get("targets", ())}
+        assert used == {source["uid"]}
+        assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])

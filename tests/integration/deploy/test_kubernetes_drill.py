@@ -1,0 +1,87 @@
+"""Truebook in the cluster that kubectl talks to: each part is deleted in turn, a new image rolled out under trading.
+
+Run by ``make k8s``, which applies the overlay `local` first. ``TRUEBOOK_TEST_KUBERNETES`` names the next image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.stacks import KubernetesStack, look, run, settle, wait_for_trades
+
+ROOT = Path(__file__).parents[3]
+NEXT_IMAGE = os.environ.get("TRUEBOOK_TEST_KUBERNETES", "")
+
+pytestmark = [
+    pytest.mark.containers,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not NEXT_IMAGE, reason="needs a cluster: `make k8s` runs it"),
+]
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%T')} {text}\n")
+
+
+@pytest.fixture(scope="module")
+def stack() -> KubernetesStack:
+    return KubernetesStack()
+
+
+@pytest.mark.parametrize("overlay", ["local", "demo"])
+def test_the_cluster_takes_every_overlay(overlay: str) -> None:
+    text = run("kubectl", "kustomize", f"deploy/k8s/overlays/{overlay}")
+    done = subprocess.run(
+        ("kubectl", "apply", "--dry-run=server", "-f", "-"), input=text, capture_output=True, text=True, timeout=120
+    )
+    refused = [line for line in done.stderr.splitlines() if "immutable" not in line and not line.startswith("Warning")]
+    assert refused == [], done.stderr
+    assert "PodSecurity" not in done.stderr
+
+
+def test_the_stack_rolls_out_and_trades(stack: KubernetesStack) -> None:
+    started = time.monotonic()
+    for part in stack.parts:
+        stack.wait(part)
+    say(f"all parts are ready after {time.monotonic() - started:.0f} s")
+    found = wait_for_trades(stack)
+    say(f"first fills seen after {time.monotonic() - started:.0f} s: {found['fills']}")
+
+
+@pytest.mark.parametrize("part", KubernetesStack.parts)
+def test_any_pod_may_be_deleted_and_trading_goes_on(stack: KubernetesStack, part: str) -> None:
+    before = look(stack) or {"fills": 0}
+    started = time.monotonic()
+    stack.kill(part)
+    found = wait_for_trades(stack, before["fills"], within_s=180)
+    say(f"{part} deleted: next fill seen after {time.monotonic() - started:.0f} s, {found['fills']} fills")
+    assert found["orders_sent_twice"] == []
+
+
+def test_a_new_image_is_rolled_out_without_losing_an_order(stack: KubernetesStack) -> None:
+    before = wait_for_trades(stack)
+    started = time.monotonic()
+    for part in stack.parts:
+        if part not in stack.stateful:
+            stack.kubectl("set", "image", f"deployment/{part}", f"service={NEXT_IMAGE}")
+    for part in stack.parts:
+        stack.wait(part)
+    pods = json.loads(stack.kubectl("get", "pods", "-l", "truebook/service=true", "-o", "json"))["items"]
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {NEXT_IMAGE}
+    found = wait_for_trades(stack, before["fills"])
+    say(f"{NEXT_IMAGE} rolled out after {time.monotonic() - started:.0f} s, {found['fills']} fills")
+
+
+def test_after_all_that_the_books_are_true(stack: KubernetesStack) -> None:
+    found = settle(stack)
+    say(f"at rest: {found}")
+    assert found["true"], found
+    assert (found["conservation_error_micros"], found["adjustments_micros"], found["differences"]) == (0, 0, [])
