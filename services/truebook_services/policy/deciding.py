@@ -5,6 +5,7 @@ A model that fails, or that was made for another layout, decides HOLD: what work
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -16,7 +17,7 @@ from truebook.messages.ids import action_id
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
 from truebook.models.errors import ModelFailed
-from truebook.models.session import Model
+from truebook.models.session import Batch, Model
 from truebook.runtime.context import Context
 
 
@@ -37,6 +38,15 @@ def newest_per_market(observations: Iterable[Observation]) -> list[Observation]:
     return list(newest.values())
 
 
+def stack(vectors: Sequence[Sequence[float]]) -> Batch:
+    """Make one float32 batch of vectors of equal length, several times as fast as ``np.array`` does.
+
+    Raises ``OverflowError`` for a number beyond float32.
+    """
+    pack = struct.Struct(f"{len(vectors[0])}f").pack
+    return np.frombuffer(b"".join([pack(*vector) for vector in vectors]), np.float32).reshape(len(vectors), -1)
+
+
 def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[Decision], list[Failure]]:
     """Decide each observation, in their order."""
     fitting = [index for index, observation in enumerate(observations) if _fits(model, observation)]
@@ -49,11 +59,11 @@ def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[
     if not fitting:
         return decisions, failures
     try:
-        rows = model.run(np.array([observations[index].features for index in fitting], np.float32))
+        rows = model.run(stack([observations[index].features for index in fitting]))
         decided = [
             decide(observations[index], row, model.metadata) for index, row in zip(fitting, rows.tolist(), strict=True)
         ]
-    except (ModelFailed, ValueError) as error:
+    except (ModelFailed, ValueError, OverflowError) as error:
         failures.append(Failure(Reason.MODEL_FAILED, str(error), len(fitting)))
         decided = [Decision(reason=Reason.MODEL_FAILED)] * len(fitting)
     for index, decision in zip(fitting, decided, strict=True):

@@ -19,7 +19,7 @@ from truebook.messages.ids import action_id
 from truebook.messages.reasons import Reason
 from truebook.models.errors import ModelFailed
 from truebook.models.metadata import ModelMetadata
-from truebook_services.policy.deciding import action_of, decide_all, newest_per_market
+from truebook_services.policy.deciding import action_of, decide_all, newest_per_market, stack
 
 M1 = layout("m1")
 
@@ -118,3 +118,10 @@ def test_of_each_market_only_the_last_observation_is_kept(tickers: list[str]) ->
     last = {ticker: str(number) for number, ticker in enumerate(tickers)}
     assert {each.ticker: each.id for each in kept} == last
     assert len(kept) == len(last)
+
+
+def test_vectors_are_stacked_to_the_bit_as_numpy_rounds_them() -> None:
+    vectors = [(0.1, -0.333333, 1e-30), (1.0, 123_456.789012, -0.0)]
+    assert stack(vectors).tobytes() == np.array(vectors, np.float32).tobytes()
+    with pytest.raises(OverflowError):
+        stack([(1e300,)])
