@@ -33,11 +33,12 @@ def status(json_: Json = False) -> None:
     """Show a running system, or what the ledger of a stopped one holds."""
     settings = load(EmbeddedSettings)
     client = OperatorClient.of_folder(settings.state_path)
-    summary = (
-        client.status()
-        if client is not None
-        else asyncio.run(_on_ledger(settings, partial(_stored_status, settings.state_path)))
-    )
+    if client is not None:
+        summary = client.status()
+    else:
+        summary = _left_by_lockstep(settings) or asyncio.run(
+            _on_ledger(settings, partial(_stored_status, settings.state_path))
+        )
     summary["alive"] = client is not None
     if json_:
         print(json.dumps(summary))
@@ -101,6 +102,12 @@ async def _stored_status(folder: Path, ledger: LedgerStore) -> dict[str, Any]:
     }
     blank = summarise(Statistics(), view, None, seconds=0.0, seed=0, model="", market_data="")
     return {**blank, **_read(folder / SUMMARY), **account_figures(view, books)}
+
+
+def _left_by_lockstep(settings: EmbeddedSettings) -> dict[str, Any]:
+    """The summary of a run that kept its ledger in memory; empty where there is a ledger to ask."""
+    is_kept = settings.redis_url is not None or (settings.state_path / LEDGER).exists()
+    return {} if is_kept else _read(settings.state_path / SUMMARY)
 
 
 def _read(path: Path) -> dict[str, Any]:

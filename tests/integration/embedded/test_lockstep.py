@@ -52,6 +52,9 @@ def test_a_run_may_end_before_the_recording(tmp_path: Path, made: Path) -> None:
     assert 14 < summary["seconds"] < 20
     first_us, last_us = (json.loads(line)["at_us"] for line in (history.splitlines()[0], history.splitlines()[-1]))
     assert last_us - first_us < 15_000_000
+    told = last_json(truebook(tmp_path, "status", "--json", TRUEBOOK_MARKET_DATA="capture").stdout)
+    assert told.pop("alive") is False
+    assert told == summary
 
 
 @pytest.mark.parametrize(
