@@ -39,9 +39,8 @@ def newest_per_market(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def stack(vectors: Sequence[Sequence[float]]) -> Batch:
-    """Make one float32 batch of vectors of equal length, several times as fast as ``np.array`` does.
-
-    Raises ``OverflowError`` for a number beyond float32.
+    """Make one float32 batch of vectors of equal length, several times as fast as ``np.array`` does and with
+    the same bits; a number beyond float32 becomes infinite.
     """
     pack = struct.Struct(f"{len(vectors[0])}f").pack
     return np.frombuffer(b"".join([pack(*vector) for vector in vectors]), np.float32).reshape(len(vectors), -1)
@@ -63,7 +62,7 @@ def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[
         decided = [
             decide(observations[index], row, model.metadata) for index, row in zip(fitting, rows.tolist(), strict=True)
         ]
-    except (ModelFailed, ValueError, OverflowError) as error:
+    except (ModelFailed, ValueError) as error:
         failures.append(Failure(Reason.MODEL_FAILED, str(error), len(fitting)))
         decided = [Decision(reason=Reason.MODEL_FAILED)] * len(fitting)
     for index, decision in zip(fitting, decided, strict=True):
