@@ -2,7 +2,8 @@
 
 Everything runs in this process on a virtual loop: the exchange without sockets, the ledger's rules in memory, no thread
 and no clock of the machine. While anything is left to do, time stands still; then it jumps to the next thing that is
-due. So two runs, on any two machines, give the same orders and fills. Why so: ``docs/decisions/0005-lock-step-runs-on-virtual-time.md``.
+due. So two runs, on any two machines, give the same orders and fills: why, says
+``docs/decisions/0005-lock-step-runs-on-virtual-time.md``.
 """
 
 from __future__ import annotations
