@@ -11,7 +11,7 @@ LOAD ?=
 SEEDS ?= 50
 FIRST ?= 1
 
-.PHONY: run test unit lint format chaos models lock image up down k8s clean
+.PHONY: run test unit lint format chaos prove models lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -33,6 +33,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 # Whole runs under a virtual clock, with faults: docs/testing.md. `make chaos SEEDS=1 FIRST=1234` runs one seed again.
+prove: $(VENV)/.dev
+	$(BIN)/python tests/known_bugs/prove.py $(ARGS)
+
 chaos: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m chaos --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 

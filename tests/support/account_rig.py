@@ -28,10 +28,10 @@ BALANCE = 1_000_000_000
 class AccountRig:
     """An account with its exchange and ledger; services are started by the tests."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, balance_micros: int = BALANCE) -> None:
         self.manual = ManualClock()
         self.clock: Clock = clock or self.manual
-        self.exchange = FakeExchange(self.clock)
+        self.exchange = FakeExchange(self.clock, balance_micros=balance_micros)
         self.connector = FakeConnector(self.exchange)
         self.ledger = MemoryStore("account")
         self.bus = RecordingBus(partitions=2)

@@ -144,6 +144,22 @@ async def test_a_lost_connection_is_replaced_and_its_gap_is_closed() -> None:
         await rig.settled(400)
 
 
+async def test_a_new_connection_closes_its_gap_itself_before_it_follows() -> None:
+    """Nothing waits for the sweep beside the socket, which comes a quarter of an hour later here."""
+    async with AccountRig() as rig:
+        await rig.open()
+        running = await listening(rig, sweep_s=1000)
+        await rig.place()
+        rig.connector.refuse = 1
+        rig.connector.opened[-1].drop()
+        await until(running.service.not_ready, "the connection is lost")
+        rig.exchange.trade("M", BookSide.ASK, 4000, 400)
+        for _ in range(4):
+            await rig.manual.advance(0.5)
+        await until(lambda: not running.service.not_ready(), "it follows again")
+        assert rig.position() == 400
+
+
 async def test_a_deaf_socket_is_found_out_by_the_sweep_and_replaced() -> None:
     async with AccountRig() as rig:
         await rig.open()

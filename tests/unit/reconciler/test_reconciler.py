@@ -47,6 +47,15 @@ async def test_the_account_is_opened_with_the_exchanges_balance_and_trading_begi
         assert await rig.ledger.watermark(SWEPT) == rig.manual.now_us()
 
 
+async def test_an_account_without_money_is_opened_with_nothing() -> None:
+    """There is no default balance: what the exchange does not have, the ledger can't promise."""
+    async with AccountRig(balance_micros=0) as rig:
+        await rig.reconcile()
+        await until(lambda: rig.ledger.ledger.view(()).account.opened, "opened")
+        account = (await rig.view()).account
+        assert (account.cash_micros, account.deposits_micros) == (0, 0)
+
+
 async def test_the_hold_is_there_before_and_until_both_sides_agree() -> None:
     async with AccountRig() as rig:
         rig.exchange.fail("positions", *[OutcomeUnknown("timed out")] * 2)
@@ -192,6 +201,7 @@ async def test_a_difference_that_passes_is_neither_booked_nor_halted() -> None:
         await reconciled(rig)
         rig.exchange.balance_error_micros = 5_000
         await rounds(rig, 36)
+        assert (await rig.view()).account.adjustments_micros == 0, "nor booked and taken back again"
         rig.exchange.balance_error_micros = 0
         await rounds(rig, 40)
         assert (await rig.view()).account.adjustments_micros == 0
