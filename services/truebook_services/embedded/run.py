@@ -101,7 +101,7 @@ async def _served(system: System, watcher: Watcher, current: Callable[[], Any]) 
 
 async def _summary(system: System, started_us: int, differences: Any) -> dict[str, Any]:
     settings = system.settings
-    return summarise(
+    summary = summarise(
         system.statistics,
         await system.ledger.view(),
         differences,
@@ -110,6 +110,7 @@ async def _summary(system: System, started_us: int, differences: Any) -> dict[st
         model=settings.model,
         market_data=str(source_of(settings)),
     )
+    return {**summary, "at_us": system.clock.now_us()}
 
 
 async def _watch(system: System, watcher: Watcher, current: Callable[[], Any]) -> None:
