@@ -32,10 +32,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Whole runs under a virtual clock, with faults: docs/testing.md. `make chaos SEEDS=1 FIRST=1234` runs one seed again.
+# Each bug of docs/predecessor-failures.md, put back into a copy of the code, must be found by the tests.
 prove: $(VENV)/.dev
 	$(BIN)/python tests/known_bugs/prove.py $(ARGS)
 
+# Whole runs under a virtual clock, with faults: docs/testing.md. `make chaos SEEDS=1 FIRST=1234` runs one seed again.
 chaos: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m chaos --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
