@@ -14,7 +14,7 @@ from typing import Any
 from chaos.faults import Kind
 from chaos.history import History
 from chaos.processes import Process, never, outside, spawn_outside
-from chaos.weather import Weather
+from chaos.weather import JITTER_S, Weather
 from truebook.bus.memory import MemoryBus, MemoryConsumer
 from truebook.bus.port import Bus, BusConsumer, Partition, Rebalance, Record
 from truebook.messages.topics import Topic
@@ -26,8 +26,9 @@ SESSION_S = 1.5
 class Broker:
     """The bus's server."""
 
-    def __init__(self, seed: int, weather: Weather, history: History) -> None:
+    def __init__(self, seed: int, weather: Weather, history: History, *, is_slow: bool) -> None:
         self.bus = MemoryBus()
+        self.is_slow = is_slow
         self.weather = weather
         self.history = history
         self.random = Random(f"{seed}:bus")
@@ -45,10 +46,24 @@ class Broker:
         for member in self._members.pop(process, []):
             outside(asyncio.get_running_loop().call_later, after_s, self._drop, member)
 
+    async def take_time(self) -> None:
+        """Let a call take a while, where this broker does."""
+        if self.is_slow:
+            await asyncio.sleep(self.random.uniform(*JITTER_S))
+
+    def stalled(self, process: Process) -> None:
+        """Drop the members of a process that stands still for longer than a session lasts."""
+        outside(asyncio.get_running_loop().call_later, SESSION_S, self._drop_stalled, process)
+
     def lose_all(self) -> None:
         """Begin anew with an empty bus: the old one was in the memory of what has died."""
         self.bus = MemoryBus()
         self._members.clear()
+
+    def _drop_stalled(self, process: Process) -> None:
+        if process.stalled:
+            for member in self._members.pop(process, []):
+                self._drop(member)
 
     def _drop(self, member: MemoryConsumer) -> None:
         member.leave()
@@ -59,7 +74,7 @@ class BusPort(Bus):
     """One process's client."""
 
     def __init__(self, broker: Broker, process: Process) -> None:
-        self._broker = broker
+        self.broker = broker
         self._process = process
         self._bus = broker.bus
 
@@ -67,14 +82,17 @@ class BusPort(Bus):
         await self.publish_many(topic, ((key, value),))
 
     async def publish_many(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
-        if self._process.dead:
+        broker = self.broker
+        if self._process.at_port():
             await never()
-        broker = self._broker
+        await broker.take_time()
         if broker.weather.rages(Kind.DOUBLED_RECORDS) and not topic.compacted:
             records = [record for record in records for _ in range(broker.random.choice((1, 1, 2)))]
         for key, value in records:
             broker.history.record(topic.name, key, value)
         await self._bus.publish_many(topic, records)
+        if self._process.at_port():
+            await never()
 
     async def consumer(
         self, group: str, topics: Sequence[Topic], *, observer: bool = False, rebalance: Rebalance | None = None
@@ -93,12 +111,12 @@ class BusPort(Bus):
         self, group: str, topics: Sequence[Topic], observer: bool, callbacks: Rebalance | None
     ) -> MemoryConsumer:
         member = await self._bus.consumer(group, topics, observer=observer, rebalance=callbacks)
-        self._broker.joined(self._process, member)
+        self.broker.joined(self._process, member)
         return member
 
     async def ask(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Let the broker work for this process, which may give up or die meanwhile."""
-        if self._process.dead:
+        if self._process.at_port():
             await never()
         return await asyncio.shield(spawn_outside(work()))
 
@@ -112,12 +130,14 @@ class ConsumerPort(BusConsumer):
         self._process = process
 
     async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
-        if self._process.dead:
+        if self._process.at_port():
             await never()
-        return await self._member.poll(max_records, timeout_s)
+        records = await self._member.poll(max_records, timeout_s)
+        await self._port.broker.take_time()
+        return records
 
     async def commit(self, offsets: dict[Partition, int]) -> None:
-        if self._process.dead:
+        if self._process.at_port():
             await never()
         await self._member.commit(offsets)
 
@@ -145,6 +165,8 @@ class _Callbacks(Rebalance):
         if self._process.dead:
             return
         task = self._process.spawn(callback(partitions))
-        await asyncio.wait((task,))
+        await asyncio.wait((task,), timeout=SESSION_S)  # a member that stands still is not waited for any longer
+        if not task.done():
+            return
         if not task.cancelled():
             task.result()

@@ -17,13 +17,7 @@ from chaos.history import History, Violation
 from chaos.weather import Weather
 from truebook.clock import Clock
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
-from truebook.venue.account import (
-    ExchangeBalance,
-    ExchangeFill,
-    ExchangeOrder,
-    ExchangePosition,
-    ExchangeSettlement,
-)
+from truebook.venue.account import ExchangeFill, ExchangeOrder
 from truebook_services.paper_exchange.fault_board import fill_key
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -32,19 +26,12 @@ ACCOUNT = "sim-main"
 KEY_ID = "chaos"
 BALANCE_MICROS = 1_000_000_000
 MARKETS = 10
-MOST_PAUSE_S = 0.05
-LEAST_PAUSE_S = 0.001
-
-
-class Lists(msgspec.Struct, frozen=True):
-    """What REST shows of the account at one moment; newest first, as the exchange lists."""
-
-    at_us: int
-    orders: Sequence[ExchangeOrder]
-    fills: Sequence[ExchangeFill]
-    settlements: Sequence[ExchangeSettlement]
-    positions: Sequence[ExchangePosition]
-    balance: ExchangeBalance
+MOST_PAUSE_S = 0.1
+LEAST_PAUSE_S = 0.01
+LISTS = ("orders", "fills", "settlements", "positions", "balance")
+"""What REST shows of the account; newest first, as the exchange lists."""
+AT_US = "at_us"
+"""Up to when all that happened is shown."""
 
 
 class Exchange:
@@ -71,7 +58,7 @@ class Exchange:
         self.accepted: Callable[[ExchangeOrder], None] = lambda _: None
         """Called when an order of the account comes to be."""
         self._history = history
-        self._frozen: Lists | None = None
+        self._frozen: dict[str, Any] | None = None
 
     def now_us(self) -> int:
         return self.paper.now_us()
@@ -93,28 +80,32 @@ class Exchange:
 
     # What REST shows.
 
-    def lists(self) -> Lists:
-        """The account now."""
-        hidden = self.floor.faults.hidden_fills()
-        booked = self.engine.fills(ACCOUNT)
-        return Lists(
-            at_us=self.floor.faults.visible_until_us(self.floor.core.reached_us),
-            orders=self.engine.orders(ACCOUNT),
-            fills=[fill for fill in booked if fill_key(fill) not in hidden] if hidden else booked,
-            settlements=self.engine.settlements(ACCOUNT),
-            positions=self.engine.positions(ACCOUNT),
-            balance=self.engine.balance(ACCOUNT),
-        )
-
     def shown(self, name: str) -> Any:
         """One of the lists as REST shows it: as it is, or as it was when reads began to be stale."""
         if not self.weather.rages(Kind.STALE_READS):
             self._frozen = None
-            return getattr(self.lists(), name)
+            return self._now(name)
         if self._frozen is None:
-            self._frozen = self.lists()
-        is_frozen = name in self.weather.frozen_lists or name == "at_us"
-        return getattr(self._frozen if is_frozen else self.lists(), name)
+            self._frozen = {one: self._now(one) for one in (AT_US, *LISTS)}
+        is_frozen = name in self.weather.frozen_lists or name == AT_US
+        return self._frozen[name] if is_frozen else self._now(name)
+
+    def _now(self, name: str) -> Any:
+        match name:
+            case "orders":
+                return self.engine.orders(ACCOUNT)
+            case "fills":
+                hidden = self.floor.faults.hidden_fills()
+                booked = self.engine.fills(ACCOUNT)
+                return [fill for fill in booked if fill_key(fill) not in hidden] if hidden else booked
+            case "settlements":
+                return self.engine.settlements(ACCOUNT)
+            case "positions":
+                return self.engine.positions(ACCOUNT)
+            case "balance":
+                return self.engine.balance(ACCOUNT)
+            case _:
+                return self.floor.faults.visible_until_us(self.floor.core.reached_us)
 
     # What happens.
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LOST_ACK = "lost_ack"  # the order is placed, its answer never comes
     LOST_REQUEST = "lost_request"  # the order never arrives
     LATE_REQUEST = "late_request"  # the order arrives long after we have given up waiting
+    DOUBLED_REQUEST = "doubled_request"  # something on the way sends the order twice; we get the second answer
     LOST_CANCEL = "lost_cancel"  # a cancel, or its answer, gets lost
     SERVER_ERRORS = "server_errors"  # HTTP 500 or 503, before or after the work was done
     RATE_LIMITED = "rate_limited"  # HTTP 429
@@ -42,7 +43,11 @@ class Kind(StrEnum):
     LEDGER_OUTAGE = "ledger_outage"  # ledger calls fail, before or after they were carried out
     DOUBLED_RECORDS = "doubled_records"  # the bus delivers records twice
     CRASH_AT_LABEL = "crash_at_label"  # kill -9 at a labelled point of the money path
-    CRASH_AT_STEP = "crash_at_step"  # kill -9 at the k-th step of a service, wherever that is
+    CRASH_AT_USE = "crash_at_use"  # kill -9 before or after the k-th use of any port of a service
+    STALL = "stall"  # a service stands still for a while, perhaps while another one takes over, and goes on
+    SECOND = "second"  # another one of a service runs beside the first for a while
+    RESTART = "restart"  # a service is stopped gracefully and started again
+    CLOCK_JUMP = "clock_jump"  # the clock of execution's machine jumps
     POWER_CUT = "power_cut"  # kill -9 of all services, and of the bus with what it holds
 
 
@@ -52,6 +57,7 @@ LASTS_S: Final = {
     Kind.SLOW: (2.0, 12.0), Kind.STALE_READS: (2.0, 25.0), Kind.PAUSED: (2.0, 20.0), Kind.NO_UPGRADE: (1.0, 15.0),
     Kind.DOUBLED_FILLS: (5.0, 40.0), Kind.REORDERED_FILLS: (5.0, 40.0), Kind.UNTOLD_FILLS: (3.0, 20.0),
     Kind.LEDGER_OUTAGE: (0.3, 6.0), Kind.DOUBLED_RECORDS: (3.0, 30.0),
+    Kind.STALL: (0.2, 20.0), Kind.SECOND: (2.0, 40.0),
 }  # fmt: skip
 AT_THE_EXCHANGE: Final = (Kind.SEQUENCE_GAP, Kind.LATE_FILL)
 """These the simulated exchange has on demand by itself."""
@@ -64,17 +70,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     lasts_s: float = 0.0
     count: int = 1
-    """How many orders, or the how-many-th occasion or step."""
+    """How many orders, or the how-many-th occasion."""
     service: str = ""
     label: str = ""
     restart_s: float = 0.0
+    jump_s: float = 0.0
 
     def __str__(self) -> str:
-        parts = [f"{self.kind}"]
-        parts += [f"{self.service}"] if self.service else []
+        parts = [f"{self.service}"] if self.service else []
         parts += [f"at {self.label!r}"] if self.label else []
         parts += [f"for {self.lasts_s:.1f} s"] if self.lasts_s else []
         parts += [f"count {self.count}"] if self.count > 1 else []
+        parts += [f"by {self.jump_s:+.2f} s"] if self.jump_s else []
         parts += [f"back after {self.restart_s:.2f} s"] if self.restart_s else []
         return ", ".join(parts)
 
@@ -103,7 +110,10 @@ def _draw(random: Random, kind: Kind, last_s: float) -> Fault:
     at_s = round(random.uniform(FIRST_S, last_s - lasts_s), 3)
     restart_s = round(random.choice((0.01, 0.2, 1.0, 4.0, 12.0)) * random.uniform(0.5, 1.5), 3)
     match kind:
-        case Kind.LOST_ACK | Kind.LOST_REQUEST | Kind.LATE_REQUEST | Kind.LOST_CANCEL | Kind.LATE_FILL:
+        case (
+            Kind.LOST_ACK | Kind.LOST_REQUEST | Kind.LATE_REQUEST | Kind.DOUBLED_REQUEST | Kind.LOST_CANCEL
+            | Kind.LATE_FILL
+        ):  # fmt: skip
             return Fault(at_s=at_s, kind=kind, count=random.randint(1, 4))
         case Kind.CRASH_AT_LABEL:
             label = random.choice(list(LABELS))
@@ -111,9 +121,14 @@ def _draw(random: Random, kind: Kind, last_s: float) -> Fault:
                 at_s=at_s, kind=kind, label=label, service=LABELS[label], count=random.randint(1, 3),
                 restart_s=restart_s,
             )  # fmt: skip
-        case Kind.CRASH_AT_STEP:
+        case Kind.CRASH_AT_USE:
             service = random.choice(MONEY_PATH if random.random() < 0.6 else SERVICES)
-            return Fault(at_s=at_s, kind=kind, service=service, count=random.randint(1, 400), restart_s=restart_s)
+            return Fault(at_s=at_s, kind=kind, service=service, count=random.randint(1, 120), restart_s=restart_s)
+        case Kind.STALL | Kind.SECOND | Kind.RESTART:
+            service = random.choice(MONEY_PATH if random.random() < 0.7 else SERVICES)
+            return Fault(at_s=at_s, kind=kind, service=service, lasts_s=lasts_s, restart_s=restart_s)
+        case Kind.CLOCK_JUMP:
+            return Fault(at_s=at_s, kind=kind, jump_s=round(random.choice((-1, 1)) * random.uniform(0.2, 4.0), 3))
         case Kind.POWER_CUT:
             return Fault(at_s=at_s, kind=kind, restart_s=restart_s)
         case _:

@@ -9,28 +9,30 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from chaos.bus_port import Broker, BusPort
+import msgspec
+
+from chaos.bus_port import SESSION_S, Broker, BusPort
 from chaos.exchange import ACCOUNT, Exchange
-from chaos.faults import SERVICES
-from chaos.history import History
+from chaos.faults import SERVICES, Fault
+from chaos.habits import Habits
+from chaos.history import History, Violation
 from chaos.ledger_port import LedgerPort, LedgerServer
 from chaos.processes import Process, outside
 from chaos.sockets import MemoryConnector, Network
-from truebook.clock import Clock
-from truebook.kalshi.port import RestClient
+from truebook.bus.port import BusClosed
+from truebook.clock import Clock, ExchangeClock
+from truebook.kalshi.port import ExchangeError, RestClient
+from truebook.ledger.facts import persist
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Service
 from truebook.runtime.metrics import Metrics
 from truebook_services.execution.service import build as build_execution
-from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.fill_listener.service import build as build_fill_listener
 from truebook_services.fill_listener.settings import FillListenerSettings
 from truebook_services.ingest.service import build as build_ingest
-from truebook_services.ingest.settings import IngestSettings, UniverseSettings
 from truebook_services.observation.service import build as build_observation
-from truebook_services.observation.settings import ObservationSettings
 from truebook_services.policy.service import build as build_policy
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.reconciler.service import build as build_reconciler
@@ -39,6 +41,7 @@ from truebook_services.reconciler.startup import begin
 
 MODEL = "maker"
 STOPPED_WITHIN_S = 8.0
+RESTART_S = 0.5
 
 
 @lru_cache(maxsize=1)
@@ -68,6 +71,23 @@ class ServiceLog:
         self.info(f"ERROR {event}", **fields)
 
 
+class Machine(Clock):
+    """The clock of the machine that execution runs on: ahead of the exchange's or behind it, and it may jump."""
+
+    def __init__(self, clock: Clock, skew_us: int) -> None:
+        self._clock = clock
+        self.skew_us = skew_us
+
+    def now_us(self) -> int:
+        return self._clock.now_us() + self.skew_us
+
+    def monotonic_us(self) -> int:
+        return self._clock.monotonic_us()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
 class Life:
     """One life of one service."""
 
@@ -75,20 +95,30 @@ class Life:
         self.service = service
         self.process = process
         self.stop = asyncio.Event()
+        self.is_superfluous = False
+        """Another one has taken over: nobody restarts it, and it may end by itself."""
+        self.has_stalled = False
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def runs(self) -> bool:
+        return not self.process.dead and self.task is not None and not self.task.done()
 
 
 class Fleet:
-    """Starts, kills and restarts services."""
+    """Starts, stops, stalls, kills and restarts services."""
 
     def __init__(
         self, clock: Clock, exchange: Exchange, network: Network, *, broker: Broker, server: LedgerServer,
-        history: History, make_rest: Callable[[Process | None], RestClient], failed: Callable[[BaseException], None],
+        history: History, make_rest: Callable[[Clock, Process | None], RestClient], machine: Machine | None,
+        habits: Habits, failed: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
-        self.lives: dict[str, Life] = {}
         self.deaths: Counter[str] = Counter()
-        self.armed: list[tuple[str, str, int, float]] = []
-        """Labelled crashes to come: (service, label, how many passes yet, restart after seconds)."""
+        self.armed: list[Fault] = []
+        """Labelled crashes to come."""
+        self.machine = machine
+        """Execution's own clock; null where it goes by the exchange's."""
+        self._lives: list[Life] = []
         self._clock = clock
         self._exchange = exchange
         self._network = network
@@ -96,9 +126,10 @@ class Fleet:
         self._server = server
         self._history = history
         self._make_rest = make_rest
+        self._habits = habits
         self._failed = failed
         self._stopping = False
-        self._restart_s: dict[str, float] = {}
+        self._restart_s: dict[Process, float] = {}
 
     async def start_all(self) -> None:
         """Start as the embedded system does: the hold first."""
@@ -106,121 +137,187 @@ class Fleet:
         for service in SERVICES:
             self.start(service)
 
+    def running(self, service: str) -> list[Life]:
+        """The lives of a service, oldest first."""
+        return [life for life in self._lives if life.service == service and life.runs]
+
     def start(self, service: str) -> None:
-        """Begin a new life, unless one is there or all is about to end."""
-        running = self.lives.get(service)
-        if self._stopping or (running is not None and not running.process.dead):
-            return
-        process = Process(service, lambda: self._died(service, process))
-        life = self.lives[service] = Life(service, process)
-        self._history.note("fleet", service, f"{service} starts")
-        life.task = process.spawn(self._live(life))
-        outside(life.task.add_done_callback, lambda task: self._ended(life, task))
+        """Begin a new life, unless one is there."""
+        if not [life for life in self.running(service) if not life.is_superfluous]:
+            self._begin(service)
 
-    def kill(self, service: str, restart_s: float) -> None:
-        """Kill one service now and start it again later."""
-        self._restart_s[service] = restart_s
-        self.lives[service].process.kill()
+    def kill(self, life: Life, restart_s: float) -> None:
+        """Kill one life now and start the service again later."""
+        self._restart_s[life.process] = restart_s
+        life.process.kill()
 
-    def kill_at_step(self, service: str, steps: int, restart_s: float) -> None:
-        """Kill one service after so many more of its steps."""
-        process = self.lives[service].process
-        self._restart_s[service] = restart_s
-        process.kill_at_step = process.steps + steps
+    def kill_at_use(self, fault: Fault) -> None:
+        """Kill a service at one of its next uses of a port."""
+        for life in self.running(fault.service)[:1]:
+            self._restart_s[life.process] = fault.restart_s
+            life.process.kill_at_use = life.process.uses + fault.count
 
     def cut_power(self, restart_s: float) -> None:
         """Kill all services and lose the bus; start all again later, as the embedded system starts."""
-        for life in list(self.lives.values()):
-            self._restart_s[life.service] = -1.0
-            life.process.kill()
+        for life in self._lives:
+            if life.runs:
+                self.kill(life, -1.0)
         self._broker.lose_all()
         loop = asyncio.get_running_loop()
         outside(loop.call_later, restart_s, lambda: outside(loop.create_task, self.start_all()))
 
+    async def stall(self, fault: Fault) -> None:
+        """Let a service stand still; after a while another one takes its place, and then the first goes on."""
+        for life in self.running(fault.service)[:1]:
+            life.process.stall()
+            life.has_stalled = True
+            self._broker.stalled(life.process)
+            takes_over_s = min(fault.lasts_s, fault.restart_s + SESSION_S)
+            await asyncio.sleep(takes_over_s)
+            if takes_over_s < fault.lasts_s:
+                life.is_superfluous = True
+                self.start(fault.service)
+                await asyncio.sleep(fault.lasts_s - takes_over_s)
+            self._history.fault("resume", fault.service)
+            life.process.resume()
+            if life.is_superfluous:
+                await asyncio.sleep(fault.restart_s)
+                life.stop.set()
+
+    async def second(self, fault: Fault) -> None:
+        """Let another one run beside the first; then one of the two stops, or dies."""
+        self._begin(fault.service)
+        await asyncio.sleep(fault.lasts_s)
+        lives = self.running(fault.service)
+        if len(lives) < 2:
+            return
+        life = lives[0] if fault.restart_s < 1 else lives[-1]
+        life.is_superfluous = True
+        if fault.restart_s > 4:
+            self.kill(life, -1.0)
+        else:
+            life.stop.set()
+
+    async def restart(self, fault: Fault) -> None:
+        """Stop a service gracefully and start it again."""
+        for life in self.running(fault.service)[:1]:
+            life.is_superfluous = True
+            life.stop.set()
+            if life.task is not None:
+                await asyncio.wait((life.task,), timeout=STOPPED_WITHIN_S)
+            if life.runs and not life.process.stalled:
+                self._failed(Violation("services stop in time", fault.service))
+            await asyncio.sleep(fault.restart_s)
+        self.start(fault.service)
+
     async def bring_back(self) -> None:
         """Start what is down, and let nothing die any more."""
         self.armed.clear()
-        for life in self.lives.values():
-            life.process.kill_at_step = None
+        for life in self._lives:
+            life.process.kill_at_use = None
+            if life.process.stalled:
+                life.process.resume()
         for service in SERVICES:
             self.start(service)
 
     async def stop(self) -> list[str]:
         """Stop all gracefully; answers the services that did not end in time."""
         self._stopping = True
-        for life in self.lives.values():
+        for life in self._lives:
             life.stop.set()
-        tasks = [life.task for life in self.lives.values() if life.task is not None]
-        await asyncio.wait(tasks, timeout=STOPPED_WITHIN_S)
-        return [life.service for life in self.lives.values() if life.task is not None and not life.task.done()]
+        tasks = [life.task for life in self._lives if life.task is not None and life.runs]
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOPPED_WITHIN_S)
+        return [life.service for life in self._lives if life.runs]
 
-    def unready(self) -> list[str]:
-        return [service for service in SERVICES if (life := self.lives.get(service)) is None or life.process.dead]
+    def _begin(self, service: str) -> None:
+        if self._stopping:
+            return
+        process = Process(service, lambda: self._died(life))
+        life = Life(service, process)
+        self._lives.append(life)
+        self._history.note("fleet", service, f"{service} starts")
+        life.task = process.spawn(self._live(life))
+        outside(life.task.add_done_callback, lambda task: self._ended(life, task))
 
     # One life
 
     async def _live(self, life: Life) -> None:
-        ledger = LedgerPort(self._server, life.process)
+        ledger: Any = LedgerPort(self._server, life.process)
+        clock = self._clock
         if life.service == "reconciler":
-            await begin(ledger)  # type: ignore[arg-type]
-        await self._build(life, ledger).run(life.stop)
+            await persist(clock, lambda: begin(ledger))
+        if life.service == "execution" and self.machine is not None:
+            clock = await self._measured(life.process, self.machine)
+        await self._build(life, clock, ledger).run(life.stop)
 
-    def _build(self, life: Life, ledger: Any) -> Service:
-        process = life.process
-        rest = self._make_rest(process)
+    async def _measured(self, process: Process, machine: Machine) -> ExchangeClock:
+        """A clock that goes by the exchange, from its first measurement on."""
+        clock = ExchangeClock(machine)
+        while True:
+            try:
+                clock.observe(await self._make_rest(clock, process).exchange_time_us())
+            except ExchangeError:
+                await clock.sleep(0.5)
+            else:
+                return clock
+
+    def _build(self, life: Life, clock: Clock, ledger: Any) -> Service:
+        process, habits = life.process, self._habits
+        rest = self._make_rest(clock, process)
         connector = MemoryConnector(self._network, process)
         context = Context(
-            service=life.service, account=ACCOUNT, strategy="default", source=Source.SIMULATED, clock=self._clock,
+            service=life.service, account=ACCOUNT, strategy="default", source=Source.SIMULATED, clock=clock,
             bus=BusPort(self._broker, process), metrics=Metrics(life.service),
             log=ServiceLog(self._history, life.service), crash=lambda label: self._passed(life, label),
         )  # fmt: skip
         match life.service:
             case "ingest":
-                universe = UniverseSettings(most_markets=100, least_time_to_close_s=10)
-                settings = IngestSettings(universe=universe, gather_ms=10)
-                return build_ingest(context, settings, rest=rest, connector=connector, ledger=ledger)
+                return build_ingest(context, habits.ingest, rest=rest, connector=connector, ledger=ledger)
             case "observation":
-                return build_observation(context, ObservationSettings(throttle_ms=500, release_ms=250), ledger=ledger)
+                return build_observation(context, habits.observation, ledger=ledger)
             case "policy":
                 return build_policy(context, PolicySettings(model=MODEL), registry=models())
             case "execution":
-                execution = ExecutionSettings(tier="premier", near_close_s=5)
-                return build_execution(context, execution, rest=rest, ledger=ledger)
+                return build_execution(context, habits.execution, rest=rest, ledger=ledger)
             case "fill_listener":
-                return build_fill_listener(
-                    context, FillListenerSettings(), rest=rest, connector=connector, ledger=ledger
-                )  # fmt: skip
+                settings = FillListenerSettings()
+                return build_fill_listener(context, settings, rest=rest, connector=connector, ledger=ledger)
             case _:
                 return build_reconciler(context, ReconcilerSettings(), rest=rest, ledger=ledger)
 
     def _passed(self, life: Life, label: str) -> None:
         """A labelled point was passed: die there, if it is the one."""
-        for number, (service, wanted, left, restart_s) in enumerate(self.armed):
-            if service != life.service or wanted != label:
+        for number, fault in enumerate(self.armed):
+            if fault.service != life.service or fault.label != label:
                 continue
-            if left > 1:
-                self.armed[number] = (service, wanted, left - 1, restart_s)
+            if fault.count > 1:
+                self.armed[number] = msgspec.structs.replace(fault, count=fault.count - 1)
                 return
             del self.armed[number]
-            self._history.fault("crash", f"{service} at {label!r}")
-            self._restart_s[service] = restart_s
-            life.process.kill()
+            self._history.fault("crash", f"{life.service} at {label!r}")
+            self.kill(life, fault.restart_s)
             return
 
-    def _died(self, service: str, process: Process) -> None:
-        self.deaths[service] += 1
-        self._history.fault("kill", f"{service} after {process.steps} steps")
-        self._network.died(process)
-        self._broker.died(process)
-        restart_s = self._restart_s.pop(service, 0.5)
+    def _died(self, life: Life) -> None:
+        self.deaths[life.service] += 1
+        self._history.fault("kill", f"{life.service} after {life.process.uses} uses of ports")
+        self._network.died(life.process)
+        self._broker.died(life.process)
+        restart_s = self._restart_s.pop(life.process, RESTART_S)
         if restart_s >= 0:
-            outside(asyncio.get_running_loop().call_later, restart_s, self.start, service)
+            outside(asyncio.get_running_loop().call_later, restart_s, self.start, life.service)
 
     def _ended(self, life: Life, task: asyncio.Task[None]) -> None:
         if life.process.dead:
             return
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        self._network.died(life.process)
+        if isinstance(error, BusClosed) and life.has_stalled:
+            # The broker has dropped it while it stood still: it ends, and a supervisor starts the next one.
+            if not self._stopping:
+                outside(asyncio.get_running_loop().call_later, RESTART_S, self.start, life.service)
+        elif error is not None:
             self._failed(error)
-        elif not self._stopping:
+        elif not self._stopping and not life.is_superfluous:
             self._failed(RuntimeError(f"{life.service} ended by itself"))

@@ -11,6 +11,8 @@ import msgspec
 
 KEPT = 60_000
 SHOWN = 45
+WIDTH = 230
+FAULT = "FAULT"
 START_US = 1_700_000_000_000_000
 """The exchange's time at which every run begins."""
 
@@ -64,8 +66,9 @@ class History:
         self._digest.update(f"{now_us}|{who}|{subject}|".encode())
         self._digest.update(body)
         self._digest.update(b"\n")
-        self._kept.append(Note(now_us, who, subject, body))
         self.counts[who] += 1
+        if who != FAULT:
+            self._kept.append(Note(now_us, who, subject, body))
 
     def note(self, who: str, subject: str, text: Any) -> None:
         """Take something that helps a reader."""
@@ -73,10 +76,10 @@ class History:
 
     def fault(self, kind: str, detail: str) -> None:
         """Take a fault that has struck."""
-        note = Note(self._now_us(), "FAULT", "", f"{kind} {detail}".strip())
+        note = Note(self._now_us(), FAULT, "", f"{kind} {detail}".strip())
         self.faults.append(note)
         self._kept.append(note)
-        self.record("fault", kind, detail.encode())
+        self.record(FAULT, kind, detail.encode())
 
     @property
     def last_s(self) -> float:
@@ -88,7 +91,7 @@ class History:
 
     def tell(self, subject: str, shown: int = SHOWN) -> str:
         """Write the last things that concern a subject, and the faults before them."""
-        chosen = [note for note in self._kept if note.who == "FAULT" or _concerns(note, subject)]
+        chosen = [note for note in self._kept if note.who == FAULT or _concerns(note, subject)]
         return "\n".join(_lines(chosen[-shown:]))
 
 
@@ -100,5 +103,5 @@ def _concerns(note: Note, subject: str) -> bool:
 
 def _lines(notes: Iterable[Note]) -> Iterable[str]:
     for note in notes:
-        text = note.text
-        yield f"{(note.at_us - START_US) / 1e6:10.4f}  {note.who:<22} {text if len(text) < 420 else text[:420] + '…'}"
+        text = note.text if len(note.text) <= WIDTH else note.text[:WIDTH] + "…"
+        yield f"{(note.at_us - START_US) / 1e6:10.4f}  {note.who:<22} {text}"

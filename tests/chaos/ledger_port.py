@@ -6,11 +6,12 @@ A client that dies or loses the line in mid-call does not know whether the call 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from chaos.history import History
+from chaos.history import History, Violation
 from chaos.invariants import Watch
 from chaos.processes import Process, never
 from chaos.weather import LedgerFate, Weather
@@ -27,8 +28,17 @@ class WatchedLedger(Ledger):
         super().__init__(incarnation)
         self._history = history
         self.watch: Watch | None = None
+        self.violated: Callable[[BaseException], None] = lambda _: None
+        """Told of a violation before the verb's caller is, who would only die of it."""
 
     def apply(self, arguments: Arguments) -> str:
+        try:
+            return self._apply(arguments)
+        except Violation as violation:
+            self.violated(violation)
+            raise
+
+    def _apply(self, arguments: Arguments) -> str:
         before = self.seq
         if self.watch is not None:
             self.watch.before(arguments)
@@ -66,7 +76,7 @@ class LedgerPort:
         method, weather, process = getattr(self._server.store, name), self._server.weather, self._process
 
         async def call(*arguments: Any, **named: Any) -> Any:
-            if process.dead:
+            if process.at_port():
                 await never()
             fate = weather.ledger_fate()
             before_s, after_s = weather.ledger_delays_s()
@@ -79,6 +89,8 @@ class LedgerPort:
                 raise StoreUnavailable("the answer was lost")
             if after_s:
                 await asyncio.sleep(after_s)
+            if process.at_port():
+                await never()
             return answer
 
         setattr(self, name, call)

@@ -2,9 +2,11 @@
 
 Each simulated process is a context variable that its tasks inherit. Its coroutines run inside a thin shell; a killed
 process's shells raise without entering the inner frame, which is kept aside until the run ends, so that no ``finally``
-of it ever runs. The shell counts steps: "kill at the k-th step of service X" is one number of a seed.
+of it ever runs.
 
-What a step does between its process's death and its next await can reach nothing: every port asks ``alive`` first.
+Ports are a process's only way to the world, and they ask ``at_port`` before and after what they do: who is dead waits
+there for ever. They count, so that "kill at the k-th use of a port of service X" is one number of a seed (a count of
+the loop's own steps would differ between versions of Python).
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ class Process:
     def __init__(self, name: str, at_death: Callable[[], None] = lambda: None) -> None:
         self.name = name
         self.dead = False
-        self.steps = 0
-        self.kill_at_step: int | None = None
+        self.stalled = False
+        self.uses = 0
+        """Of its ports, so far."""
+        self.kill_at_use: int | None = None
         self._at_death = at_death
         self._tasks: list[asyncio.Task[Any]] = []
         self._prune_at = _PRUNE_FROM
+        self._held_up: list[asyncio.Future[None]] = []
 
     def spawn(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that belongs to this process, and all that it starts."""
@@ -54,10 +59,30 @@ class Process:
         for task in self._tasks:
             task.cancel()
 
-    def step(self) -> None:
-        self.steps += 1
-        if self.kill_at_step is not None and self.steps >= self.kill_at_step:
+    def stall(self) -> None:
+        """Stand still, as a machine without a processor does: the world goes on, this process notices nothing."""
+        self.stalled = True
+
+    def resume(self) -> None:
+        """Go on exactly where it stood."""
+        self.stalled = False
+        waiting, self._held_up = self._held_up, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def hold_up(self) -> asyncio.Future[None]:
+        """Answer what a step has to wait for while the process stands still."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held_up.append(future)
+        return future
+
+    def at_port(self) -> bool:
+        """Count a use of a port, and die of it if that is planned; true: the caller is dead and must wait for ever."""
+        self.uses += 1
+        if self.kill_at_use is not None and self.uses >= self.kill_at_use:
             self.kill()
+        return self.dead
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """Remember a task, so that it ends with this process."""
@@ -73,16 +98,25 @@ class Shell(Coroutine[Any, Any, Any]):
     def __init__(self, inner: Coroutine[Any, Any, Any], process: Process) -> None:
         self._inner = inner
         self._process = process
+        self._error: tuple[Any, ...] | None = None
 
     def send(self, value: Any) -> Any:
-        self._process.step()
-        if self._process.dead:
+        process = self._process
+        if process.stalled and not process.dead:
+            return self._wait()
+        if process.dead:
             self._bury()
+        if self._error is not None:
+            error, self._error = self._error, None
+            return self._inner.throw(*error)
         return self._inner.send(value)
 
     def throw(self, *error: Any) -> Any:
         if self._process.dead:
             self._bury()
+        if self._process.stalled:
+            self._error = error
+            return self._wait()
         return self._inner.throw(*error)
 
     def close(self) -> None:
@@ -93,6 +127,12 @@ class Shell(Coroutine[Any, Any, Any]):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._inner.__await__()
+
+    def _wait(self) -> asyncio.Future[None]:
+        """Let the task wait: it takes a future from its coroutine as ``await`` hands it over."""
+        future = self._process.hold_up()
+        future._asyncio_future_blocking = True
+        return future
 
     def _bury(self) -> None:
         _graveyard.append(self._inner)

@@ -30,8 +30,11 @@ class CountingRest(HttpRestClient):
     """The product's client; the harness counts what it sends."""
 
     exchange: Exchange
+    process: Process | None
 
     async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateAnswer:
+        if self.process is not None and self.process.at_port():
+            await never()
         self.exchange.sent[order.request.client_order_id] += 1
         return await super().create_order(order, timeout_s)
 
@@ -41,7 +44,7 @@ def http_rest(exchange: Exchange, clock: Clock, process: Process | None) -> Http
     rest = CountingRest(
         URL, StubSigner(KEY_ID), clock, transport=AppTransport(exchange, process), read_attempts=1
     )  # fmt: skip
-    rest.exchange = exchange
+    rest.exchange, rest.process = exchange, process
     return rest
 
 
@@ -53,7 +56,7 @@ class AppTransport(httpx.AsyncBaseTransport):
         self._process = process
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._process is not None and self._process.dead:
+        if self._process is not None and self._process.at_port():
             await never()
         fate = self._exchange.weather.fate(call_of(request))
         if fate.end is End.UNREACHABLE:
@@ -80,7 +83,8 @@ class AppTransport(httpx.AsyncBaseTransport):
         if fate.end is End.ERROR_BEFORE:
             told = (fate.status, [], b'{"error":"too many requests"}' if fate.status == 429 else b"")
         else:
-            told = await self._carry_out(request, body)
+            for _ in range(2 if fate.end is End.DOUBLED else 1):
+                told = await self._carry_out(request, body)
             await asyncio.sleep(fate.back_s)
         if fate.end is End.ANSWER_LOST:
             return

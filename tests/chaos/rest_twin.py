@@ -77,8 +77,8 @@ class TwinRest(RestClient):
             assert isinstance(answer, CreateAnswer), answer
             return answer
 
-        if self._process is None or not self._process.dead:
-            self._exchange.sent[request.client_order_id] += 1
+        await self._fence()
+        self._exchange.sent[request.client_order_id] += 1
         return await self._write("create_order", arrive, timeout_s)
 
     async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelAnswer:
@@ -228,7 +228,7 @@ class TwinRest(RestClient):
         return shown
 
     async def _fence(self) -> None:
-        if self._process is not None and self._process.dead:
+        if self._process is not None and self._process.at_port():
             await never()
 
 
@@ -240,10 +240,11 @@ async def _travel(fate: Fate, arrive: Callable[[], Awaitable[T]], answer: asynci
     if fate.end is End.ERROR_BEFORE:
         _put(answer, _http(fate.status, "write"))
         return
-    try:
-        result: T | ExchangeError = await arrive()
-    except ExchangeError as error:
-        result = error
+    for _ in range(2 if fate.end is End.DOUBLED else 1):
+        try:
+            result: T | ExchangeError = await arrive()
+        except ExchangeError as error:
+            result = error
     await asyncio.sleep(fate.back_s)
     match fate.end:
         case End.ANSWER_LOST:

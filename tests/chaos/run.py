@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from random import Random
+from typing import Any
 
 import msgspec
 
 from chaos.bus_port import Broker
-from chaos.exchange import Exchange
+from chaos.exchange import LISTS, Exchange
 from chaos.faults import AT_THE_EXCHANGE, Fault, Kind, exchange_schedule, plan
-from chaos.fleet import Fleet, ServiceLog
+from chaos.fleet import Fleet, Machine, ServiceLog
+from chaos.habits import draw
 from chaos.history import START_US, History, Violation
 from chaos.invariants import Watch
 from chaos.ledger_port import LedgerServer
@@ -35,7 +37,6 @@ LEAST_FAULTS = 5
 HTTP_EVERY = 10
 """Each tenth seed talks to the exchange's REST application by httpx, the others to its core."""
 CALM_S = 3.0
-LISTS = ("orders", "fills", "settlements", "positions", "balance")
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -63,12 +64,15 @@ class Run:
         self.change = change
         self.seconds = seconds
         self.faults = plan(seed, seconds - 15.0)
+        self.habits = draw(seed)
         self.violation: BaseException | None = None
         self.struck: set[str] = set()
+        self._works: list[asyncio.Task[None]] = []
 
     async def go(self) -> None:
         """Build the world, let it run, judge it."""
         loop = asyncio.get_running_loop()
+        habits = self.habits
         self.clock: Clock = VirtualClock(START_US)
         self.history = History(self.clock.now_us)
         self.weather = Weather(self.seed, self.history, loop.time)
@@ -76,13 +80,16 @@ class Run:
             self.seed, self.clock, ServiceLog(self.history, "paper_exchange"), history=self.history,
             weather=self.weather, schedule=exchange_schedule(self.faults),
         )  # fmt: skip
-        self.broker = Broker(self.seed, self.weather, self.history)
+        self.broker = Broker(self.seed, self.weather, self.history, is_slow=habits.is_jittery)
         self.server = LedgerServer(self.seed, self.history, self.weather)
+        self.weather.is_jittery = habits.is_jittery
         self.watch = self.server.ledger.watch = Watch(self.server.ledger, self.exchange)
+        self.server.ledger.violated = self.fail
         self.network = Network(self.seed, self.exchange, self.weather, self.history)
         self.fleet = Fleet(
             self.clock, self.exchange, self.network, broker=self.broker, server=self.server, history=self.history,
-            make_rest=self.rest, failed=self.fail,
+            make_rest=self.rest, machine=Machine(self.clock, habits.skew_us) if habits.is_skewed else None,
+            habits=habits, failed=self.fail,
         )  # fmt: skip
         if self.change is not None:
             self.change(self)
@@ -97,17 +104,17 @@ class Run:
             pump.cancel()
             life.cancel()
 
-    def rest(self, process: Process | None) -> RestClient:
+    def rest(self, clock: Clock, process: Process | None) -> RestClient:
         """The REST client of a process (null: of the harness)."""
         if self.seed % HTTP_EVERY == 0:
-            return http_rest(self.exchange, self.clock, process)
-        return TwinRest(self.exchange, self.clock, process)
+            return http_rest(self.exchange, clock, process)
+        return TwinRest(self.exchange, clock, process)
 
     def fail(self, error: BaseException | None) -> None:
-        """Take the first error; the run is over."""
-        if error is not None and self.violation is None:
-            self.violation = error
-        self._end(None)
+        """Take the first error, if it is one: then the run is over."""
+        if error is not None:
+            self.violation = self.violation or error
+            self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
         if error is not None and self.violation is None and not isinstance(error, asyncio.CancelledError):
@@ -126,7 +133,7 @@ class Run:
         self.weather.calm()
         await self.fleet.bring_back()
         await asyncio.sleep(CALM_S)
-        rest = self.rest(None)
+        rest = self.rest(self.clock, None)
         differences = await wind_down(rest, self.server.store, self.clock, asyncio.sleep)
         late = await self.fleet.stop()
         self.watch.everything()
@@ -136,7 +143,9 @@ class Run:
         kind, weather = fault.kind, self.weather
         detail = str(fault)
         match kind:
-            case Kind.LOST_ACK | Kind.LOST_REQUEST | Kind.LATE_REQUEST | Kind.LOST_CANCEL:
+            case (
+                Kind.LOST_ACK | Kind.LOST_REQUEST | Kind.LATE_REQUEST | Kind.DOUBLED_REQUEST | Kind.LOST_CANCEL
+            ):  # fmt: skip
                 weather.owe(kind, fault.count)
             case Kind.DROP_SOCKET:
                 detail += f": {self.network.drop()} connections"
@@ -146,9 +155,18 @@ class Run:
                 weather.begin(kind, fault.lasts_s)
                 self.network.drop()
             case Kind.CRASH_AT_LABEL:
-                self.fleet.armed.append((fault.service, fault.label, fault.count, fault.restart_s))
-            case Kind.CRASH_AT_STEP:
-                self.fleet.kill_at_step(fault.service, fault.count, fault.restart_s)
+                self.fleet.armed.append(fault)
+            case Kind.CRASH_AT_USE:
+                self.fleet.kill_at_use(fault)
+            case Kind.STALL:
+                self._do(self.fleet.stall(fault))
+            case Kind.SECOND:
+                self._do(self.fleet.second(fault))
+            case Kind.RESTART:
+                self._do(self.fleet.restart(fault))
+            case Kind.CLOCK_JUMP:
+                if self.fleet.machine is not None:
+                    self.fleet.machine.skew_us += int(fault.jump_s * 1e6)
             case Kind.POWER_CUT:
                 self.fleet.cut_power(fault.restart_s)
             case Kind.STALE_READS:
@@ -162,6 +180,12 @@ class Run:
                 weather.begin(kind, fault.lasts_s)
         self.struck.add(str(kind))
         self.history.fault(kind, detail)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry out a fault that takes time."""
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: done.cancelled() or self.fail(done.exception()))
+        self._works.append(task)
 
 
 def run_seed(seed: int, *, change: Callable[[Run], None] | None = None, seconds: float = SECONDS) -> Outcome:

@@ -20,6 +20,8 @@ from truebook_services.paper_exchange.stream import StreamSession
 
 PRIVATE = ('{"type":"fill"', '{"type":"user_order"')
 LATE_S = 3.0
+TICK_S = 1e-6
+"""Between two things on one connection: equal timers may fire in any order."""
 
 
 class Network:
@@ -55,7 +57,7 @@ class MemoryConnector(Connector):
         self._process = process
 
     async def connect(self) -> Connection:
-        if self._process.dead:
+        if self._process.at_port():
             await never()
         await asyncio.sleep(self._network.random.uniform(*USUAL_S))
         if self._network.weather.rages(Kind.NO_UPGRADE):
@@ -81,15 +83,15 @@ class MemoryConnection(Connection):
     # The client's end.
 
     async def send(self, text: str) -> None:
-        if self.process.dead:
+        if self.process.at_port():
             await never()
         if not self._is_open:
             raise StreamClosed("the connection is gone")
-        self._there_s = max(self._there_s, self._loop.time() + self._network.random.uniform(*USUAL_S))
+        self._there_s = max(self._there_s + TICK_S, self._loop.time() + self._network.random.uniform(*USUAL_S))
         outside(self._loop.call_at, self._there_s, self._take, text)
 
     async def receive(self) -> str:
-        if self.process.dead:
+        if self.process.at_port():
             await never()
         while not self._arrived:
             if not self._is_open:
@@ -129,7 +131,7 @@ class MemoryConnection(Connection):
             if self._is_open and not self.is_mute and (not text.startswith(PRIVATE) or self._keeps_place(text)):
                 frames.append(text)
         if frames:
-            self._back_s = max(self._back_s, self._loop.time() + self._network.random.uniform(*USUAL_S))
+            self._back_s = max(self._back_s + TICK_S, self._loop.time() + self._network.random.uniform(*USUAL_S))
             outside(self._loop.call_at, self._back_s, self._arrive, frames)
 
     def _keeps_place(self, text: str) -> bool:

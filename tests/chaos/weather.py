@@ -18,6 +18,7 @@ from chaos.history import History
 USUAL_S = (0.002, 0.02)
 """One way over the network."""
 LEDGER_S = (0.0001, 0.001)
+JITTER_S = (0.0, 0.03)
 LATE_S = (3.5, 18.0)
 
 
@@ -31,6 +32,8 @@ class End(StrEnum):
     ANSWER_RESET = "answer_reset"
     ERROR_BEFORE = "error_before"
     """An HTTP error, nothing done."""
+    DOUBLED = "doubled"
+    """The request arrives twice; the second answer is ours."""
     ERROR_AFTER = "error_after"
     """An HTTP 5xx although all was done."""
 
@@ -64,6 +67,7 @@ class Weather:
         self._due: Counter[Kind] = Counter()
         self.frozen_lists: frozenset[str] = frozenset()
         """Which lists stand still while reads are stale."""
+        self.is_jittery = False
 
     # What the saboteur says.
 
@@ -115,6 +119,8 @@ class Weather:
     def ledger_delays_s(self) -> tuple[float, float]:
         """How long a ledger call takes before it is carried out, and after; most take no time, which costs none."""
         drawn = self._ledger.random()
+        if self.is_jittery:
+            return self._ledger.uniform(*JITTER_S), self._ledger.uniform(*JITTER_S)
         if drawn < 0.6:
             return 0.0, 0.0
         delay_s = LEDGER_S[0] + (LEDGER_S[1] - LEDGER_S[0]) * self._ledger.random()
@@ -126,6 +132,8 @@ class Weather:
             return Fate(there_s, back_s, random.choice((End.ANSWER_LOST, End.ANSWER_RESET, End.ERROR_AFTER)), 500)
         if self._takes(Kind.LOST_REQUEST, "create_order"):
             return Fate(there_s, back_s, random.choice((End.REQUEST_LOST, End.ERROR_BEFORE)), 503)
+        if self._takes(Kind.DOUBLED_REQUEST, "create_order"):
+            return Fate(there_s, back_s, End.DOUBLED)
         if self._takes(Kind.LATE_REQUEST, "create_order"):
             return Fate(random.uniform(*LATE_S), back_s)
         return None
