@@ -28,6 +28,7 @@ CHANCE = frozenset({"uuid.uuid1", "uuid.uuid4", "os.urandom", "secrets.token_url
 MAY_USE_CHANCE = {
     "libs/truebook/ledger/memory_store.py": "an incarnation must differ from every other one",
     "libs/truebook/ledger/redis_store.py": "an incarnation must differ from every other one",
+    "services/truebook_services/execution/__main__.py": "a lease's owner must differ from every other one",
     "services/truebook_services/operator/access.py": "a token must not be guessed",
     "services/truebook_services/paper_exchange/auth.py": "the id of a new key pair",
 }

@@ -9,6 +9,7 @@ from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide, Message, Source, TimeInForce
 from truebook.messages.facts import FeeType, MarketFacts, MarketStatus, PriceRange
 from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
+from truebook.messages.journal import JournalRecorded
 from truebook.messages.markets import Market
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
@@ -96,6 +97,9 @@ def samples() -> dict[str, Message]:
             remaining_centi=150, answer="acknowledged",
         ),
         "fills.market_settled": MarketSettled(**envelope(), settlement_cc=10_000, answer="settled"),
+        "journal.journal_recorded": JournalRecorded(
+            **envelope(), seq=17, incarnation="aa55", verb="hold", arguments='{"name":"operator"}', result="held"
+        ),
         "signals.signal": Signal(
             **envelope(), name="forecast", value=51.25, as_of_us=NOW_US, valid_until_us=NOW_US + 60_000_000
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Self
 
 from truebook.bus.kafka_connection import KafkaConnection
@@ -22,7 +23,7 @@ PROBE_WITHIN_S: Final = 3.0
 
 
 class KafkaBus(Bus):
-    """One process's way to a Kafka cluster. Make it by ``connect``; the topics must be there already."""
+    """One process's way to a Kafka cluster. Make it by ``connect``, or ``start`` it; the topics must be there."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
@@ -35,11 +36,15 @@ class KafkaBus(Bus):
         """Connect, giving a broker that is still starting time; raises ``BusUnavailable`` or ``BusRefused``."""
         bus = cls(connection)
         try:
-            await bus._publisher.start(within_s)
+            await bus.start(within_s)
         except BaseException:
             await bus.aclose()
             raise
         return bus
+
+    async def start(self, within_s: float = START_WITHIN_S) -> None:
+        """Connect, for who has made the bus before; raises ``BusUnavailable`` or ``BusRefused``."""
+        await self._publisher.start(within_s)
 
     async def publish(self, topic: Topic, key: str, value: bytes) -> None:
         await self._publisher.publish(topic.name, key, value)
@@ -67,7 +72,11 @@ class KafkaBus(Bus):
 
     async def lag(self) -> dict[str, dict[str, int]]:
         """Per group that this process is a member of and per topic, how many records wait for it: for gauges."""
-        return {consumer.group: await consumer.lag() for consumer in tuple(self._consumers)}
+        found: dict[str, dict[str, int]] = {}
+        for consumer in tuple(self._consumers):
+            with suppress(BusClosed):  # it may leave while it is asked
+                found[consumer.group] = await consumer.lag()
+        return found
 
     async def flush(self) -> None:
         await self._publisher.flush()

@@ -19,6 +19,7 @@ of them in a cluster; the ``1`` is the schema, so that an ACL or a later schema 
 | ``ended`` | sorted set | client order ids by the clock of their end |
 | ``journal`` | stream | ``<number>-0`` -> verb, arguments, result |
 | ``meta`` | hash | schema, incarnation |
+| ``lease:<name>`` | string | who holds it; dropped by the server when it is not renewed |
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class LedgerKeys:
     def __getitem__(self, name: str) -> str:
         """Spell one key by its name in the table above."""
         return self._all[_NAMES.index(name)]
+
+    def lease(self, name: str) -> str:
+        """Spell the key of a lease: no part of the ledger, and in no script of it."""
+        return f"{self.prefix}lease:{name}"
 
     def for_script(self, exchange_order_id: str = "") -> list[str]:
         """List all keys for a script, with the fills of that exchange order id (empty: the stem of such keys)."""

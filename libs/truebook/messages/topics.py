@@ -1,4 +1,7 @@
-"""The table of topics: one place for their names, what they carry and where a reader starts."""
+"""The table of topics: one place for their names, keys, what they carry, where a reader starts and what is kept.
+
+All are keyed by ticker but ``journal`` (account) and ``dead_letters`` (origin).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from truebook.messages.actions import Action
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import Message
 from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
+from truebook.messages.journal import JournalRecorded
 from truebook.messages.markets import Market
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
@@ -35,19 +39,35 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     compacted: bool = False
     partitions: int | None = None
     """None: the common count of all topics that are keyed by market."""
+    kept_s: int | None = None
+    """How long a bus on disk keeps a record; None: for ever, compacted topics the newest of each key."""
+    kept_bytes: int | None = None
+    """How much of a partition a bus on disk keeps at most; None: no bound."""
 
+
+HOUR_S: Final = 3_600
+DAY_S: Final = 24 * HOUR_S
+GIB: Final = 2**30
 
 MARKETS: Final = Topic(name="markets", carries=(Market,), start_at=StartAt.BEGINNING, compacted=True)
 ORDERBOOK: Final = Topic(
-    name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END
+    name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END,
+    kept_s=HOUR_S, kept_bytes=GIB,
+)  # fmt: skip
+OBSERVATIONS: Final = Topic(
+    name="observations", carries=(Observation,), start_at=StartAt.END, kept_s=HOUR_S, kept_bytes=GIB
 )
-OBSERVATIONS: Final = Topic(name="observations", carries=(Observation,), start_at=StartAt.END)
-ACTIONS: Final = Topic(name="actions", carries=(Action,), start_at=StartAt.COMMITTED)
-ORDERS: Final = Topic(name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED)
-FILLS: Final = Topic(name="fills", carries=(FillBooked, OrderUpdated, MarketSettled), start_at=StartAt.COMMITTED)
+ACTIONS: Final = Topic(name="actions", carries=(Action,), start_at=StartAt.COMMITTED, kept_s=DAY_S, kept_bytes=GIB)
+ORDERS: Final = Topic(name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED, kept_s=7 * DAY_S)
+FILLS: Final = Topic(
+    name="fills", carries=(FillBooked, OrderUpdated, MarketSettled), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S
+)
+JOURNAL: Final = Topic(name="journal", carries=(JournalRecorded,), start_at=StartAt.COMMITTED, partitions=1)
 SIGNALS: Final = Topic(name="signals", carries=(Signal,), start_at=StartAt.BEGINNING, compacted=True)
-DEAD_LETTERS: Final = Topic(name="dead_letters", carries=(DeadLetter,), start_at=StartAt.COMMITTED)
+DEAD_LETTERS: Final = Topic(
+    name="dead_letters", carries=(DeadLetter,), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S, kept_bytes=GIB
+)
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS, FILLS, SIGNALS, DEAD_LETTERS,
+    MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS,
 )  # fmt: skip

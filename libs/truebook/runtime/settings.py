@@ -82,8 +82,23 @@ class TruebookSettings(BaseSettings):
     redis_url: str | None = None
     """Address of a Redis or Valkey; null runs the bundled one."""
     redis_password_file: Path | None = None
+    kafka_servers: str | None = None
+    """``host:port`` of a Kafka broker, with commas between several; null where all runs in one process."""
+    kafka_user: str | None = None
+    kafka_password_file: Path | None = None
+    kafka_tls: bool = False
+    kafka_partitions: int = Field(default=4, ge=1, le=128)
+    """Partitions of each topic that is keyed by market: the most processes that can share the markets."""
+    kafka_replicas: int | None = Field(default=None, ge=1)
+    """Copies of each partition in new topics; null is three, or as many as there are brokers."""
+    kafka_session_s: float = Field(default=6.0, ge=1)
+    """A member of a group that has been silent for so long is dead; brokers refuse less than 6 s unless told."""
+    kafka_compression: Literal["gzip", "lz4", "snappy", "zstd"] | None = None
+    instance: Name | None = None
+    """Names this process for good, so that it keeps its markets over a restart. One name, one process."""
     state_folder: Path = Path(".truebook")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
     """Port on which a service shows /livez, /readyz and /metrics; 0 takes any free one."""
 
@@ -105,6 +120,9 @@ class TruebookSettings(BaseSettings):
 
     def redis_password(self) -> str | None:
         return None if self.redis_password_file is None else read_secret(self.redis_password_file)
+
+    def kafka_password(self) -> str | None:
+        return None if self.kafka_password_file is None else read_secret(self.kafka_password_file)
 
     @model_validator(mode="before")
     @classmethod

@@ -38,7 +38,7 @@ class EmbeddedSettings(TruebookSettings):
     fresh: bool = False
     """Start with empty books instead of going on where the last run ended."""
     crash_at: str | None = None
-    """For crash tests: LABEL[:COUNT], see ``embedded/crash.py``."""
+    """For crash tests: LABEL[:COUNT], see ``serving/crash.py``."""
 
     # A private exchange: no reason to trade fewer markets or slower than it allows, nor to stay away from their close.
     paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER)

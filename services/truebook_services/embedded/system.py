@@ -26,7 +26,6 @@ from truebook.runtime.frames import Service
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.state_folder import StateFolder
-from truebook_services.embedded.crash import crash_point
 from truebook_services.embedded.lockstep import open_in_lockstep
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
@@ -41,6 +40,7 @@ from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.policy.service import build as build_policy
 from truebook_services.reconciler.service import build as build_reconciler
 from truebook_services.reconciler.startup import begin
+from truebook_services.serving.crash import crash_point
 
 Say = Callable[[str], None]
 

@@ -1,0 +1,42 @@
+"""Leases in Redis or Valkey: one key each, which its holder renews and which the server drops by itself."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from redis.asyncio import Redis
+
+from truebook.ledger.keys import LedgerKeys
+from truebook.ledger.lease import Lease
+from truebook.ledger.redis_connection import connection_pool
+from truebook.ledger.redis_errors import translating
+
+FOLDER: Final = "lease_lua"
+
+
+class RedisLease(Lease):
+    """One process's view of one lease of an account; connects when first used."""
+
+    def __init__(
+        self, url: str, account: str, *, name: str, owner: str, lasts_s: float, password: str | None = None
+    ) -> None:
+        self.lasts_s = lasts_s
+        self._client = Redis.from_pool(connection_pool(url, password))
+        self._key = LedgerKeys(account).lease(name)
+        self._owner = owner
+        folder = resources.files(__package__) / FOLDER
+        self._take = self._client.register_script((folder / "take.lua").read_text(encoding="utf-8"))
+        self._release = self._client.register_script((folder / "release.lua").read_text(encoding="utf-8"))
+
+    async def take(self) -> bool:
+        with translating():
+            return bool(await self._take([self._key], [self._owner, int(self.lasts_s * 1000)]))
+
+    async def release(self) -> None:
+        with translating():
+            await self._release([self._key], [self._owner])
+
+    async def aclose(self) -> None:
+        """Close the connection; the lease, if it is ours, runs out by itself."""
+        await self._client.aclose()

@@ -1,0 +1,29 @@
+"""Reconciler as a process of its own: ``python -m truebook_services.reconciler``."""
+
+from __future__ import annotations
+
+from truebook.runtime.frames import Service
+from truebook_services.reconciler.service import build
+from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.startup import begin
+from truebook_services.serving.serve import serve
+from truebook_services.serving.settings import ServeSettings
+from truebook_services.serving.surroundings import Surroundings
+
+
+class ReconcilerProcess(ServeSettings):
+    """The common settings and the service's section."""
+
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+
+
+async def root(around: Surroundings[ReconcilerProcess]) -> Service:
+    """Put the service together."""
+    ledger = await around.ledger()
+    await begin(ledger)
+    rest, _ = await around.exchange()
+    return build(around.context, around.settings.reconciler, rest=rest, ledger=ledger)
+
+
+if __name__ == "__main__":
+    serve("reconciler", ReconcilerProcess, root)
