@@ -134,6 +134,8 @@ class KafkaConsumer(BusConsumer):
         self._check()
         lag = dict.fromkeys(sorted(self._topics), 0)
         positions = dict(self._positions)
+        if not positions:  # it is still joining, or others have all partitions: the client may not even run yet
+            return lag
         with translating():
             ends = await self._client.end_offsets(list(positions))
         for partition, end in ends.items():
