@@ -42,6 +42,6 @@ class ClockWatch:
             self._context.log.warning("the exchange's clock has jumped", offset_us=self._clock.offset_us)
             await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))
             return
+        if self._stable + 1 == self._stable_checks:
+            await self._ledger.release(HOLD, OWNER)  # a ledger that can't be reached now is asked again next time
         self._stable += 1
-        if self._stable == self._stable_checks:
-            await self._ledger.release(HOLD, OWNER)

@@ -20,6 +20,7 @@ from truebook.kalshi.port import (
     Unreachable,
 )
 from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.port import StoreUnavailable
 from truebook_services.execution.answers import meaning_of
 from truebook_services.execution.clock_watch import ClockWatch
 from truebook_services.execution.dispatcher import Dispatcher, Job
@@ -126,3 +127,29 @@ async def test_a_hold_that_a_former_life_left_ends_with_a_good_measurement() -> 
     watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
     await watch.check()
     assert not (await ledger.view(())).account.holds
+
+
+async def test_the_clocks_hold_ends_although_the_ledger_could_not_be_reached_when_it_was_to_end() -> None:
+    base = ManualClock()
+    clock = ExchangeClock(base)
+    ledger = LosesReleases("clock")
+    await ledger.hold("clock", "halted", "execution")
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    ledger.outages = 2
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await watch.check()
+    await watch.check()
+    assert not (await ledger.view(())).account.holds
+
+
+class LosesReleases(MemoryStore):
+    """A ledger that can't be reached for a few releases."""
+
+    outages = 0
+
+    async def release(self, name: str, owner: str) -> str:
+        if self.outages:
+            self.outages -= 1
+            raise StoreUnavailable("connection refused")
+        return await super().release(name, owner)
