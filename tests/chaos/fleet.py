@@ -61,13 +61,13 @@ class ServiceLog:
         """Too much to keep."""
 
     def info(self, event: str, **fields: Any) -> None:
+        self._history.counts[f"log:{event}"] += 1
         told = " ".join(f"{name}={value}" for name, value in fields.items())
         self._history.note(self._service, str(fields.get("ticker", "")), f"{event} {told}")
 
     warning = info
 
     def error(self, event: str, **fields: Any) -> None:
-        self._history.counts["log:error"] += 1
         self.info(f"ERROR {event}", **fields)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from chaos.books import BookReader
 from chaos.bus_port import Broker
 from chaos.exchange import LISTS, Exchange
 from chaos.faults import AT_THE_EXCHANGE, Fault, Kind, exchange_schedule, plan
@@ -37,6 +38,7 @@ LEAST_FAULTS = 5
 HTTP_EVERY = 10
 """Each tenth seed talks to the exchange's REST application by httpx, the others to its core."""
 CALM_S = 3.0
+READ_EVERY_S = 1.0
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -127,12 +129,16 @@ class Run:
         for fault in self.faults:
             loop.call_at(fault.at_s, self._strike, fault)
         await self.fleet.start_all()
-        await asyncio.sleep(self.seconds)
-        while len(self.exchange.orders) < LEAST_ORDERS and loop.time() < MOST_SECONDS:  # noqa: ASYNC110
-            await asyncio.sleep(10)  # virtual time: asking again costs nothing
+        books = BookReader(self.broker, self.exchange)
+        while loop.time() < self.seconds or (
+            len(self.exchange.orders) < LEAST_ORDERS and loop.time() < MOST_SECONDS
+        ):  # fmt: skip
+            await asyncio.sleep(READ_EVERY_S)
+            await books.read()
         self.weather.calm()
         await self.fleet.bring_back()
         await asyncio.sleep(CALM_S)
+        await books.check()
         rest = self.rest(self.clock, None)
         differences = await wind_down(rest, self.server.store, self.clock, asyncio.sleep)
         late = await self.fleet.stop()

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from chaos.run import Run
 
 JOURNAL = 10_000_000
+NEVER_SAID = (
+    "book differs from its snapshot", "stopped by force", "residue booked", "ERROR a fill contradicts the ledger",
+    "ERROR an order contradicts the ledger", "ERROR a settlement contradicts the ledger",
+)  # fmt: skip
+"""Log lines that no fault of these runs is a reason for."""
 
 
 def judge(run: Run, differences: Sequence[Difference], late: Sequence[str]) -> None:
@@ -30,6 +35,9 @@ def judge(run: Run, differences: Sequence[Difference], late: Sequence[str]) -> N
     _journal(run)
     if late:
         raise Violation("services stop in time", ", ".join(late))
+    for word in NEVER_SAID:
+        if run.history.counts[f"log:{word}"]:
+            raise Violation("no service says so", word)
     if run.history.counts[DEAD_LETTERS.name]:
         raise Violation("nothing was unreadable", f"{run.history.counts[DEAD_LETTERS.name]} dead letters")
 

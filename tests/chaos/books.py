@@ -1,0 +1,74 @@
+"""A reader of the topic ``orderbook``, as any service is one: its books must be the exchange's."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chaos.bus_port import Broker
+from chaos.exchange import Exchange
+from chaos.history import Violation
+from truebook.book.replica import BookReplica
+from truebook.bus.memory import MemoryBus, MemoryConsumer
+from truebook.messages.codec import decode
+from truebook.messages.envelope import BookSide
+from truebook.messages.markets import Market
+from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
+from truebook.messages.topics import MARKETS, ORDERBOOK
+from truebook.venue.lifecycle import takes_orders
+
+LOOKS = 100
+LOOK_EVERY_S = 0.1
+TOPICS = {topic.name: topic for topic in (MARKETS, ORDERBOOK)}
+
+
+class BookReader:
+    """Follows the books from the first record on; a lost bus means to begin anew."""
+
+    def __init__(self, broker: Broker, exchange: Exchange) -> None:
+        self._broker = broker
+        self._exchange = exchange
+        self._bus: MemoryBus | None = None
+        self._member: MemoryConsumer | None = None
+        self._replicas: dict[str, BookReplica] = {}
+        self._chosen: dict[str, bool] = {}
+
+    async def read(self) -> None:
+        """Take what is there."""
+        if self._bus is not self._broker.bus or self._member is None:
+            self._bus, self._replicas, self._chosen = self._broker.bus, {}, {}
+            self._member = await self._bus.consumer("chaos.books", tuple(TOPICS.values()), observer=True)
+        while records := await self._member.poll(1_000, 0.0):
+            for record in records:
+                match decode(TOPICS[record.topic], record.value):
+                    case Market(ticker=ticker, chosen=chosen, facts=facts):
+                        self._chosen[ticker] = chosen and takes_orders(facts.status)
+                    case BookDelta() | BookSnapshot() | BookStale() | PublicTrade() as news:
+                        self._replicas.setdefault(news.ticker, BookReplica()).apply(news)
+                    case _:
+                        pass
+
+    async def check(self) -> None:
+        """Raise unless each followed book is, within a while, exactly the exchange's at the same moment."""
+        wrong: dict[str, str] = {}
+        seen: set[str] = set()
+        for _ in range(LOOKS):
+            await self.read()
+            followed = sorted(ticker for ticker, chosen in self._chosen.items() if chosen)
+            wrong = {ticker: why for ticker in followed if (why := self._difference(ticker)) and ticker not in seen}
+            seen |= set(followed) - wrong.keys()
+            if followed and not wrong:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+        for ticker, why in wrong.items():
+            raise Violation("the books are the exchange's", f"{ticker}: {why}", subject=ticker)
+        raise Violation("the books are the exchange's", "no market is followed")
+
+    def _difference(self, ticker: str) -> str:
+        replica = self._replicas.get(ticker)
+        if replica is None or replica.stale is not None:
+            return "no book" if replica is None else f"stale: {replica.stale}"
+        true = self._exchange.engine.book(ticker)
+        for side in BookSide:
+            if replica.book.levels(side) != true.levels(side):
+                return f"{side}: {replica.book.levels(side, 3)}, the exchange has {true.levels(side, 3)}"
+        return ""
