@@ -61,6 +61,17 @@ class Metrics:
                     found += int(sample.value)
         return found
 
+    def totals(self, name: str, label: str) -> dict[str, int]:
+        """Read back what this service has counted under ``name``, by one of its labels."""
+        found: dict[str, int] = {}
+        counter = self._collectors.get(name)
+        for family in counter.collect() if counter is not None else ():
+            for sample in family.samples:
+                if sample.name.endswith("_total") and sample.labels.get("service") == self._service:
+                    value = sample.labels.get(label, "")
+                    found[value] = found.get(value, 0) + int(sample.value)
+        return found
+
     def _of(self, name: str, labels: dict[str, str], make: Callable[[str, tuple[str, ...]], Any]) -> Any:
         key = (name, frozenset(labels.items()))
         series = self._series.get(key)

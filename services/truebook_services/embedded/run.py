@@ -14,6 +14,7 @@ from truebook.clock import MICROS, SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.runtime.health import serve_health
 from truebook.runtime.virtual_loop import VirtualClock, run_virtual
+from truebook_services.embedded.evidence import explain, keep_evidence, write_evidence
 from truebook_services.embedded.history import write_history
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.summary import books_are_true, summarise
@@ -66,6 +67,8 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
                 group.create_task(_watch(system, watcher, current), name="watch"),
                 group.create_task(_end_of_time(system, ended), name="end"),
             ]
+            if not isinstance(system.clock, VirtualClock):
+                helpers.append(group.create_task(keep_evidence(system), name="evidence"))
             if system.exchange is not None:
                 helpers.append(group.create_task(_watch_exchange(system.exchange), name="exchange"))
             await ended.wait()
@@ -74,6 +77,7 @@ async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[s
             # Before the services stop: their going marks every book stale, and a stale book values nothing.
             summary = await _summary(system, started_us, differences)
             _write_books(system, system.folder / BOOKS)
+            write_evidence(system)
             if isinstance(system.clock, CaptureClock):
                 summary["history_sha256"] = await write_history(system.rest, system.folder / HISTORY)
             (system.folder / SUMMARY).write_text(json.dumps(summary))
@@ -90,9 +94,13 @@ async def _served(system: System, watcher: Watcher, current: Callable[[], Any]) 
         yield
         return
     settings = system.settings
+
+    async def why(ticker: str | None) -> dict[str, Any]:
+        return explain(system, await system.ledger.view(()), ticker)
+
     operator = serve_operator(
         settings.operator, status=current, ledger=system.ledger, cancel_all=system.rest.cancel_all,
-        folder=system.folder,
+        folder=system.folder, why=why,
     )  # fmt: skip
     async with operator, serve_health(system.services, settings.http_port) as port:
         watcher.say(f"health and metrics at http://127.0.0.1:{port}")

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from truebook.book.replica import BookReplica
+from truebook.evidence.recorder import Recorder
 from truebook.ledger.valuation import Levels
 from truebook.messages.actions import Action
 from truebook.messages.dead_letters import DeadLetter
@@ -42,6 +43,7 @@ class Statistics:
         self.latencies_us: deque[int] = deque(maxlen=MOST_LATENCIES)
         self.news: deque[str] = deque(maxlen=MOST_NEWS)
         self.missed = 0
+        self.evidence = Recorder()
 
     def consumer(self, context: Context) -> Consumer:
         """The frame that feeds these statistics."""
@@ -76,9 +78,11 @@ class Statistics:
         self.missed += missed
 
     def _count(self, message: Message) -> None:
+        if isinstance(message, BookSnapshot | BookDelta | BookStale | PublicTrade):
+            self._book(message)
+            return
+        self.evidence.take(message)
         match message:
-            case BookSnapshot() | BookDelta() | BookStale() | PublicTrade():
-                self._book(message)
             case Observation():
                 self.counts["observations"] += 1
             case Action():
@@ -108,7 +112,12 @@ class Statistics:
                 self.counts["public_trades"] += 1
             case BookStale():
                 self.stale[str(message.reason)] += 1
-        self.books.setdefault(message.ticker, BookReplica()).apply(message)
+        replica = self.books.get(message.ticker)
+        if replica is None:
+            replica = self.books[message.ticker] = BookReplica()
+        replica.apply(message)
+        if not isinstance(message, PublicTrade):
+            self.evidence.saw_book(message, replica.stale)
 
     def _order(self, event: OrderEvent) -> None:
         self.outcomes[event.outcome] += 1

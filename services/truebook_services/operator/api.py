@@ -3,6 +3,7 @@
 | request | does |
 |---|---|
 | ``GET /status`` | the running system's summary |
+| ``GET /why?ticker=T`` | the funnel of the last hour, and a market's last decisions with what each gate said |
 | ``GET /process`` | its process id: tells a client that it has reached whom it meant |
 | ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told not to |
 | ``POST /resume`` | releases both; other holds stay |
@@ -38,6 +39,7 @@ OWNER: Final = "operator"
 MOST_BODY: Final = 4096
 
 Status = Callable[[], Awaitable[dict[str, Any]]]
+Why = Callable[[str | None], Awaitable[dict[str, Any]]]
 CancelAll = Callable[[], Awaitable[object]]
 
 
@@ -55,15 +57,27 @@ class OperatorApi:
     """The handlers, with what they act on."""
 
     def __init__(
-        self, status: Status, ledger: LedgerStore, cancel_all: CancelAll, *, cancel_within_s: float = 10.0
+        self,
+        status: Status,
+        ledger: LedgerStore,
+        cancel_all: CancelAll,
+        *,
+        why: Why | None = None,
+        cancel_within_s: float = 10.0,
     ) -> None:
         self._status = status
         self._ledger = ledger
         self._cancel_all = cancel_all
+        self._why = why
         self._cancel_within_s = cancel_within_s
 
     async def status(self, _: Request) -> Response:
         return JSONResponse(await self._status())
+
+    async def why(self, request: Request) -> Response:
+        if self._why is None:
+            return _problem(404, "this process keeps no evidence", "ask the process that trades")
+        return JSONResponse(await self._why(request.query_params.get("ticker")))
 
     async def process(self, _: Request) -> Response:
         return JSONResponse({"pid": os.getpid()})
@@ -99,6 +113,7 @@ def operator_app(api: OperatorApi, token: str) -> Starlette:
     return Starlette(
         routes=[
             Route("/status", api.status, methods=["GET"]),
+            Route("/why", api.why, methods=["GET"]),
             Route("/process", api.process, methods=["GET"]),
             Route("/halt", api.halt, methods=["POST"]),
             Route("/resume", api.resume, methods=["POST"]),
@@ -144,7 +159,9 @@ def _problem(code: int, error: str, what_to_do: str, **more: Any) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(error.status_code, error.detail, "GET /status, POST /halt and POST /resume are what there is")
+    return _problem(
+        error.status_code, error.detail, "GET /status, GET /why, POST /halt and POST /resume are what there is"
+    )
 
 
 async def _ledger_error(_: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -59,6 +60,9 @@ class OperatorClient:
     def status(self) -> dict[str, Any]:
         return self._call("GET", "/status")
 
+    def why(self, ticker: str | None = None) -> dict[str, Any]:
+        return self._call("GET", _why_path(ticker))
+
     def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
         return self._call("POST", "/halt", {"keep_orders": keep_orders})
 
@@ -93,6 +97,9 @@ class AsyncOperatorClient:
     async def status(self) -> dict[str, Any]:
         return await self._call("GET", "/status")
 
+    async def why(self, ticker: str | None = None) -> dict[str, Any]:
+        return await self._call("GET", _why_path(ticker))
+
     async def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
         return await self._call("POST", "/halt", {"keep_orders": keep_orders})
 
@@ -117,6 +124,10 @@ def _options(access: Access) -> dict[str, Any]:
         "timeout": TIMEOUT,
         "trust_env": False,
     }
+
+
+def _why_path(ticker: str | None) -> str:
+    return "/why" if ticker is None else f"/why?ticker={quote(ticker, safe='')}"
 
 
 def _read(response: httpx.Response) -> dict[str, Any]:
