@@ -1,33 +1,39 @@
-"""Is a service of this container ready? ``python -IS health.py PORT [PATH]``; says why not on standard error.
+"""Is a service ready? ``python -IS health.py PORT [PATH [HOST [SECONDS]]]``: /readyz, 127.0.0.1, without waiting.
 
-For engines that know no HTTP probes. A bare socket, since importing an HTTP client costs more than the question.
+Exit code 0: yes; 1: no, with the reason on standard error. For engines that know no HTTP probes, and for one service
+that is to start after another. A bare socket and bare arguments: it is asked all the time, and imports cost most.
 """
 
 import socket
 import sys
+import time
 
 TIMEOUT_S = 3.0
+AGAIN_S = 0.5
 
 
-def ask(port: int, path: str) -> tuple[bool, str]:
+def ask(host: str, port: int, path: str) -> tuple[bool, str]:
     """Tell whether the answer is a success, and what it says."""
-    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
-        connection.settimeout(TIMEOUT_S)
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("ascii"))
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    try:
+        with socket.create_connection((host, port), TIMEOUT_S) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("ascii"))
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    except OSError as error:
+        return False, f"no answer: {error}"
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.split(b" ")[1:2] == [b"200"], body.decode("utf-8", "replace").strip()
 
 
-def main() -> int:
-    path = sys.argv[2] if len(sys.argv) > 2 else "/readyz"
-    try:
-        is_ready, text = ask(int(sys.argv[1]), path)
-    except OSError as error:
-        is_ready, text = False, f"no answer: {error}"
+def main(port: str, path: str = "/readyz", host: str = "127.0.0.1", wait_s: str = "0") -> int:
+    deadline = time.monotonic() + float(wait_s)
+    is_ready, text = ask(host, int(port), path)
+    while not is_ready and time.monotonic() < deadline:
+        time.sleep(AGAIN_S)
+        is_ready, text = ask(host, int(port), path)
     sys.stderr.write(text + "\n")
     return 0 if is_ready else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
