@@ -13,7 +13,16 @@ import pytest
 
 from support.ledger_verbs import ASK, BID, a_fill, a_reserve, an_acknowledge
 from truebook.ledger.memory_store import MemoryStore
-from truebook.ledger.port import AdoptedPosition, Close, LedgerStore, Limits, Reserve, StoreCorrupt
+from truebook.ledger.port import (
+    AdoptedPosition,
+    Close,
+    LedgerStore,
+    Limits,
+    Reserve,
+    RestorableStore,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from truebook.ledger.restore import replay_into
 from truebook.ledger.rules import replay
 from truebook.messages.reasons import Reason
@@ -354,6 +363,62 @@ class LedgerStoreContract:
             await replay_into(store, await other.journal())
         with pytest.raises(StoreCorrupt, match="missing"):
             await replay_into(MemoryStore(), (await other.journal())[1:])
+
+    async def test_a_fence_lets_only_the_restorer_change_the_account(self, store: RestorableStore) -> None:
+        await opened(store)
+        end = await store.journal_end()
+        assert (end.seq, end.first_kept, end.fenced) == (1, 1, False)
+        restorer = await store.fence(end.incarnation, 1)
+        assert restorer is not None
+        with pytest.raises(StoreUnavailable, match="restored"):
+            await store.reserve(a_reserve("a"))
+        with pytest.raises(StoreUnavailable):
+            await store.settle_fill(a_fill())
+        account = (await store.view(())).account
+        assert (account.mode, [hold.name for hold in account.holds]) == ("halted", ["journal"])
+        assert (await store.journal_end()).fenced
+        assert await restorer.reserve(a_reserve("a")) == "reserved"
+        await store.unfence()
+        assert await store.reserve(a_reserve("a")) == "reserved"
+        assert await store.settle_fill(a_fill()) == "parked"
+        account = (await store.view(())).account
+        assert (account.mode, account.holds) == ("running", ())
+
+    async def test_a_fence_is_refused_where_the_account_has_moved(self, store: RestorableStore) -> None:
+        await opened(store)
+        end = await store.journal_end()
+        assert await store.fence(end.incarnation, 0) is None
+        assert await store.fence("another", 1) is None
+        assert await store.next_number("ingest") == 1, "nothing is fenced off"
+
+    async def test_a_fence_left_behind_is_taken_over(self, store: RestorableStore) -> None:
+        await opened(store)
+        end = await store.journal_end()
+        dead = await store.fence(end.incarnation, 1)
+        alive = await store.fence(end.incarnation, 1)
+        assert dead is not None and alive is not None
+        with pytest.raises(StoreUnavailable):
+            await dead.next_number("ingest")
+        assert await alive.next_number("ingest") == 1
+        await store.unfence()
+        assert await store.next_number("ingest") == 2
+
+    async def test_an_empty_account_takes_over_the_history_that_it_is_restored_from(
+        self, store: RestorableStore
+    ) -> None:
+        restorer = await store.fence("of-old", 0)
+        assert restorer is not None
+        await opened(restorer)
+        await store.unfence()
+        assert (await store.journal_end()).incarnation == "of-old"
+        assert [entry.incarnation for entry in await store.journal()] == ["of-old"]
+
+    async def test_a_trimmed_journal_says_from_where_it_is_kept(self, store: RestorableStore) -> None:
+        assert (await store.journal_end()).first_kept == 0
+        await opened(store)
+        await store.next_number("ingest")
+        await store.trim_journal(1)
+        assert (await store.journal_end()).first_kept == 2
 
     async def test_counters_never_repeat_and_watermarks_never_fall(self, store: LedgerStore) -> None:
         assert [await store.next_number("ingest") for _ in range(3)] == [1, 2, 3]

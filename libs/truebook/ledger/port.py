@@ -276,3 +276,32 @@ class LedgerStore(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+class JournalEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a store's history stands."""
+
+    incarnation: str
+    """The name of the history; empty where the store was emptied since anybody connected to it."""
+    seq: int
+    first_kept: int
+    """The oldest journal entry that is not trimmed yet; 0 where there is none."""
+    fenced: bool
+
+
+class RestorableStore(LedgerStore, Protocol):
+    """A store that can be brought up to its journal while other processes are connected to it."""
+
+    async def journal_end(self) -> JournalEnd: ...
+
+    async def fence(self, incarnation: str, seq: int) -> LedgerStore | None:
+        """Fence the account off: only the store that is answered may change it, and it shows the hold ``journal``.
+
+        Verbs of all others raise StoreUnavailable until ``unfence``, also over a restart of the server. The store that
+        is answered carries out calls that are made at once in the order in which they were made. Null, and nothing is
+        done, where the account is not at that number; at 0, empty, it takes the history's name over. A fence that
+        somebody left behind is taken over.
+        """
+        ...
+
+    async def unfence(self) -> None: ...

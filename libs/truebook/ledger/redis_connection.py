@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import hiredis
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
@@ -41,3 +41,11 @@ def connection_pool(url: str, password: str | None) -> BlockingConnectionPool:
     )
     pool.connection_class = type("LedgerConnection", (_PacksScriptsInC, pool.connection_class), {})
     return pool
+
+
+def one_connection(pool: ConnectionPool) -> BlockingConnectionPool:
+    """Make a pool of one connection to the same server that never repeats a call: for calls that count up."""
+    options = {**pool.connection_kwargs, "retry": Retry(ConstantBackoff(0), 0)}
+    return BlockingConnectionPool(
+        connection_class=pool.connection_class, max_connections=1, timeout=TIMEOUT_S, **options
+    )

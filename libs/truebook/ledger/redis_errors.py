@@ -34,6 +34,8 @@ def translated(error: Exception) -> LedgerError:
         code = str(error).partition(" ")[0]
         if code in _TRANSIENT_CODES:
             return StoreUnavailable(f"the ledger's server can't answer now: {error}")
+        if code == "RESTORING":
+            return StoreUnavailable("the ledger is being restored from its journal")
         if code == "OOM":
             return StoreFull(f"the ledger's server is out of memory: {error}")
         if "compiling script" in str(error):

@@ -9,7 +9,7 @@ import msgspec
 
 from truebook.ledger.port import AccountView, Limits, SettleFill, StoreCorrupt
 from truebook.ledger.rules_state import Fill, Market, Order, Totals, most_severe
-from truebook.ledger.rules_view import account_view
+from truebook.ledger.rules_view import account_view, fenced
 
 T = TypeVar("T")
 _orders = msgspec.msgpack.Decoder(Order)
@@ -67,7 +67,7 @@ def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
         )
     except ValueError as error:
         raise StoreCorrupt(f"the account's stored totals can't be read: {error}") from error
-    return view
+    return fenced(view) if "restorer" in fields else view
 
 
 def _hold(name: bytes, value: bytes) -> tuple[str, str, str]:

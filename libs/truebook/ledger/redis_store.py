@@ -18,16 +18,19 @@ from truebook.ledger.port import (
     Acknowledge,
     AdoptedPosition,
     Close,
+    JournalEnd,
     JournalEntry,
     LedgerStore,
     Limits,
     OrderView,
     Reserve,
+    RestorableStore,
     SettleFill,
     StoreCorrupt,
     View,
 )
-from truebook.ledger.redis_connection import connection_pool
+from truebook.ledger.redis_batches import Batches
+from truebook.ledger.redis_connection import connection_pool, one_connection
 from truebook.ledger.redis_errors import translating
 from truebook.ledger.redis_records import account_of, fills_of, market_of, order_of
 from truebook.ledger.scripts import SCRIPT_NAMES, source
@@ -50,13 +53,17 @@ from truebook.messages.ids import is_ours
 Argument = str | int
 
 
-class RedisStore(LedgerStore):
+class RedisStore(RestorableStore):
     """One account in a Redis or Valkey server. Make it by ``connect``."""
 
-    def __init__(self, client: Redis, account: str) -> None:
+    def __init__(self, client: Redis, account: str, *, restorer: str = "") -> None:
         self._client = client
+        self._account = account
+        self._restorer = restorer
+        self._restoring: RedisStore | None = None
+        self._batches = Batches(client) if restorer else None
         self.keys = LedgerKeys(account)
-        self._scripts = {name: client.register_script(source(name)) for name in SCRIPT_NAMES}
+        self._scripts = {name: client.register_script(source(name, restorer)) for name in SCRIPT_NAMES}
         self.incarnation = ""
         """The name of this history; a server that lost its data begins another one."""
 
@@ -85,8 +92,11 @@ class RedisStore(LedgerStore):
         self.incarnation = incarnation.decode()
 
     async def _run(self, script: str, exchange_order_id: str, *arguments: Argument | bytes) -> Any:
+        keys = self.keys.for_script(exchange_order_id)
         with translating():
-            return await self._scripts[script](self.keys.for_script(exchange_order_id), arguments)
+            if self._batches is not None:
+                return await self._batches.call(self._scripts[script], keys, arguments)
+            return await self._scripts[script](keys, arguments)
 
     async def _verb(self, verb: Arguments, *arguments: Argument, exchange_order_id: str = "") -> str:
         """Run a verb's script: its arguments as JSON for the journal, then one by one."""
@@ -235,6 +245,29 @@ class RedisStore(LedgerStore):
     async def forget(self, terminal_before_us: int) -> int:
         return int(await self._verb(Forget(terminal_before_us=terminal_before_us), terminal_before_us))
 
+    async def journal_end(self) -> JournalEnd:
+        incarnation, seq, first_kept, is_fenced = await self._run("journal_end", "", "")
+        return JournalEnd(
+            incarnation=incarnation.decode(), seq=int(seq), first_kept=int(first_kept), fenced=is_fenced == b"1"
+        )
+
+    async def fence(self, incarnation: str, seq: int) -> LedgerStore | None:
+        restorer = f"restorer-{uuid.uuid4().hex}"
+        if await self._run("fence", "", "", restorer, incarnation, seq) != b"fenced":
+            return None
+        self.incarnation = incarnation
+        client = Redis.from_pool(one_connection(self._client.connection_pool))
+        store = self._restoring = RedisStore(client, self._account, restorer=restorer)
+        store.incarnation = incarnation
+        return store
+
+    async def unfence(self) -> None:
+        if self._restoring is not None:
+            await self._run("unfence", "", "", self._restoring._restorer)
+            await self._restoring.aclose()
+
     async def aclose(self) -> None:
         """Close the connections; the server and its data stay."""
+        if self._restoring is not None:
+            await self._restoring.aclose()
         await self._client.aclose()

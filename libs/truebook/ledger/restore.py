@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from truebook.ledger.port import (
@@ -30,25 +31,27 @@ from truebook.ledger.verbs import (
 )
 
 
-async def replay_into(store: LedgerStore, entries: Iterable[JournalEntry]) -> int:
+async def replay_into(store: LedgerStore, entries: Iterable[JournalEntry], *, together: int = 1) -> int:
     """Call the verbs of all entries that the store does not have yet; answer how many those were.
 
-    Nothing else may write meanwhile (place a hold first). Raises StoreCorrupt where a number is missing or the store
-    answers otherwise than recorded: then it is not behind, it tells another story.
+    Nothing else may write meanwhile: fence the account off first. So many calls are made ``together``; more than one
+    only on a store that keeps their order, as the one that a fence answers does. Raises StoreCorrupt where a number is
+    missing or the store answers otherwise than recorded: then it is not behind, it tells another story.
     """
     seq = (await store.view(())).account.ledger_seq
-    replayed = 0
-    for entry in entries:
-        if entry.seq <= seq:
-            continue
-        if entry.seq != seq + 1:
-            raise StoreCorrupt(f"journal entry {seq + 1} is missing: found {entry.seq}")
-        answer = await call_verb(store, arguments_of(entry))
-        if answer != entry.result:
-            raise StoreCorrupt(f"journal entry {seq + 1} ({entry.verb}): answers {answer}, recorded {entry.result}")
-        seq += 1
-        replayed += 1
-    return replayed
+    missing = [entry for entry in entries if entry.seq > seq]
+    for number, entry in enumerate(missing, start=seq + 1):
+        if entry.seq != number:
+            raise StoreCorrupt(f"journal entry {number} is missing: found {entry.seq}")
+    for start in range(0, len(missing), together):
+        called = missing[start : start + together]
+        answers = await asyncio.gather(*(call_verb(store, arguments_of(entry)) for entry in called))
+        for entry, answer in zip(called, answers, strict=True):
+            if answer != entry.result:
+                raise StoreCorrupt(
+                    f"journal entry {entry.seq} ({entry.verb}): answers {answer}, recorded {entry.result}"
+                )
+    return len(missing)
 
 
 async def call_verb(store: LedgerStore, verb: Arguments) -> str:

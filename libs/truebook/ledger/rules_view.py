@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
 
 from truebook.ledger.port import AccountView, HoldView, Limits, MarketView, OrderView
 from truebook.ledger.rules_promise import openings
 from truebook.ledger.rules_state import Market, Order, Totals
+
+FENCE: Final = HoldView(name="journal", mode="halted", owner="reconciler")
+"""How an account shows that is fenced off to be restored; restored, it keeps this as a hold until it is reconciled."""
 
 
 def order_view(order: Order, opening_centi: int) -> OrderView:
@@ -80,3 +86,10 @@ def view_of_order(order: Order, market: Market | None, open_orders: Sequence[Ord
     """Show an order of any state, its opening included where it is among its market's open ones."""
     split = openings(market, open_orders) if market is not None else {}
     return order_view(order, split.get(order.order_id, 0))
+
+
+def fenced(account: AccountView) -> AccountView:
+    """Show an account that is fenced off: halted, and by whom."""
+    others = (hold for hold in account.holds if hold.name != FENCE.name)
+    holds = tuple(sorted((*others, FENCE), key=lambda hold: hold.name))
+    return msgspec.structs.replace(account, mode=FENCE.mode, holds=holds)

@@ -12,12 +12,13 @@ from truebook.ledger.scripts import SCRIPT_NAMES, source
 from truebook.ledger.verbs import VERB_OF
 
 LUA = resources.files("truebook.ledger") / "lua"
-READS = {"view", "order", "parked_fills"}
+READS = {"view", "order", "parked_fills", "journal_end"}
+OPENERS = {"begin", "fence", "unfence"}
 
 
 def test_every_file_is_a_script_and_every_verb_has_one() -> None:
     files = {entry.name.removesuffix(".lua") for entry in LUA.iterdir()} - {"common"}
-    assert files == set(SCRIPT_NAMES) == set(VERB_OF.values()) | READS | {"begin"}
+    assert files == set(SCRIPT_NAMES) == set(VERB_OF.values()) | READS | OPENERS
 
 
 @pytest.mark.parametrize("name", SCRIPT_NAMES)

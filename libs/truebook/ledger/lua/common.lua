@@ -113,7 +113,11 @@ L = {
   end,
 
   -- Book a change: number it, journal it, do all writes, and answer with its word.
+  -- While the account is fenced off (fence.lua), only its restorer gets this far.
   book = function(verb, result)
+    if account.restorer and account.restorer ~= RESTORER then
+      error({ err = 'RESTORING the ledger from its journal' })
+    end
     L.set('seq', account.seq + 1)
     local fields = {}
     for field in pairs(changed) do
