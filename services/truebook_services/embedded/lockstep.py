@@ -50,5 +50,5 @@ async def open_in_lockstep(settings: EmbeddedSettings, folder: Path, stack: Asyn
     stack.push_async_callback(rest.aclose)
     return Surroundings(
         clock=clock, exchange=exchange, url="in this process", rest=rest, connector=DirectConnector(exchange),
-        ledger=MemoryStore(KEY_ID),
+        ledger=MemoryStore(KEY_ID), journal=None,
     )  # fmt: skip

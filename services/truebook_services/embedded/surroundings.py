@@ -15,7 +15,9 @@ from truebook.kalshi.rest import HttpRestClient
 from truebook.kalshi.signing import Signer, load_signer
 from truebook.kalshi.stream import WebsocketConnector
 from truebook.ledger.bundled import BundledServer
-from truebook.ledger.port import LedgerStore
+from truebook.ledger.journal_file import FileJournal
+from truebook.ledger.journal_port import Journal
+from truebook.ledger.port import RestorableStore
 from truebook.ledger.redis_store import RedisStore
 from truebook.runtime.logs import logger
 from truebook.runtime.virtual_loop import VirtualClock
@@ -27,6 +29,8 @@ BEFORE_CAPTURE_S: Final = 20.0
 
 LEDGER: Final = "ledger"
 """The bundled server's folder within the state folder."""
+JOURNAL: Final = "journal.jsonl"
+"""The copy of the ledger's journal within the state folder."""
 EXCHANGE: Final = "exchange"
 """The exchange's folder within the state folder."""
 
@@ -43,12 +47,16 @@ class Surroundings:
     url: str
     rest: RestClient
     connector: Connector
-    ledger: LedgerStore
+    ledger: RestorableStore
+    journal: Journal | None
+    """The copy of the ledger's journal; null where nothing of the run outlives it."""
 
 
 async def open_surroundings(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> Surroundings:
     """Open everything; ``stack`` closes it again. Raises what can't be reached or is refused, by name."""
     ledger = await _open_ledger(settings, folder, stack)
+    journal = await FileJournal.open(folder / JOURNAL)
+    stack.push_async_callback(journal.aclose)
     clock = _make_clock(settings)
     exchange = await _open_exchange(settings, folder, clock, stack)
     url, signer = _find_exchange(settings, exchange)
@@ -59,7 +67,9 @@ async def open_surroundings(settings: EmbeddedSettings, folder: Path, stack: Asy
     connector = WebsocketConnector(f"ws{url.removeprefix('http')}/trade-api/ws/v2", signer, clock)
     if isinstance(clock, ExchangeClock):
         clock.observe(await rest.exchange_time_us())
-    return Surroundings(clock=clock, exchange=exchange, url=url, rest=rest, connector=connector, ledger=ledger)
+    return Surroundings(
+        clock=clock, exchange=exchange, url=url, rest=rest, connector=connector, ledger=ledger, journal=journal
+    )
 
 
 def _make_clock(settings: EmbeddedSettings) -> Clock:
@@ -70,7 +80,7 @@ def _make_clock(settings: EmbeddedSettings) -> Clock:
     return ExchangeClock(SystemClock()) if settings.exchange_url else SystemClock()
 
 
-async def _open_ledger(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> LedgerStore:
+async def _open_ledger(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> RestorableStore:
     url = settings.redis_url
     if url is None:
         server = await BundledServer.start(folder / LEDGER)

@@ -26,6 +26,7 @@ from truebook.runtime.frames import Service
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.state_folder import StateFolder
+from truebook_services.embedded.journal import open_journal
 from truebook_services.embedded.lockstep import open_in_lockstep
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
@@ -88,13 +89,19 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
                 correlations=correlations,
             )  # fmt: skip
 
+        if around.journal is not None:
+            await open_journal(
+                context("journal"), ledger, around.journal, keep=settings.reconciler.journal_keep, say=say, stack=stack
+            )
         await begin(ledger)
         await resume_after_wind_down(ledger)
         statistics = Statistics()
         policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
         services = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
-            build_reconciler(context("reconciler"), settings.reconciler, rest=rest, ledger=ledger),
+            build_reconciler(
+                context("reconciler"), settings.reconciler, rest=rest, ledger=ledger, journal=around.journal
+            ),
             build_fill_listener(
                 context("fill_listener"), settings.fill_listener, rest=rest, connector=around.connector, ledger=ledger
             ),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from truebook.kalshi.port import ExchangeError
 from truebook.ledger.facts import SWEPT, persist
 from truebook.ledger.port import LedgerStore
+from truebook.ledger.rules_view import FENCE
 from truebook.runtime.context import Context
 from truebook_services.reconciler.account import Accountant
 from truebook_services.reconciler.opening import NotYet, Opening
@@ -66,9 +69,15 @@ class Rounds:
         swept_us = await self._ledger.watermark(SWEPT)
         before_us = self._context.clock.now_us() - int(self._settings.forget_after_s * 1e6)
         before_us = min(before_us, swept_us - 2 * int(self._settings.overlap_s * 1e6))
-        if before_us > 0:
+        while before_us > 0:  # each call drops a part, so that none blocks the ledger for long
             dropped = await self._ledger.forget(before_us)
             self._context.metrics.count("ledger_forgotten", dropped)
+            if not dropped:
+                break
+
+    def doubt(self) -> None:
+        """Reconcile in full before trading goes on: the ledger had to be restored."""
+        self._reconciled = False
 
     async def _open(self) -> None:
         """Open the account unless it is open; waits a while within the round for orders that are being cancelled."""
@@ -89,7 +98,8 @@ class Rounds:
         for _ in range(ATTEMPTS_IN_A_ROUND):
             await self._repair.orders()
             if await self._accountant.compare():
-                await persist(self._context.clock, lambda: self._ledger.release(HOLD, OWNER))
+                for hold in (HOLD, FENCE.name):
+                    await persist(self._context.clock, partial(self._ledger.release, hold, OWNER))
                 self._reconciled = True
                 self._account_due_us = self._context.clock.monotonic_us() + int(self._settings.account_s * 1e6)
                 self._context.log.info("reconciled: trading may begin")

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from truebook.kalshi.port import RestClient
-from truebook.ledger.port import LedgerStore
+from truebook.ledger.journal_port import Journal
+from truebook.ledger.port import RestorableStore
 from truebook.runtime.context import Context
-from truebook.runtime.frames import Periodic, Service
+from truebook.runtime.frames import Frame, Periodic, Service
 from truebook_services.reconciler.account import Accountant
 from truebook_services.reconciler.figures import Figures
 from truebook_services.reconciler.opening import Opening
+from truebook_services.reconciler.relay import Relay, RelayFrame
 from truebook_services.reconciler.repair import Repair
 from truebook_services.reconciler.rounds import Rounds
 from truebook_services.reconciler.settings import ReconcilerSettings
 
 
-def build(context: Context, settings: ReconcilerSettings, *, rest: RestClient, ledger: LedgerStore) -> Service:
-    """Wire the service; ``startup.begin`` has been awaited before any service runs."""
+def build(
+    context: Context,
+    settings: ReconcilerSettings,
+    *,
+    rest: RestClient,
+    ledger: RestorableStore,
+    journal: Journal | None = None,
+) -> Service:
+    """Wire the service; ``startup.begin`` has been awaited before any service runs, and before it, where there is a
+    ``journal`` outside of the ledger, ``recovery.recover``."""
     repair = Repair(context, rest, ledger, grace_s=settings.grace_s, overlap_s=settings.overlap_s)
     rounds = Rounds(
         context, settings, ledger,
@@ -23,11 +33,12 @@ def build(context: Context, settings: ReconcilerSettings, *, rest: RestClient, l
         repair=repair,
         accountant=Accountant(context, settings, rest, ledger, repair),
     )  # fmt: skip
-    return Service(
-        context,
-        (
-            Periodic(context, "reconciler.rounds", settings.orders_s, rounds.run),
-            Periodic(context, "reconciler.figures", settings.orders_s, Figures(context, ledger).show),
-            Periodic(context, "reconciler.forget", settings.forget_every_s, rounds.forget),
-        ),
-    )
+    frames: list[Frame] = [
+        Periodic(context, "reconciler.rounds", settings.orders_s, rounds.run),
+        Periodic(context, "reconciler.figures", settings.orders_s, Figures(context, ledger).show),
+        Periodic(context, "reconciler.forget", settings.forget_every_s, rounds.forget),
+    ]
+    if journal is not None:
+        relay = Relay(context, ledger, journal, keep=settings.journal_keep, doubt=rounds.doubt)
+        frames.append(RelayFrame(Periodic(context, "reconciler.journal", settings.journal_s, relay.run), relay))
+    return Service(context, frames)

@@ -28,3 +28,7 @@ class ReconcilerSettings(BaseModel):
     forget_every_s: float = Field(default=600.0, gt=0)
     forget_after_s: float = Field(default=86_400.0, ge=3_600)
     """Terminal orders and the ids of their fills are kept for so long."""
+    journal_s: float = Field(default=1.0, gt=0)
+    """How often the ledger's journal is copied to where it is kept for ever."""
+    journal_keep: int = Field(default=10_000, ge=100)
+    """Copied entries that the ledger itself keeps, about 0.5 KB each."""
