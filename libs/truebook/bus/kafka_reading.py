@@ -1,8 +1,8 @@
-"""Reading a topic of Kafka once, from its start to where it ends now, as no group: for tools, not for services."""
+"""Reading a topic of Kafka once, to where it ends now, as no group: for tools, and for what is looked up at a start."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,8 +15,13 @@ from truebook.messages.topics import Topic
 POLL_MS: Final = 500
 
 
-async def read_topic(connection: KafkaConnection, topic: Topic, partitions: int) -> AsyncIterator[Record]:
-    """Give all records that the topic holds now, in order per partition; raises ``BusError``."""
+async def read_topic(
+    connection: KafkaConnection, topic: Topic, partitions: int, *, newest: int | None = None
+) -> AsyncGenerator[Record, None]:
+    """Give the records that the topic holds now, in order per partition; raises ``BusError``.
+
+    ``newest``: only so many of each partition's last ones.
+    """
     client = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", enable_auto_commit=False)
     parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
     try:
@@ -26,6 +31,10 @@ async def read_topic(connection: KafkaConnection, topic: Topic, partitions: int)
                 raise TopicMismatch(f"topic {topic.name} is missing; create the topics with `truebook topics --create`")
             client.assign(parts)
             firsts, ends = await client.beginning_offsets(parts), await client.end_offsets(parts)
+            if newest is not None:
+                firsts = {part: max(first, ends[part] - newest) for part, first in firsts.items()}
+                for part, first in firsts.items():
+                    client.seek(part, first)
             left = {part: ends[part] for part in parts if ends[part] > firsts[part]}
             while left:
                 for part, records in (await client.getmany(*left, timeout_ms=POLL_MS)).items():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from truebook.bus.kafka_reading import read_topic
+from truebook.messages.topics import JOURNAL
 from truebook.runtime.frames import Service
+from truebook_services.reconciler.journal_topic import TopicJournal
+from truebook_services.reconciler.recovery import recover
 from truebook_services.reconciler.service import build
 from truebook_services.reconciler.settings import ReconcilerSettings
 from truebook_services.reconciler.startup import begin
 from truebook_services.serving.serve import serve
-from truebook_services.serving.settings import ServeSettings
+from truebook_services.serving.settings import ServeSettings, kafka_connection
 from truebook_services.serving.surroundings import Surroundings
 
 
@@ -20,9 +24,14 @@ class ReconcilerProcess(ServeSettings):
 async def root(around: Surroundings[ReconcilerProcess]) -> Service:
     """Put the service together."""
     ledger = await around.ledger()
+    connection, partitions = kafka_connection(around.settings), around.settings.kafka_partitions
+    journal = await TopicJournal.open(
+        around.context, lambda newest: read_topic(connection, JOURNAL, partitions, newest=newest)
+    )
+    await recover(ledger, journal, around.context.log)
     await begin(ledger)
     rest, _ = await around.exchange()
-    return build(around.context, around.settings.reconciler, rest=rest, ledger=ledger)
+    return build(around.context, around.settings.reconciler, rest=rest, ledger=ledger, journal=journal)
 
 
 if __name__ == "__main__":
