@@ -171,6 +171,10 @@ class HttpRestClient(RestClient):
             return False
         return any(config.enabled for config in told.netting_configs or ())
 
+    async def account_limits(self) -> wire.AccountLimits:
+        """The account's rate limits, in tokens, as the exchange states them."""
+        return await self._calls.read("/account/limits", wire.AccountLimits)
+
     def sign_order(self, request: OrderRequest) -> SignedOrder:
         """Fix body and headers of a create-order request as of now. Raises ``ValueError`` for an impossible order."""
         body = translate.write_order(request)

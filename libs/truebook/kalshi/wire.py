@@ -184,6 +184,17 @@ class SettlementsPage(Page, kw_only=True):
     settlements: list[Settlement] | None
 
 
+class Bucket(msgspec.Struct, kw_only=True):
+    bucket_capacity: int
+    refill_rate: int
+
+
+class AccountLimits(msgspec.Struct, kw_only=True):
+    usage_tier: str
+    read: Bucket
+    write: Bucket
+
+
 class Netting(msgspec.Struct, kw_only=True):
     enabled: bool
     subaccount_number: int = 0

@@ -37,7 +37,7 @@ def configure_logs(level: str, json: bool, file: Path | None) -> None:
     """
     out: TextIO = sys.stderr
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         out = file.open("a", encoding="utf-8", buffering=1)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
