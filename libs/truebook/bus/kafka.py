@@ -70,6 +70,10 @@ class KafkaBus(Bus):
         """Check that the cluster answers; raises ``BusUnavailable``: for readiness."""
         await self._publisher.probe(PROBE_WITHIN_S)
 
+    def assigned(self) -> dict[str, int]:
+        """Per group that this process is a member of, how many partitions are its own now: for gauges."""
+        return {consumer.group: consumer.assigned for consumer in self._consumers}
+
     async def lag(self) -> dict[str, dict[str, int]]:
         """Per group that this process is a member of and per topic, how many records wait for it: for gauges."""
         found: dict[str, dict[str, int]] = {}

@@ -85,6 +85,11 @@ class KafkaConsumer(BusConsumer):
         self._failure: BaseException | None = None
         self._closed = False
 
+    @property
+    def assigned(self) -> int:
+        """How many partitions are read by this member now."""
+        return len(self._positions)
+
     async def join(self, within_s: float) -> None:
         """Join the group, waiting for a broker that is still starting, and be told of the first assignment."""
         deadline = asyncio.get_running_loop().time() + within_s

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Final, Generic, TypeVar
 
 from truebook.bus.kafka import KafkaBus
+from truebook.bus.kafka_logs import log_seldom
 from truebook.bus.memory import MemoryBus
 from truebook.bus.port import Bus
 from truebook.clock import ExchangeClock, SystemClock
@@ -43,12 +44,13 @@ def serve(
     with exit_with_one_line(codes):
         settings = load(cls)
         configure_logs(settings.log_level, json=True, file=None)
+        clock = ExchangeClock(SystemClock())
+        log_seldom(clock.monotonic_us)
         bus: Bus = KafkaBus(kafka_connection(settings, instance=instance)) if has_bus else MemoryBus()
-        asyncio.run(_run(name, settings, bus, root))
+        asyncio.run(_run(name, settings, clock, bus, root))
 
 
-async def _run(name: str, settings: S, bus: Bus, root: Root[S]) -> None:
-    clock = ExchangeClock(SystemClock())
+async def _run(name: str, settings: S, clock: ExchangeClock, bus: Bus, root: Root[S]) -> None:
     context = Context(
         service=name, account=settings.account, strategy=settings.strategy, source=settings.market_data, clock=clock,
         bus=bus, metrics=Metrics(name), log=logger(name), crash=crash_point(settings.crash_at),

@@ -29,7 +29,7 @@ from truebook_services.serving.watch import BusWatch, ClockFollower
 
 START_WITHIN_S: Final = 60.0
 TRY_AGAIN_S: Final = 0.5
-BUS_CHECK_S: Final = 3.0
+BUS_CHECK_S: Final = 2.0
 CLOCK_CHECK_S: Final = 10.0
 
 S = TypeVar("S", bound=ServeSettings)

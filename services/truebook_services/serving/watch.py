@@ -18,6 +18,8 @@ class BusWatch:
     async def check(self) -> None:
         """Raise ``BusUnavailable`` where Kafka does not answer, which makes this process not ready; set the gauges."""
         await self._bus.probe()
+        for group, partitions in self._bus.assigned().items():
+            self._context.metrics.gauge("assigned_partitions", partitions, group=group)
         for group, by_topic in (await self._bus.lag()).items():
             for topic, records in by_topic.items():
                 self._context.metrics.gauge("consumer_lag_records", records, group=group, topic=topic)
