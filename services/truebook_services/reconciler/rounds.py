@@ -59,7 +59,9 @@ class Rounds:
         await self._repair.orders()
         now_us = self._context.clock.monotonic_us()
         if self._accountant.suspicious or now_us >= self._account_due_us:
-            await self._accountant.compare()
+            if await self._accountant.compare():
+                # Another reconciler may have begun beside this one and died before it came so far.
+                await self._ledger.release(HOLD, OWNER)
             self._account_due_us = now_us + int(self._settings.account_s * 1e6)
 
     async def forget(self) -> None:

@@ -15,6 +15,7 @@ from truebook.messages.envelope import BookSide
 from truebook.venue.account import OrderRequest, OrderStatus
 from truebook_services.reconciler.compare import compare_exactly
 from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.startup import begin
 
 
 def by_hand(side: BookSide = BookSide.BID, price_cc: int = 4000, size_centi: int = 500, name: str = "web"):
@@ -64,6 +65,16 @@ async def test_the_hold_is_there_before_and_until_both_sides_agree() -> None:
             await asyncio.sleep(0)
         assert "reconciliation" in rig.holds()
         await rounds(rig, 10)
+        assert "reconciliation" not in rig.holds()
+
+
+async def test_the_hold_of_a_second_reconciler_that_died_early_ends_with_the_firsts_next_comparison() -> None:
+    async with AccountRig() as rig:
+        await reconciled(rig)
+        await begin(rig.ledger)
+        await rounds(rig, 10)
+        assert "reconciliation" in rig.holds(), "the comparison is not due yet"
+        await rounds(rig, 30)
         assert "reconciliation" not in rig.holds()
 
 
