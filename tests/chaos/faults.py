@@ -1,7 +1,6 @@
 """Which faults a seed has, and when: a pure function of the seed.
 
-Some strike once, at the next occasion after their time; some are weather that lasts for a while. All end in time for
-the account to come to rest before the run is judged.
+Some strike once, at the next occasion after their time; some are weather that lasts for a while.
 """
 
 from __future__ import annotations

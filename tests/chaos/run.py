@@ -37,7 +37,9 @@ LEAST_ORDERS = 100
 LEAST_FAULTS = 5
 HTTP_EVERY = 10
 """Each tenth seed talks to the exchange's REST application by httpx, the others to its core."""
-CALM_S = 3.0
+RECOVERS_WITHIN_S = 90.0
+"""The longest pause for thought is the clock's: three measurements, ten seconds apart."""
+NEW_ORDERS = 3
 READ_EVERY_S = 1.0
 
 
@@ -137,13 +139,25 @@ class Run:
             await books.read()
         self.weather.calm()
         await self.fleet.bring_back()
-        await asyncio.sleep(CALM_S)
+        await self._until_it_trades()
         await books.check()
         rest = self.rest(self.clock, None)
         differences = await wind_down(rest, self.server.store, self.clock, asyncio.sleep)
         late = await self.fleet.stop()
         self.watch.everything()
         judge(self, differences, late)
+
+    async def _until_it_trades(self) -> None:
+        """Raise unless the system comes back by itself once all is calm: no hold, and a new order."""
+        loop, orders = asyncio.get_running_loop(), self.exchange.orders
+        before, until_s = len(orders), loop.time() + RECOVERS_WITHIN_S
+        while self.server.ledger.state.holds or len(orders) < before + NEW_ORDERS:
+            if loop.time() > until_s:
+                why = f"holds {sorted(self.server.ledger.state.holds)}, {len(orders) - before} new orders"
+                raise Violation("trading goes on when all is calm", why)
+            if self.server.ledger.state.holds:
+                before = len(orders)
+            await asyncio.sleep(READ_EVERY_S)
 
     def _strike(self, fault: Fault) -> None:
         kind, weather = fault.kind, self.weather
