@@ -158,7 +158,7 @@ class FileJournal(Journal):
         with self.path.open("rb") as file:
             while high - low > 1:
                 middle = (low + high) // 2
-                file.seek(middle)
+                file.seek(middle - 1)  # a line that begins at the middle itself is not passed by
                 file.readline()
                 start = file.tell()
                 if start >= high:

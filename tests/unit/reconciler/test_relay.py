@@ -1,0 +1,234 @@
+"""The relay: every entry once and in order, whatever ends it; and a ledger that is bounded behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from support.account_rig import AccountRig
+from support.execution_rig import Killed, Running, kill_at, make_context, until
+from support.journals import LOG, entries_of, plain_history, store_with
+from support.ledger_verbs import a_reserve
+from truebook.bus.memory import MemoryBus
+from truebook.clock import ManualClock
+from truebook.kalshi.port import OutcomeUnknown
+from truebook.ledger.facts import SWEPT
+from truebook.ledger.journal_file import FileJournal
+from truebook.ledger.journal_port import JournalMismatch, JournalUnavailable
+from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.port import Close, JournalEntry
+from truebook.ledger.rules import Ledger, replay
+from truebook.messages.envelope import BookSide
+from truebook.runtime.context import no_crash
+from truebook_services.reconciler.recovery import recover
+from truebook_services.reconciler.relay import Relay, nobody_doubts
+from truebook_services.reconciler.service import build
+from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.startup import begin
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[FileJournal]:
+    journal = await FileJournal.open(tmp_path / "journal.jsonl")
+    yield journal
+    await journal.aclose()
+
+
+def a_relay(
+    store: MemoryStore, journal: FileJournal, *, keep: int = 100, crash: Callable[[str], None] = no_crash,
+    doubt: Callable[[], None] = nobody_doubts,
+) -> Relay:  # fmt: skip
+    context = make_context("reconciler", ManualClock(), MemoryBus(), crash=crash)
+    return Relay(context, store, journal, keep=keep, doubt=doubt)
+
+
+async def read(journal: FileJournal) -> list[JournalEntry]:
+    return [entry async for entry in journal.read(0)]
+
+
+async def count_to(store: MemoryStore, number: int) -> None:
+    while store.ledger.seq < number:
+        await store.next_number("n")
+
+
+async def kept_by(store: MemoryStore) -> list[int]:
+    return [entry.seq for entry in await store.journal(0, 1_000_000)]
+
+
+async def test_every_entry_is_copied_once_and_in_order(journal: FileJournal) -> None:
+    store = MemoryStore()
+    relay = a_relay(store, journal, keep=1_000_000)
+    for number in (0, 1, 2, 2, 1_500, 3_700):
+        await count_to(store, number)
+        await relay.run()
+        assert await read(journal) == list(await store.journal(0, 1_000_000))
+
+
+async def test_the_ledger_keeps_its_newest_entries_and_never_one_that_is_not_copied(journal: FileJournal) -> None:
+    store = MemoryStore()
+    relay = a_relay(store, journal, keep=100)
+    for number in range(50, 1_050, 50):
+        await count_to(store, number)
+        await relay.run()
+        kept = await kept_by(store)
+        assert kept[-1] == number and min(100, number) <= len(kept) <= 110 + 50
+        assert len(await read(journal)) == number
+
+
+async def test_killed_between_the_copy_and_the_trimming_the_next_life_copies_nothing_twice(tmp_path: Path) -> None:
+    store = MemoryStore()
+    await count_to(store, 500)
+    first = await FileJournal.open(tmp_path / "j")
+    with pytest.raises(Killed):
+        await a_relay(store, first, crash=kill_at("relayed")).run()
+    await first.aclose()
+    assert len(await kept_by(store)) == 500, "nothing was trimmed"
+    second = await FileJournal.open(tmp_path / "j")
+    assert await recover(store, second, LOG) == 0
+    await a_relay(store, second).run()
+    assert [entry.seq for entry in await read(second)] == list(range(1, 501))
+    assert len(await kept_by(store)) == 100
+    await second.aclose()
+
+
+class Failing(FileJournal):
+    """Can't be written as often as it is told."""
+
+    failures = 0
+
+    async def append(self, entries: Sequence[JournalEntry]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise JournalUnavailable("the disk is full")
+        await super().append(entries)
+
+
+async def test_while_the_journal_can_not_be_written_nothing_is_trimmed_and_nothing_is_lost(tmp_path: Path) -> None:
+    journal = await Failing.open(tmp_path / "j")
+    assert isinstance(journal, Failing)
+    store = MemoryStore()
+    relay = a_relay(store, journal)
+    journal.failures = 2
+    await count_to(store, 700)
+    for _ in range(2):
+        with pytest.raises(JournalUnavailable):
+            await relay.run()
+        assert len(await kept_by(store)) == 700
+    await relay.run()
+    assert len(await read(journal)) == 700
+    await journal.aclose()
+
+
+async def test_at_the_end_an_outage_is_told_and_left_to_the_next_start(tmp_path: Path) -> None:
+    journal = await Failing.open(tmp_path / "j")
+    assert isinstance(journal, Failing)
+    store = MemoryStore()
+    await count_to(store, 3)
+    journal.failures = 1
+    await a_relay(store, journal).finish()
+    assert await read(journal) == []
+    await a_relay(store, journal).finish()
+    assert len(await read(journal)) == 3
+    await journal.aclose()
+
+
+@pytest.mark.parametrize("left", [0, 4])
+async def test_a_ledger_that_loses_changes_in_mid_run_is_restored_and_reconciled_again(
+    journal: FileJournal, left: int
+) -> None:
+    doubts: list[bool] = []
+    entries = entries_of(plain_history())
+    store = store_with(entries)
+    relay = a_relay(store, journal, doubt=lambda: doubts.append(True))
+    await relay.run()
+    assert doubts == []
+    store.ledger = replay(entries[:left], Ledger(entries[0].incarnation))
+    await relay.run()
+    assert doubts == [True]
+    view = await store.view()
+    assert (view.account.ledger_seq, view.account.mode) == (len(entries) + 1, "halted")
+    await relay.run()
+    assert journal.tail is not None and journal.tail.verb == "hold"
+
+
+async def test_a_ledger_that_goes_on_elsewhere_in_mid_run_is_halted(journal: FileJournal) -> None:
+    entries = entries_of(plain_history())
+    store = store_with(entries)
+    relay = a_relay(store, journal)
+    await relay.run()
+    store.ledger = replay(entries[:4], Ledger(entries[0].incarnation))
+    await count_to(store, len(entries) + 5)
+    with pytest.raises(JournalMismatch):
+        await relay.run()
+    assert (await store.view(())).account.mode == "halted"
+    with pytest.raises(JournalMismatch):
+        await relay.finish()
+
+
+class Rig(AccountRig):
+    """The reconciler with a journal."""
+
+    async def start(self, journal: FileJournal, settings: ReconcilerSettings | None = None) -> Running:
+        context = make_context("reconciler", self.clock, self.bus)
+        await recover(self.ledger, journal, context.log)
+        await begin(self.ledger)
+        service = build(
+            context, settings or ReconcilerSettings(), rest=self.exchange, ledger=self.ledger, journal=journal
+        )
+        running = Running(service)
+        self.lives.append(running)
+        return running
+
+
+async def test_the_reconciler_relays_every_second_and_once_more_at_its_end(journal: FileJournal) -> None:
+    async with Rig() as rig:
+        running = await rig.start(journal)
+        await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
+        await rig.manual.advance(1.0)
+        await until(lambda: journal.tail and journal.tail.seq == rig.ledger.ledger.seq, "the copy")
+        await rig.ledger.next_number("late")
+        await running.stop()
+        assert journal.tail is not None and journal.tail.verb == "next_number"
+
+
+async def test_after_a_restore_trading_waits_for_a_full_reconciliation(journal: FileJournal) -> None:
+    """What the backup lacks is replayed, and what nobody relayed before the loss is found at the exchange."""
+    async with Rig() as rig:
+        running = await rig.start(journal)
+        await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
+        backup = list(await rig.ledger.journal(0, 1_000))
+        order_id, exchange_id = await rig.place()
+        await running.stop()
+        rig.exchange.trade("M", BookSide.ASK, 4000, 1000)
+        rig.ledger.ledger = replay(backup, Ledger("account"))
+        assert await rig.ledger.order(order_id) is None
+        rig.exchange.fail("positions", OutcomeUnknown("timed out"))
+        again = await rig.start(journal)
+        assert {"journal", "reconciliation"} <= rig.holds()
+        assert await rig.state(order_id) == "reserved", "replayed"
+        await rig.manual.advance(10)
+        await until(lambda: rig.holds() == set(), "both holds released")
+        assert (rig.position(), await rig.state(order_id)) == (1000, "terminal")
+        order = await rig.ledger.order_of_exchange_id(exchange_id)
+        assert order is not None and order.order_id == order_id
+        await again.stop()
+
+
+async def test_forgetting_goes_on_until_nothing_is_left_to_forget() -> None:
+    """One call drops a thousand orders at most; more than that may end between two rounds."""
+    async with AccountRig() as rig:
+        await rig.reconcile(ReconcilerSettings(forget_every_s=600, forget_after_s=3_600))
+        await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
+        for number in range(2_500):
+            now_us = rig.clock.now_us()
+            reserve = a_reserve(f"o{number}", now_us=now_us, deadline_us=now_us + 1_000_000)
+            assert await rig.ledger.reserve(reserve) == "reserved"
+            await rig.ledger.close(Close(order_id=reserve.order_id, exchange_order_id=None, filled_centi=0))
+        rig.manual.set(rig.manual.now_us() + 7_200_000_000)
+        now_us = rig.clock.now_us()
+        await rig.ledger.reserve(a_reserve("newest", now_us=now_us, deadline_us=now_us + 60_000_000))
+        await rig.ledger.advance_watermark(SWEPT, now_us)
+        await rig.manual.advance(601)
+        await until(lambda: list(rig.ledger.ledger.state.orders) == ["newest"], "all others forgotten")
