@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from chaos.bus_port import Broker
 from chaos.exchange import Exchange
@@ -16,6 +17,9 @@ from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, Publ
 from truebook.messages.topics import MARKETS, ORDERBOOK
 from truebook.venue.lifecycle import takes_orders
 
+CONFIRMED_US = 2_500_000
+MOST_WRONG_LOOKS = 6
+"""A change is under way for a moment; a book that is said to be fresh and is wrong at so many looks in a row is wrong."""
 LOOKS = 100
 LOOK_EVERY_S = 0.1
 TOPICS = {topic.name: topic for topic in (MARKETS, ORDERBOOK)}
@@ -31,6 +35,18 @@ class BookReader:
         self._member: MemoryConsumer | None = None
         self._replicas: dict[str, BookReplica] = {}
         self._chosen: dict[str, bool] = {}
+        self._wrong_looks: Counter[str] = Counter()
+
+    async def look(self) -> None:
+        """Take what is there, and raise where a book that is said to be fresh is wrong again and again."""
+        await self.read()
+        oldest_us = self._exchange.now_us() - CONFIRMED_US
+        for ticker, replica in self._replicas.items():
+            is_fresh = self._chosen.get(ticker) and replica.stale is None and replica.confirmed_us >= oldest_us
+            why = self._difference(ticker) if is_fresh else ""
+            self._wrong_looks[ticker] = self._wrong_looks[ticker] + 1 if why else 0
+            if self._wrong_looks[ticker] >= MOST_WRONG_LOOKS:
+                raise Violation("the books are the exchange's", f"{ticker}: {why}", subject=ticker)
 
     async def read(self) -> None:
         """Take what is there."""

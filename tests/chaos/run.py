@@ -136,7 +136,7 @@ class Run:
             len(self.exchange.orders) < LEAST_ORDERS and loop.time() < MOST_SECONDS
         ):  # fmt: skip
             await asyncio.sleep(READ_EVERY_S)
-            await books.read()
+            await books.look()
         self.weather.calm()
         await self.fleet.bring_back()
         await self._until_it_trades()
