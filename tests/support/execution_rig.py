@@ -66,9 +66,10 @@ def make_context(
     *,
     source: Source = Source.SIMULATED,
     crash: Callable[[str], None] = no_crash,
+    account: str = "sim-main",
 ) -> Context:
     return Context(
-        service=service, account="sim-main", strategy="main", source=source, clock=clock, bus=bus,
+        service=service, account=account, strategy="main", source=source, clock=clock, bus=bus,
         metrics=Metrics(service), log=structlog.get_logger(service), crash=crash,
     )  # fmt: skip
 
