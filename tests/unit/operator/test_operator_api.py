@@ -90,7 +90,9 @@ async def test_a_halt_holds_first_and_cancels_then(bench: Bench) -> None:
 async def test_a_halt_can_keep_the_orders(bench: Bench) -> None:
     answer = await bench.client.post("/halt", json={"keep_orders": True})
     assert answer.json() == {"result": "held", "orders": "kept"}
-    assert bench.calls == ["hold operator_keep_orders halted operator"], "the name tells execution to leave orders alone"
+    assert bench.calls == ["hold operator_keep_orders halted operator"], (
+        "the name tells execution to leave orders alone"
+    )
 
 
 async def test_a_halt_can_be_repeated(bench: Bench) -> None:
