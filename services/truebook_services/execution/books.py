@@ -28,7 +28,9 @@ class Books:
 
     def apply(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> None:
         """Bring one message into its market's book."""
-        replica = self._replicas.setdefault(message.ticker, BookReplica())
+        replica = self._replicas.get(message.ticker)
+        if replica is None:
+            replica = self._replicas[message.ticker] = BookReplica()
         replica.apply(message)
         if replica.stale is None:
             self._fresh_us[message.ticker] = replica.confirmed_us

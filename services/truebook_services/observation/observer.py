@@ -23,6 +23,7 @@ from truebook.messages.signals import Signal
 from truebook.messages.topics import OBSERVATIONS
 from truebook.pacing.breaker import Breaker
 from truebook.pacing.throttle import Throttle
+from truebook.pacing.waiting import Waiting
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Incoming
 from truebook_services.observation.making import ObservationMaker, refusal
@@ -45,7 +46,7 @@ class Observer:
         self._signals = SignalTable(settings.most_signals)
         self._maker = ObservationMaker(context, layout, self._signals)
         self._markets: dict[str, ObservedMarket] = {}
-        self._pending: dict[str, ObservedMarket] = {}
+        self._pending = Waiting()
         self._positions = Positions()
         self._throttle = Throttle(settings.throttle_ms * 1000)
         self._breaker = Breaker(
@@ -83,40 +84,49 @@ class Observer:
         self._positions.take_all(await self._ledger.view())
 
     def _take_market(self, message: Market) -> None:
-        market = self._markets.setdefault(message.ticker, ObservedMarket(message.ticker))
+        market = self._market(message.ticker)
         is_new = not market.is_chosen and message.chosen
         market.take_facts(message)
         if is_new and market.replica.stale is None:
             self._is_due(market)
         if not message.chosen:
-            self._pending.pop(message.ticker, None)
+            self._pending.discard(message.ticker)
+            market.pending_frame_us = None
             if message.facts.status is MarketStatus.FINALIZED:
                 self._markets.pop(message.ticker, None)
                 self._throttle.forget(message.ticker)
                 self._breaker.reset(message.ticker)
 
     def _take_book(self, message: BookNews) -> None:
-        market = self._markets.setdefault(message.ticker, ObservedMarket(message.ticker))
+        market = self._market(message.ticker)
         is_changed = market.take_book(message)
         is_long_ago = self._context.clock.now_us() - market.observed_us >= self._settings.quiet_s * MICROS
         if is_changed or (is_long_ago and isinstance(message, BookSnapshot) and market.replica.stale is None):
             self._is_due(market)
+
+    def _market(self, ticker: str) -> ObservedMarket:
+        market = self._markets.get(ticker)
+        if market is None:
+            market = self._markets[ticker] = ObservedMarket(ticker)
+        return market
 
     def _is_due(self, market: ObservedMarket) -> None:
         if market.pending_frame_us is not None:
             return
         now_us = self._context.clock.now_us()
         market.pending_frame_us = market.replica.frame_us
-        market.waited = self._throttle.ready_at(market.ticker, now_us) > now_us
-        self._pending[market.ticker] = market
+        ready_us = self._throttle.ready_at(market.ticker, now_us)
+        market.waited = ready_us > now_us
+        self._pending.add(market.ticker, ready_us)
 
     def _take_due(self) -> list[ObservedMarket]:
         """Take the pending markets that pass throttle, breaker and all that can be judged without the ledger."""
         now_us, due = self._context.clock.now_us(), []
-        for ticker, market in list(self._pending.items()):
-            if not self._throttle.attempt(ticker, now_us):
-                continue
-            del self._pending[ticker]
+        for ticker in self._pending.take(now_us):
+            market = self._markets.get(ticker)
+            if market is None:
+                continue  # it ended while its view was being read
+            self._throttle.attempt(ticker, now_us)
             reason = None if self._breaker.allows(ticker, now_us) else Reason.BREAKER
             reason = reason or refusal(market, self._settings, now_us)
             if reason is None and market.is_chosen:

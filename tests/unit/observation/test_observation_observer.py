@@ -417,3 +417,17 @@ async def test_news_while_the_ledger_is_read_is_in_the_observation() -> None:
     await world.take(world.delta(3_200))
     await late[0]
     assert [each.best_bid_centi for each in await world.seen()] == [3_000, 3_300]
+
+
+async def test_a_market_that_leaves_while_it_waits_is_observed_again_when_it_is_back() -> None:
+    world = await World().start()
+    await world.take(world.delta(2_900))  # too soon: it waits
+    await world.take(world.market(chosen=False))
+    world.pass_ms(250)
+    await world.release()
+    assert len(await world.seen()) == 1
+    await world.take(world.market())
+    assert [each.best_bid_centi for each in await world.seen()] == [3_000, 2_900]
+    world.pass_ms(250)
+    await world.take(world.delta(2_800))
+    assert len(await world.seen()) == 3
