@@ -143,7 +143,7 @@ def test_a_stalled_process_goes_on_where_it_stood_and_learns_of_time_outs_only_t
 
 def test_a_loop_that_runs_without_ever_waiting_is_an_error() -> None:
     async def main() -> None:
-        while True:  # noqa: ASYNC110 - this is the fault
+        while True:
             await asyncio.sleep(0)
 
     with pytest.raises(StandingStill):

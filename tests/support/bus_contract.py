@@ -69,7 +69,7 @@ async def drain(consumer: BusConsumer, settle_s: float) -> list[Record]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let others run until ``condition`` holds; the caller limits the time."""
-    while not condition():  # noqa: ASYNC110 - the readers signal nothing, on purpose
+    while not condition():
         await asyncio.sleep(0.01)
 
 

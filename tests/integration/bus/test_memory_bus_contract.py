@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.bus_contract import PARTITIONS, BusContract, Harness
 
+from support.bus_contract import PARTITIONS, BusContract, Harness
 from truebook.bus.memory import MemoryBus
 from truebook.bus.port import Bus
 from truebook.messages.topics import StartAt, Topic

@@ -43,7 +43,7 @@ async def publish(bus: MemoryBus, *names: str, key: str = "T") -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for signals nothing
+        while not condition():
             await asyncio.sleep(0)
 
 
