@@ -19,7 +19,7 @@ from truebook.venue.lifecycle import takes_orders
 
 CONFIRMED_US = 2_500_000
 MOST_WRONG_LOOKS = 6
-"""A change is under way for a moment; a book that is said to be fresh and is wrong at so many looks in a row is wrong."""
+"""A change is under way for a moment; a book that is called fresh and is wrong at so many looks in a row is wrong."""
 LOOKS = 100
 LOOK_EVERY_S = 0.1
 TOPICS = {topic.name: topic for topic in (MARKETS, ORDERBOOK)}
