@@ -41,14 +41,13 @@ async def _recover(ledger: RestorableStore, journal: Journal, log: Any) -> int:
     for _ in range(ATTEMPTS):
         end, tail = await ledger.journal_end(), journal.tail
         standing = judge(end, tail)
+        await _compare(ledger, journal, end)
         if standing is Standing.AHEAD and not end.fenced:
-            await _compare(ledger, journal, end)
             return 0
         incarnation = end.incarnation if tail is None else tail.incarnation
         restorer = await ledger.fence(incarnation, end.seq)
         if restorer is None:
             continue  # somebody wrote in between: compare again
-        await _compare(ledger, journal, end)
         replayed = 0
         if standing is Standing.BEHIND:
             assert tail is not None, "nobody is behind an empty journal"
@@ -62,35 +61,36 @@ async def _recover(ledger: RestorableStore, journal: Journal, log: Any) -> int:
 
 async def _compare(ledger: LedgerStore, journal: Journal, end: JournalEnd) -> None:
     """Check that the entries which both keep are the same ones; raises JournalMismatch."""
-    if journal.tail is None or not end.first_kept:
+    if not end.first_kept:
         return
-    through = min(end.seq, journal.tail.seq)
-    copied = journal.read(end.first_kept - 1)
-    after = end.first_kept - 1
-    while after < through:
-        kept = [entry for entry in await ledger.journal(after, PAGE) if entry.seq <= through]
-        if not kept:
+    async for page in _pages(journal, end.first_kept - 1):
+        copied = [entry for entry in page if entry.seq <= end.seq]
+        if not copied:
+            return
+        kept = await ledger.journal(copied[0].seq - 1, len(copied))
+        if len(kept) < len(copied):
             raise StoreUnavailable("the ledger's journal was trimmed while it was compared")
-        check_same(kept, await _take(copied, len(kept)))
-        after = kept[-1].seq
-
-
-async def _take(entries: AsyncIterator[JournalEntry], count: int) -> list[JournalEntry]:
-    """Take the next entries; they are there, since the tail is behind them."""
-    return [await anext(entries) for _ in range(count)]
+        check_same(kept, copied)
 
 
 async def _replay(restorer: LedgerStore, journal: Journal, after_seq: int, log: Any) -> int:
-    replayed, page = 0, list[JournalEntry]()
+    replayed = 0
     try:
-        async for entry in journal.read(after_seq):
-            page.append(entry)
-            if len(page) == PAGE:
-                replayed += await replay_into(restorer, page, together=TOGETHER)
-                page.clear()
-                log.info("replaying the journal", entries=replayed)
-        replayed += await replay_into(restorer, page, together=TOGETHER)
+        async for page in _pages(journal, after_seq):
+            replayed += await replay_into(restorer, page, together=TOGETHER)
+            log.info("replaying the journal", entries=replayed)
     except StoreCorrupt as error:
         raise JournalMismatch(f"the ledger can't be restored from its journal: {error}") from error
     log.warning("the ledger is restored from its journal", entries=replayed)
     return replayed
+
+
+async def _pages(journal: Journal, after_seq: int) -> AsyncIterator[list[JournalEntry]]:
+    page: list[JournalEntry] = []
+    async for entry in journal.read(after_seq):
+        page.append(entry)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page

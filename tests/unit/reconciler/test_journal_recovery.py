@@ -127,6 +127,8 @@ async def test_a_journal_that_begins_later_can_not_restore_an_emptied_ledger(tmp
     store = store_with(HISTORY[:6])
     await store.trim_journal(4)
     assert await recover(store, journal, LOG) == 4, "but one that is behind by less"
+    assert await recover(store_with(HISTORY[:6]), journal, LOG) == 4, "be its own journal longer or not"
+    assert await recover(store_with(HISTORY), journal, LOG) == 0
     await journal.aclose()
 
 
