@@ -6,7 +6,7 @@
 | 1 | the books differ, or an order's fate is not known |
 | 2 | usage or settings |
 | 3 | a dependency can't be reached or can't be used (port, folder, Kafka, Redis, exchange, capture, model) |
-| 4 | refused for safety (hosts, keys) |
+| 4 | refused for safety (hosts, keys, a ledger server that may forget) |
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from truebook.models.errors import ModelRefused
 from truebook.runtime.http import PortInUse
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
+from truebook_services.serving.durability import LedgerNotDurable
 
 Codes = Sequence[tuple[type[Exception], int]]
 
@@ -36,6 +37,7 @@ COMMON: Final[Codes] = (
     (KeyRefused, 4),
     (FolderInUse, 3),
     (PortInUse, 3),
+    (LedgerNotDurable, 4),
     (LedgerError, 3),
     (ExchangeError, 3),
     (BusError, 3),

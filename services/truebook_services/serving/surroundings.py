@@ -21,9 +21,11 @@ from truebook.kalshi.signing import load_signer
 from truebook.kalshi.stream import WebsocketConnector
 from truebook.ledger.port import LedgerError
 from truebook.ledger.redis_lease import RedisLease
+from truebook.ledger.redis_report import report_server
 from truebook.ledger.redis_store import RedisStore
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic
+from truebook_services.serving.durability import check_durable
 from truebook_services.serving.settings import ServeSettings, exchange_address, kafka_connection, redis_address
 from truebook_services.serving.watch import BusWatch, ClockFollower
 
@@ -68,6 +70,13 @@ class Surroundings(Generic[S]):
             f"the ledger at {url}", lambda: RedisStore.connect(url, settings.account, password=password)
         )
         self._stack.push_async_callback(ledger.aclose)
+        return ledger
+
+    async def durable_ledger(self) -> RedisStore:
+        """Connect the ledger, unless its server may lose what it has acknowledged; raises ``LedgerError``."""
+        ledger = await self.ledger()
+        report = await report_server(redis_address(self.settings), self.settings.redis_password())
+        check_durable(report.settings, self.context.log)
         return ledger
 
     def lease(self, name: str, owner: str, lasts_s: float) -> RedisLease:

@@ -1,0 +1,48 @@
+"""Leases in Redis and Valkey keep the contract of all leases."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.lease_contract import LASTS_S, LeaseContract, Leases
+from truebook.ledger.lease import Lease
+from truebook.ledger.port import StoreUnavailable
+from truebook.ledger.redis_lease import RedisLease
+
+
+class InRedis:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._account = f"test-{uuid.uuid4().hex}"
+        self._made: list[RedisLease] = []
+
+    def lease(self, owner: str) -> Lease:
+        lease = RedisLease(self._url, self._account, name="execution", owner=owner, lasts_s=LASTS_S)
+        self._made.append(lease)
+        return lease
+
+    async def pass_time(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)  # the server's own clock drops the key
+
+    async def close(self) -> None:
+        for lease in self._made:
+            await lease.aclose()
+
+
+class TestRedisLease(LeaseContract):
+    @pytest.fixture
+    async def leases(self, server_url: str) -> AsyncIterator[Leases]:
+        leases = InRedis(server_url)
+        yield leases
+        await leases.close()
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    lease = RedisLease("redis://127.0.0.1:1", "test", name="execution", owner="a", lasts_s=LASTS_S)
+    with pytest.raises(StoreUnavailable):
+        await lease.take()
+    await lease.aclose()

@@ -1,0 +1,169 @@
+"""What a service that runs alone has to be told, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from truebook.bus.memory import MemoryBus
+from truebook.bus.port import BusUnavailable, TopicMismatch
+from truebook.clock import ExchangeClock, SystemClock
+from truebook.kalshi.hosts import HostRefused
+from truebook.ledger.port import StoreUnavailable
+from truebook.messages.envelope import Source
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Periodic, Service
+from truebook.runtime.metrics import Metrics
+from truebook.runtime.settings import SettingsError, SettingsRefused
+from truebook_services.cli.errors import EXIT_CODES
+from truebook_services.cli.errors import exit_with_one_line as command_exit
+from truebook_services.serving.durability import LedgerNotDurable, check_durable
+from truebook_services.serving.exit_codes import exit_code, exit_with_one_line
+from truebook_services.serving.serve import Life
+from truebook_services.serving.settings import ServeSettings, exchange_address, kafka_connection, redis_address
+from truebook_services.serving.surroundings import Surroundings
+
+SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+def test_each_address_that_is_missing_is_named() -> None:
+    settings = ServeSettings()
+    for read, name in (
+        (kafka_connection, "TRUEBOOK_KAFKA_SERVERS"),
+        (redis_address, "TRUEBOOK_REDIS_URL"),
+        (exchange_address, "TRUEBOOK_EXCHANGE_URL"),
+    ):
+        with pytest.raises(SettingsError, match=name):
+            read(settings)
+
+
+def test_a_kafka_user_needs_a_file_with_its_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="TRUEBOOK_KAFKA_PASSWORD_FILE"):
+        kafka_connection(ServeSettings(kafka_servers="a:1", kafka_user="u"))
+    secret = tmp_path / "secret"
+    secret.write_text("p\n")
+    assert (
+        kafka_connection(ServeSettings(kafka_servers="a:1", kafka_user="u", kafka_password_file=secret)).password == "p"
+    )
+
+
+def test_a_service_with_one_active_process_has_its_own_name_in_kafka() -> None:
+    settings = ServeSettings(kafka_servers="a:1", instance="pod-7")
+    assert kafka_connection(settings).instance == "pod-7"
+    assert kafka_connection(settings, instance="execution").instance == "execution"
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (SAFE, None),
+        ({**SAFE, "appendonly": "no"}, "appendonly is no"),
+        ({**SAFE, "appendfsync": "everysec"}, "appendfsync is everysec"),
+        ({**SAFE, "maxmemory-policy": "allkeys-lru"}, "maxmemory-policy is allkeys-lru"),
+    ],
+)
+def test_a_ledger_server_that_may_forget_is_refused(told: dict[str, str], problem: str | None) -> None:
+    if problem is None:
+        check_durable(told, structlog.get_logger())
+    else:
+        with pytest.raises(LedgerNotDurable, match=problem):
+            check_durable(told, structlog.get_logger())
+
+
+def test_a_ledger_server_that_hides_its_settings_is_trusted_with_a_warning() -> None:
+    with capture_logs() as logs:
+        check_durable({}, structlog.get_logger())
+    assert logs[0]["hidden"] == sorted(SAFE)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsError(["x"]), 2),
+        (SettingsRefused(["x"]), 4),
+        (HostRefused("x"), 4),
+        (LedgerNotDurable("x"), 4),
+        (StoreUnavailable("x"), 3),
+        (BusUnavailable("x"), 3),
+        (TopicMismatch("x"), 3),
+        (ExceptionGroup("both", [ExceptionGroup("inner", [TopicMismatch("x")]), StoreUnavailable("y")]), 3),
+        (ExceptionGroup("with a bug", [TopicMismatch("x"), KeyError("y")]), None),
+        (KeyError("x"), None),
+    ],
+)
+def test_each_expected_error_has_its_exit_code_and_a_bug_has_none(error: Exception, code: int | None) -> None:
+    assert exit_code(error) == code
+    assert exit_code(error, EXIT_CODES) == code
+
+
+def test_an_expected_error_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for ends in (exit_with_one_line, command_exit):
+        with pytest.raises(SystemExit) as ended, ends():
+            raise TopicMismatch("orders is missing")
+        assert ended.value.code == 3
+        assert capsys.readouterr().err == "truebook: orders is missing\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(KeyError), exit_with_one_line():
+        raise KeyError("x")
+
+
+def life_of(root: object) -> Life[ServeSettings]:
+    clock = ExchangeClock(SystemClock())
+    context = Context(
+        service="test", account="sim-main", strategy="main", source=Source.SIMULATED, clock=clock, bus=MemoryBus(),
+        metrics=Metrics("test"), log=structlog.get_logger(),
+    )  # fmt: skip
+    return Life(ServeSettings(), context, clock, root)  # type: ignore[arg-type]
+
+
+async def nothing() -> None: ...
+
+
+async def test_a_process_tells_what_it_waits_for_and_then_its_services_reasons() -> None:
+    may_open, stop = asyncio.Event(), asyncio.Event()
+
+    async def root(around: Surroundings[ServeSettings]) -> Service:
+        around._say("waiting for the moon")
+        await may_open.wait()
+        return Service(around.context, [Periodic(around.context, "work", 60, nothing)])
+
+    life = life_of(root)
+    assert life.not_ready() == "starting"
+    running = asyncio.create_task(life.run(stop))
+    async with asyncio.timeout(5):
+        while life.not_ready() != "waiting for the moon":
+            await asyncio.sleep(0)
+        may_open.set()
+        while life.not_ready() is not None:
+            await asyncio.sleep(0)
+        stop.set()
+        await running
+    assert life.not_ready() == "stopping"
+
+
+async def test_a_process_that_still_waits_ends_at_once_when_it_is_asked_to() -> None:
+    stop = asyncio.Event()
+
+    async def root(around: Surroundings[ServeSettings]) -> Service:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    running = asyncio.create_task(life_of(root).run(stop))
+    await asyncio.sleep(0)
+    stop.set()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_what_cannot_be_opened_ends_the_process() -> None:
+    async def root(around: Surroundings[ServeSettings]) -> Service:
+        raise TopicMismatch("orders is missing")
+
+    with pytest.raises(TopicMismatch):
+        await life_of(root).run(asyncio.Event())
