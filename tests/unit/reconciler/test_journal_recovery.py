@@ -171,19 +171,19 @@ async def test_who_writes_while_it_is_compared_is_noticed(tmp_path: Path) -> Non
 
 
 class Dying(FileJournal):
-    """Its reader dies after so many entries."""
+    """Its reader dies after so many entries of a replay; the comparison before it begins with the first entry."""
 
     left = 0
 
     async def read(self, after_seq: int) -> AsyncIterator[JournalEntry]:
         async for entry in super().read(after_seq):
             yield entry
-            self.left -= 1
-            if self.left == 0:
+            self.left -= after_seq > 0
+            if after_seq and self.left == 0:
                 raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("left", [4, 5, 9, 100])
+@pytest.mark.parametrize("left", [1, 4, 7, 100])
 async def test_a_restore_that_was_killed_half_way_is_taken_up_by_the_next(tmp_path: Path, left: int) -> None:
     await (await journal_of(tmp_path / "j", HISTORY)).aclose()
     journal = await Dying.open(tmp_path / "j")
