@@ -60,7 +60,7 @@ k8s: image $(VENV)/.dev
 	docker tag $(IMAGE) $(IMAGE)-next
 	$(if $(LOAD),$(LOAD) $(IMAGE) $(IMAGE)-next redis:8.0 apache/kafka:4.3.1)
 	kubectl apply -k deploy/k8s/overlays/local
-	TRUEBOOK_TEST_KUBERNETES=$(IMAGE)-next $(BIN)/python -m pytest -n 0 -s tests/integration/deploy/test_kubernetes_drill.py $(ARGS)
+	TRUEBOOK_TEST_KUBERNETES=$(IMAGE)-next $(BIN)/python -m pytest -n 0 -x -s tests/integration/deploy/test_kubernetes_drill.py $(ARGS)
 
 # The marks say what a virtual environment holds; a changed lock file sets it up again.
 $(VENV)/.core: requirements/core.txt pyproject.toml

@@ -97,6 +97,8 @@ class Cluster:
         self._token = (folder / "token").read_text().strip()
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
         trusted = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        # Clusters' own authorities often lack the extensions that strict checking asks for; the rest is checked.
+        trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
         self._connection = http.client.HTTPSConnection(host, int(port), timeout=10, context=trusted)
 
     def create(self, name: str, content: dict[str, str]) -> bool:

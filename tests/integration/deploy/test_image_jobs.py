@@ -6,6 +6,7 @@ import base64
 import hashlib
 import importlib.util
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -162,7 +163,9 @@ def test_the_cluster_is_asked_with_the_pods_own_token(tmp_path: Path, monkeypatc
         (tmp_path / name).write_text(content)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
-    monkeypatch.setattr(credentials.ssl, "create_default_context", lambda cafile: None)
+    monkeypatch.setattr(
+        credentials.ssl, "create_default_context", lambda cafile: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
     requests: list[tuple[Any, ...]] = []
 
     class Answer:
