@@ -73,7 +73,7 @@ class BrokerContainer:
 
     def restart(self) -> None:
         """Restart it with its data."""
-        self._container.get_wrapped_container().restart(timeout=10)
+        self._container.get_wrapped_container().restart(timeout=3)
         asyncio.run(_wait_until_ready(self.address))
 
 

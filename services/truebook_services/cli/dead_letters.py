@@ -68,7 +68,7 @@ async def _replay(settings: TruebookSettings, wanted: str) -> dict[str, Any]:
     if len(matching) != 1:
         raise UsageError(f"{len(matching)} dead letters have an id that begins with {wanted!r}; see the list")
     letter = matching[0]
-    topic = _topic_of(letter)
+    topic = topic_of(letter)
     bus = await KafkaBus.connect(kafka_connection(settings))
     try:
         await bus.publish(topic, letter.ticker, letter.payload.encode())
@@ -77,7 +77,7 @@ async def _replay(settings: TruebookSettings, wanted: str) -> dict[str, Any]:
     return {"replayed": letter.id, "topic": topic.name, "key": letter.ticker}
 
 
-def _topic_of(letter: DeadLetter) -> Topic:
+def topic_of(letter: DeadLetter) -> Topic:
     """The topic that a letter can go back to; raises ``UsageError`` with the reason where it can't."""
     topic = next((topic for topic in TOPICS if topic.name == letter.origin), None)
     if topic is None:

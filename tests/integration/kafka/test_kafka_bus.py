@@ -1,0 +1,201 @@
+"""What only Kafka does: static members, records that retention took, a broker that goes away, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from support.bus_contract import Seen, behind, take, values
+from support.kafka_broker import create_topic, start_broker
+from truebook.bus.kafka import KafkaBus
+from truebook.bus.kafka_connection import KafkaConnection
+from truebook.bus.port import BusRefused, BusUnavailable, Partition, RecordTooLarge
+from truebook.messages.topics import StartAt, Topic
+
+pytestmark = pytest.mark.containers
+
+PARTITIONS = 4
+WITHIN_S = 20.0
+
+MakeBus = Callable[..., Awaitable[KafkaBus]]
+
+
+@pytest.fixture
+async def make_bus(kafka_address: str) -> AsyncIterator[MakeBus]:
+    made: list[KafkaBus] = []
+
+    async def make(**more: object) -> KafkaBus:
+        settings = {"servers": kafka_address, "session_s": 3.0, **more}
+        made.append(await KafkaBus.connect(KafkaConnection(**settings)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for bus in made:
+        await bus.aclose()
+
+
+@pytest.fixture
+async def topic(kafka_address: str) -> Topic:
+    name = f"bus-{uuid.uuid4().hex[:8]}"
+    await create_topic(kafka_address, name, PARTITIONS)
+    return Topic(name=name, carries=(), start_at=StartAt.COMMITTED)
+
+
+async def test_a_static_member_has_its_partitions_back_at_once_after_a_restart(make_bus: MakeBus, topic: Topic) -> None:
+    first = await make_bus(instance="static")
+    await first.consumer(topic.name, [topic])
+    await first.aclose()
+    began = time.monotonic()
+    second = await make_bus(instance="static")
+    seen = Seen()
+    await second.consumer(topic.name, [topic], rebalance=seen)
+    assert time.monotonic() - began < 2.0, "and not after the old session's end"
+    assert len(seen.owned) == PARTITIONS
+
+
+async def test_a_new_process_of_a_static_name_takes_the_place_of_one_that_still_seems_to_live(
+    make_bus: MakeBus, topic: Topic
+) -> None:
+    dead = await make_bus(instance="leader")
+    await dead.consumer(topic.name, [topic])
+    began = time.monotonic()
+    seen = Seen()
+    await (await make_bus(instance="leader")).consumer(topic.name, [topic], rebalance=seen)
+    assert time.monotonic() - began < 2.0
+    assert len(seen.owned) == PARTITIONS
+
+
+async def test_topics_of_equal_partition_counts_are_shared_out_alike(
+    make_bus: MakeBus, kafka_address: str, topic: Topic
+) -> None:
+    other = Topic(name=f"{topic.name}-b", carries=(), start_at=StartAt.END)
+    await create_topic(kafka_address, other.name, PARTITIONS)
+    seen = [Seen(), Seen(), Seen()]
+    readers = []
+    for each in seen:
+        bus = await make_bus()
+        joining = asyncio.create_task(bus.consumer(topic.name, [topic, other], rebalance=each))
+        while not joining.done():
+            for reader in readers:
+                await reader.poll(1, 0.05)
+            await asyncio.sleep(0.01)
+        readers.append(joining.result())
+    async with asyncio.timeout(WITHIN_S):
+        while sum(len(each.owned) for each in seen) != 2 * PARTITIONS or not all(each.owned for each in seen):
+            for reader in readers:
+                await reader.poll(1, 0.05)
+    for each in seen:
+        numbers = {name: {p.number for p in each.owned if p.topic == name} for name in (topic.name, other.name)}
+        assert numbers[topic.name] == numbers[other.name]
+
+
+async def test_records_that_retention_took_are_counted_as_missed(
+    make_bus: MakeBus, kafka_address: str, topic: Topic
+) -> None:
+    bus = await make_bus()
+    first = await bus.consumer(topic.name, [topic])
+    for number in range(10):
+        await bus.publish(topic, "one", b"%d" % number)
+    records = await take(first, 3)
+    await first.commit(behind(records))
+    await first.close()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
+    try:
+        part = TopicPartition(topic.name, records[0].partition)
+        await admin.delete_records({part: RecordsToDelete(before_offset=7)})
+    finally:
+        await admin.close()
+    second = await bus.consumer(topic.name, [topic])
+    found = await take(second, 3)
+    assert [(record.value, record.missed) for record in found] == [(b"7", 4), (b"8", 0), (b"9", 0)]
+
+
+async def test_a_failure_of_the_owners_callback_is_raised_by_its_next_poll(make_bus: MakeBus, topic: Topic) -> None:
+    class Fails(Seen):
+        async def revoked(self, partitions: frozenset[Partition]) -> None:
+            raise RuntimeError("can't fence")
+
+    first = await (await make_bus()).consumer(topic.name, [topic], rebalance=Fails())
+    joining = asyncio.create_task((await make_bus()).consumer(topic.name, [topic]))
+    with pytest.raises(RuntimeError, match="can't fence"):
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                await first.poll(1, 0.1)
+    await joining
+
+
+async def test_a_record_that_is_too_large_is_refused_and_harms_no_other(make_bus: MakeBus, topic: Topic) -> None:
+    bus = await make_bus()
+    with pytest.raises(RecordTooLarge):
+        await bus.publish(topic, "one", bytes(5_000_000))
+    await bus.publish(topic, "one", b"small")
+    assert values(await take(await bus.consumer(topic.name, [topic]), 1)) == [b"small"]
+
+
+async def test_many_large_records_at_once_all_arrive(make_bus: MakeBus, topic: Topic) -> None:
+    """More than a batch holds, so that sending has to wait for the broker in between."""
+    bus = await make_bus()
+    consumer = await bus.consumer(topic.name, [topic])
+    await bus.publish_many(topic, [("one", b"%04d" % number + bytes(100_000)) for number in range(60)])
+    assert [int(record.value[:4]) for record in await take(consumer, 60)] == list(range(60))
+
+
+async def test_compressed_records_are_read_by_everyone(make_bus: MakeBus, topic: Topic) -> None:
+    await (await make_bus(compression="gzip")).publish(topic, "one", b"x" * 1000)
+    assert values(await take(await (await make_bus()).consumer(topic.name, [topic]), 1)) == [b"x" * 1000]
+
+
+async def test_a_session_time_out_that_the_broker_does_not_take_is_refused(make_bus: MakeBus, topic: Topic) -> None:
+    bus = await make_bus(session_s=3_600.0)
+    with pytest.raises(BusRefused, match="TRUEBOOK_KAFKA_SESSION_S"):
+        await bus.consumer(topic.name, [topic])
+
+
+async def test_a_wrong_address_is_unavailable_after_the_time_for_a_start() -> None:
+    with pytest.raises(BusUnavailable):
+        await KafkaBus.connect(KafkaConnection(servers="127.0.0.1:1"), within_s=0.5)
+
+
+async def test_the_lag_of_a_process_is_told_per_group(make_bus: MakeBus, topic: Topic) -> None:
+    bus = await make_bus()
+    await bus.consumer(topic.name, [topic])
+    await bus.publish(topic, "one", b"x")
+    assert await bus.lag() == {topic.name: {topic.name: 1}}
+    assert bus.assigned() == {topic.name: PARTITIONS}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_broker_that_restarts_loses_nothing_and_is_found_again() -> None:
+    broker = await asyncio.to_thread(start_broker)
+    try:
+        await create_topic(broker.address, "orders-of-test", PARTITIONS)
+        topic = Topic(name="orders-of-test", carries=(), start_at=StartAt.COMMITTED)
+        bus = await KafkaBus.connect(KafkaConnection(servers=broker.address, session_s=3))
+        consumer = await bus.consumer("reader", [topic])
+        await bus.publish(topic, "one", b"before")
+        assert values(await take(consumer, 1)) == [b"before"]
+        restarting = asyncio.create_task(asyncio.to_thread(broker.restart))
+        publishing = asyncio.create_task(bus.publish(topic, "one", b"while it is away"))
+        with pytest.raises(BusUnavailable):
+            while True:
+                await bus.probe()
+                await asyncio.sleep(0.1)
+        await restarting
+        await publishing
+        await bus.probe()
+        await bus.publish(topic, "one", b"after")
+        found: set[bytes] = set()
+        async with asyncio.timeout(60):
+            while not found >= {b"while it is away", b"after"}:
+                found |= set(values(await consumer.poll(10, 0.5)))
+        await bus.aclose()
+    finally:
+        await asyncio.to_thread(broker.stop)

@@ -1,0 +1,42 @@
+"""Which dead letters can go back to where they came from."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from support.samples import samples
+from truebook.messages.dead_letters import DeadLetter
+from truebook.messages.reasons import Reason
+from truebook.messages.topics import ORDERBOOK
+from truebook.runtime.dead_letters import MOST_PAYLOAD
+from truebook_services.cli.dead_letters import EXPLANATIONS, topic_of
+from truebook_services.cli.errors import UsageError
+
+
+def letter(**changes: str) -> DeadLetter:
+    found = samples()["dead_letters.dead_letter"]
+    assert isinstance(found, DeadLetter)
+    return msgspec.structs.replace(found, **changes)
+
+
+def test_a_letter_of_a_topic_goes_back_to_it() -> None:
+    assert topic_of(letter(origin="orderbook")) is ORDERBOOK
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"origin": "market data"}, "not from a topic"),
+        ({"payload": "x" * MOST_PAYLOAD}, "only a part of it"),
+        ({"payload": "\ufffd"}, "no readable text"),
+    ],
+)
+def test_a_letter_that_cannot_be_sent_as_it_was_is_refused(changes: dict[str, str], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        topic_of(letter(**changes))
+
+
+def test_each_reason_that_services_write_is_explained() -> None:
+    written = {Reason.UNDECODABLE, Reason.UNKNOWN_VERSION, Reason.UNKNOWN_TYPE, Reason.HANDLER_FAILED}
+    assert set(EXPLANATIONS) == written
