@@ -55,7 +55,9 @@ class Log:
         self._records[offset] = Record(topic, partition, offset, key, value)
         self.end = offset + 1
         if self.collapse is not None:
-            waiting = self._offsets.setdefault(key, deque())
+            waiting = self._offsets.get(key)
+            if waiting is None:
+                waiting = self._offsets[key] = deque()
             waiting.append(offset)
             if len(waiting) > self.collapse.keep:
                 self._cut(waiting, self.collapse)

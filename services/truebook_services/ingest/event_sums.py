@@ -9,30 +9,35 @@ from __future__ import annotations
 class EventSum:
     """One event: twice the mid price (bid + ask) of each member, so that nothing is rounded until it is read."""
 
-    __slots__ = ("_doubled_mids", "_members", "_missing", "_stale_since_us", "_total")
+    __slots__ = ("_doubled_mids", "_is_whole", "_members", "_missing", "_stale_since_us", "_total")
 
     def __init__(self) -> None:
         self._doubled_mids: dict[str, int | None] = {}
         self._stale_since_us: dict[str, int] = {}
         self._members: frozenset[str] = frozenset()
+        self._is_whole = True
+        """Every market of the event is followed."""
         self._total = 0
         self._missing = 0
 
     def know(self, members: frozenset[str]) -> None:
         """State all markets of the event, followed or not: the sum needs every one of them."""
         self._members = members
+        self._is_whole = members <= self._doubled_mids.keys()
 
     def add(self, ticker: str) -> None:
         """Follow a market; it has no price yet."""
         if ticker not in self._doubled_mids:
             self._doubled_mids[ticker] = None
             self._missing += 1
+            self._is_whole = self._members <= self._doubled_mids.keys()
 
     def remove(self, ticker: str) -> None:
         if ticker in self._doubled_mids:
             self.price(ticker, None)
             del self._doubled_mids[ticker]
             self._missing -= 1
+            self._is_whole = self._members <= self._doubled_mids.keys()
             self._stale_since_us.pop(ticker, None)
 
     def price(self, ticker: str, doubled_mid_cc: int | None) -> None:
@@ -58,7 +63,8 @@ class EventSum:
 
         The age is that of the oldest price in the sum; the prices of fresh books are all of ``confirmed_us``.
         """
-        if self._missing or not self._doubled_mids or not self._members <= self._doubled_mids.keys():
+        if self._missing or not self._is_whole or not self._doubled_mids:
             return None, None
-        oldest_us = min(self._stale_since_us.values(), default=confirmed_us)
-        return self._total // 2, max(0, now_us - min(oldest_us, confirmed_us))
+        if self._stale_since_us:
+            confirmed_us = min(confirmed_us, *self._stale_since_us.values())
+        return self._total // 2, max(0, now_us - confirmed_us)

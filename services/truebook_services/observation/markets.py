@@ -58,8 +58,12 @@ class ObservedMarket:
         is_changed = was_stale or (replica.epoch, replica.version) != known
         self.cause_id, self.exchange_us = message.id, message.exchange_us
         if is_changed:
-            with netted(replica.book, self.own) as net:
-                self.history.changed(net, message.exchange_us or message.confirmed_us)
+            at_us = message.exchange_us or message.confirmed_us
+            if self.own:
+                with netted(replica.book, self.own) as net:
+                    self.history.changed(net, at_us)
+            else:
+                self.history.changed(replica.book, at_us)
         return is_changed
 
     def take_orders(self, view: MarketView | None, *, shown_in_book: bool) -> None:
