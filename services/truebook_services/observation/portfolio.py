@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from truebook.features.layout import Holding
+from truebook.features.inputs import Holding, Holdings
 from truebook.ledger.port import AccountView, MarketView, View
 from truebook.ledger.valuation import position_cost, sale_value
 from truebook.messages.envelope import BookSide
@@ -17,9 +17,18 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     """The account at one ledger sequence number."""
 
     account: AccountView
-    holdings: tuple[Holding, ...]
+    holdings: Holdings
     equity_micros: int
     """Cash + promised + positions at the price at which we could sell now."""
+
+
+class _Valued(msgspec.Struct, frozen=True):
+    """A position's worth, as long as neither the position nor its book has changed."""
+
+    view: MarketView
+    epoch: int
+    version: int
+    holding: Holding
 
 
 class Positions:
@@ -27,6 +36,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._markets: dict[str, MarketView] = {}
+        self._valued: dict[str, _Valued] = {}
 
     def take(self, view: View) -> None:
         for market in view.markets:
@@ -34,10 +44,12 @@ class Positions:
                 self._markets[market.ticker] = market
             else:
                 self._markets.pop(market.ticker, None)
+                self._valued.pop(market.ticker, None)
 
     def take_all(self, view: View) -> None:
         """Take a view of all markets: what it does not name is gone."""
         self._markets.clear()
+        self._valued.clear()
         self.take(view)
 
     def value(self, account: AccountView, observed: Mapping[str, ObservedMarket]) -> Portfolio:
@@ -45,13 +57,23 @@ class Positions:
 
         A position in a market whose book is stale, or read by another process, is valued at its cost.
         """
-        holdings = tuple(_holding(market, observed.get(market.ticker)) for market in self._markets.values())
+        holdings = Holdings(self._value(market, observed.get(market.ticker)) for market in self._markets.values())
         return Portfolio(
             account=account,
             holdings=holdings,
             equity_micros=account.cash_micros - account.overdrawn_micros + account.promised_micros
-            + sum(holding.value_micros for holding in holdings),
+            + sum([holding.value_micros for holding in holdings]),
         )  # fmt: skip
+
+    def _value(self, market: MarketView, observed: ObservedMarket | None) -> Holding:
+        epoch = version = -1
+        if observed is not None and observed.replica.stale is None:
+            epoch, version = observed.replica.epoch, observed.replica.version
+        known = self._valued.get(market.ticker)
+        if known is None or known.view is not market or (known.epoch, known.version) != (epoch, version):
+            known = _Valued(market, epoch, version, _holding(market, observed))
+            self._valued[market.ticker] = known
+        return known.holding
 
 
 def _holding(market: MarketView, observed: ObservedMarket | None) -> Holding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from truebook.features.layout import FeatureError
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import AdoptedPosition, MarketView, OrderView
 from truebook.messages.envelope import BookSide, Source
-from truebook.messages.orderbook import BookSnapshot
+from truebook.messages.orderbook import BookSnapshot, BookStale
 from truebook.messages.reasons import Reason
 from truebook.messages.signals import Signal
 from truebook_services.observation.markets import ObservedMarket, netted, own_orders
@@ -142,3 +143,27 @@ async def test_a_position_that_is_closed_or_settled_is_held_no_more() -> None:
     assert [type(market) for market in view.markets] == [MarketView]
     positions.take(view)
     assert positions.value(view.account, {}).holdings == ()
+
+
+async def test_a_position_is_valued_anew_when_its_book_or_it_itself_has_changed() -> None:
+    ledger = MemoryStore("test")
+    await ledger.open_account(10**9, (AdoptedPosition(ticker="T", event="T", position_centi=100, cost_micros=1),))
+    positions, view, market = Positions(), await ledger.view(), observed("T")
+    positions.take_all(view)
+
+    def worth() -> int:
+        (holding,) = positions.value(view.account, {"T": market}).holdings
+        return holding.value_micros
+
+    assert worth() == 100 * 4_000
+    news = {"ticker": "T", "epoch": 1, "version": 2, "confirmed_us": 0, "frame_us": 0, **ENVELOPE}
+    market.take_book(BookSnapshot(bids=((4_200, 300),), asks=((4_500, 1_000),), **news))
+    assert worth() == 100 * 4_200
+    market.take_book(BookStale(reason=Reason.SEQUENCE_GAP, **news))
+    assert worth() == 1, "at its cost"
+    market.take_book(BookSnapshot(bids=((4_300, 300),), asks=(), **(news | {"version": 3})))
+    assert worth() == 100 * 4_300
+    positions.take(
+        msgspec.structs.replace(view, markets=(msgspec.structs.replace(view.markets[0], position_centi=50),))
+    )
+    assert worth() == 50 * 4_300
