@@ -18,7 +18,7 @@ class FillListenerProcess(ServeSettings):
 
 async def root(around: Surroundings[FillListenerProcess]) -> Service:
     """Put the service together."""
-    ledger = await around.ledger()
+    ledger = await around.opened_ledger()
     rest, connector = await around.exchange()
     return build(around.context, around.settings.fill_listener, rest=rest, connector=connector, ledger=ledger)
 

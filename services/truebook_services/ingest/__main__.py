@@ -18,7 +18,7 @@ class IngestProcess(ServeSettings):
 
 async def root(around: Surroundings[IngestProcess]) -> Service:
     """Put the service together."""
-    ledger = await around.ledger()
+    ledger = await around.opened_ledger()
     rest, connector = await around.exchange()
     return build(around.context, around.settings.ingest, rest=rest, connector=connector, ledger=ledger)
 

@@ -19,7 +19,7 @@ from truebook.kalshi.port import Connector, ExchangeError, RestClient
 from truebook.kalshi.rest import HttpRestClient
 from truebook.kalshi.signing import load_signer
 from truebook.kalshi.stream import WebsocketConnector
-from truebook.ledger.port import LedgerError
+from truebook.ledger.port import LedgerError, StoreUnavailable
 from truebook.ledger.redis_lease import RedisLease
 from truebook.ledger.redis_report import report_server
 from truebook.ledger.redis_store import RedisStore
@@ -72,9 +72,24 @@ class Surroundings(Generic[S]):
         self._stack.push_async_callback(ledger.aclose)
         return ledger
 
-    async def durable_ledger(self) -> RedisStore:
-        """Connect the ledger, unless its server may lose what it has acknowledged; raises ``LedgerError``."""
+    async def opened_ledger(self) -> RedisStore:
+        """Connect the ledger and wait until the reconciler has opened the account; raises ``LedgerError``.
+
+        A server that lost everything is restored from its journal before that, as long as nobody else has written to it
+        by then.
+        """
         ledger = await self.ledger()
+
+        async def check() -> None:
+            if not (await ledger.view(())).account.opened:
+                raise StoreUnavailable("the reconciler has not opened the account yet")
+
+        await self._patiently("the account", check)
+        return ledger
+
+    async def durable_ledger(self) -> RedisStore:
+        """As ``opened_ledger``, unless the server may lose what it has acknowledged; raises ``LedgerError``."""
+        ledger = await self.opened_ledger()
         report = await report_server(redis_address(self.settings), self.settings.redis_password())
         check_durable(report.settings, self.context.log)
         return ledger
