@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside the bare libraries, as ratios. `make bench`; no part of the distribution."""

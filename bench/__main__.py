@@ -1,0 +1,39 @@
+"""Runs the benchmarks, prints their table and writes it into docs/performance.md: `make bench [ONLY=book,policy]`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from bench.measure import Row
+from bench.page import machine, table, write
+from truebook.runtime.logs import configure_logs
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("book", "features", "policy", "reserve", "stream", "scaling", "evidence")
+
+
+def main() -> int:
+    wanted = [name for name in os.environ.get("ONLY", "").replace(",", " ").split() if name] or list(NAMES)
+    unknown = [name for name in wanted if name not in NAMES]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}: there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(ROOT / "tests"))  # the scripted exchange and the throw-away servers of the tests
+    configure_logs("error", json=True, file=None)
+    print(f"{machine()}\n", flush=True)
+    rows: list[Row] = []
+    for name in wanted:
+        measured = importlib.import_module(f"bench.{name}").bench()
+        for row in measured:
+            print(" | ".join(row.cells()), flush=True)
+        rows += measured
+    print(f"\n{table([row.cells() for row in rows])}")
+    write(rows, whole=tuple(wanted) == NAMES)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,44 @@
+"""The table in docs/performance.md: rows that were measured take the place of older ones with the same path."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.measure import Row
+
+PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN: Final = "<!-- bench -->"
+END: Final = "<!-- /bench -->"
+HEAD: Final = ("path", "ours", "floor", "ours : floor", "target", "reached")
+
+
+def machine() -> str:
+    """What the numbers were taken on."""
+    cpus = Path("/proc/cpuinfo")
+    names = [line for line in cpus.read_text().splitlines() if line.startswith("model name")] if cpus.exists() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {python}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (HEAD, ["---"] * len(HEAD), *rows))
+
+
+def write(rows: Sequence[Row], *, whole: bool) -> None:
+    """Put the rows into the page. After a whole run they are all there is; else new ones stand at the end."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    old, _, after = rest.partition(END)
+    kept = {} if whole else {cells[0]: cells for cells in _cells(old)}
+    kept.update({row.path: row.cells() for row in rows})
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(list(kept.values()))}\n\nMeasured on {machine()}.\n\n{END}{after}")
+
+
+def _cells(text: str) -> list[tuple[str, ...]]:
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [tuple(cell.strip() for cell in line.strip("| ").split(" | ")) for line in lines[2:]]
