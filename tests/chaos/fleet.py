@@ -42,6 +42,8 @@ from truebook_services.reconciler.startup import begin
 MODEL = "maker"
 STOPPED_WITHIN_S = 8.0
 RESTART_S = 0.5
+FORCED = "log:stopped by force"
+"""Said where calls to the exchange hang while a service is stopped; when all is calm it must not be."""
 
 
 @lru_cache(maxsize=1)
@@ -191,7 +193,8 @@ class Fleet:
         lives = self.running(fault.service)
         if len(lives) < 2:
             return
-        life = lives[0] if fault.restart_s < 1 else lives[-1]
+        # Of two ingests the elder goes: readers follow the newest epoch, and it would be the other's.
+        life = lives[0] if fault.restart_s < 1 or fault.service == "ingest" else lives[-1]
         life.is_superfluous = True
         if fault.restart_s > 4:
             self.kill(life, -1.0)
@@ -223,12 +226,14 @@ class Fleet:
     async def stop(self) -> list[str]:
         """Stop all gracefully; answers the services that did not end in time."""
         self._stopping = True
+        forced = self._history.counts[FORCED]
         for life in self._lives:
             life.stop.set()
         tasks = [life.task for life in self._lives if life.task is not None and life.runs]
         if tasks:
             await asyncio.wait(tasks, timeout=STOPPED_WITHIN_S)
-        return [life.service for life in self._lives if life.runs]
+        late = [life.service for life in self._lives if life.runs]
+        return late + [FORCED] * (self._history.counts[FORCED] - forced)
 
     def _begin(self, service: str) -> None:
         if self._stopping:

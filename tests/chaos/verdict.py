@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 JOURNAL = 10_000_000
 NEVER_SAID = (
-    "book differs from its snapshot", "stopped by force", "residue booked", "ERROR a fill contradicts the ledger",
+    "book differs from its snapshot", "residue booked", "ERROR a fill contradicts the ledger",
     "ERROR an order contradicts the ledger", "ERROR a settlement contradicts the ledger",
 )  # fmt: skip
 """Log lines that no fault of these runs is a reason for."""
