@@ -41,11 +41,15 @@ class Dispatcher:
 
     def offer(self, job: Job) -> Job | None:
         """Let a job wait for its turn; answers the older one of its market that it has superseded."""
-        ticker = job.action.ticker
-        superseded = self._waiting.pop(ticker, None)
-        self._waiting[ticker] = (_rank(job.action, next(self._arrivals)), job)
+        superseded = self.withdraw(job.action.ticker)
+        self._waiting[job.action.ticker] = (_rank(job.action, next(self._arrivals)), job)
         self._start_what_may()
-        return superseded[1] if superseded is not None else None
+        return superseded
+
+    def withdraw(self, ticker: str) -> Job | None:
+        """Take away what waits for a market: a newer decision wants none of it."""
+        waiting = self._waiting.pop(ticker, None)
+        return waiting[1] if waiting is not None else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run jobs until ``stop``; those under way are finished, those that wait are left to be delivered again."""

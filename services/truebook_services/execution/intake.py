@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truebook.messages.actions import Action
+from truebook.messages.actions import Action, Unmentioned
 from truebook.messages.markets import Market
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.reasons import Reason
@@ -44,7 +44,17 @@ class Intake:
         action = incoming.message
         if not isinstance(action, Action):
             return
-        superseded = self._dispatcher.offer(Job(action, incoming.record.partition, incoming.done))
+        if _asks_for_nothing(action):
+            # Most decisions are to hold: they must not read the ledger and stand in line before those that do a thing.
+            superseded = self._dispatcher.withdraw(action.ticker)
+            incoming.done()
+        else:
+            superseded = self._dispatcher.offer(Job(action, incoming.record.partition, incoming.done))
         if superseded is not None:
             await self._reports.refuse(superseded.action, superseded.action.targets, Reason.SUPERSEDED)
             superseded.done()
+
+
+def _asks_for_nothing(action: Action) -> bool:
+    """A hold: what works goes on, nothing new is wanted."""
+    return not action.targets and action.unmentioned is Unmentioned.KEEP

@@ -8,6 +8,7 @@ import pytest
 
 from support.execution_rig import RecordingBus, Rig, ask, bid, make_context, until
 from support.fakes_exchange import FakeExchange
+from truebook.bus.port import Record
 from truebook.clock import ExchangeClock, ManualClock
 from truebook.kalshi.port import (
     AlreadyExists,
@@ -21,9 +22,16 @@ from truebook.kalshi.port import (
 )
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import StoreUnavailable
+from truebook.messages.actions import Unmentioned
+from truebook.messages.reasons import Reason
+from truebook.messages.topics import ORDERS
+from truebook.runtime.frames import Incoming
 from truebook_services.execution.answers import meaning_of
+from truebook_services.execution.books import Books
 from truebook_services.execution.clock_watch import ClockWatch
 from truebook_services.execution.dispatcher import Dispatcher, Job
+from truebook_services.execution.intake import Intake
+from truebook_services.execution.reports import Reports
 
 ERRORS: list[tuple[ExchangeError, bool]] = [
     (Refused(400, "invalid_order"), True),
@@ -153,3 +161,29 @@ class LosesReleases(MemoryStore):
             self.outages -= 1
             raise StoreUnavailable("connection refused")
         return await super().release(name, owner)
+
+
+async def test_a_decision_to_hold_reads_nothing_and_overtakes_what_waits() -> None:
+    rig, carried, committed = Rig(), list[str](), list[str]()
+    release = asyncio.Event()
+
+    async def carry_out(job: Job) -> None:
+        carried.append(job.action.id)
+        await release.wait()
+
+    dispatcher, bus = Dispatcher(carry_out, most_at_once=1), RecordingBus()
+    intake = Intake(Books(rig.clock), dispatcher, Reports(make_context("execution", rig.clock, bus)))
+    stop = asyncio.Event()
+    running = asyncio.create_task(dispatcher.run(stop))
+    await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
+    busy, waits, holds = rig.action(bid(), ticker="BUSY"), rig.action(bid()), rig.action(unmentioned=Unmentioned.KEEP)
+    for action in (busy, waits, holds):
+        record = Record("actions", 0, 0, action.ticker, b"")
+        await intake.take([Incoming(record, action, lambda action=action: committed.append(action.id))])
+        await asyncio.sleep(0)
+    assert committed == [holds.id, waits.id], "the hold is done at once, and so is what it has overtaken"
+    assert [(event.action_id, event.reason) for event in bus.of(ORDERS)] == [(waits.id, Reason.SUPERSEDED)]
+    release.set()
+    stop.set()
+    await running
+    assert carried == [busy.id]
