@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from support.stacks import ComposeStack, look, settle, wait_for_trades, wait_until
+from support.stacks import ComposeStack, look, run, settle, wait_for_trades, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -115,4 +115,17 @@ def test_a_stop_keeps_the_ledger_and_the_next_start_goes_on(stack: ComposeStack)
     assert found["ledger_sequence"] > at_rest["ledger_sequence"]
     after = settle(stack)
     say(f"after down and up: {after}")
+    assert after["true"], after
+
+
+def test_a_lost_redis_is_restored_from_the_journal(stack: ComposeStack) -> None:
+    at_rest = settle(stack)
+    stack.compose("down")
+    run("docker", "volume", "rm", "truebook-drill_redis-data")
+    stack.up()
+    assert "the ledger is restored from its journal" in stack.compose("logs", "reconciler")
+    found = wait_for_trades(stack, at_rest["fills"])
+    assert found["ledger_sequence"] > at_rest["ledger_sequence"]
+    after = settle(stack)
+    say(f"after the loss of Redis: {after}")
     assert after["true"], after
