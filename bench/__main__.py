@@ -12,7 +12,7 @@ from bench.page import machine, table, write
 from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("book", "features", "policy", "reserve", "stream", "scaling", "evidence")
+NAMES = ("book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What the evidence for ``truebook why`` costs the path: the pipeline with its observer, with and without a recorder."""
+"""What the evidence for ``truebook why`` costs the path: the pipeline with its observer, with and without recorder."""
 
 from __future__ import annotations
 

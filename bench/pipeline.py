@@ -1,4 +1,4 @@
-"""Ingest and observation as they run, on the in-process bus, fed by a scripted exchange: frames in, observations out."""
+"""Ingest and observation as they run, on the in-process bus, fed by a scripted exchange."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bench.samples import SEED, delta_frame, levels
 from support.fakes_market import FakeFeed, FakeMarketRest, facts, opened_ledger
 from truebook.bus.memory import MemoryBus
 from truebook.clock import SystemClock
+from truebook.ledger.port import LedgerStore
 from truebook.messages.envelope import BookSide, Source
 from truebook.messages.topics import ORDERBOOK
 from truebook.runtime.context import Context
@@ -30,6 +31,7 @@ from truebook_services.observation.service import build as build_observation
 from truebook_services.observation.settings import ObservationSettings
 
 NEVER_S = 36_000.0
+RAISE_CC = 4_000
 DEPTH = 10
 READY_WITHIN_S = 300.0
 CHANNEL = "orderbook_delta"
@@ -47,10 +49,16 @@ class Taken:
 class Pipeline:
     """The services, the exchange's side, and the means to flood them."""
 
-    def __init__(self, markets: int, observation: ObservationSettings, snapshot_every_s: float) -> None:
-        self.clock, self.bus, self.correlations = SystemClock(), MemoryBus(), Correlations()
+    def __init__(
+        self, markets: int, observation: ObservationSettings, snapshot_every_s: float, *, bus: MemoryBus | None = None,
+        ledger: LedgerStore | None = None, raised: int = 0,
+    ) -> None:  # fmt: skip
+        """``raised`` markets have their books 40 cents higher, so that a model can tell them from the others."""
+        self.clock, self.bus, self.correlations = SystemClock(), bus or MemoryBus(), Correlations()
+        self.ledger = ledger
         self.tickers = tuple(f"SIM{index // 2:05d}-{index:05d}" for index in range(markets))
-        self.feed = FakeFeed(dict.fromkeys(self.tickers, levels(DEPTH)), self.clock)
+        books = {ticker: levels(DEPTH, RAISE_CC if index < raised else 0) for index, ticker in enumerate(self.tickers)}
+        self.feed = FakeFeed(books, self.clock)
         self.rest = FakeMarketRest([facts(ticker) for ticker in self.tickers], self.feed)
         self.contexts: dict[str, Context] = {}
         self.observation = observation
@@ -62,7 +70,7 @@ class Pipeline:
         self._places = [
             (ticker, side, price_cc)
             for ticker in self.tickers
-            for side, prices in zip(BookSide, levels(DEPTH), strict=True)
+            for side, prices in zip(BookSide, books[ticker], strict=True)
             for price_cc, _ in prices
         ]
 
@@ -74,7 +82,7 @@ class Pipeline:
         return self.contexts[service]
 
     async def services(self) -> tuple[Service, ...]:
-        ledger = await opened_ledger()
+        ledger = self.ledger or await opened_ledger()
         return (
             build_observation(self.context("observation"), self.observation, ledger=ledger),
             build_ingest(
@@ -135,11 +143,11 @@ class Pipeline:
 
 @asynccontextmanager
 async def running(
-    markets: int, *, throttle_ms: int = 250, snapshot_every_s: float = 2.0, extra: Any = None
+    markets: int, *, throttle_ms: int = 250, snapshot_every_s: float = 2.0, extra: Any = None, **more: Any
 ) -> AsyncIterator[Pipeline]:
-    """Run the pipeline until every market has been observed once, and hand it over. ``extra`` makes further services."""
+    """Run the pipeline until every market has been observed once, and hand it over. ``extra``: more services."""
     observation = ObservationSettings(throttle_ms=throttle_ms, quiet_s=NEVER_S, max_book_age_s=NEVER_S)
-    pipeline, stop = Pipeline(markets, observation, snapshot_every_s), asyncio.Event()
+    pipeline, stop = Pipeline(markets, observation, snapshot_every_s, **more), asyncio.Event()
     services = (*(extra(pipeline) if extra is not None else ()), *await pipeline.services())
     tasks = [asyncio.ensure_future(service.run(stop)) for service in services]
     give_up_at = time.monotonic() + READY_WITHIN_S

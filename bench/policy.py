@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import msgspec
@@ -31,7 +32,7 @@ def network(of: Layout) -> bytes:
     draw = np.random.default_rng(SEED)
     widths = (len(of), HIDDEN, HIDDEN, 5)
     constants, nodes, last = [], [], "features"
-    for layer, (width, height) in enumerate(zip(widths, widths[1:], strict=False)):
+    for layer, (width, height) in enumerate(itertools.pairwise(widths)):
         weights = draw.normal(0, 1 / width**0.5, (width, height)).astype(np.float32)
         constants.append(numpy_helper.from_array(weights, f"w{layer}"))
         constants.append(numpy_helper.from_array(np.zeros(height, np.float32), f"b{layer}"))

@@ -1,4 +1,4 @@
-"""``reserve`` on the bundled Valkey (every write on disk before it is answered), against a bare script of as many writes.
+"""``reserve`` on the bundled Valkey (each write on disk before it is answered), against a bare script of as many writes.
 
 The floor is calibrated here: a first account shows which commands one ``reserve`` writes and how many bytes it appends;
 the bare script then writes the same commands, as often, with values that fill up to the same bytes, and nothing else.
@@ -160,7 +160,8 @@ def bench() -> list[Row]:
     return [
         Row(
             path=f"reserve on Valkey, `appendfsync always`, {'serial' if tasks == 1 else f'{tasks} tasks'}",
-            ours=f"{1 / pair.ours_s:,.0f} /s", floor=f"{1 / pair.floor_s:,.0f} /s ({writes}; {shape['bytes']:.0f} bytes)",
+            ours=f"{1 / pair.ours_s:,.0f} /s",
+            floor=f"{1 / pair.floor_s:,.0f} /s ({writes}; {shape['bytes']:.0f} bytes)",
             ratio=f"{1 / pair.ratio:.2f} of the floor's speed", target=f"≥ {LEAST}", reached=1 / pair.ratio >= LEAST,
         )
         for tasks, pair in pairs.items()

@@ -25,11 +25,11 @@ def facts(ticker: str = TICKER) -> MarketFacts:
     )  # fmt: skip
 
 
-def levels(count: int = LEVELS) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Bids from 40 cents down, asks from 42 cents up."""
+def levels(count: int = LEVELS, raise_cc: int = 0) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Bids from 40 cents down, asks from 42 cents up, or all of it so much higher."""
     draw = random.Random(SEED)
-    bids = [(4_000 - 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
-    return bids, [(4_200 + 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
+    bids = [(4_000 + raise_cc - 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
+    return bids, [(4_200 + raise_cc + 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
 
 
 def delta_frame(ticker: str, seq: int, price_cc: int, delta_centi: int, *, is_yes: bool, sid: int = 2) -> str:

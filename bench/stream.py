@@ -37,7 +37,8 @@ def bench() -> list[Row]:
     held = max(each.most_held for each in taken)
     return [
         Row(
-            path=f"ingest → in-process bus → observation, {MARKETS} markets", ours=f"{1 / cpu_s:,.0f} deltas/s of one core",
+            path=f"ingest → in-process bus → observation, {MARKETS} markets",
+            ours=f"{1 / cpu_s:,.0f} deltas/s of one core",
             floor="–", ratio=f"{micros(cpu_s)} CPU, {micros(wall_s)} wall a delta; {observations:,} observations",
             target=f"≥ {LEAST_PER_S:,} deltas/s", reached=1 / cpu_s >= LEAST_PER_S,
         ),
