@@ -1,4 +1,4 @@
-"""``reserve`` on the bundled Valkey (each write on disk before it is answered), against a bare script of as many writes.
+"""``reserve`` on the bundled Valkey (each write on disk before its answer), against a bare script of as many writes.
 
 The floor is calibrated here: a first account shows which commands one ``reserve`` writes and how many bytes it appends;
 the bare script then writes the same commands, as often, with values that fill up to the same bytes, and nothing else.
