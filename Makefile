@@ -10,8 +10,9 @@ IMAGE ?= truebook:dev
 LOAD ?=
 SEEDS ?= 50
 FIRST ?= 1
+ONLY ?=
 
-.PHONY: run test unit lint format chaos prove models lock image up down k8s clean
+.PHONY: run test unit lint format bench chaos prove models lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -39,6 +40,10 @@ prove: $(VENV)/.dev
 # Whole runs under a virtual clock, with faults: docs/testing.md. `make chaos SEEDS=1 FIRST=1234` runs one seed again.
 chaos: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m chaos --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
+
+# Ours beside the bare libraries, as ratios; rewrites the table in docs/performance.md. `make bench ONLY=book,policy`.
+bench: $(VENV)/.dev
+	ONLY="$(ONLY)" $(BIN)/python -m bench
 
 models: $(VENV)/.dev
 	$(BIN)/python deploy/models/build.py

@@ -136,10 +136,11 @@ async def trading(url: str, redis_url: str, folder: Path) -> AsyncIterator[tuple
     bus, ledger = TimedBus(), await RedisStore.connect(redis_url, "bench")
     await ledger.open_account(10**12, ())
     signer = RsaSigner("bench", rsa.generate_private_key(public_exponent=65_537, key_size=2_048))
-    registry = model(folder)
+    registry, clients = model(folder), AsyncExitStack()
 
     def services(pipeline: Pipeline) -> tuple[Service, ...]:
         rest = HttpRestClient(f"{url}/trade-api/v2", signer, pipeline.clock)
+        clients.push_async_callback(rest.aclose)
         settings = ExecutionSettings(tier="prestige")
         execution = build_execution(pipeline.context("execution"), settings, rest=rest, ledger=ledger)
         policy = build_policy(pipeline.context("policy"), PolicySettings(model="bench"), registry=registry)
@@ -147,6 +148,7 @@ async def trading(url: str, redis_url: str, folder: Path) -> AsyncIterator[tuple
 
     async with running(MARKETS, extra=services, bus=bus, ledger=ledger, raised=TRADED) as pipeline:
         yield pipeline, bus
+    await clients.aclose()
     await ledger.aclose()
 
 
