@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ SAME = ("--markets", "15", "--seed", "5")
 TOLD = re.compile(r"the ledger had lost its newest (\d+) changes")
 
 
-def run(folder: Path, seconds: int) -> dict[str, object]:
+def run(folder: Path, seconds: int) -> dict[str, Any]:
     done = truebook(folder, "run", *SAME, "--for", f"{seconds}s", "--json")
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     summary = last_json(done.stdout)
@@ -63,7 +64,7 @@ def test_a_ledger_put_back_from_an_old_copy_is_restored(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_ledger_whose_log_is_cut_after_kill_9_is_restored(tmp_path: Path) -> None:
-    """What was relayed by then is replayed; what was not is found at the exchange."""
+    """What was relayed by then is replayed; what was not is found at the exchange, cancelled and booked."""
     trader = Background(tmp_path, "run", *SAME)
     trader.wait_for(re.compile(r"fills [1-9]\d*"))
     trader.kill_9()
@@ -71,7 +72,10 @@ def test_a_ledger_whose_log_is_cut_after_kill_9_is_restored(tmp_path: Path) -> N
     log = next((tmp_path / STATE / "ledger" / "appendonlydir").glob("*.incr.aof"))
     with log.open("r+b") as file:
         file.truncate(log.stat().st_size * 2 // 3)
-    assert run(tmp_path, 4)["told"], "it was behind"
+    after = run(tmp_path, 6)
+    assert after["told"], "it was behind"
+    assert after["orders"]["sent"] > 0, "it trades again"
+    assert after["holds"] == ["wind_down (halted, by embedded)"], "nothing is left for a person"
 
 
 async def make_state(folder: Path) -> None:

@@ -5,10 +5,11 @@ A query that fails ends the round: it is never read as "there is nothing".
 
 from __future__ import annotations
 
-from truebook.kalshi.port import NotFound, RestClient
+from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.facts import OPENED, SWEPT, book_fill, book_order, book_settlement
 from truebook.ledger.outcome import find
 from truebook.ledger.port import LedgerStore, OrderView, View
+from truebook.messages.ids import is_ours
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeOrder, ExchangeSettlement, OrderStatus
 
@@ -42,6 +43,23 @@ class Repair:
             for own in market.orders:
                 await self._order(own, shown.get(own.exchange_order_id or ""), opened_us)
         await self._parked(opened_us)
+
+    async def cancel_lost(self) -> int:
+        """Cancel what rests of orders with our prefix that the ledger never reserved; answer how many rested.
+
+        For a restored ledger: it may have lost them, and nobody else knows of them.
+        """
+        rested = 0
+        for order in await self._rest.orders(status=OrderStatus.RESTING):
+            known = await self._ledger.order(order.client_order_id or "")
+            if not is_ours(order.client_order_id) or (known is not None and known.state != "foreign"):
+                continue
+            rested += 1
+            try:
+                await self._rest.cancel_order(order.exchange_order_id, order.ticker)
+            except ExchangeError as error:
+                self._context.log.warning("cancel failed", order=order.exchange_order_id, error=str(error))
+        return rested
 
     async def facts(self) -> None:
         """Tell the ledger every fill and settlement from a while before the watermark on."""

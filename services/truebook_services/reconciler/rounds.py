@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from truebook.kalshi.port import ExchangeError
-from truebook.ledger.facts import SWEPT, persist
+from truebook.ledger.facts import persist
 from truebook.ledger.port import LedgerStore
+from truebook.ledger.rules_facts import LEDGER_OWNER, LOST_ORDER_HOLD
 from truebook.ledger.rules_view import FENCE
 from truebook.runtime.context import Context
 from truebook_services.reconciler.account import Accountant
@@ -64,19 +65,6 @@ class Rounds:
                 await self._ledger.release(HOLD, OWNER)
             self._account_due_us = now_us + int(self._settings.account_s * 1e6)
 
-    async def forget(self) -> None:
-        """Let the ledger drop what no backfill can bring back."""
-        if not self._opened:
-            return
-        swept_us = await self._ledger.watermark(SWEPT)
-        before_us = self._context.clock.now_us() - int(self._settings.forget_after_s * 1e6)
-        before_us = min(before_us, swept_us - 2 * int(self._settings.overlap_s * 1e6))
-        while before_us > 0:  # each call drops a part, so that none blocks the ledger for long
-            dropped = await self._ledger.forget(before_us)
-            self._context.metrics.count("ledger_forgotten", dropped)
-            if not dropped:
-                break
-
     def doubt(self) -> None:
         """Reconcile in full before trading goes on: the ledger had to be restored."""
         self._reconciled = False
@@ -98,13 +86,24 @@ class Rounds:
     async def _reconcile_first(self) -> None:
         """Reconcile until both sides agree, then let trading begin."""
         for _ in range(ATTEMPTS_IN_A_ROUND):
+            holds = {hold.name for hold in (await self._ledger.view(())).account.holds}
+            lost = await self._repair.cancel_lost() if FENCE.name in holds else 0
             await self._repair.orders()
-            if await self._accountant.compare():
-                for hold in (HOLD, FENCE.name):
-                    await persist(self._context.clock, partial(self._ledger.release, hold, OWNER))
-                self._reconciled = True
-                self._account_due_us = self._context.clock.monotonic_us() + int(self._settings.account_s * 1e6)
-                self._context.log.info("reconciled: trading may begin")
+            if await self._accountant.compare() and not lost:
+                await self._begin_trading(restored=FENCE.name in holds)
                 return
             await self._context.clock.sleep(self._settings.opening_poll_s)
         raise NotYet("ledger and exchange differ; see the log")
+
+    async def _begin_trading(self, *, restored: bool) -> None:
+        """Release what held trading until now.
+
+        In a restored ledger, an order of ours that it does not know is one that it had lost: all of them are cancelled
+        and booked by now. Another ledger at work would show by its next order, and halt again.
+        """
+        owners = {HOLD: OWNER} | ({FENCE.name: FENCE.owner, LOST_ORDER_HOLD: LEDGER_OWNER} if restored else {})
+        for hold, owner in owners.items():
+            await persist(self._context.clock, partial(self._ledger.release, hold, owner))
+        self._reconciled = True
+        self._account_due_us = self._context.clock.monotonic_us() + int(self._settings.account_s * 1e6)
+        self._context.log.info("reconciled: trading may begin")

@@ -9,6 +9,7 @@ from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic, Service
 from truebook_services.reconciler.account import Accountant
 from truebook_services.reconciler.figures import Figures
+from truebook_services.reconciler.forgetting import Forgetting
 from truebook_services.reconciler.opening import Opening
 from truebook_services.reconciler.relay import Relay, RelayFrame
 from truebook_services.reconciler.repair import Repair
@@ -36,7 +37,7 @@ def build(
     frames: list[Frame] = [
         Periodic(context, "reconciler.rounds", settings.orders_s, rounds.run),
         Periodic(context, "reconciler.figures", settings.orders_s, Figures(context, ledger).show),
-        Periodic(context, "reconciler.forget", settings.forget_every_s, rounds.forget),
+        Periodic(context, "reconciler.forget", settings.forget_every_s, Forgetting(context, settings, ledger).run),
     ]
     if journal is not None:
         relay = Relay(context, ledger, journal, keep=settings.journal_keep, doubt=rounds.doubt)

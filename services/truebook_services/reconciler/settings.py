@@ -27,7 +27,7 @@ class ReconcilerSettings(BaseModel):
     """A residue of cash up to this (one cent) is booked; a larger one, or any of a position, halts."""
     forget_every_s: float = Field(default=600.0, gt=0)
     forget_after_s: float = Field(default=86_400.0, ge=3_600)
-    """Terminal orders and the ids of their fills are kept for so long."""
+    """Terminal orders and the ids of their fills are kept for so long, and two rounds of forgetting at least."""
     journal_s: float = Field(default=1.0, gt=0)
     """How often the ledger's journal is copied to where it is kept for ever."""
     journal_keep: int = Field(default=10_000, ge=100)

@@ -10,18 +10,18 @@ import pytest
 from support.account_rig import AccountRig
 from support.execution_rig import Killed, Running, kill_at, make_context, until
 from support.journals import LOG, entries_of, plain_history, store_with
-from support.ledger_verbs import a_reserve
 from truebook.bus.memory import MemoryBus
 from truebook.clock import ManualClock
 from truebook.kalshi.port import OutcomeUnknown
-from truebook.ledger.facts import SWEPT
 from truebook.ledger.journal_file import FileJournal
 from truebook.ledger.journal_port import JournalMismatch, JournalUnavailable
 from truebook.ledger.memory_store import MemoryStore
-from truebook.ledger.port import Close, JournalEntry
+from truebook.ledger.port import JournalEntry
 from truebook.ledger.rules import Ledger, replay
 from truebook.messages.envelope import BookSide
 from truebook.runtime.context import no_crash
+from truebook.venue.account import OrderStatus
+from truebook_services.reconciler.compare import compare_exactly
 from truebook_services.reconciler.recovery import recover
 from truebook_services.reconciler.relay import Relay, nobody_doubts
 from truebook_services.reconciler.service import build
@@ -216,19 +216,33 @@ async def test_after_a_restore_trading_waits_for_a_full_reconciliation(journal: 
         await again.stop()
 
 
-async def test_forgetting_goes_on_until_nothing_is_left_to_forget() -> None:
-    """One call drops a thousand orders at most; more than that may end between two rounds."""
-    async with AccountRig() as rig:
-        await rig.reconcile(ReconcilerSettings(forget_every_s=600, forget_after_s=3_600))
+@pytest.mark.parametrize("filled", [False, True])
+async def test_an_order_that_was_lost_with_the_ledger_is_cancelled_and_booked(
+    journal: FileJournal, filled: bool
+) -> None:
+    """Neither the ledger's copy nor its journal has it: it is found at the exchange, and explained by the restore."""
+    async with Rig() as rig:
+        running = await rig.start(journal)
         await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
-        for number in range(2_500):
-            now_us = rig.clock.now_us()
-            reserve = a_reserve(f"o{number}", now_us=now_us, deadline_us=now_us + 1_000_000)
-            assert await rig.ledger.reserve(reserve) == "reserved"
-            await rig.ledger.close(Close(order_id=reserve.order_id, exchange_order_id=None, filled_centi=0))
-        rig.manual.set(rig.manual.now_us() + 7_200_000_000)
-        now_us = rig.clock.now_us()
-        await rig.ledger.reserve(a_reserve("newest", now_us=now_us, deadline_us=now_us + 60_000_000))
-        await rig.ledger.advance_watermark(SWEPT, now_us)
-        await rig.manual.advance(601)
-        await until(lambda: list(rig.ledger.ledger.state.orders) == ["newest"], "all others forgotten")
+        backup = list(await rig.ledger.journal(0, 1_000))
+        await rig.ledger.next_number("ingest-epoch")
+        await running.stop()
+        order_id, _ = await rig.place()
+        if filled:
+            rig.exchange.trade("M", BookSide.ASK, 4000, 400)
+        rig.ledger.ledger = replay(backup, Ledger("account"))
+        rig.exchange.fail("cancel_order", OutcomeUnknown("timed out"))
+        again = await rig.start(journal)
+        await rig.manual.advance(10)
+        await until(lambda: rig.holds() == set(), "trading begins")
+        assert (await rig.state(order_id), rig.position()) == ("foreign", 400 if filled else 0)
+        assert rig.exchange.own(OrderStatus.RESTING) == []
+        assert await compare_exactly(rig.exchange, rig.ledger) == ()
+        account = (await rig.view()).account
+        assert (account.conservation_error_micros, account.adjustments_micros, account.parked) == (0, 0, 0)
+        another, _ = await rig.place()
+        del rig.ledger.ledger.state.orders[another]
+        rig.ledger.ledger.state.markets["M"].open.remove(another)
+        await rig.manual.advance(10)
+        await until(lambda: "unknown_own_order" in rig.holds(), "the next one is another ledger's")
+        await again.stop()
