@@ -100,7 +100,7 @@ class ComposeStack:
         return run("docker", "compose", *arguments, timeout_s=timeout_s, env=self._env)
 
     def up(self) -> None:
-        self.compose("up", "-d", "--wait", "--wait-timeout", "180")
+        self.compose("up", "-d", "--wait", "--wait-timeout", "240")
 
     def kill(self, part: str) -> None:
         self.compose("kill", "-s", "SIGKILL", part)

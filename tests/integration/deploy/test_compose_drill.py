@@ -44,7 +44,7 @@ def say(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[ComposeStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
     exchange, kafka, prometheus = free_ports(3)
     stack = ComposeStack(
         "truebook-drill", EXCHANGE_PORT=exchange, KAFKA_PORT=kafka, PROMETHEUS_PORT=prometheus, COMPOSE_PROFILES=""
@@ -53,8 +53,9 @@ def stack() -> Iterator[ComposeStack]:
     try:
         yield stack
     finally:
-        if sys.exc_info()[0] is not None or os.environ.get("TRUEBOOK_TEST_KEEP_LOGS"):
-            (ROOT / ".pytest_cache/compose-drill.log").write_text(stack.compose("logs", "--no-color"))
+        log = tmp_path_factory.getbasetemp() / "compose-drill.log"
+        log.write_text(stack.compose("logs", "--no-color"))
+        say(f"the containers' logs: {log}")
         stack.compose("down", "-v", "--remove-orphans")
 
 
