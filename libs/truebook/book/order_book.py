@@ -116,6 +116,14 @@ class OrderBook:
             prices = prices[:depth]
         return [(price_cc, sizes[price_cc]) for price_cc in prices]
 
+    def top_centi(self, side: BookSide, depth: int) -> int:
+        """Answer the sum of the sizes of a side's best ``depth`` levels, at least one."""
+        levels = self._bids if side is _BID else self._asks
+        sizes = levels.sizes
+        return sum(
+            [sizes[price_cc] for price_cc in (levels.prices[-depth:] if side is _BID else levels.prices[:depth])]
+        )
+
     def sizes(self, side: BookSide) -> list[int]:
         """List the sizes of all levels of a side, in no particular order."""
         return list((self._bids if side is _BID else self._asks).sizes.values())

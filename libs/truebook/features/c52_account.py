@@ -11,24 +11,12 @@ import math
 from typing import Final
 
 from truebook.features.feature import Feature, feature
-from truebook.features.inputs import FeatureInputs, Holdings, HoldingsSummary, once
+from truebook.features.inputs import FeatureInputs, once
 from truebook.messages.envelope import BookSide
 from truebook.money import MICROS_PER_CENT, ONE_CONTRACT_CENTI, ONE_DOLLAR_CC
 
 _FULL_CONTRACTS: Final = 1_000
 _ORDER_AGE_US: Final = 300 * 1_000_000
-
-
-_NOTHING: Final = HoldingsSummary()
-
-
-@once
-def _held(inputs: FeatureInputs) -> HoldingsSummary:
-    """The sums over the open positions; of none without equity."""
-    if inputs.equity_micros <= MICROS_PER_CENT:
-        return _NOTHING
-    holdings = inputs.holdings
-    return (holdings if isinstance(holdings, Holdings) else Holdings(holdings)).summary
 
 
 def _share(inputs: FeatureInputs, micros: int) -> float:
@@ -50,60 +38,60 @@ def position_ratio(inputs: FeatureInputs) -> float:
 @feature()
 def position_count_norm(inputs: FeatureInputs) -> float:
     """Number of open positions / 10, at most 1."""
-    return _held(inputs).count / 10
+    return inputs.held.count / 10
 
 
 @feature()
 def average_position_size_norm(inputs: FeatureInputs) -> float:
     """Mean size of the open positions in contracts / 1,000, at most 1."""
-    held = _held(inputs)
+    held = inputs.held
     return held.gross_centi / held.count / ONE_CONTRACT_CENTI / _FULL_CONTRACTS if held.count else 0.0
 
 
 @feature()
 def long_position_ratio(inputs: FeatureInputs) -> float:
     """Share of YES positions among the open positions."""
-    held = _held(inputs)
+    held = inputs.held
     return held.longs / held.count if held.count else 0.0
 
 
 @feature()
 def short_position_ratio(inputs: FeatureInputs) -> float:
     """Share of NO positions among the open positions."""
-    held = _held(inputs)
+    held = inputs.held
     return (held.count - held.longs) / held.count if held.count else 0.0
 
 
 @feature(low=-1.0)
 def net_position_bias(inputs: FeatureInputs) -> float:
     """tanh(sum of signed sizes / sum of sizes): within ±0.7616."""
-    held = _held(inputs)
+    held = inputs.held
     return math.tanh(held.net_centi / held.gross_centi) if held.count else 0.0
 
 
 @feature()
 def position_concentration(inputs: FeatureInputs) -> float:
     """Value of the most valuable position / PV, at most 1."""
-    return _share(inputs, _held(inputs).most_value_micros)
+    return _share(inputs, inputs.held.most_value_micros)
 
 
 @feature(low=-1.0)
 def largest_position_norm(inputs: FeatureInputs) -> float:
     """The largest position in contracts / 1,000, with its sign, within ±1."""
-    return _held(inputs).largest_centi / ONE_CONTRACT_CENTI / _FULL_CONTRACTS
+    return inputs.held.largest_centi / ONE_CONTRACT_CENTI / _FULL_CONTRACTS
 
 
 @feature(low=-1.0)
 def unrealized_pnl_ratio(inputs: FeatureInputs) -> float:
     """tanh(sum of (value − cost) / PV)."""
-    held = _held(inputs)
+    held = inputs.held
     return math.tanh(_share(inputs, held.value_micros - held.cost_micros))
 
 
 @feature()
 def leverage(inputs: FeatureInputs) -> float:
     """Sum of the positions' values / PV, at most 2, / 2."""
-    return _share(inputs, _held(inputs).value_micros) / 2
+    return _share(inputs, inputs.held.value_micros) / 2
 
 
 @once

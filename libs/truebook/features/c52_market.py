@@ -20,10 +20,6 @@ _FULL_LEVELS: Final = 20
 _REGIMES: Final = ((200, 0.0), (500, 0.25), (1_000, 0.5), (2_000, 0.75))
 
 
-def _dollars(price_cc: float) -> float:
-    return price_cc / ONE_DOLLAR_CC
-
-
 @once
 def _volumes(inputs: FeatureInputs) -> tuple[float, float]:
     """Contracts of (YES bids, YES asks) = (NO asks, NO bids)."""
@@ -34,43 +30,43 @@ def _volumes(inputs: FeatureInputs) -> tuple[float, float]:
 @feature()
 def best_yes_bid(inputs: FeatureInputs) -> float:
     """Best YES bid in dollars."""
-    return _dollars(inputs.bid[0])
+    return inputs.bid[0] / ONE_DOLLAR_CC
 
 
 @feature()
 def best_yes_ask(inputs: FeatureInputs) -> float:
     """Best YES ask in dollars."""
-    return _dollars(inputs.ask[0])
+    return inputs.ask[0] / ONE_DOLLAR_CC
 
 
 @feature()
 def best_no_bid(inputs: FeatureInputs) -> float:
     """Best NO bid in dollars: $1 − best YES ask."""
-    return _dollars(ONE_DOLLAR_CC - inputs.ask[0])
+    return (ONE_DOLLAR_CC - inputs.ask[0]) / ONE_DOLLAR_CC
 
 
 @feature()
 def best_no_ask(inputs: FeatureInputs) -> float:
     """Best NO ask in dollars: $1 − best YES bid."""
-    return _dollars(ONE_DOLLAR_CC - inputs.bid[0])
+    return (ONE_DOLLAR_CC - inputs.bid[0]) / ONE_DOLLAR_CC
 
 
 @feature(low=0.01, high=0.99)
 def yes_mid_price_norm(inputs: FeatureInputs) -> float:
     """Mid price of YES in dollars, within 0.01..0.99."""
-    return _dollars(inputs.mid_cc)
+    return inputs.mid_cc / ONE_DOLLAR_CC
 
 
 @feature(low=0.01, high=0.99)
 def no_mid_price_norm(inputs: FeatureInputs) -> float:
     """Mid price of NO in dollars, within 0.01..0.99."""
-    return _dollars(ONE_DOLLAR_CC - inputs.mid_cc)
+    return (ONE_DOLLAR_CC - inputs.mid_cc) / ONE_DOLLAR_CC
 
 
 @feature()
 def yes_spread_cents(inputs: FeatureInputs) -> float:
     """YES ask − YES bid in cents / 100."""
-    return _dollars(inputs.spread_cc)
+    return inputs.spread_cc / ONE_DOLLAR_CC
 
 
 no_spread_cents = yes_spread_cents.twin("no_spread_cents", "NO ask − NO bid in cents / 100: the same spread.")
@@ -155,13 +151,13 @@ def _micro_cc(inputs: FeatureInputs) -> float:
 @feature()
 def yes_microprice_norm(inputs: FeatureInputs) -> float:
     """YES microprice in dollars, by the whole sides' volumes."""
-    return _dollars(_micro_cc(inputs))
+    return _micro_cc(inputs) / ONE_DOLLAR_CC
 
 
 @feature()
 def no_microprice_norm(inputs: FeatureInputs) -> float:
     """NO microprice in dollars: $1 − the YES microprice."""
-    return _dollars(ONE_DOLLAR_CC - _micro_cc(inputs))
+    return (ONE_DOLLAR_CC - _micro_cc(inputs)) / ONE_DOLLAR_CC
 
 
 @feature()

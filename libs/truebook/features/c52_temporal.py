@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import mul, sub
 from typing import Final
 
 from truebook.features.feature import Feature, feature
+from truebook.features.history import LENGTH
 from truebook.features.inputs import FeatureInputs, once
 from truebook.money import ONE_CONTRACT_CENTI
 
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3_600 * _SECOND_US
 _CC_PER_CENT: Final = 100
+_PLACES: Final = tuple(tuple(place - (count - 1) / 2 for place in range(count)) for count in range(LENGTH + 1))
+"""For each number of changes, their places counted from the middle."""
 _LOG_FULL_ACTIVITY: Final = math.log1p(10_000)
 
 
@@ -25,7 +28,7 @@ _LOG_FULL_ACTIVITY: Final = math.log1p(10_000)
 def _activities(inputs: FeatureInputs) -> list[float]:
     log1p = math.log1p
     shares = [log1p(change.moved_centi / ONE_CONTRACT_CENTI) / _LOG_FULL_ACTIVITY for change in inputs.history.changes]
-    return [min(1.0, share) for share in shares]
+    return shares if max(shares, default=0.0) <= 1.0 else [min(1.0, share) for share in shares]
 
 
 @once
@@ -33,18 +36,27 @@ def _mean_activity(inputs: FeatureInputs) -> float:
     return _mean(_activities(inputs))
 
 
-def _moves_cents(mids_cc: Sequence[float]) -> list[float]:
-    """Absolute moves between neighbouring mid prices, in cents."""
-    return [abs(later - earlier) / _CC_PER_CENT for earlier, later in pairwise(mids_cc)]
+@once
+def _activities_apart(inputs: FeatureInputs) -> list[float]:
+    """The activities' distances from their mean."""
+    mean = _mean_activity(inputs)
+    return [activity - mean for activity in _activities(inputs)]
+
+
+@once
+def _moves_cents(inputs: FeatureInputs) -> list[float]:
+    """The last five absolute moves of the mid price, in cents, oldest first; less where there were less."""
+    mids_cc = inputs.mids_cc[-6:]
+    return [abs(move) / _CC_PER_CENT for move in map(sub, mids_cc[1:], mids_cc)]
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _deviation(values: Sequence[float], mean: float) -> float:
-    """Standard deviation of the whole population."""
-    return math.sqrt(_mean([(value - mean) * (value - mean) for value in values]))
+def _deviation(apart: Sequence[float]) -> float:
+    """Standard deviation of the whole population, from the distances from its mean."""
+    return math.sqrt(math.fsum(map(mul, apart, apart)) / len(apart))
 
 
 @feature()
@@ -78,11 +90,12 @@ def activity_change(inputs: FeatureInputs) -> float:
 @feature()
 def update_frequency(inputs: FeatureInputs) -> float:
     """Half of the changes per second over the up to five earlier ones to now (at least 1 s); 0.1 with less than two."""
-    earlier = list(inputs.history.changes)[:-1][-5:]
-    if len(earlier) < 2:
+    changes = inputs.history.changes
+    earlier = min(len(changes) - 1, 5)
+    if earlier < 2:
         return 0.1
-    span_s = (inputs.now_us - earlier[0].at_us) / _SECOND_US
-    return len(earlier) / max(span_s, 1.0) / 2
+    span_s = (inputs.now_us - changes[-1 - earlier].at_us) / _SECOND_US
+    return earlier / max(span_s, 1.0) / 2
 
 
 @feature()
@@ -92,20 +105,17 @@ def activity_burst_indicator(inputs: FeatureInputs) -> float:
     if len(activities) < 3:
         return 0.0
     # The margin keeps the last bit of a mean of equal activities from being a burst.
-    mean = _mean_activity(inputs)
-    return float(activities[-1] > mean + 1.5 * _deviation(activities, mean) + 1e-9)
+    return float(activities[-1] > _mean_activity(inputs) + 1.5 * _deviation(_activities_apart(inputs)) + 1e-9)
 
 
 @feature(low=-1.0)
 def activity_trend(inputs: FeatureInputs) -> float:
     """tanh of 10 × the least-squares slope of activity per change, over five changes or more; else 0."""
-    activities = _activities(inputs)
-    count = len(activities)
+    count = len(inputs.history.changes)
     if count < 5:
         return 0.0
-    middle, mean = (count - 1) / 2, _mean_activity(inputs)
-    covariance = math.fsum([(index - middle) * (value - mean) for index, value in enumerate(activities)])
-    # The sum of the squared distances of 0..count-1 from their middle is (count³ − count) / 12.
+    covariance = math.fsum(map(mul, _PLACES[count], _activities_apart(inputs)))
+    # The sum of the squares of these places is (count³ − count) / 12.
     return math.tanh(10 * covariance / ((count**3 - count) / 12))
 
 
@@ -122,18 +132,18 @@ def price_momentum(inputs: FeatureInputs) -> float:
 @feature()
 def volatility_regime(inputs: FeatureInputs) -> float:
     """Deviation of the last five absolute moves of the mid, in cents / 5, at most 1; 0.1 with less than six mids."""
-    mids = inputs.mids_cc[-6:]
-    if len(mids) < 6:
+    moves = _moves_cents(inputs)
+    if len(moves) < 5:
         return 0.1
-    moves = _moves_cents(mids)
-    return _deviation(moves, _mean(moves)) / 5
+    mean = _mean(moves)
+    return _deviation([move - mean for move in moves]) / 5
 
 
 @feature()
 def price_stability(inputs: FeatureInputs) -> float:
     """1 − mean absolute move over the last three mids, in cents / 5, at least 0; 0.5 with less than three mids."""
-    mids = inputs.mids_cc[-3:]
-    return 1 - _mean(_moves_cents(mids)) / 5 if len(mids) == 3 else 0.5
+    moves = _moves_cents(inputs)
+    return 1 - math.fsum(moves[-2:]) / 2 / 5 if len(moves) > 1 else 0.5
 
 
 TEMPORAL_FEATURES: Final[tuple[Feature, ...]] = (

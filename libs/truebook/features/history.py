@@ -26,16 +26,13 @@ class Change(msgspec.Struct, frozen=True):
     at_us: int
     bid_cc: int | None
     ask_cc: int | None
+    mid_cc: float | None
+    """The middle of both, null while a side is missing."""
     bid_centi: int
     """Total size of the bid side."""
     ask_centi: int
     moved_centi: int
     """How much size was added or taken away since the change before, over both sides."""
-
-    @property
-    def mid_cc(self) -> float | None:
-        """The mid price, null while a side is missing."""
-        return None if self.bid_cc is None or self.ask_cc is None else (self.bid_cc + self.ask_cc) / 2
 
 
 class History:
@@ -57,7 +54,8 @@ class History:
             if (last.bid_cc, last.ask_cc, last.bid_centi, last.ask_centi) == (bid_cc, ask_cc, bid_centi, ask_centi):
                 return
             moved_centi = abs(bid_centi - last.bid_centi) + abs(ask_centi - last.ask_centi)
-        self._changes.append(Change(at_us, bid_cc, ask_cc, bid_centi, ask_centi, moved_centi))
+        mid_cc = (bid_cc + ask_cc) / 2 if bid_cc is not None and ask_cc is not None else None
+        self._changes.append(Change(at_us, bid_cc, ask_cc, mid_cc, bid_centi, ask_centi, moved_centi))
 
     def clear(self) -> None:
         """Forget everything: after a stale book, what came before says nothing of now."""
@@ -70,8 +68,4 @@ class History:
 
     def mids_cc(self) -> list[float]:
         """The mid prices of the changes that left a two-sided book, oldest first."""
-        return [
-            (change.bid_cc + change.ask_cc) / 2
-            for change in self._changes
-            if change.bid_cc is not None and change.ask_cc is not None
-        ]
+        return [mid for change in self._changes if (mid := change.mid_cc) is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from truebook.book.order_book import OrderBook
 from truebook.features.history import History
 from truebook.messages.envelope import BookSide
 from truebook.messages.facts import MarketFacts
-from truebook.money import ONE_DOLLAR_CC
+from truebook.money import MICROS_PER_CENT, ONE_DOLLAR_CC
 
 Value = TypeVar("Value")
 
@@ -80,6 +80,9 @@ class HoldingsSummary(msgspec.Struct, frozen=True, kw_only=True):
     value_micros: int = 0
     most_value_micros: int = 0
     cost_micros: int = 0
+
+
+_NOTHING: Final = HoldingsSummary()
 
 
 class Holdings(tuple[Holding, ...]):
@@ -152,6 +155,14 @@ class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def totals_centi(self) -> tuple[int, int]:
         """The sums of all sizes of (bids, asks)."""
         return self.book.total_centi(BookSide.BID), self.book.total_centi(BookSide.ASK)
+
+    @Shared
+    def held(self) -> HoldingsSummary:
+        """The sums over the account's open positions; of none without equity (1 cent or less)."""
+        if self.equity_micros <= MICROS_PER_CENT:
+            return _NOTHING
+        holdings = self.holdings
+        return (holdings if isinstance(holdings, Holdings) else Holdings(holdings)).summary
 
     @Shared
     def mids_cc(self) -> tuple[float, ...]:

@@ -17,7 +17,6 @@ from truebook.features.feature import Feature, FeatureError
 from truebook.features.history import History
 from truebook.features.inputs import FeatureInputs, Holding, WorkingOrder
 from truebook.features.m1 import M1_FEATURES
-from truebook.messages.envelope import BookSide
 from truebook.messages.ids import digest
 from truebook.messages.reasons import Reason
 
@@ -30,8 +29,8 @@ _DECIMALS: Final = 6
 _SCALE: Final = 1e6
 _TO_WHOLE: Final = 1.5 * 2.0**52
 """Adding and taking this away rounds a double below 2^51 to a whole number, ties to even."""
-_SURE: Final = 0.499
-"""Nearer than this to a whole number, the error of the scaling can't have chosen the wrong one."""
+_SURE: Final = 0.499**2
+"""Nearer than the root of this to a whole number, the error of the scaling can't have chosen the wrong one."""
 _NARROW: Final = 1_000.0
 _REFUSED: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 
@@ -60,9 +59,10 @@ class Layout:
         unique: dict[tuple[object, float, float], Feature] = {}
         for each in self.features:
             unique.setdefault((each.compute, each.low, each.high), each)
+        self._unique = tuple(unique.values())
         self._plan = [
-            (each, each.compute, *((each.low, each.high) if _is_narrow(each) else (math.inf, -math.inf)))
-            for each in unique.values()
+            (each.compute, *((each.low, each.high) if _is_narrow(each) else (math.inf, -math.inf)))
+            for each in self._unique
         ]
         places = {formula: place for place, formula in enumerate(unique)}
         in_order = [places[each.compute, each.low, each.high] for each in self.features]
@@ -83,30 +83,32 @@ class Layout:
         Raises ``FeatureError``: ``one_sided_book``, ``signal_missing``, or ``model_failed`` where a (user's)
         function fails or gives no finite number.
         """
-        if inputs.book.best(BookSide.BID) is None or inputs.book.best(BookSide.ASK) is None:
+        if not inputs.bid[1] or not inputs.ask[1]:  # a level has a size
             raise FeatureError(Reason.ONE_SIDED_BOOK, inputs.facts.ticker)
         for need in self.signals:
             if need not in inputs.signals:
                 raise FeatureError(Reason.SIGNAL_MISSING, need)
         values: list[float] = []
-        each = self.features[0]
+        scale, to_whole, sure = _SCALE, _TO_WHOLE, _SURE
         try:
-            for each, compute, low, high in self._plan:
-                value = float(compute(inputs))
+            for compute, low, high in self._plan:
+                value = compute(inputs)
                 if low <= value <= high:
                     # round(value, 6) to the bit, at a third of its price: see docs/performance.md.
-                    scaled = value * _SCALE
-                    whole = (scaled + _TO_WHOLE) - _TO_WHOLE
-                    if whole and -_SURE < scaled - whole < _SURE:
-                        values.append(whole / _SCALE)
+                    scaled = value * scale
+                    whole = (scaled + to_whole) - to_whole
+                    rest = scaled - whole
+                    if whole and rest * rest < sure:
+                        values.append(whole / scale)
                     else:
-                        values.append(round(value, _DECIMALS) if value else value)
+                        values.append(round(float(value), _DECIMALS) if value else value)
                 else:
-                    values.append(self._clipped(each, value))
+                    values.append(self._clipped(self._unique[len(values)], float(value)))
         except _REFUSED as error:
+            each = self._unique[len(values)]
             detail = f"feature {each.name} of layout {self.name}: {type(error).__name__}: {error}"
             raise FeatureError(Reason.MODEL_FAILED, detail) from error
-        return self._arrange(values)
+        return self._arrange(list(map(float, values)))
 
     def _clipped(self, each: Feature, value: float) -> float:
         if not math.isfinite(value):

@@ -7,7 +7,7 @@ logarithms that reach 1 at a stated value. A change of any formula here is a new
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from operator import sub
 from typing import Final
 
 from truebook.features.feature import Feature, feature
@@ -65,8 +65,7 @@ def imbalance_1(inputs: FeatureInputs) -> float:
 @feature(low=-1.0)
 def imbalance_3(inputs: FeatureInputs) -> float:
     """Balance of the sizes of the best three levels."""
-    book = inputs.book
-    return balance(sum([size for _, size in book.levels(_BID, 3)]), sum([size for _, size in book.levels(_ASK, 3)]))
+    return balance(inputs.book.top_centi(_BID, 3), inputs.book.top_centi(_ASK, 3))
 
 
 @feature(low=-1.0)
@@ -113,8 +112,8 @@ def volatility(inputs: FeatureInputs) -> float:
     mids = inputs.mids_cc
     if len(mids) < 2:
         return 0.0
-    moves = [abs(later - earlier) for earlier, later in pairwise(mids)]
-    return sum(moves) / len(moves) / ONE_DOLLAR_CC * 50
+    moves: list[float] = list(map(sub, mids[1:], mids))
+    return sum(map(abs, moves)) / len(moves) / ONE_DOLLAR_CC * 50
 
 
 @feature()
