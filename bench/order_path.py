@@ -122,10 +122,9 @@ def model(folder: Path) -> ModelRegistry:
 async def tick(pipeline: Pipeline, seconds: float) -> None:
     """Push frames at an even pace: a few every five milliseconds."""
     burst = int(TICKS_PER_S * EVERY_S)
-    frames = pipeline.frames(int(TICKS_PER_S * seconds))
     started = time.monotonic()
-    for turn in range(len(frames) // burst):
-        for frame in frames[turn * burst : (turn + 1) * burst]:
+    for turn in range(int(seconds / EVERY_S)):
+        for frame in pipeline.frames(burst):
             pipeline.feed.now.inbox.put_nowait(frame)
         await asyncio.sleep(max(0.0, started + (turn + 1) * EVERY_S - time.monotonic()))
 

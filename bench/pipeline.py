@@ -93,13 +93,15 @@ class Pipeline:
     def frames(self, count: int) -> list[str]:
         """Deltas of random markets and levels, numbered on from the connection's last one; books stay two-sided."""
         connection, made = self.feed.now, []
-        sid = connection.channels[CHANNEL]
+        sid, now_us = connection.channels[CHANNEL], self.clock.now_us()
         for _ in range(count):
             ticker, side, price_cc = self._random.choice(self._places)
             is_bid = side is BookSide.BID
             own_cc = price_cc if is_bid else 10_000 - price_cc
             delta_centi = self._random.randrange(1, 1_000)
-            made.append(delta_frame(ticker, connection.next_seq(sid), own_cc, delta_centi, is_yes=is_bid, sid=sid))
+            made.append(delta_frame(
+                ticker, connection.next_seq(sid), own_cc, delta_centi, is_yes=is_bid, sid=sid, at_us=now_us
+            ))  # fmt: skip
         return made
 
     async def flood(self, count: int, burst: int = 2_000) -> Taken:

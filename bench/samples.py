@@ -32,12 +32,14 @@ def levels(count: int = LEVELS, raise_cc: int = 0) -> tuple[list[tuple[int, int]
     return bids, [(4_200 + raise_cc + 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
 
 
-def delta_frame(ticker: str, seq: int, price_cc: int, delta_centi: int, *, is_yes: bool, sid: int = 2) -> str:
+def delta_frame(
+    ticker: str, seq: int, price_cc: int, delta_centi: int, *, is_yes: bool, sid: int = 2, at_us: int = NOW_US
+) -> str:
     """One delta as the exchange writes it; ``price_cc`` is of its own leg."""
     return (
         f'{{"type":"orderbook_delta","sid":{sid},"seq":{seq},"msg":{{"market_ticker":"{ticker}",'
         f'"price_dollars":"0.{price_cc:04d}","delta_fp":"{delta_centi / 100:.2f}","side":"{"yes" if is_yes else "no"}",'
-        f'"ts_ms":{NOW_US // 1000 + seq}}}}}'
+        f'"ts_ms":{at_us // 1000}}}}}'
     )
 
 
