@@ -18,23 +18,28 @@ from truebook_services.execution import service as execution
 from truebook_services.execution.sender import Placement, Sender
 
 ROOT = Path(__file__).parents[2]
+BELOW_HTTP = 94
 THROUGH_HTTP = 10
-BELOW_HTTP = 14
+KILLED_AND_STALLED = 9
 SHORT_S = 60.0
+REPEATED = (BELOW_HTTP, THROUGH_HTTP, KILLED_AND_STALLED)
 
 
-def in_another_process(python: Path | str, seed: int, hash_seed: str) -> dict[str, str]:
-    code = (
-        "import json, sys; from chaos.run import run_seed; "
-        f"told = run_seed({seed}, seconds={SHORT_S}); "
-        "print(json.dumps({'digest': told.digest, 'failure': told.failure, 'python': sys.version}))"
-    )
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "libs", "services"))
+def digests(seeds: tuple[int, ...]) -> list[str]:
+    told = [run_seed(seed, seconds=SHORT_S) for seed in seeds]
+    assert [one.failure for one in told] == [""] * len(seeds)
+    return [one.digest for one in told]
+
+
+def digests_elsewhere(python: Path | str, hash_seed: str) -> list[str]:
+    code = "import json; import test_chaos_seeds as t; print(json.dumps(t.digests(t.REPEATED)))"
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tests/chaos", "libs", "services"))
     done = subprocess.run(
         [str(python), "-c", code], env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths},
-        capture_output=True, text=True, timeout=50, check=True,
+        capture_output=True, text=True, timeout=55, check=True,
     )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def test_a_whole_run_holds_and_is_a_real_test() -> None:
@@ -57,18 +62,14 @@ def test_the_faults_of_many_seeds_are_of_every_kind_and_each_seed_has_several() 
 
 
 def test_the_same_seed_gives_the_same_history_to_the_byte_in_another_process() -> None:
-    here = run_seed(BELOW_HTTP, seconds=SHORT_S)
-    there = in_another_process(sys.executable, BELOW_HTTP, "77")
-    assert (there["digest"], there["failure"]) == (here.digest, "")
+    assert digests_elsewhere(sys.executable, "77") == digests(REPEATED)
 
 
 def test_the_same_seed_gives_the_same_history_on_another_version_of_python() -> None:
     other = Path(os.environ.get("TRUEBOOK_OTHER_PYTHON", ROOT / ".venv-oldest" / "bin" / "python"))
     if not other.exists():
         pytest.skip("no other Python: name one in TRUEBOOK_OTHER_PYTHON")
-    here = run_seed(BELOW_HTTP, seconds=SHORT_S)
-    there = in_another_process(other, BELOW_HTTP, "3")
-    assert there["digest"] == here.digest, there["python"]
+    assert digests_elsewhere(other, "3") == digests(REPEATED)
 
 
 # Bugs of the kind that the predecessor died of, put into the services. Each must turn a seed red.
@@ -86,6 +87,8 @@ class ReleasesOnTimeout(Sender):
 
 def test_a_seed_finds_a_promise_that_is_released_on_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "Sender", ReleasesOnTimeout)
-    told = run_seed(1)
+    # Which seed meets it first changes with every change of the system; that one of a few does, must not.
+    told = next((told for told in map(run_seed, range(1, 9)) if told.failure), None)
+    assert told is not None, "none of eight seeds found it"
     assert "8 " in told.failure.splitlines()[0]
-    assert "make chaos SEEDS=1 FIRST=1" in told.failure
+    assert f"make chaos SEEDS=1 FIRST={told.seed}" in told.failure
