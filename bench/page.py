@@ -13,6 +13,8 @@ from bench.measure import Row
 PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN: Final = "<!-- bench -->"
 END: Final = "<!-- /bench -->"
+BUSY: Final = 2.0
+"""A load average beyond the one process that measures."""
 HEAD: Final = ("path", "ours", "floor", "ours : floor", "target", "reached")
 
 
@@ -22,7 +24,9 @@ def machine() -> str:
     names = [line for line in cpus.read_text().splitlines() if line.startswith("model name")] if cpus.exists() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {python}"
+    where = f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {python}"
+    load = os.getloadavg()[1]
+    return f"{where}; load average {load:.1f}" + (", so the machine was busy with other work" if load > BUSY else "")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
