@@ -320,8 +320,8 @@ async def test_a_batch_is_gathered_fairly_from_all_partitions() -> None:
     assert {1} in partitions
 
 
-async def test_twenty_thousand_records_a_second_go_through_publish_poll_and_commit() -> None:
-    """A floor far below what was measured (over 300,000 a second), so that only a change of order can break it."""
+async def test_twenty_thousand_records_go_through_publish_poll_and_commit() -> None:
+    """How fast, `make bench` says."""
     bus, count = MemoryBus(), 20_000
     reader = await bus.consumer("group", [ACTIONS])
 
@@ -332,7 +332,7 @@ async def test_twenty_thousand_records_a_second_go_through_publish_poll_and_comm
             await reader.commit(behind(records))
             left -= len(records)
 
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(30):
         reading = asyncio.create_task(read())
         await bus.publish_many(ACTIONS, [(f"M{number % 200}", b"x" * 400) for number in range(count)])
         await reading
