@@ -26,10 +26,12 @@ class Row:
     floor: str
     ratio: str
     target: str
-    reached: bool
+    reached: bool | None
+    """Null where there is no target."""
 
     def cells(self) -> tuple[str, ...]:
-        return self.path, self.ours, self.floor, self.ratio, self.target, "yes" if self.reached else "**no**"
+        reached = {True: "yes", False: "**no**", None: "–"}[self.reached]
+        return self.path, self.ours, self.floor, self.ratio, self.target, reached
 
 
 @dataclass(frozen=True)
