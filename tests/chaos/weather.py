@@ -18,7 +18,7 @@ from chaos.history import History
 USUAL_S = (0.002, 0.02)
 """One way over the network."""
 LEDGER_S = (0.0001, 0.001)
-JITTER_S = (0.0, 0.03)
+JITTER_S = (0.0, 0.01)
 LATE_S = (3.5, 18.0)
 
 
