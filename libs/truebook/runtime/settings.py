@@ -34,6 +34,8 @@ from truebook.messages.envelope import Source
 PREFIX: Final = "TRUEBOOK_"
 FILE: Final = "truebook.toml"
 FILE_VARIABLE: Final = "TRUEBOOK_SETTINGS_FILE"
+NO_SETTINGS: Final = frozenset({FILE_VARIABLE, "TRUEBOOK_CAPTURES"})
+"""Variables with our prefix that others read: the reader of settings, and the tests (the folder of recordings)."""
 SECTIONS: Final = frozenset({
     "ingest", "observation", "policy", "execution", "fill_listener",
     "paper_exchange", "reconciler", "recorder", "operator", "dashboard",
@@ -253,7 +255,7 @@ def _check_environment(cls: type[TruebookSettings], environment: Mapping[str, st
     known = {_variable(name) for name in cls.model_fields}
     problems = []
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name == FILE_VARIABLE:
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         if f"{name}_FILE" in known:
             problems.append(f"{name}: secrets don't belong into settings; put it into a file and name that {name}_FILE")

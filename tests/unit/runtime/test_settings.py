@@ -103,6 +103,11 @@ def test_an_unknown_flag_is_told() -> None:
     assert problems(sped=2) == ("sped (TRUEBOOK_SPED): there is no such setting",)
 
 
+def test_the_folder_that_the_tests_read_is_no_slip_of_the_pen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUEBOOK_CAPTURES", "/somewhere")
+    assert load(Settings).capture is None
+
+
 def test_variables_that_a_cluster_injects_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEBOOK_REDIS_PORT", "tcp://10.0.0.1:6379")
     monkeypatch.setenv("TRUEBOOK_REDIS_SERVICE_HOST", "10.0.0.1")
