@@ -10,6 +10,7 @@ from truebook.ledger.port import (
     Acknowledge,
     AdoptedPosition,
     Close,
+    LedgerStore,
     Limits,
     Reserve,
     SettleFill,
@@ -29,6 +30,12 @@ from truebook.ledger.verbs import (
 from truebook.messages.envelope import BookSide
 
 BID, ASK = BookSide.BID, BookSide.ASK
+RICH = 1_000_000_000
+
+
+async def opened(store: LedgerStore, *positions: AdoptedPosition, balance_micros: int = RICH) -> None:
+    """Open the store's account with a thousand dollars, or what else is told."""
+    assert await store.open_account(balance_micros, positions) == "opened"
 
 
 def a_reserve(order_id: str = "a", **changes: Any) -> Reserve:
