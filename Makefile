@@ -12,7 +12,7 @@ SEEDS ?= 50
 FIRST ?= 1
 ONLY ?=
 
-.PHONY: run test unit lint format bench chaos prove models lock image up down k8s clean
+.PHONY: run test unit lint format bench chaos prove models asyncapi lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -47,6 +47,10 @@ bench: $(VENV)/.dev
 
 models: $(VENV)/.dev
 	$(BIN)/python deploy/models/build.py
+
+# Writes docs/asyncapi.yaml: the topics and their messages, for other programs.
+asyncapi: $(VENV)/.dev
+	$(BIN)/python deploy/asyncapi.py
 
 image:
 	docker build --file deploy/Dockerfile --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) .

@@ -1,6 +1,6 @@
-"""The table of topics: one place for their names, keys, what they carry, where a reader starts and what is kept.
+"""The table of topics: their names, keys, what they carry, who writes and reads them, and what is kept of them.
 
-All are keyed by ticker but ``journal`` (account) and ``dead_letters`` (origin).
+Who writes and who reads is told, not enforced; a test compares it with what the services import.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     carries: tuple[type[Message], ...]
     start_at: StartAt
+    key: str = "ticker"
+    """What a record's key is: records of one key keep their order."""
+    written_by: tuple[str, ...] = ()
+    read_by: tuple[str, ...] = ()
+    """Names of services; ``user`` and ``operator`` are people with their own programs."""
     compacted: bool = False
     partitions: int | None = None
     """None: the common count of all topics that are keyed by market."""
@@ -49,24 +54,42 @@ HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
 GIB: Final = 2**30
 
-MARKETS: Final = Topic(name="markets", carries=(Market,), start_at=StartAt.BEGINNING, compacted=True)
+MARKETS: Final = Topic(
+    name="markets", carries=(Market,), start_at=StartAt.BEGINNING, compacted=True,
+    written_by=("ingest",), read_by=("ingest", "observation", "execution"),
+)  # fmt: skip
 ORDERBOOK: Final = Topic(
     name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END,
-    kept_s=HOUR_S, kept_bytes=GIB,
+    kept_s=HOUR_S, kept_bytes=GIB, written_by=("ingest",), read_by=("observation", "execution"),
 )  # fmt: skip
 OBSERVATIONS: Final = Topic(
-    name="observations", carries=(Observation,), start_at=StartAt.END, kept_s=HOUR_S, kept_bytes=GIB
+    name="observations", carries=(Observation,), start_at=StartAt.END, kept_s=HOUR_S, kept_bytes=GIB,
+    written_by=("observation",), read_by=("policy",),
+)  # fmt: skip
+ACTIONS: Final = Topic(
+    name="actions", carries=(Action,), start_at=StartAt.COMMITTED, kept_s=DAY_S, kept_bytes=GIB,
+    written_by=("policy",), read_by=("execution",),
+)  # fmt: skip
+ORDERS: Final = Topic(
+    name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED, kept_s=7 * DAY_S, written_by=("execution",)
 )
-ACTIONS: Final = Topic(name="actions", carries=(Action,), start_at=StartAt.COMMITTED, kept_s=DAY_S, kept_bytes=GIB)
-ORDERS: Final = Topic(name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED, kept_s=7 * DAY_S)
 FILLS: Final = Topic(
-    name="fills", carries=(FillBooked, OrderUpdated, MarketSettled), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S
-)
-JOURNAL: Final = Topic(name="journal", carries=(JournalRecorded,), start_at=StartAt.COMMITTED, partitions=1)
-SIGNALS: Final = Topic(name="signals", carries=(Signal,), start_at=StartAt.BEGINNING, compacted=True)
+    name="fills", carries=(FillBooked, OrderUpdated, MarketSettled), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S,
+    written_by=("fill_listener",),
+)  # fmt: skip
+JOURNAL: Final = Topic(
+    name="journal", carries=(JournalRecorded,), start_at=StartAt.COMMITTED, partitions=1, key="account",
+    written_by=("reconciler",), read_by=("reconciler",),
+)  # fmt: skip
+SIGNALS: Final = Topic(
+    name="signals", carries=(Signal,), start_at=StartAt.BEGINNING, compacted=True,
+    written_by=("user",), read_by=("observation",),
+)  # fmt: skip
 DEAD_LETTERS: Final = Topic(
-    name="dead_letters", carries=(DeadLetter,), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S, kept_bytes=GIB
-)
+    name="dead_letters", carries=(DeadLetter,), start_at=StartAt.COMMITTED, kept_s=30 * DAY_S, kept_bytes=GIB,
+    key="origin", written_by=("ingest", "observation", "policy", "execution", "fill_listener"),
+    read_by=("operator",),
+)  # fmt: skip
 
 TOPICS: Final[tuple[Topic, ...]] = (
     MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS,
