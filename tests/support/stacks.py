@@ -88,6 +88,14 @@ def settle(stack: Stack) -> dict[str, Any]:
     return found | {"true": code == 0}
 
 
+def command(stack: Stack, *arguments: str) -> dict[str, Any]:
+    """Run the command ``truebook`` in the reconciler's container; answers its JSON object."""
+    code, text = stack.ask("truebook", *arguments, "--json")
+    assert code == 0, f"truebook {' '.join(arguments)}: exit {code} {text}"
+    told: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
+    return told
+
+
 class ComposeStack:
     """The stack of ``docker-compose.yml``, as a project of its own beside any other."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,11 +16,11 @@ POLL_MS: Final = 500
 
 
 async def read_topic(
-    connection: KafkaConnection, topic: Topic, partitions: int, *, newest: int | None = None
+    connection: KafkaConnection, topic: Topic, partitions: int, *, newest: int | None = None, since_us: int = 0
 ) -> AsyncGenerator[Record, None]:
     """Give the records that the topic holds now, in order per partition; raises ``BusError``.
 
-    ``newest``: only so many of each partition's last ones.
+    ``newest``: only so many of each partition's last ones. ``since_us``: only those that were written from then on.
     """
     client = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", enable_auto_commit=False)
     parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
@@ -30,11 +30,11 @@ async def read_topic(
             if topic.name not in await client.topics():
                 raise TopicMismatch(f"topic {topic.name} is missing; create the topics with `truebook topics --create`")
             client.assign(parts)
-            firsts, ends = await client.beginning_offsets(parts), await client.end_offsets(parts)
+            firsts, ends = await _bounds(client, parts, since_us)
             if newest is not None:
                 firsts = {part: max(first, ends[part] - newest) for part, first in firsts.items()}
-                for part, first in firsts.items():
-                    client.seek(part, first)
+            for part, first in firsts.items():
+                client.seek(part, first)
             left = {part: ends[part] for part in parts if ends[part] > firsts[part]}
             while left:
                 for part, records in (await client.getmany(*left, timeout_ms=POLL_MS)).items():
@@ -45,3 +45,33 @@ async def read_topic(
                 left = {part: end for part, end in left.items() if await client.position(part) < end}
     finally:
         await client.stop()
+
+
+async def count_since(
+    connection: KafkaConnection, topics: Sequence[Topic], partitions: int, since_us: int
+) -> dict[str, int]:
+    """Count the records that each topic got since then and still holds, without reading them; raises ``BusError``."""
+    client = AIOKafkaConsumer(**connection.options())
+    counts: dict[str, int] = {}
+    try:
+        with translating():
+            await client.start()
+            for topic in topics:
+                parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
+                firsts, ends = await _bounds(client, parts, since_us)
+                counts[topic.name] = sum(ends[part] - firsts[part] for part in parts)
+    finally:
+        await client.stop()
+    return counts
+
+
+async def _bounds(
+    client: AIOKafkaConsumer, parts: Sequence[TopicPartition], since_us: int
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Where each partition's records since then begin, and where they end now."""
+    ends: dict[TopicPartition, int] = await client.end_offsets(parts)
+    if not since_us:
+        return await client.beginning_offsets(parts), ends
+    found = await client.offsets_for_times(dict.fromkeys(parts, since_us // 1000))
+    # No record since then: nothing to read. One that came after the end was asked for is the next reader's.
+    return {part: ends[part] if found[part] is None else min(found[part].offset, ends[part]) for part in parts}, ends

@@ -37,6 +37,11 @@ class RedisLease(Lease):
         with translating():
             await self._release([self._key], [self._owner])
 
+    async def is_held(self) -> bool:
+        """Tell whether anyone holds it now, without taking it. Raises ``LedgerError``."""
+        with translating():
+            return bool(await self._client.exists(self._key))
+
     async def aclose(self) -> None:
         """Close the connection; the lease, if it is ours, runs out by itself."""
         await self._client.aclose()

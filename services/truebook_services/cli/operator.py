@@ -1,4 +1,5 @@
-"""``truebook status``, ``halt`` and ``resume``: by the operator's API, or on the ledger when nothing is alive."""
+"""``truebook status``, ``halt`` and ``resume``: by the operator's API of a running system; of services that are
+processes of their own by what they share (``deployed``); or on the ledger, when nothing is alive."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,34 +17,43 @@ from truebook.ledger.port import LedgerStore
 from truebook.ledger.redis_store import RedisStore
 from truebook.runtime.settings import load
 from truebook.runtime.state_folder import StateFolder
+from truebook_services.cli import deployed
 from truebook_services.cli.errors import UsageError
+from truebook_services.cli.run import parse_duration
 from truebook_services.cli.summary_table import print_summary
 from truebook_services.embedded.run import BOOKS, SUMMARY
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import account_figures, summarise
 from truebook_services.embedded.surroundings import LEDGER
-from truebook_services.operator.api import HOLD, OWNER, release_operator
+from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_operator
 from truebook_services.operator.client import OperatorClient
 
+MOST_WINDOW_S: Final = 3_600.0
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-def status(json_: Json = False) -> None:
+def status(
+    last: Annotated[str, typer.Option(help="Over Kafka: how much of the past is counted, up to 1h.")] = "10m",
+    json_: Json = False,
+) -> None:
     """Show a running system, or what the ledger of a stopped one holds."""
     settings = load(EmbeddedSettings)
     client = OperatorClient.of_folder(settings.state_path)
     if client is not None:
-        summary = client.status()
+        summary, title = client.status() | {"alive": True}, "running"
+    elif settings.kafka_servers is not None:
+        summary = asyncio.run(deployed.status(settings, parse_window(last)))
+        title = f"{'running' if summary['alive'] else 'no execution is active'}: the last {summary['seconds']} s"
     else:
         summary = _left_by_lockstep(settings) or asyncio.run(
             _on_ledger(settings, partial(_stored_status, settings.state_path))
         )
-    summary["alive"] = client is not None
+        summary["alive"], title = False, "not running: figures from the ledger"
     if json_:
         print(json.dumps(summary))
     else:
-        print_summary(summary, "running" if client is not None else "not running: figures from the ledger")
+        print_summary(summary, title)
 
 
 def halt(
@@ -55,8 +65,10 @@ def halt(
     client = OperatorClient.of_folder(settings.state_path)
     if client is not None:
         answer = client.halt(keep_orders=keep_orders)
+    elif settings.kafka_servers is not None:
+        answer = asyncio.run(deployed.halt(settings, keep_orders=keep_orders))
     else:
-        answer = asyncio.run(_on_ledger(settings, lambda ledger: _hold(ledger)))
+        answer = asyncio.run(_on_ledger(settings, partial(_hold, keep_orders=keep_orders)))
     _tell(answer, json_)
 
 
@@ -64,8 +76,21 @@ def resume(json_: Json = False) -> None:
     """Take the operator's halt away; other holds stay."""
     settings = load(EmbeddedSettings)
     client = OperatorClient.of_folder(settings.state_path)
-    answer = client.resume() if client is not None else asyncio.run(_on_ledger(settings, _release))
+    if client is not None:
+        answer = client.resume()
+    elif settings.kafka_servers is not None:
+        answer = asyncio.run(deployed.resume(settings))
+    else:
+        answer = asyncio.run(_on_ledger(settings, _release))
     _tell(answer, json_)
+
+
+def parse_window(text: str) -> float:
+    """Read how much of the past is looked at, in seconds: more than an hour is not kept."""
+    window_s = parse_duration(text)
+    if not 0 < window_s <= MOST_WINDOW_S:
+        raise typer.BadParameter(f"{text!r}: expected more than 0 and at most 1h")
+    return window_s
 
 
 async def _on_ledger(
@@ -118,8 +143,9 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-async def _hold(ledger: LedgerStore) -> dict[str, Any]:
-    return {"result": await ledger.hold(HOLD, "halted", OWNER), "cancelled": "nothing runs: nothing to cancel with"}
+async def _hold(ledger: LedgerStore, *, keep_orders: bool) -> dict[str, Any]:
+    result = await ledger.hold(HOLD_KEEPING_ORDERS if keep_orders else HOLD, "halted", OWNER)
+    return {"result": result, "cancelled": "nothing runs: nothing to cancel with"}
 
 
 async def _release(ledger: LedgerStore) -> dict[str, Any]:

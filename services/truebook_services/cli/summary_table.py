@@ -20,27 +20,29 @@ MONEY = (
     ("equity", "equity_micros"),
 )
 
+NOT_KNOWN = "–"
+
 
 def print_summary(summary: dict[str, Any], title: str) -> None:
-    """Write the summary to standard output."""
+    """Write the summary to standard output; what is null is not known."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     orders = summary["orders"]
     for name in ("seconds", "seed", "model", "market_data", "markets", "deltas", "observations", "actions"):
-        table.add_row(name.replace("_", " "), str(summary[name]))
+        table.add_row(name.replace("_", " "), _known(summary[name]))
     table.add_section()
     for name in ("sent", "acknowledged", "rejected", "cancelled", "unknown"):
         table.add_row(f"orders {name}", str(orders[name]))
     for reason, count in orders["refused"].items():
         table.add_row(f"refused: {reason}", str(count))
-    table.add_row("fills", str(summary["fills"]))
-    for basis, count in summary["fills_by_basis"].items():
+    table.add_row("fills", _known(summary["fills"]))
+    for basis, count in (summary["fills_by_basis"] or {}).items():
         table.add_row(f"fills: {basis}", str(count))
-    table.add_row("settlements", str(summary["settlements"]))
+    table.add_row("settlements", _known(summary["settlements"]))
     table.add_section()
     for name, field in MONEY:
-        table.add_row(name, dollars(summary[field]))
+        table.add_row(name, NOT_KNOWN if summary[field] is None else dollars(summary[field]))
     table.add_section()
     latency = summary["tick_to_order_ms"]
     table.add_row("tick to order p50 / p99", f"{latency['p50']} / {latency['p99']} ms")
@@ -54,3 +56,7 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
         console.print(f"[red]differs[/red]: {difference}")
     for order in summary["unresolved_orders"]:
         console.print(f"[red]unresolved[/red]: {order}")
+
+
+def _known(value: object) -> str:
+    return NOT_KNOWN if value is None else str(value)

@@ -1,7 +1,12 @@
-"""``truebook why [TICKER]``: where quotes got stuck in the last hour, and what each gate said in one market."""
+"""``truebook why [TICKER]``: where quotes got stuck in the last hour, and what each gate said in one market.
+
+Of services that are processes of their own, Kafka's topics tell it: those keep what was published, but not how often
+and why a service published nothing (no observation made, no decision made): see its metrics.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +18,9 @@ from rich.text import Text
 
 from truebook.money import format_price, format_size
 from truebook.runtime.settings import load
+from truebook_services.cli import deployed
 from truebook_services.cli.errors import UsageError
+from truebook_services.cli.operator import parse_window
 from truebook_services.embedded.evidence import FILE, answer, read_evidence
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.client import OperatorClient
@@ -23,6 +30,7 @@ SHOWN_DECISIONS = 10
 
 def why(
     ticker: Annotated[str | None, typer.Argument(help="A market; without one, the funnel of all.")] = None,
+    last: Annotated[str, typer.Option(help="Over Kafka: how much of the past is looked at, up to 1h.")] = "10m",
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Tell why orders were or were not sent: by the running system, or by what the last run has left."""
@@ -30,14 +38,15 @@ def why(
     client = OperatorClient.of_folder(settings.state_path)
     if client is not None:
         with client:
-            told = client.why(ticker)
+            told, when = client.why(ticker) | {"alive": True}, "the last hour"
+    elif settings.kafka_servers is not None:
+        told, when = asyncio.run(deployed.why(settings, ticker, parse_window(last))), f"the last {last}"
     else:
-        told = _of_last_run(settings, ticker)
-    told["alive"] = client is not None
+        told, when = _of_last_run(settings, ticker) | {"alive": False}, "the last run's last hour"
     if json_:
         print(json.dumps(told))
         return
-    _print_funnel(told)
+    _print_funnel(told, when)
     if ticker is not None:
         _print_market(ticker, told["market"])
 
@@ -55,9 +64,8 @@ def _of_last_run(settings: EmbeddedSettings, ticker: str | None) -> dict[str, An
     return answer(snapshot, market)
 
 
-def _print_funnel(told: dict[str, Any]) -> None:
+def _print_funnel(told: dict[str, Any], when: str) -> None:
     console, funnel = Console(), told["funnel"]
-    when = "the last hour" if told["alive"] else "the last run's last hour"
     table = Table(title=f"{when}, {_time(funnel['from_us'])} to {_time(funnel['to_us'])}", title_justify="left")
     table.add_column("came through")
     table.add_column("count", justify="right")

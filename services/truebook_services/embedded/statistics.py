@@ -72,12 +72,13 @@ class Statistics:
 
     async def take(self, batch: Sequence[Incoming]) -> None:
         for incoming in batch:
-            self._count(incoming.message)
+            self.count(incoming.message)
 
     def _took_gap(self, missed: int) -> None:
         self.missed += missed
 
-    def _count(self, message: Message) -> None:
+    def count(self, message: Message) -> None:
+        """Take one message."""
         if isinstance(message, BookSnapshot | BookDelta | BookStale | PublicTrade):
             self._book(message)
             return

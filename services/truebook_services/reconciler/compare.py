@@ -31,9 +31,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return differences(self.view, self.balance, self.positions, self.resting)
 
 
-async def read_both(rest: RestClient, ledger: LedgerStore) -> Reading:
+async def read_both(rest: RestClient, ledger: LedgerStore, attempts: int = ATTEMPTS) -> Reading:
     """Read everything; taken again, a few times, while the ledger moves meanwhile. A failed query raises."""
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         before = await ledger.view()
         balance = await rest.balance()
         positions = await rest.positions()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from support.operator_drill import check_halt, check_status, check_why
 from support.stacks import ComposeStack, look, run, settle, wait_for_trades, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -89,6 +90,16 @@ def test_every_query_of_alerts_and_boards_is_answered_by_prometheus(stack: Compo
     answers = {query: ask(query) for query in queries}
     empty = [query for query, answer in answers.items() if not answer]
     assert [query for query in empty if not any(word in query for word in MAY_BE_EMPTY)] == []
+
+
+def test_status_and_why_tell_of_all_services_at_once(stack: ComposeStack) -> None:
+    status = check_status(stack)
+    say(f"status: {status['fills']} fills of {status['orders']['sent']} orders in {status['seconds']} s")
+    say(f"why: {check_why(stack)}")
+
+
+def test_a_halt_ends_what_rests_and_resume_goes_on(stack: ComposeStack) -> None:
+    check_halt(stack)
 
 
 @pytest.mark.parametrize("part", ComposeStack.parts)

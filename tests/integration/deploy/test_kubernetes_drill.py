@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.operator_drill import check_halt, check_status, check_why
 from support.stacks import KubernetesStack, look, run, settle, wait_for_trades
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +55,13 @@ def test_the_stack_rolls_out_and_trades(stack: KubernetesStack) -> None:
     say(f"all parts are ready after {time.monotonic() - started:.0f} s")
     found = wait_for_trades(stack)
     say(f"first fills seen after {time.monotonic() - started:.0f} s: {found['fills']}")
+
+
+def test_the_operators_verbs_work_in_the_cluster(stack: KubernetesStack) -> None:
+    status = check_status(stack)
+    say(f"status: {status['fills']} fills of {status['orders']['sent']} orders in {status['seconds']} s")
+    say(f"why: {check_why(stack)}")
+    check_halt(stack)
 
 
 @pytest.mark.parametrize("part", KubernetesStack.parts)
