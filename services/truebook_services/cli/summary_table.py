@@ -45,7 +45,7 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
         table.add_row(name, NOT_KNOWN if summary[field] is None else dollars(summary[field]))
     table.add_section()
     latency = summary["tick_to_order_ms"]
-    table.add_row("tick to order p50 / p99", f"{latency['p50']} / {latency['p99']} ms")
+    table.add_row("tick to order p50 / p99", f"{_known(latency['p50'])} / {_known(latency['p99'])} ms")
     table.add_row("conservation error", f"{summary['conservation_error_micros']} micros")
     table.add_row("adjustments", f"{summary['adjustments_micros']} micros")
     compared = summary["ledger_equals_exchange"]
