@@ -20,10 +20,11 @@ POLL_S = 0.05
 
 
 class ServiceProcess:
-    """One ``python -m truebook_services.NAME``; its log goes to a file beside its folder."""
+    """One ``python -m truebook_services.NAME``, or another module; its log goes to a file beside its folder."""
 
-    def __init__(self, folder: Path, name: str, settings: dict[str, str], *, label: str = "") -> None:
+    def __init__(self, folder: Path, name: str, settings: dict[str, str], *, label: str = "", module: str = "") -> None:
         self.name = name
+        self.module = module or f"truebook_services.{name}"
         self.label = label or name
         self.folder = folder / self.label
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ class ServiceProcess:
         self.log_file = self.folder / f"log.{self._lives}.jsonl"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"truebook_services.{self.name}"],
+                [sys.executable, "-m", self.module],
                 cwd=self.folder, env=environment(**self._settings), stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._health: str | None = None

@@ -67,15 +67,19 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start(self, name: str, label: str = "", **more: str) -> ServiceProcess:
-        """Start one service; ``more`` are settings of its own."""
-        process = ServiceProcess(self.folder, name, self.settings | more, label=label)
+    def start(self, name: str, label: str = "", *, module: str = "", **more: str) -> ServiceProcess:
+        """Start one service, or a module in its place; ``more`` are settings of its own."""
+        process = ServiceProcess(self.folder, name, self.settings | more, label=label, module=module)
         self.services[process.label] = process
         return process
 
     def view(self) -> View:
         """What the ledger holds now."""
         return asyncio.run(self._view())
+
+    def orders(self) -> list[ExchangeOrder]:
+        """All orders that the exchange has of the account, ended ones too."""
+        return asyncio.run(self._orders())
 
     def wind_down(self) -> tuple[tuple[Difference, ...], View, list[ExchangeOrder]]:
         """End trading while the services run: what differs, the ledger, and all orders of the exchange."""
@@ -88,10 +92,20 @@ class Stack:
         finally:
             await ledger.aclose()
 
-    async def _wind_down(self) -> tuple[tuple[Difference, ...], View, list[ExchangeOrder]]:
+    async def _orders(self) -> list[ExchangeOrder]:
+        rest = self._rest()
+        try:
+            return await rest.orders()
+        finally:
+            await rest.aclose()
+
+    def _rest(self) -> HttpRestClient:
         signer = load_signer(self.settings["TRUEBOOK_KEY_ID"], Path(self.settings["TRUEBOOK_KEY_FILE"]))
+        return HttpRestClient(f"{self.settings['TRUEBOOK_EXCHANGE_URL']}/trade-api/v2", signer, SystemClock())
+
+    async def _wind_down(self) -> tuple[tuple[Difference, ...], View, list[ExchangeOrder]]:
         clock = SystemClock()
-        rest = HttpRestClient(f"{self.settings['TRUEBOOK_EXCHANGE_URL']}/trade-api/v2", signer, clock)
+        rest = self._rest()
         ledger = await RedisStore.connect(self.settings["TRUEBOOK_REDIS_URL"], ACCOUNT)
         try:
             differences = await wind_down(rest, ledger, clock, asyncio.sleep)
