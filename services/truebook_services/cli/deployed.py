@@ -35,7 +35,7 @@ from truebook.runtime.settings import TruebookSettings
 from truebook_services.embedded.evidence import answer
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import account_figures, summarise
-from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_operator
+from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_for_operator
 from truebook_services.operator.client import OperatorError
 from truebook_services.reconciler.compare import read_both
 from truebook_services.serving.settings import exchange_address, kafka_connection, redis_address
@@ -164,10 +164,10 @@ async def stop_trading(ledger: LedgerStore, rest: RestClient | None, *, keep_ord
     return {"result": result, "orders": "cancelled"}
 
 
-async def resume(settings: TruebookSettings) -> dict[str, Any]:
-    """Release the operator's holds."""
+async def resume(settings: TruebookSettings, hold: str | None) -> dict[str, Any]:
+    """Release the operator's holds, or the named one that the ledger placed."""
     async with open_sources(settings) as sources:
-        return {"result": await release_operator(sources.ledger)}
+        return {"result": await release_for_operator(sources.ledger, hold)}
 
 
 async def lasting_differences(

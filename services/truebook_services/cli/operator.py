@@ -26,7 +26,7 @@ from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import account_figures, summarise
 from truebook_services.embedded.surroundings import LEDGER
-from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_operator
+from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_for_operator
 from truebook_services.operator.client import OperatorClient
 
 MOST_WINDOW_S: Final = 3_600.0
@@ -72,16 +72,27 @@ def halt(
     _tell(answer, json_)
 
 
-def resume(json_: Json = False) -> None:
+def resume(
+    hold: Annotated[
+        str | None,
+        typer.Option(
+            "--hold",
+            metavar="NAME",
+            help="Release this hold, which the ledger placed by itself, instead of the operator's own:"
+            " only once you know what brought it and have seen to it.",
+        ),
+    ] = None,
+    json_: Json = False,
+) -> None:
     """Take the operator's halt away; other holds stay."""
     settings = load(EmbeddedSettings)
     client = OperatorClient.of_folder(settings.state_path)
     if client is not None:
-        answer = client.resume()
+        answer = client.resume(hold)
     elif settings.kafka_servers is not None:
-        answer = asyncio.run(deployed.resume(settings))
+        answer = asyncio.run(deployed.resume(settings, hold))
     else:
-        answer = asyncio.run(_on_ledger(settings, _release))
+        answer = asyncio.run(_on_ledger(settings, partial(_release, hold=hold)))
     _tell(answer, json_)
 
 
@@ -148,8 +159,8 @@ async def _hold(ledger: LedgerStore, *, keep_orders: bool) -> dict[str, Any]:
     return {"result": result, "cancelled": "nothing runs: nothing to cancel with"}
 
 
-async def _release(ledger: LedgerStore) -> dict[str, Any]:
-    return {"result": await release_operator(ledger)}
+async def _release(ledger: LedgerStore, *, hold: str | None) -> dict[str, Any]:
+    return {"result": await release_for_operator(ledger, hold)}
 
 
 def _tell(answer: dict[str, Any], as_json: bool) -> None:

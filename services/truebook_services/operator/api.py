@@ -6,7 +6,7 @@
 | ``GET /why?ticker=T`` | the funnel of the last hour, and a market's last decisions with what each gate said |
 | ``GET /process`` | its process id: tells a client that it has reached whom it meant |
 | ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders unless told not to |
-| ``POST /resume`` | releases both; other holds stay |
+| ``POST /resume`` ``{"hold": null}`` | releases both; or the hold that is named, if the ledger placed it itself |
 
 Every request carries ``Authorization: Bearer TOKEN``. Errors are JSON: ``error`` says what, ``what_to_do`` what next.
 A halt whose cancellation fails says so (502): the hold stands, the orders may rest.
@@ -18,7 +18,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -36,19 +36,32 @@ HOLD: Final = "operator"
 HOLD_KEEPING_ORDERS: Final = "operator_keep_orders"
 """Execution answers every other halt by cancelling what rests."""
 OWNER: Final = "operator"
+LEDGER: Final = "ledger"
+"""Owner of the holds that the ledger places by itself: nothing but a person's judgement ends them."""
 MOST_BODY: Final = 4096
 
 Status = Callable[[], Awaitable[dict[str, Any]]]
 Why = Callable[[str | None], Awaitable[dict[str, Any]]]
 CancelAll = Callable[[], Awaitable[object]]
+Wish = TypeVar("Wish", bound=msgspec.Struct)
 
 
 class HaltRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_orders: bool = False
 
 
-async def release_operator(ledger: LedgerStore) -> str:
-    """Release both of the operator's holds; the answer is the first one's that was there."""
+class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    hold: str | None = None
+
+
+async def release_for_operator(ledger: LedgerStore, name: str | None = None) -> str:
+    """Release both of the operator's holds, or the named one if it is the operator's or the ledger's own.
+
+    The answer is the ledger's (of both: the first one's that was there).
+    """
+    if name is not None:
+        owners = {hold.name: hold.owner for hold in (await ledger.view(())).account.holds}
+        return await ledger.release(name, LEDGER if owners.get(name) == LEDGER else OWNER)
     results = [await ledger.release(name, OWNER) for name in (HOLD, HOLD_KEEPING_ORDERS)]
     return next((result for result in results if result != "no_hold"), "no_hold")
 
@@ -84,7 +97,7 @@ class OperatorApi:
 
     async def halt(self, request: Request) -> Response:
         """Hold first: whatever becomes of the cancellation, nothing new is sent from here on."""
-        wish = await _read_halt(request)
+        wish = await _read(request, HaltRequest, '{"keep_orders": true or false}')
         result = await self._ledger.hold(HOLD_KEEPING_ORDERS if wish.keep_orders else HOLD, "halted", OWNER)
         if result != "held":
             return _problem(409, f"the hold was not placed: {result}", "see the holds in GET /status", result=result)
@@ -99,8 +112,9 @@ class OperatorApi:
             return _problem(502, f"not all orders are cancelled: {told}", what_to_do, result=result)
         return JSONResponse({"result": result, "orders": "cancelled"})
 
-    async def resume(self, _: Request) -> Response:
-        result = await release_operator(self._ledger)
+    async def resume(self, request: Request) -> Response:
+        wish = await _read(request, ResumeRequest, '{"hold": a name or null}')
+        result = await release_for_operator(self._ledger, wish.hold)
         if result == "not_owner":
             return _problem(
                 409, "the hold belongs to someone else", "ask its owner, named in GET /status", result=result
@@ -141,16 +155,16 @@ class _Guard:
         await _problem(401, "the token is missing or wrong", what_to_do)(scope, receive, send)
 
 
-async def _read_halt(request: Request) -> HaltRequest:
+async def _read(request: Request, wish: type[Wish], form: str) -> Wish:
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MOST_BODY:
             raise HTTPException(413, "the body is too large")
     try:
-        return msgspec.json.decode(body or b"{}", type=HaltRequest)
+        return msgspec.json.decode(body or b"{}", type=wish)
     except msgspec.DecodeError as error:
-        raise HTTPException(400, f'expected {{"keep_orders": true or false}}: {error}') from error
+        raise HTTPException(400, f"expected {form}: {error}") from error
 
 
 def _problem(code: int, error: str, what_to_do: str, **more: Any) -> Response:

@@ -66,8 +66,8 @@ class OperatorClient:
     def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
         return self._call("POST", "/halt", {"keep_orders": keep_orders})
 
-    def resume(self) -> dict[str, Any]:
-        return self._call("POST", "/resume")
+    def resume(self, hold: str | None = None) -> dict[str, Any]:
+        return self._call("POST", "/resume", {"hold": hold})
 
     def close(self) -> None:
         self._http.close()
@@ -103,8 +103,8 @@ class AsyncOperatorClient:
     async def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
         return await self._call("POST", "/halt", {"keep_orders": keep_orders})
 
-    async def resume(self) -> dict[str, Any]:
-        return await self._call("POST", "/resume")
+    async def resume(self, hold: str | None = None) -> dict[str, Any]:
+        return await self._call("POST", "/resume", {"hold": hold})
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from truebook.kalshi.port import OutcomeUnknown
-from truebook.ledger.port import StoreUnavailable
+from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.port import LedgerStore, StoreUnavailable
 from truebook_services.operator.api import MOST_BODY
 from truebook_services.operator.service import build
 from truebook_services.operator.settings import OperatorSettings
@@ -45,13 +46,13 @@ class FakeLedger:
 class Bench:
     """The API with a fake ledger and a fake exchange, called without a socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: LedgerStore | None = None) -> None:
         self.calls: list[str] = []
         self.ledger = FakeLedger(self.calls)
         self.cancel_error: Exception | None = None
         self.cancel_hangs = False
         app = build(
-            OperatorSettings(cancel_within_s=0.05), status=self.status, ledger=self.ledger,  # type: ignore[arg-type]
+            OperatorSettings(cancel_within_s=0.05), status=self.status, ledger=ledger or self.ledger,  # type: ignore[arg-type]
             cancel_all=self.cancel_all, token=TOKEN,
         )  # fmt: skip
         self.client = httpx.AsyncClient(
@@ -123,6 +124,26 @@ async def test_resume_releases_the_hold_and_may_be_repeated(bench: Bench) -> Non
     await bench.client.post("/halt")
     assert (await bench.client.post("/resume")).json() == {"result": "released"}
     assert (await bench.client.post("/resume")).json() == {"result": "no_hold"}
+
+
+@pytest.mark.parametrize(
+    ("hold", "code"), [("conflicting_fact", 200), ("operator", 200), ("difference", 409), ("never_placed", 200)]
+)
+async def test_a_named_hold_is_released_if_the_ledger_or_the_operator_placed_it(hold: str, code: int) -> None:
+    ledger = MemoryStore()
+    owners = {"conflicting_fact": "ledger", "operator": "operator", "difference": "reconciler"}
+    for name, owner in owners.items():
+        assert await ledger.hold(name, "halted", owner) == "held"
+    answer = await Bench(ledger).client.post("/resume", json={"hold": hold})
+    assert answer.status_code == code
+    left = {each.name for each in (await ledger.view(())).account.holds}
+    assert left == set(owners) - ({hold} if code == 200 else set())
+
+
+async def test_resume_says_what_it_expects(bench: Bench) -> None:
+    answer = await bench.client.post("/resume", json={"holds": "all"})
+    assert answer.status_code == 400
+    assert '"hold"' in answer.json()["error"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/status"), ("POST", "/halt")])
