@@ -76,6 +76,11 @@ class Breaker:
             return "closed"
         return "open" if circuit.probe_us is None else "half_open"
 
+    @property
+    def not_closed(self) -> int:
+        """How many keys are stopped, or wait for their probe, now."""
+        return sum(circuit.opened_us is not None for circuit in self._circuits.values())
+
     def reset(self, key: str) -> None:
         """Close a breaker by hand."""
         self._circuits.pop(key, None)

@@ -33,6 +33,10 @@ class Throttle:
         self.passed += 1
         return True
 
+    def waiting(self, now_us: int) -> int:
+        """Answer for how many keys there is no pass now."""
+        return sum(last_us + self._interval_us > now_us for last_us in self._last_us.values())
+
     def forget(self, key: str) -> None:
         """Drop a key that is no longer in use; its next attempt passes."""
         self._last_us.pop(key, None)

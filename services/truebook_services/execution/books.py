@@ -46,6 +46,10 @@ class Books:
         replica = self._replicas.get(ticker)
         return replica is not None and replica.stale is None and self.age_us(ticker) <= within_us
 
+    def ages_us(self) -> dict[str, int]:
+        """Answer ``age_us`` of every market that has a book here."""
+        return {ticker: self.age_us(ticker) for ticker in self._replicas}
+
     def age_us(self, ticker: str) -> int:
         """Time since the book was last known to be right; counted from our own start where it never was."""
         return max(0, self._clock.now_us() - self._fresh_us.get(ticker, self._born_us))

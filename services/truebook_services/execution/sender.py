@@ -143,6 +143,8 @@ class Sender:
         )  # fmt: skip
         if tick_to_send_us is not None:
             self._context.metrics.seconds("tick_to_order", tick_to_send_us / 1e6)
+            acknowledged_us = clock.monotonic_us() - placement.action.frame_us
+            self._context.metrics.seconds("tick_to_acknowledgement", acknowledged_us / 1e6)
         await self._reports.publish([sent, accepted])
         return False
 

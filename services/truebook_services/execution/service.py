@@ -19,6 +19,7 @@ from truebook_services.execution.carrier import Carrier
 from truebook_services.execution.clock_watch import ClockWatch
 from truebook_services.execution.dispatcher import Dispatcher
 from truebook_services.execution.fences import Fences
+from truebook_services.execution.figures import Figures
 from truebook_services.execution.intake import Intake
 from truebook_services.execution.pauses import Pauses
 from truebook_services.execution.reports import Reports
@@ -28,6 +29,7 @@ from truebook_services.execution.settings import WRITE_TOKENS, ExecutionSettings
 from truebook_services.execution.sweep import Sweep
 
 GROUP = "truebook.execution"
+FIGURES_EVERY_S = 1.0
 
 
 def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, ledger: LedgerStore) -> Service:
@@ -47,18 +49,21 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
         context, settings, rest, ledger, reports=reports, resolver=resolver, breaker=breaker, pauses=pauses,
         tokens=tokens,
     )  # fmt: skip
+    throttle = Throttle(settings.throttle_ms * 1000)
     carrier = Carrier(
         context, settings, ledger, books=books, fences=fences, resolver=resolver, canceller=canceller, sender=sender,
-        reports=reports, breaker=breaker, throttle=Throttle(settings.throttle_ms * 1000), tokens=tokens,
+        reports=reports, breaker=breaker, throttle=throttle, tokens=tokens,
     )  # fmt: skip
     dispatcher = Dispatcher(carrier.carry_out, settings.most_markets_at_once)
     intake = Intake(books, dispatcher, reports)
+    figures = Figures(context, settings, books=books, breaker=breaker, throttle=throttle, tokens=tokens)
     frames: Sequence[Frame] = (
         Consumer(context, GROUP, (MARKETS, ORDERBOOK, ACTIONS), intake.take, manual=True, rebalance=fences),
         dispatcher,
         Periodic(context, "execution.resolve", settings.resolve_s, resolver.resolve),
         Periodic(context, "execution.sweep", settings.sweep_s, Sweep(settings, ledger, books, canceller).run),
         Periodic(context, "execution.pauses", settings.pause_check_s, pauses.check),
+        Periodic(context, "execution.figures", FIGURES_EVERY_S, figures.show),
         *_clock_watch(context, settings, rest, ledger),
     )
     return Service(context, frames)

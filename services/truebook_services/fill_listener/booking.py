@@ -73,6 +73,9 @@ class Booking:
             return "known"
         answer = await book_fill(self._ledger, self._context.clock, fill, self.opened_us)
         self._context.metrics.count("fills_booked", answer=answer)
+        if answer == "applied" and fill.created_us:
+            late_us = max(0, self._context.clock.now_us() - fill.created_us)
+            self._context.metrics.seconds("fill_to_ledger", late_us / 1e6)
         if answer in BOOKED:
             self._booked.add(key)
         elif answer in ("conflict", "invalid"):

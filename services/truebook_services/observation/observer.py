@@ -149,6 +149,7 @@ class Observer:
         portfolio = self._positions.value(view.account, self._markets)
         views = {market.ticker: market for market in view.markets}
         made: list[tuple[str, bytes]] = []
+        frames_us: list[int] = []
         for market in due:
             market_view = views.get(market.ticker)
             market.take_orders(market_view, shown_in_book=self._context.source in SHOWN_IN_BOOK)
@@ -159,9 +160,14 @@ class Observer:
             observation = self._make(market, market_view, portfolio, frame_us)
             if observation is not None:
                 made.append((market.ticker, encode(observation)))
+                frames_us.append(frame_us)
         if made:
             await self._context.bus.publish_many(OBSERVATIONS, made)
             metrics.count("observations", len(made))
+            observed_us = clock.monotonic_us()
+            for frame_us in frames_us:
+                if frame_us:
+                    metrics.seconds("tick_to_observation", max(0, observed_us - frame_us) / MICROS)
 
     async def _view(self, due: Sequence[ObservedMarket]) -> View | None:
         try:

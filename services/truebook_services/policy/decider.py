@@ -45,8 +45,11 @@ class Decider:
             for observation, decision in zip(current, decisions, strict=True)
         ]
         await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
-        for decision in decisions:
+        decided_us = clock.monotonic_us()
+        for observation, decision in zip(current, decisions, strict=True):
             metrics.count("decisions", reason=str(decision.reason or "traded"))
+            if observation.frame_us:
+                metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
         self._try_shadow(current, decisions)
 
     def _current(self, observations: Sequence[Observation]) -> list[Observation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from truebook.ledger.port import LedgerStore, View
@@ -10,6 +11,7 @@ from truebook.runtime.context import Context
 
 MODES: Final = ("running", "reduce_only", "flattening", "halted")
 """By severity: the gauge ``truebook_ledger_mode`` is the place in this list."""
+UNKNOWN_AGES: Final = ((10.0, "below 10 s"), (60.0, "below 1 min"), (math.inf, "1 min and more"))
 
 
 class Figures:
@@ -24,8 +26,22 @@ class Figures:
         view = await self._ledger.view()
         if not view.account.opened:
             return
-        for name, value in figures_of(view, self._context.clock.now_us()).items():
+        now_us = self._context.clock.now_us()
+        for name, value in figures_of(view, now_us).items():
             self._context.metrics.gauge(f"ledger_{name}", value)
+        for age, orders in unknown_by_age(view, now_us).items():
+            self._context.metrics.gauge("ledger_unknown_orders_by_age", orders, age=age)
+
+
+def unknown_by_age(view: View, now_us: int) -> dict[str, int]:
+    """How many orders' fate has been unknown for how long since they were reserved; every age is there, at 0 too."""
+    found = dict.fromkeys((name for _, name in UNKNOWN_AGES), 0)
+    for market in view.markets:
+        for order in market.orders:
+            if order.state == "unknown":
+                age_s = (now_us - order.reserved_us) / 1e6
+                found[next(name for below_s, name in UNKNOWN_AGES if age_s < below_s)] += 1
+    return found
 
 
 def figures_of(view: View, now_us: int) -> dict[str, float]:

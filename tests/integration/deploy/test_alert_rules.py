@@ -89,6 +89,26 @@ def test_alerts_and_boards_ask_only_for_what_is_counted() -> None:
             assert name in known, (where, name)
 
 
+@pytest.mark.parametrize(
+    ("what", "series"),
+    [
+        ("latency per stage", ("tick_to_observation", "tick_to_decision", "tick_to_order", "tick_to_acknowledgement")),
+        ("latency of fills", ("fill_to_ledger",)),
+        ("lag", ("consumer_lag_records",)),
+        ("staleness", ("stale_books", "books_not_fresh", "oldest_book")),
+        ("refusals by reason", ("observations_refused", "decisions", "order_events")),
+        ("money", ("ledger_cash", "ledger_promised", "ledger_exposure", "ledger_fees")),
+        ("reconciliation", ("ledger_differences", "ledger_conservation_error", "reconciler_repairs")),
+        ("unknown orders by age", ("ledger_unknown_orders_by_age", "ledger_oldest_unknown_order")),
+        ("throttle and breaker", ("throttle_wait", "throttled_sides", "open_breakers")),
+        ("rate limit", ("rate_budget_ratio",)),
+    ],
+)
+def test_the_boards_show(what: str, series: tuple[str, ...]) -> None:
+    asked = " ".join(expression for _, expression in board_queries())
+    assert [name for name in series if f"truebook_{name}" not in asked] == [], what
+
+
 def test_boards_have_ids_of_their_own_and_one_data_source() -> None:
     boards = [json.loads(file.read_text()) for file in sorted((ROOT / "deploy/grafana/boards").glob("*.json"))]
     assert len({board["uid"] for board in boards}) == len(boards) > 0

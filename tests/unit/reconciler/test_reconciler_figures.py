@@ -9,7 +9,7 @@ from truebook.clock import ManualClock
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import Reserve
 from truebook.messages.envelope import BookSide
-from truebook_services.reconciler.figures import Figures, figures_of
+from truebook_services.reconciler.figures import Figures, figures_of, unknown_by_age
 
 NOW_US = 1_000_000_000
 
@@ -32,6 +32,18 @@ async def test_an_unknown_order_shows_its_promise_and_its_age() -> None:
     assert (figures["unknown_orders"], figures["oldest_unknown_order_seconds"]) == (1, 7)
     assert figures["promised_micros"] + figures["cash_micros"] == figures["deposits_micros"]
     assert figures["conservation_error_micros"] == 0
+
+
+async def test_unknown_orders_are_counted_by_their_age() -> None:
+    ledger = await opened_ledger()
+    await ledger.raise_epoch(0, 1)
+    assert await ledger.reserve(order("a")) == "reserved"
+    await ledger.mark_unknown("tb1-a")
+    view = await ledger.view()
+    ages = ("below 10 s", "below 1 min", "1 min and more")
+    for seconds, where in ((9, 0), (10, 1), (59, 1), (60, 2), (10_000, 2)):
+        counted = unknown_by_age(view, NOW_US + seconds * 1_000_000)
+        assert counted == {age: int(place == where) for place, age in enumerate(ages)}
 
 
 async def test_a_halt_is_the_most_severe_mode() -> None:
