@@ -1,23 +1,22 @@
-"""Is a service ready? ``python -IS health.py PORT [PATH [HOST [SECONDS]]]``: /readyz, 127.0.0.1, without waiting.
+"""Is this container's service ready? ``python -IS health.py PORT [PATH]``, by default /readyz.
 
-Exit code 0: yes; 1: no, with the reason on standard error. For engines that know no HTTP probes, and for one service
-that is to start after another. A bare socket and bare arguments: it is asked all the time, and imports cost most.
+Exit code 0: yes; 1: no, with the reason on standard error. For engines that know no HTTP probes. A bare socket and
+bare arguments: it is asked all the time, and imports cost most.
 """
 
 import socket
 import sys
-import time
 
+HOST = "127.0.0.1"
 TIMEOUT_S = 3.0
-AGAIN_S = 0.5
 
 
-def ask(host: str, port: int, path: str) -> tuple[bool, str]:
+def ask(port: int, path: str) -> tuple[bool, str]:
     """Tell whether the answer is a success, and what it says."""
     try:
-        with socket.create_connection((host, port), TIMEOUT_S) as connection:
+        with socket.create_connection((HOST, port), TIMEOUT_S) as connection:
             connection.settimeout(TIMEOUT_S)
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("ascii"))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode("ascii"))
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     except OSError as error:
         return False, f"no answer: {error}"
@@ -25,12 +24,8 @@ def ask(host: str, port: int, path: str) -> tuple[bool, str]:
     return head.split(b" ")[1:2] == [b"200"], body.decode("utf-8", "replace").strip()
 
 
-def main(port: str, path: str = "/readyz", host: str = "127.0.0.1", wait_s: str = "0") -> int:
-    deadline = time.monotonic() + float(wait_s)
-    is_ready, text = ask(host, int(port), path)
-    while not is_ready and time.monotonic() < deadline:
-        time.sleep(AGAIN_S)
-        is_ready, text = ask(host, int(port), path)
+def main(port: str, path: str = "/readyz") -> int:
+    is_ready, text = ask(int(port), path)
     sys.stderr.write(text + "\n")
     return 0 if is_ready else 1
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 Compression = Literal["gzip", "lz4", "snappy", "zstd"]
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -22,6 +23,8 @@ class KafkaConnection(msgspec.Struct, frozen=True, kw_only=True):
     """``host:port``, with commas between several."""
     user: str | None = None
     password: str | None = None
+    mechanism: Mechanism = "SCRAM-SHA-512"
+    """How user and password are shown; PLAIN only where TLS hides it."""
     tls: bool = False
     instance: str | None = None
     """Names this process for good: it then keeps its partitions over a restart (static membership)."""
@@ -42,7 +45,7 @@ class KafkaConnection(msgspec.Struct, frozen=True, kw_only=True):
             options["ssl_context"] = ssl.create_default_context()
         if self.user:
             options |= {
-                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.user,
                 "sasl_plain_password": self.password or "",
             }

@@ -88,7 +88,10 @@ class TruebookSettings(BaseSettings):
     """``host:port`` of a Kafka broker, with commas between several; null where all runs in one process."""
     kafka_user: str | None = None
     kafka_password_file: Path | None = None
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    """How the user and its password are shown to Kafka; PLAIN is for TLS only."""
     kafka_tls: bool = False
+    """Brokers are checked against this machine's authorities; ``SSL_CERT_FILE`` names others."""
     kafka_partitions: int = Field(default=4, ge=1, le=128)
     """Partitions of each topic that is keyed by market: the most processes that can share the markets."""
     kafka_replicas: int | None = Field(default=None, ge=1)

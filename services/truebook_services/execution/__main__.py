@@ -31,6 +31,7 @@ async def root(around: Surroundings[ExecutionProcess]) -> Service:
     """Put the service together; it is built each time that this process becomes the active one."""
     context, settings = around.context, around.settings.execution
     ledger = await around.durable_ledger()
+    await around.reconciled()
     rest, _ = await around.exchange(signature_life_s=settings.signature_life_s, follow_clock=False)
     lease = around.lease(NAME, uuid.uuid4().hex, LEASE_S)
     return Service(context, [Standby(context, lease, lambda: build(context, settings, rest=rest, ledger=ledger))])

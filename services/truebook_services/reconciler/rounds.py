@@ -42,6 +42,11 @@ class Rounds:
         self._reconciled = False
         self._account_due_us = 0
 
+    @property
+    def reconciled(self) -> bool:
+        """Whether both sides have agreed since the start, and nothing has put that in doubt."""
+        return self._reconciled
+
     async def run(self) -> None:
         """One round: orders each time, the account when it is due or in doubt; what fails is tried again."""
         try:

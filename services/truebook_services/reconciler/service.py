@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from truebook.kalshi.port import RestClient
 from truebook.ledger.journal_port import Journal
+from truebook.ledger.lease import Lease
 from truebook.ledger.port import RestorableStore
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic, Service
@@ -15,6 +18,9 @@ from truebook_services.reconciler.relay import Relay, RelayFrame
 from truebook_services.reconciler.repair import Repair
 from truebook_services.reconciler.rounds import Rounds
 from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.vouching import Voucher
+
+VOUCH_EVERY_S: Final = 1.0
 
 
 def build(
@@ -24,9 +30,10 @@ def build(
     rest: RestClient,
     ledger: RestorableStore,
     journal: Journal | None = None,
+    lease: Lease | None = None,
 ) -> Service:
     """Wire the service; ``startup.begin`` has been awaited before any service runs, and before it, where there is a
-    ``journal`` outside of the ledger, ``recovery.recover``."""
+    ``journal`` outside of the ledger, ``recovery.recover``. ``lease``: what executions in other processes wait for."""
     repair = Repair(context, rest, ledger, grace_s=settings.grace_s, overlap_s=settings.overlap_s)
     rounds = Rounds(
         context, settings, ledger,
@@ -42,4 +49,7 @@ def build(
     if journal is not None:
         relay = Relay(context, ledger, journal, keep=settings.journal_keep, doubt=rounds.doubt)
         frames.append(RelayFrame(Periodic(context, "reconciler.journal", settings.journal_s, relay.run), relay))
+    if lease is not None:
+        vouch = Voucher(lease, lambda: rounds.reconciled)
+        frames.append(Periodic(context, "reconciler.vouch", VOUCH_EVERY_S, vouch.run))
     return Service(context, frames)

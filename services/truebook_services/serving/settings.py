@@ -20,10 +20,14 @@ def kafka_connection(settings: TruebookSettings, *, instance: str | None = None)
         raise SettingsError(["TRUEBOOK_KAFKA_SERVERS is needed: host:port of a Kafka broker"])
     if settings.kafka_user and not settings.kafka_password_file:
         raise SettingsError(["TRUEBOOK_KAFKA_PASSWORD_FILE is needed for TRUEBOOK_KAFKA_USER"])
+    if settings.kafka_user and settings.kafka_mechanism == "PLAIN" and not settings.kafka_tls:
+        raise SettingsError(
+            ["TRUEBOOK_KAFKA_MECHANISM=PLAIN shows the password to the network: set TRUEBOOK_KAFKA_TLS"]
+        )
     return KafkaConnection(
         servers=settings.kafka_servers, user=settings.kafka_user, password=settings.kafka_password(),
-        tls=settings.kafka_tls, instance=instance or settings.instance, session_s=settings.kafka_session_s,
-        compression=settings.kafka_compression,
+        mechanism=settings.kafka_mechanism, tls=settings.kafka_tls, instance=instance or settings.instance,
+        session_s=settings.kafka_session_s, compression=settings.kafka_compression,
     )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ START_WITHIN_S: Final = 60.0
 TRY_AGAIN_S: Final = 0.5
 BUS_CHECK_S: Final = 2.0
 CLOCK_CHECK_S: Final = 10.0
+RECONCILED: Final = "reconciled"
+"""The lease by which the reconciler vouches that ledger and exchange agree."""
 
 S = TypeVar("S", bound=ServeSettings)
 T = TypeVar("T")
@@ -76,11 +78,13 @@ class Surroundings(Generic[S]):
         """Connect the ledger and wait until the reconciler has opened the account; raises ``LedgerError``.
 
         A server that lost everything is restored from its journal before that, as long as nobody else has written to it
-        by then.
+        by then. While it is, its watermarks are old ones: who read them would go through all that has ever happened.
         """
         ledger = await self.ledger()
 
         async def check() -> None:
+            if (await ledger.journal_end()).fenced:
+                raise StoreUnavailable("the reconciler restores the ledger from its journal")
             if not (await ledger.view(())).account.opened:
                 raise StoreUnavailable("the reconciler has not opened the account yet")
 
@@ -93,6 +97,16 @@ class Surroundings(Generic[S]):
         report = await report_server(redis_address(self.settings), self.settings.redis_password())
         check_durable(report.settings, self.context.log)
         return ledger
+
+    async def reconciled(self) -> None:
+        """Wait until a reconciler has compared ledger and exchange and vouches for both; raises ``LedgerError``."""
+        lease = self.lease(RECONCILED, "", 0)
+
+        async def check() -> None:
+            if not await lease.is_held():
+                raise StoreUnavailable("no reconciler has compared the ledger with the exchange yet")
+
+        await self._patiently("the reconciler", check)
 
     def lease(self, name: str, owner: str, lasts_s: float) -> RedisLease:
         """A lease beside the ledger; ``owner`` names this process."""

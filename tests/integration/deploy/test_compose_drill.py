@@ -113,6 +113,7 @@ def test_any_part_may_be_killed_and_trading_goes_on(stack: ComposeStack, part: s
 
 
 def test_after_all_that_the_books_are_true(stack: ComposeStack) -> None:
+    wait_until(stack.ready, "every part to be healthy", 60)
     found = settle(stack)
     say(f"at rest: {found}")
     assert found["true"], found

@@ -144,14 +144,6 @@ def test_a_service_that_is_not_ready_is_unhealthy_and_says_why(service: int) -> 
     assert health(str(service), "/livez")[0] == 0
 
 
-def test_one_may_wait_until_another_is_ready(service: int) -> None:
-    command = (sys.executable, "-IS", str(JOBS / "health.py"), str(service), "/readyz", "127.0.0.1", "20")
-    said = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    Api.answers["/readyz"] = (200, b'{"ready": true}')
-    assert said.wait(20) == 0
-    assert health(str(service))[0] == 0
-
-
 def test_a_service_that_does_not_listen_is_unhealthy() -> None:
     code, said = health("1")
     assert code == 1

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 OVERLAYS = ("local", "demo", "strimzi")
-BROUGHT = {"demo": {"truebook-exchange-key", "truebook-redis"}, "local": set(), "strimzi": set()}
+BROUGHT = {"demo": {"truebook-exchange-key", "truebook-redis", "truebook-kafka"}, "local": set(), "strimzi": set()}
 """Secrets that the user creates before applying the overlay; the others come from the credentials Job."""
 
 if shutil.which("kubectl") is None:
@@ -137,6 +137,17 @@ def test_only_who_signs_for_the_account_gets_its_key(overlay: str) -> None:
         if any(v.get("secret", {}).get("secretName") == "truebook-exchange-key" for v in pod.get("volumes", ()))
     }
     assert holders == {"ingest", "execution", "fill-listener", "reconciler"}
+
+
+def test_all_that_talk_to_a_managed_kafka_get_its_password_and_may_read_it() -> None:
+    [settings] = of_kind("demo", "ConfigMap")
+    file = Path(settings["data"]["TRUEBOOK_KAFKA_PASSWORD_FILE"])
+    assert settings["data"]["TRUEBOOK_KAFKA_TLS"] == "true"
+    for name, pod in pods("demo"):
+        mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+        volume = next(volume for volume in pod["volumes"] if volume["name"] == mounts[str(file.parent)])
+        assert volume["secret"]["secretName"] == "truebook-kafka", name
+        assert pod["securityContext"]["fsGroup"] == 10001, name
 
 
 def test_singletons_are_replaced_and_not_doubled() -> None:

@@ -51,6 +51,16 @@ def test_a_kafka_user_needs_a_file_with_its_password(tmp_path: Path) -> None:
     )
 
 
+def test_a_kafka_password_is_never_shown_to_the_network(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("p\n")
+    plain = ServeSettings(kafka_servers="a:1", kafka_user="u", kafka_password_file=secret, kafka_mechanism="PLAIN")
+    with pytest.raises(SettingsError, match="TRUEBOOK_KAFKA_TLS"):
+        kafka_connection(plain)
+    over_tls = kafka_connection(plain.model_copy(update={"kafka_tls": True})).options()
+    assert (over_tls["security_protocol"], over_tls["sasl_mechanism"]) == ("SASL_SSL", "PLAIN")
+
+
 def test_a_service_with_one_active_process_has_its_own_name_in_kafka() -> None:
     settings = ServeSettings(kafka_servers="a:1", instance="pod-7")
     assert kafka_connection(settings).instance == "pod-7"
