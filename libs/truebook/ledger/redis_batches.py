@@ -33,6 +33,9 @@ class Batches:
             self._task = loop.create_task(self._send())
         return await answer
 
+    async def aclose(self) -> None:
+        """Nothing to do: its connection is the client's."""
+
     async def _send(self) -> None:
         """Send all that is waiting, batch after batch: never two at a time."""
         while self._calls:

@@ -32,6 +32,7 @@ from truebook.ledger.port import (
 from truebook.ledger.redis_batches import Batches
 from truebook.ledger.redis_connection import connection_pool, one_connection
 from truebook.ledger.redis_errors import translating
+from truebook.ledger.redis_line import Line
 from truebook.ledger.redis_records import account_of, fills_of, market_of, order_of
 from truebook.ledger.scripts import SCRIPT_NAMES, source
 from truebook.ledger.verbs import (
@@ -61,7 +62,7 @@ class RedisStore(RestorableStore):
         self._account = account
         self._restorer = restorer
         self._restoring: RedisStore | None = None
-        self._batches = Batches(client) if restorer else None
+        self._line = Batches(client) if restorer else Line(client)
         self.keys = LedgerKeys(account)
         self._scripts = {name: client.register_script(source(name, restorer)) for name in SCRIPT_NAMES}
         self.incarnation = ""
@@ -94,9 +95,7 @@ class RedisStore(RestorableStore):
     async def _run(self, script: str, exchange_order_id: str, *arguments: Argument | bytes) -> Any:
         keys = self.keys.for_script(exchange_order_id)
         with translating():
-            if self._batches is not None:
-                return await self._batches.call(self._scripts[script], keys, arguments)
-            return await self._scripts[script](keys, arguments)
+            return await self._line.call(self._scripts[script], keys, arguments)
 
     async def _verb(self, verb: Arguments, *arguments: Argument, exchange_order_id: str = "") -> str:
         """Run a verb's script: its arguments as JSON for the journal, then one by one."""
@@ -270,4 +269,5 @@ class RedisStore(RestorableStore):
         """Close the connections; the server and its data stay."""
         if self._restoring is not None:
             await self._restoring.aclose()
+        await self._line.aclose()
         await self._client.aclose()
