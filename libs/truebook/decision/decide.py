@@ -24,7 +24,7 @@ from truebook.messages.envelope import BookSide
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
 
-__all__ = ["Decision", "Strategy", "decide"]
+__all__ = ["Decision", "Strategy", "decide", "decide_action"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +48,11 @@ def decide(observation: Observation, output_row: Sequence[float], metadata: Stra
         raise ValueError(f"{metadata.output} needs {metadata.outputs} numbers a row, got {len(output_row)}")
     if metadata.output is Output.YES_PROBABILITY:
         return _from_probability(observation, float(output_row[0]), metadata)
-    scores = [float(score) for score in output_row]
-    return _from_action(observation, scores.index(max(scores)), metadata)
+    return decide_action(observation, list(output_row).index(max(output_row)), metadata)
 
 
-def _from_action(observation: Observation, action: int, strategy: Strategy) -> Decision:
+def decide_action(observation: Observation, action: int, strategy: Strategy) -> Decision:
+    """Turn the id with the highest score (the lower one among equals) into a decision; ``ValueError`` for no id."""
     intent, requested_centi = intent_of(action, strategy.sizes_centi)
     if intent is Intent.HOLD:
         return Decision(reason=Reason.HOLD_ACTION, action=action)

