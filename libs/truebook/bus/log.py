@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from typing import Final
 
 import msgspec
-from sortedcontainers import SortedDict
 
 from truebook.bus.port import Record
+
+_SPARSE: Final = 8
+"""Where this many times more offsets than records are left, going through the records is quicker."""
 
 
 class Collapse(msgspec.Struct, frozen=True):
@@ -38,7 +41,8 @@ class Log:
         self.end = 0
         self.collapse = collapse
         self.forever = forever
-        self._records: SortedDict[int, Record] = SortedDict()
+        self._records: dict[int, Record] = {}  # in the order of their offsets
+        self._first = 0  # no record lies before it
         self._offsets: dict[str, deque[int]] = {}
 
     def __len__(self) -> int:
@@ -47,7 +51,11 @@ class Log:
     @property
     def start(self) -> int:
         """The oldest offset still here; ``end`` when the log is empty."""
-        return self._records.peekitem(0)[0] if self._records else self.end
+        first, end, records = self._first, self.end, self._records
+        while first < end and first not in records:
+            first += 1
+        self._first = first
+        return first
 
     def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
         """Add a record at ``end``; may collapse the key's backlog."""
@@ -64,26 +72,40 @@ class Log:
 
     def read(self, position: int, limit: int) -> list[Record]:
         """Up to ``limit`` records from ``position`` on, in order."""
-        if position >= self.end:
+        if position >= self.end or limit <= 0:
             return []
-        return [self._records[offset] for offset in islice(self._records.irange(position), limit)]
+        records, first = self._records, max(position, self.start)
+        if self.end - first > _SPARSE * len(records):
+            return list(islice((record for offset, record in records.items() if offset >= first), limit))
+        found: list[Record] = []
+        for offset in range(first, self.end):
+            record = records.get(offset)
+            if record is not None:
+                found.append(record)
+                if len(found) == limit:
+                    break
+        return found
 
     def waiting(self, position: int) -> int:
         """How many records there are from ``position`` on."""
-        passed: int = self._records.bisect_left(position)
-        return len(self._records) - passed
+        first = max(position, self.start)
+        if first == self._first:
+            return len(self._records)
+        return sum([offset >= first for offset in self._records])
 
     def trim(self, before: int) -> None:
         """Drop what lies before that offset, unless the log is kept for ever."""
         if self.forever:
             return
-        while self._records and self._records.peekitem(0)[0] < before:
-            _, record = self._records.popitem(0)
-            if self.collapse is not None:
+        records, before = self._records, min(before, self.end)
+        for offset in range(self._first, before):
+            record = records.pop(offset, None)
+            if record is not None and self.collapse is not None:
                 waiting = self._offsets[record.key]
                 waiting.popleft()
                 if not waiting:
                     del self._offsets[record.key]
+        self._first = max(self._first, before)
 
     def _cut(self, waiting: deque[int], collapse: Collapse) -> None:
         survivors = 1

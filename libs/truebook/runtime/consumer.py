@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from truebook.bus.port import BusClosed, BusConsumer, Partition, Rebalance, Record
 from truebook.messages.codec import DecodeError, decode
@@ -48,8 +49,7 @@ class Progress:
         return min(self._open) if self._open else self._next
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A decoded record. With ``manual`` commits the handler calls ``done()`` once its effect is there."""
 
     record: Record
@@ -152,7 +152,7 @@ class Consumer:
 
     async def _decode(self, records: Sequence[Record]) -> list[Incoming]:
         batch: list[Incoming] = []
-        taken = [(record, self._progress.setdefault(_partition(record), Progress())) for record in records]
+        taken = [(record, self._progress_of(record)) for record in records]
         for record, progress in taken:
             progress.took(record.offset)
         for record, progress in taken:
@@ -168,9 +168,16 @@ class Consumer:
                 progress.done(record.offset)
                 continue
             self._context.correlations.root(message)
-            batch.append(Incoming(record, message, lambda p=progress, o=record.offset: p.done(o)))  # type: ignore[misc]
+            batch.append(Incoming(record, message, partial(progress.done, record.offset)))
         self._context.metrics.consumed(self.name, len(batch))
         return batch
+
+    def _progress_of(self, record: Record) -> Progress:
+        partition = _partition(record)
+        progress = self._progress.get(partition)
+        if progress is None:
+            progress = self._progress[partition] = Progress()
+        return progress
 
     async def _work(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
         """Hand the batch over until it is handled; ends early, with the rest not done, when ``stop`` is set."""
