@@ -22,7 +22,7 @@ from truebook.venue.lifecycle import may_become, takes_orders
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.outbox import Outbox
 from truebook_services.ingest.settings import IngestSettings
-from truebook_services.ingest.universe import Shape, Universe
+from truebook_services.ingest.universe import Shape, Universe, is_of_shard
 
 NEVER_US = 2**62
 NEW_MARKET_EVENTS = frozenset({"created", "activated"})
@@ -83,7 +83,11 @@ class Catalogue:
         self._refreshed_us = self._context.clock.monotonic_us()
         self._refresh_at_us = self._refreshed_us + int(self._settings.refresh_soon_s * MICROS)
         pinned = await self._pinned()
-        listed = {ticker: self._newer(ticker, read) for ticker, read in (await self._list(pinned)).items()}
+        listed = {
+            ticker: self._newer(ticker, read)
+            for ticker, read in (await self._list(pinned)).items()
+            if is_of_shard(read, self._settings.universe)
+        }
         self._books.know_events(_members(listed.values()))
         shapes = self._own_shapes() | await self._probe(listed, now_us)
         chosen = self._universe.choose(listed, shapes, self.wanted, pinned & listed.keys(), now_us)
@@ -134,10 +138,15 @@ class Catalogue:
             self.refresh_soon()
 
     async def take_earlier(self, batch: Sequence[Incoming]) -> None:
-        """Read back what earlier lives published, so that markets which they followed and we do not are let go."""
+        """Read back what earlier lives published, so that markets which they followed and we do not are let go.
+
+        Another shard's markets are its own affair.
+        """
         for incoming in batch:
             message = incoming.message
-            if isinstance(message, Market) and message.chosen and message.ticker not in self._published:
+            if not isinstance(message, Market) or not is_of_shard(message.facts, self._settings.universe):
+                continue
+            if message.chosen and message.ticker not in self._published:
                 self._published[message.ticker] = message
                 self._facts.setdefault(message.ticker, message.facts)
         if self.chosen_once:

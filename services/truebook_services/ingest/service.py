@@ -29,6 +29,9 @@ def build(
     catalogue = Catalogue(context, settings, rest, ledger, books, outbox)
     session = Session(context, settings, connector, ledger, books, catalogue, outbox)
 
+    universe = settings.universe
+    group = GROUP if universe.shards == 1 else f"{GROUP}.{universe.shard}-of-{universe.shards}"
+
     async def choose_markets() -> None:
         if catalogue.is_due():
             await catalogue.refresh()
@@ -41,6 +44,6 @@ def build(
             Feed(context, "market data", session.run),
             Periodic(context, "watch", settings.watch_s, session.watch),
             Periodic(context, "outbox", settings.gather_ms / 1000, outbox.publish_gathered),
-            Consumer(context, GROUP, (MARKETS,), catalogue.take_earlier, observer=True),
+            Consumer(context, group, (MARKETS,), catalogue.take_earlier, observer=True),
         ),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class UniverseSettings(BaseModel):
@@ -15,6 +17,9 @@ class UniverseSettings(BaseModel):
     """Only these markets; empty allows all."""
     series: tuple[str, ...] = ()
     """Only markets of these series; empty allows all."""
+    shard: int = Field(default=0, ge=0)
+    shards: int = Field(default=1, ge=1, le=64)
+    """Of so many ingests this is number ``shard``, from 0: each event belongs to one of them, by its name's digest."""
     multivariate: bool = False
     """Follow combinations of other markets (KXMVE...) too."""
     most_spread_cc: int = Field(default=2_000, ge=1)
@@ -29,6 +34,12 @@ class UniverseSettings(BaseModel):
     """A followed market leaves after so many failed judgements in a row."""
     displace_factor: float = Field(default=1.5, ge=1)
     """A newcomer takes a followed market's place only with this many times its volume."""
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.shard >= self.shards:
+            raise ValueError(f"shard {self.shard} is not among the {self.shards} shards, which count from 0")
+        return self
 
 
 class IngestSettings(BaseModel):

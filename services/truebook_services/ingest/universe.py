@@ -14,6 +14,7 @@ import msgspec
 
 from truebook.clock import MICROS
 from truebook.messages.facts import FeeType, MarketFacts, MarketStatus
+from truebook.messages.ids import digest
 from truebook.venue.lifecycle import takes_orders
 from truebook_services.ingest.settings import UniverseSettings
 
@@ -42,6 +43,11 @@ class Shape(msgspec.Struct, frozen=True):
 
     spread_cc: int | None
     depth_centi: int
+
+
+def is_of_shard(facts: MarketFacts, settings: UniverseSettings) -> bool:
+    """Tell whether a market is this ingest's: an event's markets stay together, for the sum of their prices."""
+    return int(digest(facts.event), 16) % settings.shards == settings.shard
 
 
 def may_be_followed(facts: MarketFacts, settings: UniverseSettings) -> Unfit | None:

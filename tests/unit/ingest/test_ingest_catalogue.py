@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from support.fakes_market import FakeFeed, FakeMarketRest, context, facts, opened_ledger
+from truebook.bus.port import Record
 from truebook.clock import ManualClock
 from truebook.kalshi.port import LifecycleFrame, RateLimited, Unreachable
 from truebook.ledger.port import Acknowledge, Reserve, SettleFill
 from truebook.messages.envelope import BookSide
 from truebook.messages.facts import MarketStatus
 from truebook.messages.markets import Market
+from truebook.runtime.frames import Incoming
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.catalogue import Catalogue
 from truebook_services.ingest.outbox import Outbox
@@ -188,6 +190,26 @@ async def test_a_named_market_is_looked_at_when_it_opens_and_again_until_the_exc
     assert not world.catalogue.is_due()
     world.clock.set(world.clock.now_us() + 2_000_000)
     assert world.catalogue.is_due()
+
+
+async def test_two_shards_follow_every_market_between_them_and_let_none_of_the_others_go() -> None:
+    worlds = [await World(most_markets=50, shard=shard, shards=2).start() for shard in (0, 1)]
+    names = [f"E{number}-1" for number in range(8)]
+    for world in worlds:
+        for name in names:
+            world.rest.listed[name] = facts(name, event=name.partition("-")[0])
+            world.feed.books[name] = world.feed.books["T-1"].copy()
+        await world.buy(names[0], filled=True)
+        await world.catalogue.refresh()
+    first, second = (world.catalogue.wanted for world in worlds)
+    assert first and second
+    assert first | second == {"T-1", *names}
+    assert not first & second, "not even the market with a position is followed twice"
+    for world, other in (worlds, worlds[::-1]):
+        told = [Incoming(Record("markets", 0, 0, each.ticker, b""), each, lambda: None) for each in other.told.markets]
+        await world.catalogue.take_earlier(told)
+        await world.catalogue.refresh()
+    assert [each.ticker for world in worlds for each in world.told.markets if not each.chosen] == []
 
 
 async def test_a_failed_query_changes_nothing_and_is_raised_to_be_tried_again() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.fakes_market import HOUR_US, facts
 from truebook.messages.facts import FeeType, MarketFacts, MarketStatus
 from truebook_services.ingest.settings import UniverseSettings
-from truebook_services.ingest.universe import Shape, Universe
+from truebook_services.ingest.universe import Shape, Universe, is_of_shard
 
 NOW_US = 1_000 * HOUR_US
 GOOD = Shape(400, 5_000)
@@ -60,6 +60,20 @@ def test_a_newcomer_must_pass_the_whole_filter(
     known = facts(**({"ticker": "T-1"} | market))
     chosen = choose(Universe(UniverseSettings(**settings)), [known], shapes={known.ticker: shape})
     assert chosen == ({known.ticker} if is_chosen else set())
+
+
+def test_each_event_belongs_to_exactly_one_shard_with_all_its_markets() -> None:
+    markets = [facts(f"E{event}-{number}", event=f"E{event}") for event in range(40) for number in range(3)]
+    shards = [UniverseSettings(shard=shard, shards=3) for shard in range(3)]
+    owners = {each.ticker: [shard.shard for shard in shards if is_of_shard(each, shard)] for each in markets}
+    assert all(len(found) == 1 for found in owners.values())
+    assert len({(each.event, *owners[each.ticker]) for each in markets}) == 40
+    assert {owner for found in owners.values() for owner in found} == {0, 1, 2}
+
+
+def test_a_shard_that_is_not_among_them_is_refused() -> None:
+    with pytest.raises(ValueError, match="shard 2 is not among the 2 shards"):
+        UniverseSettings(shard=2, shards=2)
 
 
 def test_a_followed_market_stays_with_a_book_that_a_newcomer_could_not_have() -> None:
