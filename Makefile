@@ -52,8 +52,9 @@ models: $(VENV)/.dev
 asyncapi: $(VENV)/.dev
 	$(BIN)/python deploy/asyncapi.py
 
+REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 image:
-	docker build --file deploy/Dockerfile --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) .
+	docker build --file deploy/Dockerfile --tag $(IMAGE) --build-arg REVISION=$(REVISION) .
 
 # As separate processes over Kafka and Redis, on this machine. `down` keeps what is stored; `docker compose down -v` does not.
 up: image
@@ -63,10 +64,10 @@ up: image
 down:
 	docker compose down
 
-# The same in the cluster that kubectl talks to: applied, then every part of it is killed in turn, a new image is rolled
+# The same in the cluster that kubectl talks to: applied, then every part of it is killed in turn, a new build is rolled
 # out, and the books are compared. The namespace `truebook` stays; `kubectl delete namespace truebook` removes it.
 k8s: image $(VENV)/.dev
-	docker tag $(IMAGE) $(IMAGE)-next
+	docker build --quiet --file deploy/Dockerfile --tag $(IMAGE)-next --build-arg REVISION=$(REVISION)-next .
 	$(if $(LOAD),$(LOAD) $(IMAGE) $(IMAGE)-next redis:8.0 apache/kafka:4.3.1)
 	kubectl apply -k deploy/k8s/overlays/local
 	TRUEBOOK_TEST_KUBERNETES=$(IMAGE)-next $(BIN)/python -m pytest -n 0 -x -s tests/integration/deploy/test_kubernetes_drill.py $(ARGS)

@@ -43,8 +43,9 @@ from truebook_services.serving.settings import exchange_address, kafka_connectio
 SENDER: Final = "execution"
 """Whose lease tells that somebody trades."""
 CANCEL_WITHIN_S: Final = 10.0
-COMPARISONS: Final = 12
-COMPARE_AGAIN_S: Final = 0.25
+DIFFERS_FOR_S: Final = 15.0
+COMPARE_AGAIN_S: Final = 0.5
+LEAST_ROUNDS: Final = 4
 NOT_KNOWN: Final = ("seed", "model", "deltas", "public_trades", "stale_books")
 OF_EXCHANGE: Final = ("fills", "fills_by_basis", "fills_by_side", "filled_markets", "settlements")
 TRANSIENT: Final = frozenset({Kind.UNKNOWN_ORDER, Kind.FOREIGN_ORDER})
@@ -171,22 +172,25 @@ async def resume(settings: TruebookSettings, hold: str | None) -> dict[str, Any]
 
 
 async def lasting_differences(
-    rest: RestClient, ledger: LedgerStore, again_s: float = COMPARE_AGAIN_S
+    rest: RestClient, ledger: LedgerStore, within_s: float = DIFFERS_FOR_S, again_s: float = COMPARE_AGAIN_S
 ) -> tuple[Difference, ...]:
-    """What differs each time that both are read. They are never read at one moment while orders fly: what shows once
-    and is gone the next time is no difference."""
-    lasting: dict[tuple[str, int], Difference] | None = None
-    for _ in range(COMPARISONS):
+    """What differs each time that both are read, for so long. While orders fly the two are never read at one moment,
+    and a fill is at the exchange before it is in the ledger: what is gone the next time is no difference."""
+    loop = asyncio.get_running_loop()
+    deadline, rounds = loop.time() + within_s, 0
+    lasting: dict[tuple[str, int], Difference] = {}
+    while rounds < LEAST_ROUNDS or loop.time() < deadline:
         found = {
             (each.what, each.amount): each
             for each in (await read_both(rest, ledger, attempts=1)).differences()
             if each.kind not in TRANSIENT
         }
-        lasting = found if lasting is None else {key: each for key, each in lasting.items() if key in found}
+        lasting = {key: each for key, each in found.items() if rounds == 0 or key in lasting}
+        rounds += 1
         if not lasting:
             break
         await asyncio.sleep(again_s)
-    return tuple((lasting or {}).values())
+    return tuple(lasting.values())
 
 
 async def replay(read: Read, ticker: str | None, since_us: int) -> Statistics:

@@ -74,19 +74,28 @@ def test_any_pod_may_be_deleted_and_trading_goes_on(stack: KubernetesStack, part
     assert found["orders_sent_twice"] == []
 
 
-def test_a_new_image_is_rolled_out_without_losing_an_order(stack: KubernetesStack) -> None:
-    before = wait_for_trades(stack)
+def images(stack: KubernetesStack) -> set[tuple[str, str]]:
+    """The images of the services' pods, by name and by the id of their content; pods that are going away apart."""
+    pods = json.loads(stack.kubectl("get", "pods", "-l", "truebook/service=true", "-o", "json"))["items"]
+    statuses = [pod["status"]["containerStatuses"][0] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    return {(pod["image"].removeprefix("docker.io/library/"), pod["imageID"]) for pod in statuses}
+
+
+def test_a_new_build_is_rolled_out_without_losing_an_order(stack: KubernetesStack) -> None:
+    before, [(_, old)] = wait_for_trades(stack), images(stack)
     started = time.monotonic()
     for part in stack.parts:
         if part not in stack.stateful:
             stack.kubectl("set", "image", f"deployment/{part}", f"service={NEXT_IMAGE}")
     for part in stack.parts:
         stack.wait(part)
-    pods = json.loads(stack.kubectl("get", "pods", "-l", "truebook/service=true", "-o", "json"))["items"]
-    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    assert {pod["spec"]["containers"][0]["image"] for pod in staying} == {NEXT_IMAGE}
+    [(name, new)] = images(stack)
+    assert name == NEXT_IMAGE
+    assert new != old, "the same build under another name proves nothing"
     found = wait_for_trades(stack, before["fills"])
     say(f"{NEXT_IMAGE} rolled out after {time.monotonic() - started:.0f} s, {found['fills']} fills")
+    assert found["orders_sent_twice"] == []
+    assert found["orders"] >= before["orders"]
 
 
 def test_after_all_that_the_books_are_true(stack: KubernetesStack) -> None:

@@ -88,7 +88,7 @@ async def test_a_difference_that_stays_is_told() -> None:
     async with AccountRig() as rig:
         await rig.open()
         await rig.ledger.adjust("a", 5_000_000, "deposit", "never arrived")
-        found = await lasting_differences(rig.exchange, rig.ledger, again_s=0)
+        found = await lasting_differences(rig.exchange, rig.ledger, within_s=0, again_s=0)
         assert [each.what for each in found] == ["available cash"]
 
 
@@ -107,7 +107,7 @@ async def test_a_difference_that_goes_by_itself_is_none() -> None:
             return read[-1]
 
         rig.ledger.view = moving  # type: ignore[method-assign]
-        assert await lasting_differences(rig.exchange, rig.ledger, again_s=0) == ()
+        assert await lasting_differences(rig.exchange, rig.ledger, within_s=0, again_s=0) == ()
         assert len(read) > 4
 
 
@@ -115,7 +115,7 @@ async def test_orders_on_their_way_are_no_difference() -> None:
     async with AccountRig() as rig:
         await rig.open()
         await rig.place()
-        assert await lasting_differences(rig.exchange, rig.ledger, again_s=0) == ()
+        assert await lasting_differences(rig.exchange, rig.ledger, within_s=0, again_s=0) == ()
 
 
 async def test_a_halt_holds_and_cancels() -> None:
