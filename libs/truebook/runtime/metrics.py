@@ -24,7 +24,7 @@ class Metrics:
         self.registry = registry or CollectorRegistry()
         self._service = service
         self._collectors: dict[str, Any] = {}
-        self._series: dict[tuple[str, frozenset[tuple[str, str]]], Any] = {}
+        self._series: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
 
     def for_service(self, service: str) -> Metrics:
         """Answer the metrics of another service of this process, in the same registry."""
@@ -73,7 +73,7 @@ class Metrics:
         return found
 
     def _of(self, name: str, labels: dict[str, str], make: Callable[[str, tuple[str, ...]], Any]) -> Any:
-        key = (name, frozenset(labels.items()))
+        key = (name, tuple(labels.items()))
         series = self._series.get(key)
         if series is None:
             if name not in self._collectors:
