@@ -2,14 +2,15 @@
 from a scripted exchange, orders by signed REST over a loopback socket.
 
 The *floor* is a bare pipeline of the same hops: a queue for each hop of the bus, a script that reads or writes one
-value for each call of the ledger (on the same server, on disk before it answers), the same POST to the same server,
-nothing else. Both meet the same ticks a second and send about as many orders. The clock starts when the frame arrives
-that releases the observation.
+value for each call of the ledger (on the same server, on disk before it answers), the same signed POST to the same
+server, nothing else. Both meet the same ticks a second and send about as many orders, at random ticks. The clock starts
+when the frame arrives that releases the observation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ from starlette.routing import Route
 
 from bench.measure import Row, millis, pair_of, quantile
 from bench.pipeline import Pipeline, running
+from bench.samples import SEED
 from truebook.bus.memory import MemoryBus
 from truebook.decision.strategy import Output, PriceRule, Strategy
 from truebook.features.layout import layout
@@ -45,6 +47,7 @@ from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.topics import ACTIONS, ORDERS, Topic
 from truebook.models.metadata import ModelMetadata
 from truebook.models.registry import ModelRegistry
+from truebook.runtime.collection import startup_kept
 from truebook.runtime.frames import Service
 from truebook.runtime.http import serve_http
 from truebook_services.execution.service import build as build_execution
@@ -59,6 +62,7 @@ SECONDS, REPEATS = 8.0, 5
 ORDERS_PER_S = TRADED * 4
 MOST, MOST_P99_S = 1.5, 0.010
 ANSWER = b'{"order_id":"%s","fill_count":"0.00","remaining_count":"0.00","ts_ms":1}'
+ORDERS_PATH = "/trade-api/v2/portfolio/events/orders"
 READ = "return redis.call('HGET', KEYS[1], ARGV[1]) or ''"
 WRITE = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return 'done'"
 
@@ -87,7 +91,7 @@ class OrderDesk:
 
     def __init__(self) -> None:
         self.orders = 0
-        self.app = Starlette(routes=[Route("/trade-api/v2/portfolio/events/orders", self.create, methods=["POST"])])
+        self.app = Starlette(routes=[Route(ORDERS_PATH, self.create, methods=["POST"])])
 
     async def create(self, request: Request) -> Response:
         await request.body()
@@ -155,14 +159,15 @@ class Bare:
     """The floor: hops, reads, writes and a POST, and nothing in between."""
 
     def __init__(self, url: str, client: Redis) -> None:
-        self.url = f"{url}/trade-api/v2/portfolio/events/orders"
+        self.url = f"{url}{ORDERS_PATH}"
+        self.signer = RsaSigner("bench", rsa.generate_private_key(public_exponent=65_537, key_size=2_048))
+        self.random = random.Random(SEED)
         self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
         self.read, self.write = client.register_script(READ), client.register_script(WRITE)
         self.hops: list[asyncio.Queue[list[float]]] = [asyncio.Queue() for _ in range(4)]
         self.inbox: asyncio.Queue[str] = asyncio.Queue()
         self.took_s: list[float] = []
         self.sending: set[asyncio.Task[None]] = set()
-        self.seen = 0
 
     async def ingest(self) -> None:
         while True:
@@ -184,8 +189,7 @@ class Bare:
     async def execute(self) -> None:
         while True:
             for started_s in await self.hops[2].get():
-                self.seen += 1
-                if self.seen % (TICKS_PER_S // ORDERS_PER_S) == 0:
+                if self.random.randrange(TICKS_PER_S // ORDERS_PER_S) == 0:
                     task = asyncio.create_task(self.send(started_s))
                     self.sending.add(task)
                     task.add_done_callback(self.sending.discard)
@@ -193,7 +197,8 @@ class Bare:
     async def send(self, started_s: float) -> None:
         await asyncio.gather(self.read(["bench:floor"], ["order"]), self.read(["bench:floor"], ["view"]))
         await self.write(["bench:floor"], ["reserve", "x" * 500])
-        await self.http.post(self.url, content=b"{}")
+        headers = self.signer.headers("POST", ORDERS_PATH, time.time_ns() // 1_000_000)
+        await self.http.post(self.url, content=b"{}", headers=headers)
         await self.write(["bench:floor"], ["acknowledge", "x" * 500])
         self.took_s.append(time.monotonic() - started_s)
 
@@ -225,6 +230,7 @@ async def turns() -> tuple[list[list[float]], list[list[float]]]:
         stack.push_async_callback(bare.http.aclose)
         ours, floors = [], []
         pipeline, bus = await stack.enter_async_context(trading(url, server.url, folder))
+        stack.enter_context(startup_kept())  # as every process of the system does
         await tick(pipeline, 2.0)
         await bare.run(1.0)
         for _ in range(REPEATS):

@@ -20,6 +20,7 @@ from truebook.ledger.bundled import end_server
 from truebook.ledger.port import LedgerStore
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
+from truebook.runtime.collection import startup_kept
 from truebook.runtime.context import Context
 from truebook.runtime.correlation import Correlations
 from truebook.runtime.frames import Service
@@ -112,6 +113,7 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=around.connector, ledger=ledger
             ),
         )
+        stack.enter_context(startup_kept())
         say(f"exchange {around.url}, account {settings.account}, state in {folder.path}")
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,

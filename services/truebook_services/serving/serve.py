@@ -17,6 +17,7 @@ from truebook.bus.kafka_logs import log_seldom
 from truebook.bus.memory import MemoryBus
 from truebook.bus.port import Bus
 from truebook.clock import ExchangeClock, SystemClock
+from truebook.runtime.collection import startup_kept
 from truebook.runtime.context import Context
 from truebook.runtime.frames import STOP_WITHIN_S, Service
 from truebook.runtime.health import serve_health
@@ -98,6 +99,7 @@ class Life(Generic[S]):
                 await asyncio.gather(opening, stopping, return_exceptions=True)
             self._context.log.info("running")
             try:
+                stack.enter_context(startup_kept())
                 async with asyncio.TaskGroup() as group:
                     for service in self._services:
                         group.create_task(service.run(stop), name=service.name)
