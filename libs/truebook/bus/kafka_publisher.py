@@ -7,12 +7,13 @@ a request is under way travels together in the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.kafka_errors import PRODUCER_IS_SPENT, translated, translating
@@ -22,6 +23,10 @@ from truebook.bus.port import BusClosed, BusError, BusRefused, BusUnavailable
 MOST_BATCH_BYTES: Final = 256 * 1024
 MOST_RECORD_BYTES: Final = 1_000_000
 """Just below the broker's own default limit, so that the refusal comes from here."""
+MOST_BATCHED_BYTES: Final = MOST_BATCH_BYTES // 2
+FEWEST_TO_BATCH: Final = 16
+"""So many records handed over together are packed here, a future for each batch. Fewer go the client's own way: they
+then join what waits for the broker already, instead of waiting until that has left."""
 STOP_WITHIN_S: Final = 3.0
 RETRY_AFTER_S: Final = 0.25
 
@@ -66,8 +71,13 @@ class Publisher:
         producer = await self._current()
         answers: list[asyncio.Future[object]] = []
         try:
-            for key, value in records:
-                answers.append(await producer.send(topic, value, key=key.encode()))
+            if len(records) < FEWEST_TO_BATCH or any(len(value) > MOST_BATCHED_BYTES for _, value in records):
+                for key, value in records:
+                    answers.append(await producer.send(topic, value, key=key.encode()))
+            else:
+                partitions = len(await producer.partitions_for(topic))
+                for partition, batch in in_batches(producer, records, partitions):
+                    answers.append(await producer.send_batch(batch, topic, partition=partition))
         except (KafkaError, OSError) as error:
             await asyncio.gather(*answers, return_exceptions=True)
             raise self._explain(producer, error) from error
@@ -142,6 +152,23 @@ class Publisher:
             task = asyncio.get_running_loop().create_task(_stop(producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+
+
+def in_batches(
+    producer: AIOKafkaProducer, records: Sequence[tuple[str, bytes]], partitions: int
+) -> Iterator[tuple[int, BatchBuilder]]:
+    """Pack records into batches, in their order for each partition; each batch with its partition."""
+    filling: dict[int, BatchBuilder] = {}
+    for key, value in records:
+        partition = partition_of(key, partitions)
+        batch = filling.get(partition)
+        if batch is None:
+            batch = filling[partition] = producer.create_batch()
+        if batch.append(timestamp=None, key=key.encode(), value=value) is None:
+            yield partition, batch
+            batch = filling[partition] = producer.create_batch()
+            batch.append(timestamp=None, key=key.encode(), value=value)
+    yield from filling.items()
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
