@@ -12,7 +12,7 @@ SEEDS ?= 50
 FIRST ?= 1
 ONLY ?=
 
-.PHONY: run test unit lint format bench chaos prove models asyncapi lock image up down k8s clean
+.PHONY: run test unit lint format bench bench-kafka chaos prove models asyncapi lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -44,6 +44,11 @@ chaos: $(VENV)/.dev
 # Ours beside the bare libraries, as ratios; rewrites the table in docs/performance.md. `make bench ONLY=book,policy`.
 bench: $(VENV)/.dev
 	ONLY="$(ONLY)" $(BIN)/python -m bench
+
+# The same over Kafka, every service a process, against a bare pipeline of processes in the same run: about seven minutes,
+# and a Docker engine. `make bench-kafka ONLY=ingest,path,image,codecs` runs some parts.
+bench-kafka: $(VENV)/.dev
+	ONLY="$(ONLY)" IMAGE="$(IMAGE)" $(BIN)/python -m bench.kafka
 
 models: $(VENV)/.dev
 	$(BIN)/python deploy/models/build.py

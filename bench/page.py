@@ -11,8 +11,9 @@ from typing import Final
 from bench.measure import Row
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN: Final = "<!-- bench -->"
-END: Final = "<!-- /bench -->"
+ONE_PROCESS: Final = "bench"
+KAFKA: Final = "bench-kafka"
+"""Each table stands between marks of its own."""
 BUSY: Final = 2.0
 """A load average beyond the one process that measures."""
 HEAD: Final = ("path", "ours", "floor", "ours : floor", "target", "reached")
@@ -33,14 +34,15 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (HEAD, ["---"] * len(HEAD), *rows))
 
 
-def write(rows: Sequence[Row], *, whole: bool) -> None:
-    """Put the rows into the page. After a whole run they are all there is; else new ones stand at the end."""
+def write(rows: Sequence[Row], *, whole: bool, mark: str = ONE_PROCESS) -> None:
+    """Put the rows into a table. After a whole run they are all there is; else new ones stand at the end."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    old, _, after = rest.partition(END)
+    before, _, rest = text.partition(begin)
+    old, _, after = rest.partition(end)
     kept = {} if whole else {cells[0]: cells for cells in _cells(old)}
     kept.update({row.path: row.cells() for row in rows})
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(list(kept.values()))}\n\nMeasured on {machine()}.\n\n{END}{after}")
+    PAGE.write_text(f"{before}{begin}\n\n{table(list(kept.values()))}\n\nMeasured on {machine()}.\n\n{end}{after}")
 
 
 def _cells(text: str) -> list[tuple[str, ...]]:

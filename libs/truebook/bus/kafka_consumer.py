@@ -31,7 +31,8 @@ from truebook.messages.topics import StartAt, Topic
 SETTLE_WITHIN_S: Final = 5.0
 CLOSE_WITHIN_S: Final = 3.0
 RETRY_AFTER_S: Final = 0.25
-HEARTBEATS_PER_SESSION: Final = 4
+HEARTBEATS_PER_SESSION: Final = 8
+"""The others of a group learn by their next heartbeat that one is gone: it adds to the session's time."""
 FETCH_WAIT_MS: Final = 250
 """How long a broker holds a fetch that finds nothing: also how long a partition won in between waits for its turn."""
 

@@ -1,0 +1,211 @@
+"""Everything that the Kafka benchmark runs: a broker, a Redis, two exchanges, the services, and the floor's processes.
+
+The two sides have an exchange each, so that one stands still while the other is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bench.kafka_exchange import tickers
+from bench.kafka_floor import ROLES, Settings, topic
+from bench.order_path import model
+from support.kafka_broker import broker
+from support.redis_servers import running
+from support.service_processes import ServiceProcess, wait_until_ready
+from truebook.bus.kafka_connection import KafkaConnection
+from truebook.bus.topics_admin import TopicsAdmin
+
+MARKETS, ORDERING = 300, 12
+PARTITIONS = 4
+SESSION_S = 4
+ACCOUNT = "sim-main"
+KEY_ID = "bench"
+BALANCE_MICROS = 10**13
+ROOT = Path(__file__).parent.parent
+SERVICES = ("reconciler", "ingest", "observation", "policy", "execution", "fill_listener")
+"""The five of the pipeline, and the reconciler, without whose first comparison nothing may trade."""
+FLOOR_TOPICS = ("orderbook", "observations", "actions", "fills")
+
+
+class Exchange:
+    """One paced exchange as a process."""
+
+    def __init__(self, public_key_file: Path) -> None:
+        settings = {
+            "markets": MARKETS, "account": ACCOUNT, "balance_micros": BALANCE_MICROS, "key_id": KEY_ID,
+            "public_key_file": str(public_key_file), "tier": "prestige", "state_folder": None,
+            "stream_queue": 100_000,
+        }  # fmt: skip
+        self._process = start("bench.kafka_exchange", json.dumps(settings), str(ORDERING))
+        self.url = self._line().removeprefix("ready ")
+
+    def pace(self, per_s: int) -> int:
+        """Tick so many times a second from now on; answers how many ticks there have been."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{per_s}\n")
+        self._process.stdin.flush()
+        return int(self._line().removeprefix("ticks "))
+
+    def stop(self) -> None:
+        end(self._process)
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise AssertionError("the exchange has ended")
+        return line
+
+
+class Floor:
+    """The floor's five processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        text = msgspec.json.encode(settings).decode()
+        self._processes = {role: start("bench.kafka_floor", role, text) for role in ROLES}
+        for role, process in self._processes.items():
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != "ready":
+                raise AssertionError(f"the floor's {role} has ended")
+
+    def stop(self) -> list[tuple[int, int]]:
+        """End them; answers when each order was acknowledged and how long it took, both in microseconds."""
+        took: list[tuple[int, int]] = []
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._processes.values():
+            out, _ = process.communicate(timeout=20)
+            took += [tuple(each) for line in out.splitlines() if line.startswith("[") for each in json.loads(line)]
+        return took
+
+    def kill(self) -> None:
+        for process in self._processes.values():
+            end(process)
+
+
+class Stack:
+    """Entered, it has broker, topics, ledger and both exchanges; ``start`` starts services."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.services: dict[str, ServiceProcess] = {}
+        self.servers = ""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Stack:
+        with ExitStack() as stack:
+            self.servers = stack.enter_context(broker())
+            self.redis_url = stack.enter_context(running("redis", self.folder / "redis"))
+            asyncio.run(self._prepare())
+            private, public = _key_pair(self.folder)
+            self.exchange, self.floor_exchange = Exchange(public), Exchange(public)
+            stack.callback(self.exchange.stop)
+            stack.callback(self.floor_exchange.stop)
+            model(_folder(self.folder / "state" / "models"))
+            self.settings = {
+                "TRUEBOOK_KAFKA_SERVERS": self.servers, "TRUEBOOK_KAFKA_PARTITIONS": str(PARTITIONS),
+                "TRUEBOOK_KAFKA_SESSION_S": str(SESSION_S), "TRUEBOOK_REDIS_URL": self.redis_url,
+                "TRUEBOOK_EXCHANGE_URL": self.exchange.url, "TRUEBOOK_KEY_ID": KEY_ID,
+                "TRUEBOOK_KEY_FILE": str(private), "TRUEBOOK_ACCOUNT": ACCOUNT,
+                "TRUEBOOK_STATE_FOLDER": str(self.folder / "state"), "TRUEBOOK_POLICY__MODEL": "bench",
+                "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info",
+                "TRUEBOOK_INGEST__UNIVERSE__MOST_MARKETS": str(MARKETS),
+                "TRUEBOOK_INGEST__UNIVERSE__TICKERS": ",".join(tickers(MARKETS)),
+            }  # fmt: skip
+            self.floor_settings = Settings(
+                servers=self.servers, redis_url=self.redis_url, exchange_url=self.floor_exchange.url, key_id=KEY_ID,
+                key_file=str(private), tickers=tickers(MARKETS), ordering=tickers(ORDERING),
+            )  # fmt: skip
+            stack.callback(self._end_services)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, *names: str, label: str = "") -> None:
+        """Start services and wait until they are ready."""
+        for name in names:
+            process = ServiceProcess(self.folder, name, self.settings, label=label and f"{name}-{label}")
+            self.services[process.label] = process
+        wait_until_ready(list(self.services.values()), within_s=90)
+
+    def floor(self) -> Floor:
+        floor = Floor(self.floor_settings)
+        self._stack.callback(floor.kill)
+        return floor
+
+    def megabytes(self) -> dict[str, float]:
+        """Resident memory of each service that runs."""
+        found = {}
+        for label, process in self.services.items():
+            if process.process.poll() is None:
+                pages = Path(f"/proc/{process.process.pid}/statm").read_text().split()[1]
+                found[label] = int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return found
+
+    async def _prepare(self) -> None:
+        connection = KafkaConnection(servers=self.servers)
+        async with TopicsAdmin.connected(connection, PARTITIONS) as admin:
+            await admin.create()
+        client = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        await client.start()
+        try:
+            names = [*(topic(name) for name in FLOOR_TOPICS), topic("ingest")]
+            await client.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        finally:
+            await client.close()
+
+    def _end_services(self) -> None:
+        for process in self.services.values():
+            if process.process.poll() is None:
+                process.kill_9()
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a module of the benchmarks as a process that talks by lines."""
+    paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests"))
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": paths},
+    )  # fmt: skip
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait(10)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _key_pair(folder: Path) -> tuple[Path, Path]:
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    private, public = folder / "private.pem", folder / "public.pem"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )  # fmt: skip
+    private.chmod(0o600)
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, public
