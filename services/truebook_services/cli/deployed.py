@@ -15,6 +15,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from truebook.bus.kafka_reading import count_since, read_topic
 from truebook.clock import MICROS, ExchangeClock, SystemClock
 from truebook.evidence.records import Snapshot
@@ -29,6 +31,7 @@ from truebook.ledger.redis_store import RedisStore
 from truebook.ledger.valuation import Levels
 from truebook.messages.codec import DecodeError, decode
 from truebook.messages.envelope import Message
+from truebook.messages.fills import FillBooked
 from truebook.messages.orderbook import BookDelta, PublicTrade
 from truebook.messages.topics import ACTIONS, DEAD_LETTERS, FILLS, MARKETS, OBSERVATIONS, ORDERBOOK, ORDERS, Topic
 from truebook.runtime.settings import TruebookSettings
@@ -197,12 +200,20 @@ async def replay(read: Read, ticker: str | None, since_us: int) -> Statistics:
     """Go through what the topics keep since then; a book counts from its first snapshot on.
 
     Topic after topic, since most of it is only counted; the messages of ``ticker`` are taken in the order of time, so
-    that each decision meets its observation, its orders and its fills.
+    that each decision meets its observation, its orders and its fills. A fill counts once, whoever has booked it: the
+    fill listener tells of those that the reconciler had found first, and of some again after a restart.
     """
     statistics = Statistics()
     own: list[Message] = []
+    told: set[str] = set()
     for topic in (MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS, FILLS):
         async for message in read(topic, 0 if topic is MARKETS else since_us):
+            if isinstance(message, FillBooked):
+                if message.id in told or (message.exchange_us or 0) < since_us:
+                    continue
+                told.add(message.id)
+                if message.answer == "duplicate":
+                    message = msgspec.structs.replace(message, answer="applied")
             if message.ticker == ticker:
                 own.append(message)
             elif not isinstance(message, BookDelta | PublicTrade) or message.ticker in statistics.books:

@@ -30,7 +30,11 @@ def topics() -> dict[str, list[Message]]:
     """A market's way from its book to a fill, twice over, each topic by itself; and a second market."""
     first, second = NOW_US, NOW_US + 1_000_000
     told: dict[str, list[Message]] = {topic.name: [] for topic in (MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS)}
-    told[FILLS.name] = [changed("fills.fill_booked", produced_us=first + 40)]
+    told[FILLS.name] = [
+        changed("fills.fill_booked", answer="duplicate", produced_us=first + 40),
+        changed("fills.fill_booked", answer="duplicate", produced_us=first + 50),
+        changed("fills.fill_booked", id="earlier", exchange_us=first - 1, produced_us=first + 60),
+    ]
     told[MARKETS.name] = [changed("markets.market"), changed("markets.market", ticker=OTHER)]
     told[ORDERBOOK.name] = [
         changed("orderbook.book_delta", produced_us=first, version=41),
@@ -75,6 +79,10 @@ async def test_a_book_counts_from_its_first_snapshot_on() -> None:
     """What came before it can't be judged, and would show as a stale book that nobody had."""
     counts = stages(await replayed(None))
     assert (counts["seen"], counts["fresh"]) == (2, 2)
+
+
+async def test_a_fill_counts_once_whoever_booked_it_and_only_in_its_time() -> None:
+    assert stages(await replayed(None))["fills"] == 1
 
 
 async def test_a_markets_decisions_meet_their_observations_orders_and_fills() -> None:
