@@ -236,6 +236,13 @@ class LedgerStoreContract(JournalContract):
         ended = await store.order("a")
         assert ended is not None and (ended.state, ended.opening_centi) == ("terminal", 0)
 
+    async def test_a_look_shows_what_order_and_view_show(self, store: LedgerStore) -> None:
+        await opened(store)
+        await store.reserve(a_reserve("a"))
+        orders, view = await store.look(("a", "b"), "M")
+        assert orders == (await store.order("a"), None)
+        assert view == await store.view(("M",))
+
     async def test_parked_fills_are_listed_until_their_order_is_known(self, store: LedgerStore) -> None:
         await opened(store)
         await store.reserve(a_reserve("a"))

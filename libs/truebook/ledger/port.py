@@ -249,6 +249,11 @@ class LedgerStore(Protocol):
         """Look one order up by its client order id, in any state; null where the ledger has none (or refused it)."""
         ...
 
+    async def look(self, order_ids: tuple[str, ...], ticker: str) -> tuple[tuple[OrderView | None, ...], View]:
+        """Look orders up as ``order`` does, then read one market as ``view`` does: what a decision has to know."""
+        orders = tuple([await self.order(order_id) for order_id in order_ids])
+        return orders, await self.view((ticker,))
+
     async def order_of_exchange_id(self, exchange_order_id: str) -> OrderView | None: ...
 
     async def parked_fills(self) -> tuple[SettleFill, ...]:

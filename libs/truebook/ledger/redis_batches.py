@@ -24,14 +24,17 @@ class Batches:
         self._calls: list[Call] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def call(self, script: AsyncScript, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
-        """Run one script and answer its reply; raises what the client raises."""
+    async def call(self, *calls: tuple[AsyncScript, Sequence[Any], Sequence[Any]]) -> list[Any]:
+        """Run scripts in this order and answer their replies; raises what the client raises."""
+        return list(await asyncio.gather(*[self._answer(*call) for call in calls]))
+
+    def _answer(self, script: AsyncScript, keys: Sequence[Any], arguments: Sequence[Any]) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._calls.append((script, keys, arguments, answer))
         if self._task is None:
             self._task = loop.create_task(self._send())
-        return await answer
+        return answer
 
     async def aclose(self) -> None:
         """Nothing to do: its connection is the client's."""

@@ -26,30 +26,38 @@ _RETRY_AFTER_S: Final = 0.05
 """Every verb is idempotent by its id, so that one whose answer was lost may simply be called again."""
 
 
+Call = tuple[AsyncScript, Sequence[str], Sequence[Any]]
+"""A script, its keys, its arguments."""
+Sending = tuple[bytes, list["asyncio.Future[Any]"]]
+
+
 class Line:
     """Calls scripts over one connection of a pool; a lost connection is made anew by the next call."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._pool: ConnectionPool = client.connection_pool
-        self._unsent: list[tuple[bytes, asyncio.Future[Any]]] = []
+        self._unsent: list[Sending] = []
         self._sending: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
         self._is_closed = False
 
-    async def call(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run one script and answer its reply; raises what the client raises, a lost connection after some tries."""
-        packed = hiredis.pack_command(("EVALSHA", script.sha, len(keys), *keys, *arguments))
+    async def call(self, *calls: Call) -> list[Any]:
+        """Run scripts in this order and answer their replies; raises what the client raises, a lost connection after
+        some tries.
+        """
+        packed = b"".join([_packed(*call) for call in calls])
         async with self._room:
             for _ in range(_RETRIES):
                 try:
-                    return await self._answer(packed)
-                except NoScriptError:  # a server that has forgotten its scripts gets this one again
-                    await self._client.script_load(script.script)
+                    return await self._answers(packed, len(calls))
+                except NoScriptError:  # a server that has forgotten its scripts gets these again
+                    for script, *_ in calls:
+                        await self._client.script_load(script.script)
                 except (ConnectionError, TimeoutError):
                     await asyncio.sleep(_RETRY_AFTER_S)
-            return await self._answer(packed)
+            return await self._answers(packed, len(calls))
 
     async def aclose(self) -> None:
         """Close the connection; who waits for an answer gets ``ConnectionError``."""
@@ -63,15 +71,19 @@ class Line:
         if self._session is not None:
             await self._session.end(closed)
 
-    def _answer(self, packed: bytes) -> asyncio.Future[Any]:
+    async def _answers(self, packed: bytes, count: int) -> list[Any]:
+        """Send at once where nothing was sent in this turn of the loop, else together with what else there is."""
         if self._is_closed:
             raise ConnectionError(_CLOSED)
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._unsent.append((packed, answer))
+        answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in range(count)]
         if self._sending is None:
             self._sending = loop.create_task(self._send())
-        return answer
+            if self._session is not None and not self._session.is_over:
+                await self._session.send([(packed, answers)])
+                return await _each(answers)
+        self._unsent.append((packed, answers))
+        return await _each(answers)
 
     async def _send(self) -> None:
         """Send what has gathered until this task got its turn, and what comes while it sends."""
@@ -87,7 +99,7 @@ class Line:
             self._sending = None
 
     def _give_up(self, error: Exception) -> None:
-        _fail([answer for _, answer in self._unsent], error)
+        _fail([answer for _, answers in self._unsent for answer in answers], error)
         self._unsent = []
 
 
@@ -102,9 +114,10 @@ class _Session:
         self._reading = asyncio.ensure_future(self._read())
         self.is_over = False
 
-    async def send(self, calls: Sequence[tuple[bytes, asyncio.Future[Any]]]) -> None:
+    async def send(self, calls: Sequence[Sending]) -> None:
         """Send calls; where that fails the session ends, and their answers with it."""
-        self._open.extend(answer for _, answer in calls)
+        for _, answers in calls:
+            self._open.extend(answers)
         self._called.set()
         try:
             await self._connection.send_packed_command([packed for packed, _ in calls], check_health=False)
@@ -148,6 +161,23 @@ class _Session:
             answer.set_exception(error)
         else:
             answer.set_result(reply)
+
+
+async def _each(answers: Sequence[asyncio.Future[Any]]) -> list[Any]:
+    """Await them in their order; after an error nobody waits for the others any more."""
+    try:
+        return [await answer for answer in answers]
+    except BaseException:
+        for answer in answers:
+            answer.cancel()
+            if not answer.cancelled():
+                answer.exception()
+        raise
+
+
+def _packed(script: AsyncScript, keys: Sequence[str], arguments: Sequence[Any]) -> bytes:
+    packed: bytes = hiredis.pack_command(("EVALSHA", script.sha, len(keys), *keys, *arguments))
+    return packed
 
 
 def _fail(answers: Iterable[asyncio.Future[Any]], error: Exception) -> None:

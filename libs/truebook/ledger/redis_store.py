@@ -93,9 +93,16 @@ class RedisStore(RestorableStore):
         self.incarnation = incarnation.decode()
 
     async def _run(self, script: str, exchange_order_id: str, *arguments: Argument | bytes) -> Any:
-        keys = self.keys.for_script(exchange_order_id)
+        (reply,) = await self._run_all((script, exchange_order_id, *arguments))
+        return reply
+
+    async def _run_all(self, *calls: tuple[Any, ...]) -> list[Any]:
+        """Run scripts on one journey, each as (script, exchange_order_id, *arguments); others may run in between."""
         with translating():
-            return await self._line.call(self._scripts[script], keys, arguments)
+            return await self._line.call(*[
+                (self._scripts[script], self.keys.for_script(exchange_order_id), arguments)
+                for script, exchange_order_id, *arguments in calls
+            ])  # fmt: skip
 
     async def _verb(self, verb: Arguments, *arguments: Argument, exchange_order_id: str = "") -> str:
         """Run a verb's script: its arguments as JSON for the journal, then one by one."""
@@ -193,11 +200,14 @@ class RedisStore(RestorableStore):
 
     async def view(self, tickers: tuple[str, ...] | None = None) -> View:
         if tickers is None:
-            account, holds, shown = await self._run("view", "", "", "all")
-        else:
-            account, holds, shown = await self._run("view", "", "", "named", *dict.fromkeys(tickers))
-        markets = [rules_view.market_view(market_of(market), map(order_of, orders)) for market, orders in shown]
-        return View(account=account_of(account, holds), markets=tuple(sorted(markets, key=lambda m: m.ticker)))
+            return _view(await self._run("view", "", "", "all"))
+        return _view(await self._run("view", "", "", "named", *dict.fromkeys(tickers)))
+
+    async def look(self, order_ids: tuple[str, ...], ticker: str) -> tuple[tuple[OrderView | None, ...], View]:
+        *orders, view = await self._run_all(
+            *(("order", "", "", "client", order_id) for order_id in order_ids), ("view", "", "", "named", ticker)
+        )
+        return tuple(map(_order_view, orders)), _view(view)
 
     async def order(self, order_id: str) -> OrderView | None:
         return await self._look_up("client", order_id)
@@ -206,12 +216,7 @@ class RedisStore(RestorableStore):
         return await self._look_up("exchange", exchange_order_id)
 
     async def _look_up(self, kind: str, its_id: str) -> OrderView | None:
-        reply = await self._run("order", "", "", kind, its_id)
-        if not reply:
-            return None
-        order = order_of(reply[0])
-        market = market_of(reply[1]) if reply[1] else None
-        return rules_view.view_of_order(order, market, [order_of(record) for record in reply[2]])
+        return _order_view(await self._run("order", "", "", kind, its_id))
 
     async def parked_fills(self) -> tuple[SettleFill, ...]:
         return fills_of(await self._run("parked_fills", "", ""))
@@ -271,3 +276,17 @@ class RedisStore(RestorableStore):
             await self._restoring.aclose()
         await self._line.aclose()
         await self._client.aclose()
+
+
+def _view(reply: Any) -> View:
+    account, holds, shown = reply
+    markets = [rules_view.market_view(market_of(market), map(order_of, orders)) for market, orders in shown]
+    return View(account=account_of(account, holds), markets=tuple(sorted(markets, key=lambda m: m.ticker)))
+
+
+def _order_view(reply: Any) -> OrderView | None:
+    if not reply:
+        return None
+    order = order_of(reply[0])
+    market = market_of(reply[1]) if reply[1] else None
+    return rules_view.view_of_order(order, market, [order_of(record) for record in reply[2]])

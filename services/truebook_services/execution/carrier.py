@@ -71,7 +71,7 @@ class Carrier:
         """Do all that the action asks for and may have; every target gets its event."""
         action = job.action
         try:
-            known, view = await asyncio.gather(self._known(action), self._ledger.view((action.ticker,)))
+            known, view = await self._look(action)
         except LedgerError as error:
             if not error.retry:
                 raise
@@ -82,13 +82,19 @@ class Carrier:
         if self._context.clock.now_us() >= action.deadline_us:
             await self._reports.refuse(action, targets, Reason.DEADLINE)
             return
-        await asyncio.gather(*self._sides(job, targets, view))
+        sides = self._sides(job, targets, view)
+        if len(sides) == 1:  # most often; a task of its own would only be later
+            await sides[0]
+        else:
+            await asyncio.gather(*sides)
 
-    async def _known(self, action: Action) -> dict[BookSide, OrderView]:
+    async def _look(self, action: Action) -> tuple[dict[BookSide, OrderView], View]:
         """Step 0: the orders of this action that the ledger knows; they were decided on before, in whatever state."""
         sides = [target.book_side for target in action.targets]
-        found = await asyncio.gather(*(self._ledger.order(client_order_id(action.id, side)) for side in sides))
-        return {side: order for side, order in zip(sides, found, strict=True) if order is not None}
+        found, view = await self._ledger.look(
+            tuple([client_order_id(action.id, side) for side in sides]), action.ticker
+        )  # fmt: skip
+        return {side: order for side, order in zip(sides, found, strict=True) if order is not None}, view
 
     async def _tell_known(self, action: Action, known: Mapping[BookSide, OrderView]) -> None:
         for target in action.targets:

@@ -47,8 +47,9 @@ class Decider:
         ]
         await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
         decided_us = clock.monotonic_us()
-        for observation, decision in zip(current, decisions, strict=True):
-            metrics.count("decisions", reason=str(decision.reason or "traded"))
+        for reason, count in Counter([decision.reason for decision in decisions]).items():
+            metrics.count("decisions", count, reason=str(reason or "traded"))
+        for observation in current:
             if observation.frame_us:
                 metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
         self._try_shadow(current, decisions)
