@@ -7,7 +7,7 @@ to other partitions, and with them the order of their records and the meaning of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -117,8 +117,11 @@ class TopicsAdmin:
             for topic in self._topics
         ]  # fmt: skip
 
-    async def check(self, within_s: float = 0.0) -> None:
-        """Compare all topics with what is declared, waiting for missing ones; raises ``TopicMismatch`` with all."""
+    async def check(self, within_s: float = 0.0, tell: Callable[[str], None] | None = None) -> None:
+        """Compare all topics with what is declared, waiting for missing ones; raises ``TopicMismatch`` with all.
+
+        ``tell`` is told what is waited for.
+        """
         deadline = asyncio.get_running_loop().time() + within_s
         while True:
             found = await self._found()
@@ -136,6 +139,8 @@ class TopicsAdmin:
                 return
             if asyncio.get_running_loop().time() >= deadline:
                 raise TopicMismatch(f"{problems}: create the topics with `truebook topics --create`")
+            if tell is not None:
+                tell(problems)
             await asyncio.sleep(CONNECT_AGAIN_S)
 
     async def create(self, replicas: int | None = None) -> list[str]:

@@ -61,7 +61,7 @@ class Surroundings(Generic[S]):
         self._say("waiting for the topics")
         connection = kafka_connection(self.settings)
         async with TopicsAdmin.connected(connection, self.settings.kafka_partitions, within_s=START_WITHIN_S) as admin:
-            await admin.check(START_WITHIN_S)
+            await admin.check(START_WITHIN_S, lambda missing: self._say(f"waiting for the topics: {missing}"))
         self.frames.append(Periodic(self.context, "kafka", BUS_CHECK_S, BusWatch(self.context, bus).check))
 
     async def ledger(self) -> RedisStore:
