@@ -110,6 +110,18 @@ class ComposeStack:
     def up(self) -> None:
         self.compose("up", "-d", "--wait", "--wait-timeout", "240")
 
+    def upgrade(self, image: str) -> None:
+        """Make another build of the image that is used, and put it in the place of every container."""
+        recipe = (
+            f"FROM {self._env.get('TRUEBOOK_IMAGE', 'truebook:dev')}\nLABEL org.opencontainers.image.revision=next\n"
+        )
+        subprocess.run(
+            ("docker", "build", "--quiet", "--tag", image, "-"), input=recipe, text=True, capture_output=True,
+            timeout=120, check=True,
+        )  # fmt: skip
+        self._env["TRUEBOOK_IMAGE"] = image
+        self.up()
+
     def kill(self, part: str) -> None:
         container = self.compose("ps", "--quiet", part).strip()
         run("docker", "kill", "--signal", "KILL", container)

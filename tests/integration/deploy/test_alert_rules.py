@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.prometheus import IMAGE, board_queries
+
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy/prometheus"
-IMAGE = "prom/prometheus:v2.53.3"
 COUNTED = re.compile(r"""\b(?:metrics|context\.metrics)\.(count|gauge|seconds)\(\s*f?["']([a-z_{}]+)["']""")
 SUFFIX = {"count": ("_total",), "gauge": ("",), "seconds": ("_seconds_bucket", "_seconds_count", "_seconds_sum")}
 
@@ -42,13 +43,6 @@ def alerts() -> Iterator[tuple[str, str]]:
     for group in yaml.safe_load((FOLDER / "rules/truebook.yml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
-
-
-def board_queries() -> Iterator[tuple[str, str]]:
-    for file in sorted((ROOT / "deploy/grafana/boards").glob("*.json")):
-        for panel in json.loads(file.read_text())["panels"]:
-            for target in panel.get("targets", ()):
-                yield f"{file.stem}: {panel['title']}", target["expr"]
 
 
 def counted() -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -29,6 +30,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(not os.environ.get("TRUEBOOK_TEST_COMPOSE"), reason="set TRUEBOOK_TEST_COMPOSE=1 to run it"),
 ]
+NEXT_IMAGE = "truebook:drill-next"
 MAY_BE_EMPTY = ("dead_letters", "repairs", "stale", "rejected", "adjust", "refus", "failures", "policy_alarms")
 
 
@@ -58,6 +60,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
         log.write_text(stack.compose("logs", "--no-color"))
         say(f"the containers' logs: {log}")
         stack.compose("down", "-v", "--remove-orphans")
+        subprocess.run(("docker", "image", "rm", NEXT_IMAGE), capture_output=True, timeout=60)
 
 
 def test_the_stack_trades_within_a_minute_of_a_first_start(stack: ComposeStack) -> None:
@@ -110,6 +113,16 @@ def test_any_part_may_be_killed_and_trading_goes_on(stack: ComposeStack, part: s
     found = wait_for_trades(stack, before["fills"])
     say(f"{part} killed: next fill seen after {time.monotonic() - started:.0f} s, {found['fills']} fills")
     assert found["orders_sent_twice"] == []
+
+
+def test_a_new_build_takes_over_without_losing_an_order(stack: ComposeStack) -> None:
+    before = wait_for_trades(stack)
+    started = time.monotonic()
+    stack.upgrade(NEXT_IMAGE)
+    found = wait_for_trades(stack, before["fills"])
+    say(f"{NEXT_IMAGE} in place of all containers, next fill seen after {time.monotonic() - started:.0f} s")
+    assert found["orders_sent_twice"] == []
+    assert found["orders"] >= before["orders"]
 
 
 def test_after_all_that_the_books_are_true(stack: ComposeStack) -> None:

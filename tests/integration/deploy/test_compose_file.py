@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 JOBS = {"credentials", "topics"}
@@ -102,6 +103,18 @@ def test_the_example_of_settings_names_what_the_file_reads() -> None:
         name = line.removeprefix("#").partition("=")[0]
         if name.isupper() and "=" in line and name not in ("COMPOSE_PROFILES", "TRUEBOOK_KEY_ID"):
             assert f"${{{name}" in text, name
+
+
+def test_grafana_finds_its_boards_and_reaches_prometheus(services: dict[str, dict[str, Any]]) -> None:
+    """What the provisioned files name is where the containers have it."""
+    grafana, provisioning = services["grafana"], ROOT / "deploy/grafana/provisioning"
+    mounted = {volume["target"]: volume.get("source", "") for volume in grafana["volumes"]}
+    assert mounted["/etc/grafana/provisioning"] == str(provisioning)
+    [provider] = yaml.safe_load((provisioning / "dashboards/boards.yml").read_text())["providers"]
+    assert mounted[provider["options"]["path"]] == str(ROOT / "deploy/grafana/boards")
+    [source] = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert set(grafana["networks"]) & set(services["prometheus"]["networks"])
 
 
 def test_no_image_pulls_a_moving_tag(services: dict[str, dict[str, Any]]) -> None:
