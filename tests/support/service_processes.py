@@ -53,15 +53,22 @@ class ServiceProcess:
                 lines.append({"event": line})
         return lines
 
-    def get(self, path: str) -> tuple[int, str]:
-        """Ask the health server; status 0 while nobody answers."""
+    @property
+    def health(self) -> str:
+        """The health server's address; empty while it has not been told."""
         if self._health is None:
             told = [line["health"] for line in self.log() if "health" in line]
             if not told:
-                return 0, ""
+                return ""
             self._health = told[0]
+        return self._health
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask the health server; status 0 while nobody answers."""
+        if not self.health:
+            return 0, ""
         try:
-            with urllib.request.urlopen(f"{self._health}{path}", timeout=3) as answer:
+            with urllib.request.urlopen(f"{self.health}{path}", timeout=3) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

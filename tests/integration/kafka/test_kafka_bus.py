@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,16 +11,17 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from support.bus_contract import Seen, behind, take, values
-from support.kafka_broker import create_topic, start_broker
+from support.kafka_broker import create_topic
 from truebook.bus.kafka import KafkaBus
 from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.port import BusRefused, BusUnavailable, Partition, RecordTooLarge
 from truebook.messages.topics import StartAt, Topic
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
 
 PARTITIONS = 4
 WITHIN_S = 20.0
+LONG_SESSION_S = 30.0
 
 MakeBus = Callable[..., Awaitable[KafkaBus]]
 
@@ -48,26 +48,24 @@ async def topic(kafka_address: str) -> Topic:
 
 
 async def test_a_static_member_has_its_partitions_back_at_once_after_a_restart(make_bus: MakeBus, topic: Topic) -> None:
-    first = await make_bus(instance="static")
+    first = await make_bus(instance="static", session_s=LONG_SESSION_S)
     await first.consumer(topic.name, [topic])
     await first.aclose()
-    began = time.monotonic()
-    second = await make_bus(instance="static")
+    second = await make_bus(instance="static", session_s=LONG_SESSION_S)
     seen = Seen()
-    await second.consumer(topic.name, [topic], rebalance=seen)
-    assert time.monotonic() - began < 2.0, "and not after the old session's end"
+    async with asyncio.timeout(LONG_SESSION_S / 2):  # and not after the old session's end
+        await second.consumer(topic.name, [topic], rebalance=seen)
     assert len(seen.owned) == PARTITIONS
 
 
 async def test_a_new_process_of_a_static_name_takes_the_place_of_one_that_still_seems_to_live(
     make_bus: MakeBus, topic: Topic
 ) -> None:
-    dead = await make_bus(instance="leader")
+    dead = await make_bus(instance="leader", session_s=LONG_SESSION_S)
     await dead.consumer(topic.name, [topic])
-    began = time.monotonic()
     seen = Seen()
-    await (await make_bus(instance="leader")).consumer(topic.name, [topic], rebalance=seen)
-    assert time.monotonic() - began < 2.0
+    async with asyncio.timeout(LONG_SESSION_S / 2):
+        await (await make_bus(instance="leader")).consumer(topic.name, [topic], rebalance=seen)
     assert len(seen.owned) == PARTITIONS
 
 
@@ -169,33 +167,3 @@ async def test_the_lag_of_a_process_is_told_per_group(make_bus: MakeBus, topic: 
     await bus.publish(topic, "one", b"x")
     assert await bus.lag() == {topic.name: {topic.name: 1}}
     assert bus.assigned() == {topic.name: PARTITIONS}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(180)
-async def test_a_broker_that_restarts_loses_nothing_and_is_found_again() -> None:
-    broker = await asyncio.to_thread(start_broker)
-    try:
-        await create_topic(broker.address, "orders-of-test", PARTITIONS)
-        topic = Topic(name="orders-of-test", carries=(), start_at=StartAt.COMMITTED)
-        bus = await KafkaBus.connect(KafkaConnection(servers=broker.address, session_s=3))
-        consumer = await bus.consumer("reader", [topic])
-        await bus.publish(topic, "one", b"before")
-        assert values(await take(consumer, 1)) == [b"before"]
-        restarting = asyncio.create_task(asyncio.to_thread(broker.restart))
-        publishing = asyncio.create_task(bus.publish(topic, "one", b"while it is away"))
-        with pytest.raises(BusUnavailable):
-            while True:
-                await bus.probe()
-                await asyncio.sleep(0.1)
-        await restarting
-        await publishing
-        await bus.probe()
-        await bus.publish(topic, "one", b"after")
-        found: set[bytes] = set()
-        async with asyncio.timeout(60):
-            while not found >= {b"while it is away", b"after"}:
-                found |= set(values(await consumer.poll(10, 0.5)))
-        await bus.aclose()
-    finally:
-        await asyncio.to_thread(broker.stop)

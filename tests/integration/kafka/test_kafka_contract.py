@@ -14,7 +14,7 @@ from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.port import Bus, BusConsumer, Rebalance
 from truebook.messages.topics import StartAt, Topic
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
 
 
 class OwnGroups(KafkaBus):

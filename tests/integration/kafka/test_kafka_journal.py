@@ -21,6 +21,8 @@ from truebook_services.reconciler.journal_topic import TopicJournal
 from truebook_services.reconciler.recovery import recover
 from truebook_services.reconciler.relay import Relay
 
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+
 
 @pytest.fixture
 async def bus(kafka_address: str) -> AsyncIterator[KafkaBus]:

@@ -20,7 +20,7 @@ from truebook.bus.topics_admin import TopicsAdmin
 from truebook.messages.codec import encode
 from truebook.messages.topics import DEAD_LETTERS, ORDERS, StartAt, Topic
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
 
 PARTITIONS = 3
 

@@ -6,6 +6,7 @@ a partitioned network or an operator's slip could bring about.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(120)
 
 WITHIN_S = 40.0
 MODULE = "support.unguarded_execution"
-TESTS = str(Path(__file__).parents[2])
+TESTS = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 
 
 @pytest.fixture(scope="module")
