@@ -3,8 +3,9 @@ from a scripted exchange, orders by signed REST over a loopback socket.
 
 The *floor* is a bare pipeline of the same hops: a queue for each hop of the bus, a script that reads or writes one
 value for each call of the ledger (on the same server, on disk before it answers), the same signed POST to the same
-server, nothing else. Both meet the same ticks a second and send about as many orders, at random ticks. The clock starts
-when the frame arrives that releases the observation.
+server, nothing else. Both meet as many ticks a second in as many markets, of which as many trade, and the same throttle
+for each market: so orders come as often, and as often together. The clock starts when the frame arrives that releases
+the observation.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ MARKETS, TRADED = 300, 12
 TICKS_PER_S = 2_000
 EVERY_S = 0.005
 SECONDS, REPEATS = 8.0, 5
-ORDERS_PER_S = TRADED * 4
+THROTTLE_S = 0.25
 MOST, MOST_P99_S = 1.5, 0.010
 ANSWER = b'{"order_id":"%s","fill_count":"0.00","remaining_count":"0.00","ts_ms":1}'
 ORDERS_PATH = "/trade-api/v2/portfolio/events/orders"
@@ -149,7 +150,10 @@ async def trading(url: str, redis_url: str, folder: Path) -> AsyncIterator[tuple
         policy = build_policy(pipeline.context("policy"), PolicySettings(model="bench"), registry=registry)
         return execution, policy
 
-    async with running(MARKETS, extra=services, bus=bus, ledger=ledger, raised=TRADED) as pipeline:
+    throttle_ms = int(THROTTLE_S * 1e3)
+    async with running(
+        MARKETS, throttle_ms=throttle_ms, extra=services, bus=bus, ledger=ledger, raised=TRADED
+    ) as pipeline:
         yield pipeline, bus
     await clients.aclose()
     await ledger.aclose()
@@ -164,23 +168,33 @@ class Bare:
         self.random = random.Random(SEED)
         self.http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
         self.read, self.write = client.register_script(READ), client.register_script(WRITE)
-        self.hops: list[asyncio.Queue[list[float]]] = [asyncio.Queue() for _ in range(4)]
-        self.inbox: asyncio.Queue[str] = asyncio.Queue()
+        self.hops: list[asyncio.Queue[list[Any]]] = [asyncio.Queue() for _ in range(4)]
+        self.inbox: asyncio.Queue[int] = asyncio.Queue()
         self.took_s: list[float] = []
         self.sending: set[asyncio.Task[None]] = set()
 
     async def ingest(self) -> None:
         while True:
-            await self.inbox.get()
-            self.hops[0].put_nowait([time.monotonic()])
+            self.hops[0].put_nowait([(await self.inbox.get(), time.monotonic())])
 
     async def observe(self) -> None:
+        """Look at each changed market when its throttle is open, at all of them by one read."""
+        changed_s: dict[int, float] = {}
+        ready_s = dict.fromkeys(range(MARKETS), 0.0)
         while True:
             batch = await self.hops[0].get()
             while not self.hops[0].empty():
                 batch += self.hops[0].get_nowait()
-            await self.read(["bench:floor"], ["view"])
-            self.hops[1].put_nowait(batch)
+            for market, at_s in batch:
+                changed_s.setdefault(market, at_s)
+            now_s = time.monotonic()
+            due = [market for market in changed_s if ready_s[market] <= now_s]
+            if due:
+                await self.read(["bench:floor"], ["view"])
+                first_s = {market: changed_s.pop(market) for market in due}
+                starts_s = [at_s if at_s >= ready_s[market] else now_s for market, at_s in first_s.items()]
+                ready_s.update(dict.fromkeys(due, now_s + THROTTLE_S))
+                self.hops[1].put_nowait(list(zip(due, starts_s, strict=True)))
 
     async def decide(self) -> None:
         while True:
@@ -188,8 +202,8 @@ class Bare:
 
     async def execute(self) -> None:
         while True:
-            for started_s in await self.hops[2].get():
-                if self.random.randrange(TICKS_PER_S // ORDERS_PER_S) == 0:
+            for market, started_s in await self.hops[2].get():
+                if market < TRADED:
                     task = asyncio.create_task(self.send(started_s))
                     self.sending.add(task)
                     task.add_done_callback(self.sending.discard)
@@ -208,7 +222,7 @@ class Bare:
         burst, started = int(TICKS_PER_S * EVERY_S), time.monotonic()
         for turn in range(int(seconds / EVERY_S)):
             for _ in range(burst):
-                self.inbox.put_nowait("tick")
+                self.inbox.put_nowait(self.random.randrange(MARKETS))
             await asyncio.sleep(max(0.0, started + (turn + 1) * EVERY_S - time.monotonic()))
         await asyncio.sleep(0.2)
         for task in tasks:
