@@ -24,10 +24,15 @@ class Correlations:
         self._roots: OrderedDict[str, str] = OrderedDict()
 
     def root(self, message: Message) -> str:
-        """Answer the id at the root of the message's chain, and remember it for what this message will cause."""
+        """Answer the id at the root of the message's chain, and remember it for what this message will cause.
+
+        A message without a cause is not remembered: what names it as its cause finds the root in that name.
+        """
+        if not message.cause_id:
+            return message.id
         root = self._roots.get(message.id)
         if root is None:
-            root = self._roots.get(message.cause_id) or message.cause_id or message.id
+            root = self._roots.get(message.cause_id) or message.cause_id
             self._roots[message.id] = root
             if len(self._roots) > self._most:
                 self._roots.popitem(last=False)
