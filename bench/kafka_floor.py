@@ -38,7 +38,7 @@ THROTTLE_US = 250_000
 FETCH_MS = 250
 MOST_RECORDS = 500
 COMMIT_EVERY_S = 1.0
-SIZES = {"orderbook": 470, "observations": 1_500, "actions": 760}
+SIZES = {"orderbook": 430, "observations": 900, "actions": 700}
 """Bytes of our messages."""
 RESERVE = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return 'reserved'"
 RESERVED_BYTES = 500

@@ -47,7 +47,7 @@ class Exchange:
         settings = {
             "markets": MARKETS, "account": ACCOUNT, "balance_micros": BALANCE_MICROS, "key_id": KEY_ID,
             "public_key_file": str(public_key_file), "tier": "prestige", "state_folder": None,
-            "stream_queue": 100_000,
+            "stream_queue": 100_000, "pump_ms": 5,
         }  # fmt: skip
         self._process = start("bench.kafka_exchange", json.dumps(settings), str(ORDERING))
         self.url = self._line().removeprefix("ready ")
@@ -178,7 +178,8 @@ class Stack:
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     """Start a module of the benchmarks as a process that talks by lines."""
-    paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests"))
+    given = os.environ.get("PYTHONPATH")
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *([given] if given else [])])
     return subprocess.Popen(
         [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": paths},

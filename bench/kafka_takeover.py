@@ -16,7 +16,7 @@ from truebook.bus.partitioner import partition_of
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.topics import ACTIONS, OBSERVATIONS, ORDERS, Topic
 
-TICKS_PER_S = 500
+TICKS_PER_S = 2_000
 WATCHED_S = 9.0
 """After a kill: longer than a session, a rebalance and a snapshot together."""
 BEFORE_S = 2.0
