@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the containers and processes of the tests
 
 from bench.kafka_codecs import bench as bench_codecs
@@ -139,11 +141,15 @@ def main() -> int:
         rows.extend(measured)
 
     if {"ingest", "path"} & set(wanted):
-        with tempfile.TemporaryDirectory(prefix="truebook-bench-") as folder, Stack(Path(folder)) as stack:
-            if "ingest" in wanted:
-                tell(ingest_rows(stack))
-            if "path" in wanted:
-                path_rows(stack, tell)
+        try:
+            with tempfile.TemporaryDirectory(prefix="truebook-bench-") as folder, Stack(Path(folder)) as stack:
+                if "ingest" in wanted:
+                    tell(ingest_rows(stack))
+                if "path" in wanted:
+                    path_rows(stack, tell)
+        except pytest.skip.Exception as reason:
+            print(f"can't be measured here: {reason}", file=sys.stderr)
+            return 3
     if "image" in wanted:
         tell(image_rows())
     if "codecs" in wanted:
