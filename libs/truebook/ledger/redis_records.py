@@ -16,6 +16,7 @@ _orders = msgspec.msgpack.Decoder(Order)
 _markets = msgspec.msgpack.Decoder(Market)
 _fills = msgspec.msgpack.Decoder(Fill)
 _limits = msgspec.msgpack.Decoder(Limits)
+_TOTALS = tuple((name, name.encode()) for name in Totals.__struct_fields__)
 _NO_LIMITS = msgspec.msgpack.encode(Limits())
 
 
@@ -52,22 +53,21 @@ def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
     """Read the account's hash and its holds."""
     stored = dict(_pairs(account))
     limits = _decoded(_limits, stored.pop(b"limits", _NO_LIMITS))
-    fields = {name.decode(): value.decode() for name, value in stored.items()}
     hold_modes = [_hold(name, value) for name, value in _pairs(holds)]
     try:
-        totals = Totals(**{name: int(fields.get(name, 0)) for name in Totals.__struct_fields__})
+        totals = Totals(**{name: int(stored.get(field, 0)) for name, field in _TOTALS})
         view = account_view(
             totals,
-            opened=fields.get("opened") == "1",
-            ledger_seq=int(fields.get("seq", 0)),
+            opened=stored.get(b"opened") == b"1",
+            ledger_seq=int(stored.get(b"seq", 0)),
             mode=most_severe((mode for _, mode, _ in hold_modes), totals),
-            clock_us=int(fields.get("clock_us", 0)),
+            clock_us=int(stored.get(b"clock_us", 0)),
             holds=hold_modes,
             limits=limits,
         )
     except ValueError as error:
         raise StoreCorrupt(f"the account's stored totals can't be read: {error}") from error
-    return fenced(view) if "restorer" in fields else view
+    return fenced(view) if b"restorer" in stored else view
 
 
 def _hold(name: bytes, value: bytes) -> tuple[str, str, str]:
