@@ -16,7 +16,8 @@ from typing import Any
 from support.processes import environment
 
 READY_WITHIN_S = 60.0
-POLL_S = 0.05
+POLL_S = 0.2
+"""Not more often: each question costs the processes under test the time that they need themselves."""
 
 
 class ServiceProcess:
