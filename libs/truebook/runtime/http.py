@@ -64,7 +64,10 @@ async def serve_http(app: ASGIApp, port: int = 0, *, host: str = "127.0.0.1") ->
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named so that asyncio knows accepted sockets as TCP and sends their answers without delay: else
+    # the second part of an answer may wait 40 ms for the acknowledgement of the first.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
