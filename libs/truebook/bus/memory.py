@@ -194,7 +194,7 @@ class MemoryConsumer(BusConsumer):
         count = len(self._shares)
         for step in range(count):
             share = self._shares[(self._turn + step) % count]
-            if not share.flowing:
+            if not share.flowing or share.position >= share.log.end:
                 continue
             records = share.read(max_records - len(taken))
             if records:

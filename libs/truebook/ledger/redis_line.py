@@ -41,6 +41,7 @@ class Line:
         self._sending: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._sent_this_turn = False
         self._is_closed = False
 
     async def call(self, *calls: Call) -> list[Any]:
@@ -77,13 +78,22 @@ class Line:
             raise ConnectionError(_CLOSED)
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in range(count)]
-        if self._sending is None:
-            self._sending = loop.create_task(self._send())
-            if self._session is not None and not self._session.is_over:
+        if not self._sent_this_turn and self._sending is None and self._session is not None:
+            self._sent_this_turn = True
+            loop.call_soon(self._next_turn)
+            if not self._session.is_over:
                 await self._session.send([(packed, answers)])
                 return await _each(answers)
         self._unsent.append((packed, answers))
+        if not self._sent_this_turn:
+            self._next_turn()
         return await _each(answers)
+
+    def _next_turn(self) -> None:
+        """Have sent what has gathered: by a task, so that callers that are ready now come first."""
+        self._sent_this_turn = False
+        if self._unsent and self._sending is None and not self._is_closed:
+            self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         """Send what has gathered until this task got its turn, and what comes while it sends."""
