@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError, NoScriptError, RedisError, Respons
 
 MOST_UNDER_WAY: Final = 1_000
 """Calls that may wait for their answers; the next one waits for room."""
+_TOGETHER: Final = 8
 _CLOSED: Final = "the ledger's connection was closed"
 _RETRIES: Final = 2
 _RETRY_AFTER_S: Final = 0.05
@@ -41,7 +42,7 @@ class Line:
         self._sending: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
-        self._sent_this_turn = False
+        self._gathers = False
         self._is_closed = False
 
     async def call(self, *calls: Call) -> list[Any]:
@@ -73,25 +74,27 @@ class Line:
             await self._session.end(closed)
 
     async def _answers(self, packed: bytes, count: int) -> list[Any]:
-        """Send at once where nothing was sent in this turn of the loop, else together with what else there is."""
+        """Send the first call of a turn of the loop at once; what follows in that turn is gathered and sent together,
+        a few at a time, so that the server works while we do.
+        """
         if self._is_closed:
             raise ConnectionError(_CLOSED)
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in range(count)]
-        if not self._sent_this_turn and self._sending is None and self._session is not None:
-            self._sent_this_turn = True
-            loop.call_soon(self._next_turn)
-            if not self._session.is_over:
-                await self._session.send([(packed, answers)])
-                return await _each(answers)
         self._unsent.append((packed, answers))
-        if not self._sent_this_turn:
-            self._next_turn()
+        if self._sending is None:
+            session, is_first = self._session, not self._gathers
+            if is_first:
+                self._gathers = True
+                loop.call_soon(self._next_turn)
+            if session is not None and not session.is_over and (is_first or len(self._unsent) >= _TOGETHER):
+                calls, self._unsent = self._unsent, []
+                await session.send(calls)
         return await _each(answers)
 
     def _next_turn(self) -> None:
         """Have sent what has gathered: by a task, so that callers that are ready now come first."""
-        self._sent_this_turn = False
+        self._gathers = False
         if self._unsent and self._sending is None and not self._is_closed:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
