@@ -3,7 +3,7 @@
 No process knows the whole there, so the sources themselves are asked, within a window of time: the ledger for money and
 holds, the exchange by signed REST for fills and for the comparison, Kafka's topics for what was observed, decided and
 sent. What can't be known is null, never 0: the traders' seed, the model of each process, changes of books; and without
-the exchange's key (``policy`` and ``observation`` have none) all that only the exchange tells.
+the exchange's key (``policy`` and ``observation`` have none), or its answer, all that only the exchange tells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ from truebook.runtime.settings import TruebookSettings
 from truebook_services.embedded.evidence import answer
 from truebook_services.embedded.statistics import Statistics
 from truebook_services.embedded.summary import account_figures, summarise
-from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_for_operator
+from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, CancelAll, release_for_operator
 from truebook_services.operator.client import OperatorError
 from truebook_services.reconciler.compare import read_both
 from truebook_services.serving.settings import exchange_address, kafka_connection, redis_address
@@ -55,7 +55,7 @@ TRANSIENT: Final = frozenset({Kind.UNKNOWN_ORDER, Kind.FOREIGN_ORDER})
 """Orders on their way: no fault of the books while trading goes on."""
 
 Read = Callable[[Topic, int], AsyncIterator[Message]]
-"""A topic's messages since a time in micro-seconds, 0 for all."""
+"""A topic's messages since a time in microseconds, 0 for all."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,21 @@ class Sources:
             except DecodeError:
                 continue
 
+    async def take_time(self) -> RestClient | None:
+        """Set the clock by the exchange's; answers the way there, null without a key or an answer."""
+        if self.rest is not None:
+            try:
+                self.clock.observe(await self.rest.exchange_time_us())
+            except ExchangeError:
+                return None
+        return self.rest
+
+    async def cancel_all(self) -> None:
+        """Cancel every order of the account, with a key; raises ``ExchangeError``."""
+        assert self.rest is not None, "there is no key to cancel with"
+        await self.take_time()
+        await self.rest.cancel_all()
+
 
 @asynccontextmanager
 async def open_sources(settings: TruebookSettings) -> AsyncIterator[Sources]:
@@ -92,19 +107,18 @@ async def open_sources(settings: TruebookSettings) -> AsyncIterator[Sources]:
                 f"{exchange_address(settings)}/trade-api/v2", load_signer(*settings.credentials()), clock
             )  # fmt: skip
             stack.push_async_callback(rest.aclose)
-            with suppress(ExchangeError):  # a halt must hold also where the exchange can't be reached
-                clock.observe(await rest.exchange_time_us())
         yield Sources(settings, ledger, rest, clock)
 
 
 async def status(settings: TruebookSettings, window_s: float) -> dict[str, Any]:
     """The summary of the last ``window_s`` seconds, or of the time since the account was opened if that is less."""
     async with open_sources(settings) as sources:
+        rest = await sources.take_time()
         now_us = sources.clock.now_us()
         since_us = max(await sources.ledger.watermark(OPENED), now_us - int(window_s * MICROS))
         statistics, counts = await _count(sources, since_us)
         view = await sources.ledger.view()
-        compared = None if sources.rest is None else await lasting_differences(sources.rest, sources.ledger)
+        compared = None if rest is None else await lasting_differences(rest, sources.ledger)
         summary = summarise(
             statistics, view, compared, seconds=(now_us - since_us) / MICROS, seed=0, model="",
             market_data=str(settings.market_data),
@@ -116,8 +130,8 @@ async def status(settings: TruebookSettings, window_s: float) -> dict[str, Any]:
             "observations": counts[OBSERVATIONS.name],
             "actions": counts[ACTIONS.name],
             "dead_letters": counts[DEAD_LETTERS.name],
-            **await _worth(view, sources.rest),
-            **({} if sources.rest is None else await _booked(sources.rest, since_us)),
+            **await _worth(view, rest),
+            **({} if rest is None else await _booked(rest, since_us)),
             "at_us": now_us,
             "alive": await _somebody_sends(settings),
         }
@@ -126,6 +140,7 @@ async def status(settings: TruebookSettings, window_s: float) -> dict[str, Any]:
 async def why(settings: TruebookSettings, ticker: str | None, window_s: float) -> dict[str, Any]:
     """The funnel of the last ``window_s`` seconds and, for a ticker, what became of its last decisions."""
     async with open_sources(settings) as sources:
+        await sources.take_time()
         now_us = sources.clock.now_us()
         told = await replay(sources.read, ticker, now_us - int(window_s * MICROS))
         account = (await sources.ledger.view(())).account
@@ -142,24 +157,25 @@ async def why(settings: TruebookSettings, ticker: str | None, window_s: float) -
 async def halt(settings: TruebookSettings, *, keep_orders: bool) -> dict[str, Any]:
     """Hold all trading, then cancel what rests; raises ``OperatorError`` where orders may still rest."""
     async with open_sources(settings) as sources:
-        return await stop_trading(sources.ledger, sources.rest, keep_orders=keep_orders)
+        cancel_all = None if sources.rest is None else sources.cancel_all
+        return await stop_trading(sources.ledger, cancel_all, keep_orders=keep_orders)
 
 
-async def stop_trading(ledger: LedgerStore, rest: RestClient | None, *, keep_orders: bool) -> dict[str, Any]:
+async def stop_trading(ledger: LedgerStore, cancel_all: CancelAll | None, *, keep_orders: bool) -> dict[str, Any]:
     """As the operator's API does it: hold first, so that nothing new is sent whatever becomes of the cancelling.
 
-    Without the exchange's key that is left to execution, which cancels under every such hold.
+    ``cancel_all`` is null without the exchange's key: it is left to execution, which cancels under every such hold.
     """
     result = await ledger.hold(HOLD_KEEPING_ORDERS if keep_orders else HOLD, "halted", OWNER)
     if result != "held":
         raise OperatorError(f"the hold was not placed: {result}; see the holds in `truebook status`")
     if keep_orders:
         return {"result": result, "orders": "kept"}
-    if rest is None:
+    if cancel_all is None:
         return {"result": result, "orders": "left to execution: there is no key here to cancel with"}
     try:
         async with asyncio.timeout(CANCEL_WITHIN_S):
-            await rest.cancel_all()
+            await cancel_all()
     except (ExchangeError, TimeoutError) as error:
         told = str(error) or f"no answer within {CANCEL_WITHIN_S} s"
         raise OperatorError(

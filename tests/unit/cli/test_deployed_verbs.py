@@ -130,7 +130,7 @@ async def test_a_halt_holds_and_cancels() -> None:
     async with AccountRig() as rig:
         await rig.open()
         await rig.place()
-        answer = await stop_trading(rig.ledger, rig.exchange, keep_orders=False)
+        answer = await stop_trading(rig.ledger, rig.exchange.cancel_all, keep_orders=False)
         assert answer == {"result": "held", "orders": "cancelled"}
         assert rig.holds() == {"operator"}
         assert [order.remaining_centi for order in rig.exchange.own()] == [0]
@@ -140,7 +140,7 @@ async def test_a_halt_that_keeps_orders_says_so_to_execution() -> None:
     async with AccountRig() as rig:
         await rig.open()
         await rig.place()
-        assert (await stop_trading(rig.ledger, rig.exchange, keep_orders=True))["orders"] == "kept"
+        assert (await stop_trading(rig.ledger, rig.exchange.cancel_all, keep_orders=True))["orders"] == "kept"
         assert rig.holds() == {"operator_keep_orders"}
         assert [order.remaining_centi for order in rig.exchange.own()] == [1_000]
 
@@ -157,5 +157,5 @@ async def test_a_halt_whose_cancelling_fails_says_that_orders_may_rest() -> None
         await rig.open()
         rig.exchange.fail("cancel_all", OutcomeUnknown("time-out"))
         with pytest.raises(OperatorError, match="orders may rest"):
-            await stop_trading(rig.ledger, rig.exchange, keep_orders=False)
+            await stop_trading(rig.ledger, rig.exchange.cancel_all, keep_orders=False)
         assert rig.holds() == {"operator"}
