@@ -17,7 +17,6 @@ from truebook.messages.reasons import Reason
 MINUTE_US: Final = 60_000_000
 WINDOW_MINUTES: Final = 60
 
-SEEN: Final = "seen"
 FRESH: Final = "fresh"
 OBSERVED: Final = "observed"
 DECIDED: Final = "decided"
@@ -96,7 +95,7 @@ def funnel_of(counts: Counts, now_us: int) -> Funnel:
     total = counts.total(now_us)
     kept, sent, refused = _by_reason(total, KEPT), total[SENT, ""], _by_reason(total, REFUSED)
     stages = [
-        Stage(name="seen", count=total[SEEN, ""]),
+        Stage(name="seen", count=total[FRESH, ""] + _sum(total, STALE)),
         Stage(name="fresh", count=total[FRESH, ""], lost=_by_reason(total, STALE)),
         Stage(name="observed", count=total[OBSERVED, ""], lost=_by_reason(total, NOT_OBSERVED)),
         Stage(name="decided", count=total[DECIDED, ""], lost=_by_reason(total, NOT_DECIDED)),

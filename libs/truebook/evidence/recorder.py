@@ -20,7 +20,6 @@ from truebook.evidence.funnel import (
     NOT_OBSERVED,
     OBSERVED,
     REFUSED,
-    SEEN,
     SENT,
     STALE,
     WANTED,
@@ -67,12 +66,10 @@ class Recorder:
         market = self._market(news.ticker)
         market.seen += 1
         market.stale = stale
-        at_us = news.produced_us
-        self._counts.add(at_us, SEEN)
         if stale is None:
-            self._counts.add(at_us, FRESH)
+            self._counts.add(news.produced_us, FRESH)
         else:
-            self._counts.add(at_us, STALE, stale)
+            self._counts.add(news.produced_us, STALE, stale)
 
     def take(self, message: Message) -> None:
         """Keep what a message other than a book's says."""
