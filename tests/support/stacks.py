@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 BOOKS = ("python", "/opt/truebook/jobs/books.py")
 SERVICES = ("ingest", "observation", "policy", "execution", "fill_listener", "reconciler")
 POLL_S = 1.0
+ANSWER_WITHIN_S = 120
+NO_ANSWER = 124
+"""As ``timeout`` ends."""
 
 
 class Stack(Protocol):
@@ -46,6 +49,17 @@ def run(*command: str, timeout_s: float = 300, env: Mapping[str, str] | None = N
     )
     assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def _asked(*command: str, env: Mapping[str, str]) -> tuple[int, str]:
+    """Ask in a container: (exit code, standard output); no answer in time is an answer too, for who asks again."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=ANSWER_WITHIN_S
+        )
+    except subprocess.TimeoutExpired:
+        return NO_ANSWER, ""
+    return done.returncode, done.stdout
 
 
 def wait_until(is_so: Callable[[], Any], what: str, within_s: float) -> float:
@@ -133,18 +147,14 @@ class ComposeStack:
         if part in ("redis", "kafka"):
             return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"
         question = ("python", "-IS", "/opt/truebook/jobs/health.py", "9100")
-        return subprocess.run(("docker", "exec", container, *question), capture_output=True, timeout=30).returncode == 0
+        return _asked("docker", "exec", container, *question, env={})[0] == 0
 
     def ready(self) -> bool:
         states = [json.loads(line) for line in self.compose("ps", "--format", "json").splitlines()]
         return bool(states) and all(state["Health"] in ("healthy", "") for state in states)
 
     def ask(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ("docker", "compose", "exec", "-T", "reconciler", *arguments),
-            cwd=ROOT, env={**os.environ, **self._env}, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+        return _asked("docker", "compose", "exec", "-T", "reconciler", *arguments, env=self._env)
 
 
 class KubernetesStack:
@@ -180,8 +190,4 @@ class KubernetesStack:
         return bool(statuses) and all(status["ready"] for status in statuses)
 
     def ask(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ("kubectl", "--namespace", "truebook", "exec", "deploy/reconciler", "--", *arguments),
-            cwd=ROOT, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+        return _asked("kubectl", "--namespace", "truebook", "exec", "deploy/reconciler", "--", *arguments, env={})
