@@ -41,6 +41,18 @@ class TestRedisLease(LeaseContract):
         await leases.close()
 
 
+async def test_who_only_looks_sees_whether_it_is_held_and_does_not_take_it(server_url: str) -> None:
+    account = f"test-{uuid.uuid4().hex}"
+    holder, looking = (
+        RedisLease(server_url, account, name="execution", owner=owner, lasts_s=60) for owner in ("holder", "")
+    )
+    held = [await looking.is_held(), await holder.take(), await looking.is_held()]
+    await holder.release()
+    assert [*held, await looking.is_held()] == [False, True, True, False]
+    await holder.aclose()
+    await looking.aclose()
+
+
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     lease = RedisLease("redis://127.0.0.1:1", "test", name="execution", owner="a", lasts_s=LASTS_S)
     with pytest.raises(StoreUnavailable):
