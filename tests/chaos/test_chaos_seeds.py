@@ -17,6 +17,8 @@ from truebook.messages.orders import OrderEvent
 from truebook_services.execution import service as execution
 from truebook_services.execution.sender import Placement, Sender
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BELOW_HTTP = 94
 THROUGH_HTTP = 10

@@ -8,11 +8,13 @@ before the effect keep an order from being sent twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import replace as with_other
 from typing import Any
 
+from msgspec.structs import replace
+
 from truebook.bus.port import Bus, BusConsumer, Rebalance
-from truebook.messages.topics import Topic
+from truebook.messages.topics import StartAt, Topic
 from truebook.runtime.frames import Service
 from truebook_services.execution.__main__ import ExecutionProcess
 from truebook_services.execution.service import build
@@ -27,7 +29,7 @@ class UnguardedProcess(ExecutionProcess):
 
 
 class OwnGroups:
-    """A bus whose groups are this process's alone."""
+    """A bus whose groups are this process's alone, and begin with what comes from now on."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
@@ -39,7 +41,10 @@ class OwnGroups:
     async def consumer(
         self, group: str, topics: Sequence[Topic], *, observer: bool = False, rebalance: Rebalance | None = None
     ) -> BusConsumer:
-        return await self._bus.consumer(f"{group}.{self._name}", topics, observer=observer, rebalance=rebalance)
+        fresh = [
+            replace(topic, start_at=StartAt.END) if topic.start_at is StartAt.COMMITTED else topic for topic in topics
+        ]
+        return await self._bus.consumer(f"{group}.{self._name}", fresh, observer=observer, rebalance=rebalance)
 
 
 class Unfenced:
@@ -60,7 +65,7 @@ async def root(around: Surroundings[UnguardedProcess]) -> Service:
     ledger: Any = await around.durable_ledger()
     rest, _ = await around.exchange(signature_life_s=settings.execution.signature_life_s, follow_clock=False)
     bus: Any = OwnGroups(around.context.bus, str(settings.instance))
-    context = replace(around.context, bus=bus)
+    context = with_other(around.context, bus=bus)
     return build(context, settings.execution, rest=rest, ledger=Unfenced(ledger) if settings.unfenced else ledger)
 
 

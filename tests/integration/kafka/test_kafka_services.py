@@ -1,12 +1,13 @@
 """Every service as a process of its own, over a real Kafka and a real Redis, against an exchange of its own.
 
 The tests of this file share one running deployment and stand in the order of its life: it trades, loses processes,
-reads nonsense, and ends with true books.
+reads nonsense, gets two senders that both believe to be the active one, and ends with true books.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ POISON_REASONS = ("undecodable", "unknown_version")
 POISON_EVERY_S = 5.0
 SHARDS = {"TRUEBOOK_INGEST__UNIVERSE__SHARDS": "2"}
 SOON_STALE = {"TRUEBOOK_EXECUTION__CANCEL_STALE_S": "4"}
+PYTHONPATH = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+PATIENT_S = "30"
+"""A slow answer is no unknown outcome for two senders at once: only an id that the exchange has seen before is."""
 READERS = {topic.name: topic.read_by for topic in TOPICS if topic.read_by and topic not in (JOURNAL, DEAD_LETTERS)}
 ONLY_AFTER_FAULTS = ("reconciler_repairs", "stale_books", "failures", "dead_letters")
 """What is counted only when something goes wrong: a query for it may find nothing."""
@@ -59,7 +63,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def of(stack: Stack, name: str) -> list[ServiceProcess]:
     """The living processes of one service; fails where one has ended that was not killed here."""
     members = [each for each in stack.services.values() if each.name == name]
-    ended = [each for each in members if each.process.poll() not in (None, -signal.SIGKILL)]
+    ended = [each for each in members if each.process.poll() not in (None, 0, -signal.SIGKILL)]
     assert not ended, f"{ended[0].label} ended with {ended[0].process.returncode}: {ended[0].tail()}"
     return [each for each in members if each.process.poll() is None]
 
@@ -83,6 +87,18 @@ def executions(stack: Stack) -> tuple[ServiceProcess, ServiceProcess]:
 
 def acknowledged(stack: Stack) -> float:
     return total(stack, "execution", "truebook_order_events_total", outcome="acknowledged")
+
+
+def events(process: ServiceProcess, outcome: str, **labels: str) -> float:
+    return process.metric("truebook_order_events_total", outcome=outcome, **labels)
+
+
+def unguarded(stack: Stack, label: str, **more: str) -> ServiceProcess:
+    """Start an execution without its lease that reads every decision in a group of its own."""
+    return stack.start(
+        "execution", label, module="support.unguarded_execution", PYTHONPATH=PYTHONPATH, TRUEBOOK_INSTANCE=label,
+        TRUEBOOK_EXECUTION__SEND_TIMEOUT_S=PATIENT_S, **more,
+    )  # fmt: skip
 
 
 def fills(stack: Stack) -> float:
@@ -229,6 +245,36 @@ def test_without_kafka_all_say_so_orders_are_cancelled_and_trading_goes_on_by_it
     trades_on(stack)
 
 
+def test_an_active_execution_whose_partitions_were_taken_over_reserves_nothing_more(stack: Stack) -> None:
+    for process in of(stack, "execution"):
+        assert process.terminate(WITHIN_S) == 0
+    earlier = unguarded(stack, "earlier")
+    wait_until(lambda: events(earlier, "acknowledged") > 0, WITHIN_S, earlier.tail)
+    later = unguarded(stack, "later")
+    wait_until(lambda: events(earlier, "refused", reason="epoch") > 0, WITHIN_S, earlier.tail)
+    wait_until(lambda: events(later, "acknowledged") >= 5, WITHIN_S, later.tail)  # all of its epochs are raised by now
+    sent, refused = events(earlier, "sent"), events(earlier, "refused", reason="epoch")
+    wait_until(lambda: events(earlier, "refused", reason="epoch") >= refused + 5, WITHIN_S, earlier.tail)
+    assert events(earlier, "sent") == sent, "it still decides, in vain"
+    for process in (earlier, later):
+        assert process.terminate(WITHIN_S) == 0
+
+
+def test_two_that_are_not_even_fenced_off_show_the_exchange_no_id_twice(stack: Stack) -> None:
+    known = {order.client_order_id for order in stack.orders()}
+    both = [unguarded(stack, f"unfenced-{number}", TRUEBOOK_UNFENCED="true") for number in (1, 2)]
+
+    def both_send_and_find_the_others_orders() -> bool:
+        return all(events(each, "acknowledged") > 10 and events(each, "kept") > 10 for each in both)
+
+    wait_until(both_send_and_find_the_others_orders, WITHIN_S, lambda: "\n".join(each.tail(3) for each in both))
+    stack.wind_down()
+    made = [order.client_order_id for order in stack.orders() if order.client_order_id not in known]
+    assert len(set(made)) == len(made)
+    assert [events(each, "unknown") for each in both] == [0, 0], "an id that it knows is answered with a conflict"
+    assert sum(events(each, "acknowledged") for each in both) == len(made)
+
+
 def test_the_books_are_true_at_the_end(stack: Stack) -> None:
     differences, view, orders = stack.wind_down()
     assert differences == ()
@@ -241,10 +287,10 @@ def test_the_books_are_true_at_the_end(stack: Stack) -> None:
 
 def test_each_ends_gracefully_when_it_is_asked_to(stack: Stack) -> None:
     alive = [process for process in stack.services.values() if process.process.poll() is None]
-    codes = {process.label: process.terminate(STOPS_WITHIN_S) for process in alive}
+    for process in alive:
+        process.process.send_signal(signal.SIGTERM)
+    codes = {process.label: process.process.wait(STOPS_WITHIN_S) for process in alive}
     assert codes == dict.fromkeys(codes, 0)
-    forced = [process.label for process in alive if "stopped by force" in process.log_file.read_text()]
-    assert forced == []
 
 
 async def poison(stack: Stack) -> None:
