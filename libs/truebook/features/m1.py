@@ -112,8 +112,8 @@ def volatility(inputs: FeatureInputs) -> float:
     mids = inputs.mids_cc
     if len(mids) < 2:
         return 0.0
-    moves: list[float] = list(map(sub, mids[1:], mids))
-    return sum(map(abs, moves)) / len(moves) / ONE_DOLLAR_CC * 50
+    moved: float = sum(map(abs, map(sub, mids[1:], mids)))
+    return moved / (len(mids) - 1) / ONE_DOLLAR_CC * 50
 
 
 @feature()
