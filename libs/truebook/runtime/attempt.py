@@ -7,7 +7,9 @@ up and end the service with their traceback.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from truebook.runtime.context import Context
 
@@ -28,13 +30,29 @@ async def pause(stop: asyncio.Event, context: Context, seconds: float) -> None:
 
     A clock that fails raises here: it must not look like one that has slept.
     """
-    sleeper = asyncio.ensure_future(context.clock.sleep(seconds))
-    stopper = asyncio.ensure_future(stop.wait())
+    async with stopping(stop) as stopped:
+        await pause_until(stopped, context, seconds)
+
+
+@asynccontextmanager
+async def stopping(stop: asyncio.Event) -> AsyncIterator[asyncio.Task[Any]]:
+    """Give a task that ends when ``stop`` is set: one for many pauses."""
+    stopped = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait((sleeper, stopper), return_when=asyncio.FIRST_COMPLETED)
-        if sleeper.done():
-            sleeper.result()
+        yield stopped
     finally:
-        sleeper.cancel()
-        stopper.cancel()
-        await asyncio.gather(sleeper, stopper, return_exceptions=True)
+        stopped.cancel()
+        await asyncio.gather(stopped, return_exceptions=True)
+
+
+async def pause_until(stopped: asyncio.Task[Any], context: Context, seconds: float) -> None:
+    """``pause`` for one who has many of them, with the task of ``stopping``."""
+    sleeper = asyncio.ensure_future(context.clock.sleep(seconds))
+    try:
+        await asyncio.wait((sleeper, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not sleeper.done():
+            sleeper.cancel()
+            await asyncio.gather(sleeper, return_exceptions=True)
+    if not sleeper.cancelled():
+        sleeper.result()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from truebook.runtime.attempt import attempt, pause
+from truebook.runtime.attempt import attempt, pause, pause_until, stopping
 from truebook.runtime.consumer import Consumer, Incoming
 from truebook.runtime.context import Context
 
@@ -56,13 +56,15 @@ class Periodic:
         return self._failing
 
     async def run(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            error = await attempt(self._action)
-            self._failing = None if error is None else f"{self.name}: {error}"
-            if error is not None:
-                self._context.metrics.failed(self.name, type(error).__name__)
-                self._context.log.warning("retrying", part=self.name, error=str(error))
-            await pause(stop, self._context, self._every_s * (1 + self._jitter * self._random.random()))
+        async with stopping(stop) as stopped:
+            while not stop.is_set():
+                error = await attempt(self._action)
+                self._failing = None if error is None else f"{self.name}: {error}"
+                if error is not None:
+                    self._context.metrics.failed(self.name, type(error).__name__)
+                    self._context.log.warning("retrying", part=self.name, error=str(error))
+                seconds = self._every_s * (1 + self._jitter * self._random.random())
+                await pause_until(stopped, self._context, seconds)
 
 
 class Feed:
