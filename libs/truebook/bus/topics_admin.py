@@ -173,18 +173,27 @@ class TopicsAdmin:
         """Per group of ours and per topic that it has committed on: how many records lie behind its commits.
 
         Groups that read a topic from its end or its start are shown too; for them it tells how old their commit is.
+        A broker that has just made its first topics can't answer yet, and is given time.
         """
-        with translating():
-            groups = sorted(
-                name for name, *_ in await self._admin.list_consumer_groups() if name.startswith(GROUPS)
-            )  # fmt: skip
-            lag: dict[str, dict[str, int]] = {}
-            for group in groups:
-                commits = await self._admin.list_consumer_group_offsets(group)
-                ends = await self._reader.end_offsets([at for at, commit in commits.items() if commit.offset >= 0])
-                by_topic = lag.setdefault(group, {})
-                for at, end in ends.items():
-                    by_topic[at.topic] = by_topic.get(at.topic, 0) + max(0, end - commits[at].offset)
+        deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_S
+        while True:
+            try:
+                with translating():
+                    return await self._lag()
+            except BusError as error:
+                if not error.retry or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(CONNECT_AGAIN_S)
+
+    async def _lag(self) -> dict[str, dict[str, int]]:
+        groups = sorted(name for name, *_ in await self._admin.list_consumer_groups() if name.startswith(GROUPS))
+        lag: dict[str, dict[str, int]] = {}
+        for group in groups:
+            commits = await self._admin.list_consumer_group_offsets(group)
+            ends = await self._reader.end_offsets([at for at, commit in commits.items() if commit.offset >= 0])
+            by_topic = lag.setdefault(group, {})
+            for at, end in ends.items():
+                by_topic[at.topic] = by_topic.get(at.topic, 0) + max(0, end - commits[at].offset)
         return lag
 
     def _declared(self, topic: Topic) -> int:

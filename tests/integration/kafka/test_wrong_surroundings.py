@@ -77,7 +77,8 @@ def test_missing_topics_are_named_and_once_they_are_made_the_service_goes_on(
     try:
         wait_until(lambda: "observations is missing" in process.get("/readyz")[1], WITHIN_S, process.tail)
         assert process.get("/readyz")[0] == 503
-        assert truebook(tmp_path, "topics", "--create", **settings(broker)).returncode == 0
+        created = truebook(tmp_path, "topics", "--create", **settings(broker))
+        assert created.returncode == 0, created.stderr
         wait_until_ready([process])
         assert process.terminate(WITHIN_S) == 0
     finally:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
 from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.kafka_logs import Seldom
 from truebook.bus.kafka_publisher import choose_partition
-from truebook.bus.topics_admin import TopicState, configs_of
+from truebook.bus.topics_admin import TopicsAdmin, TopicState, configs_of
 from truebook.clock import ManualClock
 from truebook.messages.topics import DEAD_LETTERS, JOURNAL, MARKETS, ORDERBOOK, SIGNALS, TOPICS, StartAt
 
@@ -80,3 +83,30 @@ async def test_a_line_of_one_kind_is_written_once_in_a_while_and_tells_how_many_
     again = line("no answer from %s", 4)
     assert seldom.filter(again)
     assert again.getMessage() == "no answer from 4 (and 2 more like this)"
+
+
+class StillLoading:
+    """An admin client of a broker that has just made its first topics: it can't tell of groups at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def list_consumer_groups(self) -> list[tuple[str, str]]:
+        self.asked += 1
+        if self.asked == 1:
+            raise GroupLoadInProgressError
+        return [("truebook.policy", "consumer"), ("another's", "consumer")]
+
+    async def list_consumer_group_offsets(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {TopicPartition("observations", number): OffsetAndMetadata(3, "") for number in (0, 1)}
+
+
+class Ends:
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 5)
+
+
+async def test_the_lag_is_asked_again_of_a_broker_that_is_still_loading_its_groups() -> None:
+    admin = StillLoading()
+    lag = await TopicsAdmin(admin, Ends(), 2).lag()  # type: ignore[arg-type]
+    assert (lag, admin.asked) == ({"truebook.policy": {"observations": 4}}, 2)
