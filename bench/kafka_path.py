@@ -13,6 +13,8 @@ TICKS_PER_S, TICKS_HELD_PER_S = 2_000, 5_000
 SECONDS, REPEATS = 8.0, 5
 WARM_UP_S, REST_S = 3.0, 0.5
 HELD_S = 20.0
+LEAST_ORDERS = 20
+"""Of one turn; fewer have no quantiles."""
 LOOK_EVERY_S = 1.0
 CALM_WITHIN_S = 10.0
 
@@ -49,7 +51,10 @@ def turns(stack: Stack, floor: Floor) -> list[Turn]:
         windows.append((ours, _tick(stack.floor_exchange, TICKS_PER_S, SECONDS)))
     ours_took = asyncio.run(acknowledged(stack.servers, PARTITIONS))
     floor_took = floor.stop()
-    return [Turn(_within(ours_took, ours), _within(floor_took, bare)) for ours, bare in windows]
+    measured = [Turn(_within(ours_took, ours), _within(floor_took, bare)) for ours, bare in windows]
+    if any(min(len(turn.ours), len(turn.floor)) < LEAST_ORDERS for turn in measured):
+        raise AssertionError("hardly an order was acknowledged: the machine is too busy to be measured")
+    return measured
 
 
 def held(stack: Stack) -> Held:

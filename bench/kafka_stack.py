@@ -182,7 +182,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *([given] if given else [])])
     return subprocess.Popen(
         [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": paths},
+        env=os.environ | {"PYTHONPATH": paths}, start_new_session=True,
     )  # fmt: skip
 
 

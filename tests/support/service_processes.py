@@ -41,6 +41,7 @@ class ServiceProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module],
                 cwd=self.folder, env=environment(**self._settings), stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,  # by sessions the kernel shares out a busy machine, as it does by containers
             )  # fmt: skip
         self._health: str | None = None
 
