@@ -26,7 +26,7 @@ from truebook_services.paper_exchange.server import PaperExchange
 
 CAPTURE_READY_WITHIN_S = 20.0
 AFTER_CAPTURE_S = 0.5
-"""Real time that the last frames of a recording get to reach decisions and orders."""
+"""Real time that the last frames of a recording get to reach decisions and orders, once no more of them come."""
 
 
 BOOKS, HISTORY, SUMMARY = "books.json", "history.jsonl", "summary.json"
@@ -154,7 +154,10 @@ async def _end_of_time(system: System, ended: asyncio.Event) -> None:
     except TimeoutError:
         pass
     else:
-        await asyncio.sleep(AFTER_CAPTURE_S)
+        read = -1
+        while read != system.statistics.counts["deltas"]:  # a busy machine is behind
+            read = system.statistics.counts["deltas"]
+            await asyncio.sleep(AFTER_CAPTURE_S)
     ended.set()
 
 
