@@ -11,6 +11,8 @@ SCRIPT_NAMES: Final = (
     "hold", "release", "set_limits", "raise_epoch", "next_number", "advance_watermark", "forget",
     "begin", "view", "order", "parked_fills", "journal_end", "fence", "unfence",
 )  # fmt: skip
+COMMON_OF: Final = {"reserve": "common_decisions", "acknowledge": "common_news", "close": "common_news"}
+"""What some verbs share beside ``common``. The others are spared it: a script runs its whole text at every call."""
 
 
 @cache
@@ -20,6 +22,7 @@ def source(name: str, restorer: str = "") -> str:
     ``restorer`` is the name under which it passes a fence. It stands in the text: so no call of others has to carry it.
     """
     folder = resources.files(__package__) / "lua"
-    shared = (folder / "common.lua").read_text(encoding="utf-8")
+    parts = ["common", *([COMMON_OF[name]] if name in COMMON_OF else [])]
+    shared = "\n".join([(folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts])
     first_line, own = (folder / f"{name}.lua").read_text(encoding="utf-8").split("\n", 1)
     return f"{first_line}\nlocal RESTORER = '{restorer}'\n{shared}\n{own}"

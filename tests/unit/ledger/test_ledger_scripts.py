@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from truebook.ledger.keys import LedgerKeys
-from truebook.ledger.scripts import SCRIPT_NAMES, source
+from truebook.ledger.scripts import COMMON_OF, SCRIPT_NAMES, source
 from truebook.ledger.verbs import VERB_OF
 
 LUA = resources.files("truebook.ledger") / "lua"
@@ -17,7 +17,7 @@ OPENERS = {"begin", "fence", "unfence"}
 
 
 def test_every_file_is_a_script_and_every_verb_has_one() -> None:
-    files = {entry.name.removesuffix(".lua") for entry in LUA.iterdir()} - {"common"}
+    files = {entry.name.removesuffix(".lua") for entry in LUA.iterdir()} - {"common", *COMMON_OF.values()}
     assert files == set(SCRIPT_NAMES) == set(VERB_OF.values()) | READS | OPENERS
 
 

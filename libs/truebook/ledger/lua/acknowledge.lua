@@ -18,7 +18,7 @@ if order_id == '' or exchange_order_id == '' or ticker == ''
   or (order and not order.foreign and filled > order.size_centi) then
   return 'invalid'
 end
-if L.is_tied_otherwise(order_id, order, exchange_order_id) then return 'conflict' end
+if N.is_tied_otherwise(order_id, order, exchange_order_id) then return 'conflict' end
 
 if not order then
   order = {
@@ -30,4 +30,4 @@ if not order then
     L.change_hold('unknown_own_order', 'halted', 'ledger')
   end
 end
-return L.take_news('acknowledge', order, exchange_order_id, left == 0 and filled or nil)
+return N.take_news('acknowledge', order, exchange_order_id, left == 0 and filled or nil)

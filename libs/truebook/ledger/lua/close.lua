@@ -13,5 +13,5 @@ L.load_account()
 local order = L.load_order(ARGV[2])
 if not order then return 'no_order' end
 if not L.within(filled, 0, order.foreign and MAX_SIZE_CENTI or order.size_centi) then return 'invalid' end
-if exchange_order_id and L.is_tied_otherwise(order.order_id, order, exchange_order_id) then return 'conflict' end
-return L.take_news('close', order, exchange_order_id, filled)
+if exchange_order_id and N.is_tied_otherwise(order.order_id, order, exchange_order_id) then return 'conflict' end
+return N.take_news('close', order, exchange_order_id, filled)

@@ -20,14 +20,14 @@ L.load_account()
 -- The id first: a repeated one moves nothing, the clock included.
 local order = L.load_order(asked.order_id)
 if order then
-  if not L.same_content(order, asked) then return 'duplicate_action' end
+  if not D.same_content(order, asked) then return 'duplicate_action' end
   local state = L.state_of(order)
   return state == 'reserved' and order.nonce == asked.nonce and 'reserved' or 'exists:' .. state
 end
 local refusal = call('HGET', K.refusals, asked.order_id)
 refusal = refusal and unpack_record(refusal)
 if refusal and refusal.deadline_us > math.max(account.clock_us, now_us) then
-  return L.same_content(refusal, asked) and 'refused:' .. refusal.reason or 'duplicate_action'
+  return D.same_content(refusal, asked) and 'refused:' .. refusal.reason or 'duplicate_action'
 end
 
 if account.opened ~= 1 then return 'refused:not_open' end
@@ -45,10 +45,10 @@ if account.clock_us >= asked.deadline_us then
 end
 
 local market, orders = L.load_market(asked.ticker, event_name)
-local opening = L.added_opening(market, orders, asked)
-local reason = L.forbidden(asked, market, orders, opening)
-  or L.over_order_limit(asked, reference_cc)
-  or (opening > 0 and L.over_count_limit(asked, market, orders))
+local opening = D.added_opening(market, orders, asked)
+local reason = D.forbidden(asked, market, orders, opening)
+  or D.over_order_limit(asked, reference_cc)
+  or (opening > 0 and D.over_count_limit(asked, market, orders))
 if not reason then
   -- Try it on in this script's own tables: what it costs and risks are then the account's figures.
   local free = L.net()
@@ -57,12 +57,12 @@ if not reason then
   orders[#orders + 1] = asked
   L.note_order(asked)
   L.bring_into_step(market, orders, exclusive)
-  reason = (opening > 0 and L.over_loss_limit(market)) or L.too_dear(opening, free)
+  reason = (opening > 0 and D.over_loss_limit(market)) or D.too_dear(opening, free)
 end
 if reason then
-  L.take_back()
+  D.take_back()
   if clock_moved then L.set('clock_us', now_us) end
-  L.remember_refusal(asked, reason)
+  D.remember_refusal(asked, reason)
   return L.book('reserve', 'refused:' .. reason)
 end
 
