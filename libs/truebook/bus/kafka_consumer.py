@@ -54,6 +54,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 class KafkaConsumer(BusConsumer):
     """Make it by ``KafkaBus.consumer``."""
 
+    client_of: Callable[..., Any] = AIOKafkaConsumer
+
     def __init__(
         self,
         connection: KafkaConnection,
@@ -66,15 +68,8 @@ class KafkaConsumer(BusConsumer):
         self._topics = {topic.name: topic for topic in topics}
         self._rebalance = rebalance
         self._on_close = on_close
-        session_ms = int(connection.session_s * 1000)
-        # Range, not round-robin: topics of equal partition counts are then shared out alike, market by market.
-        self._client = AIOKafkaConsumer(
-            **connection.options(), group_id=group, group_instance_id=connection.instance,
-            enable_auto_commit=False, auto_offset_reset="earliest",
-            partition_assignment_strategy=(RangePartitionAssignor,), fetch_max_wait_ms=FETCH_WAIT_MS,
-            session_timeout_ms=session_ms, heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
-            rebalance_timeout_ms=int(REBALANCE_WITHIN_S * 1000),
-        )  # fmt: skip
+        self._connection = connection
+        self._client = self._new_client()
         self._generation = 0
         """Counts rebalances, so that what belongs to an earlier one is recognised."""
         self._unsettled: frozenset[TopicPartition] | None = None
@@ -94,15 +89,16 @@ class KafkaConsumer(BusConsumer):
     async def join(self, within_s: float) -> None:
         """Join the group, waiting for a broker that is still starting, and be told of the first assignment."""
         deadline = asyncio.get_running_loop().time() + within_s
-        self._client.subscribe(list(self._topics), listener=_Listener(self._give_up, self._take_over))
         while True:
             try:
+                self._client.subscribe(list(self._topics), listener=_Listener(self._give_up, self._take_over))
                 with translating():
                     await self._client.start()
                 break
             except BusUnavailable:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
+                await self._replace_client()
                 await asyncio.sleep(RETRY_AFTER_S)
         while not self._has_joined.is_set():
             await self._fetch(1, asyncio.get_running_loop().time() + RETRY_AFTER_S)
@@ -158,6 +154,27 @@ class KafkaConsumer(BusConsumer):
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 await self._client.stop()
+
+    def _new_client(self) -> Any:
+        connection = self._connection
+        session_ms = int(connection.session_s * 1000)
+        # Range, not round-robin: topics of equal partition counts are then shared out alike, market by market.
+        return self.client_of(
+            **connection.options(), group_id=self.group, group_instance_id=connection.instance,
+            enable_auto_commit=False, auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,), fetch_max_wait_ms=FETCH_WAIT_MS,
+            session_timeout_ms=session_ms, heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
+            rebalance_timeout_ms=int(REBALANCE_WITHIN_S * 1000),
+        )  # fmt: skip
+
+    async def _replace_client(self) -> None:
+        """Take a new client: one whose start has failed half-way, while it joined, can't be started again."""
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._client.stop()
+        self._unsettled = None
+        self._has_joined.clear()
+        self._client = self._new_client()
 
     async def _give_up(self) -> None:
         """A rebalance begins: have the owner finish with its partitions. Called by aiokafka, awaited by the group."""
