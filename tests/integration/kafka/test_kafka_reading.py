@@ -13,7 +13,7 @@ from truebook.bus.kafka_reading import count_since, read_topic
 from truebook.clock import SystemClock
 from truebook.messages.topics import StartAt, Topic
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
 
 PARTITIONS = 3
 RECORDS = 10
