@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the containers and processes of the tests
 
 from bench.kafka_codecs import bench as bench_codecs
-from bench.kafka_path import HELD_S, SECONDS, TICKS_HELD_PER_S, TICKS_PER_S, Turn, held, turns
+from bench.kafka_path import CALM_RECORDS, HELD_S, SECONDS, TICKS_HELD_PER_S, TICKS_PER_S, Turn, held, turns
 from bench.kafka_stack import MARKETS, PARTITIONS, SERVICES, SESSION_S, Stack, start
 from bench.kafka_takeover import take_overs
 from bench.measure import Row, millis, pair_of, quantile
@@ -77,8 +77,8 @@ def path_rows(stack: Stack, tell: Tell) -> None:
         Row(
             path=f"all services at {TICKS_HELD_PER_S:,} ticks/s, {HELD_S:.0f} s",
             ours=f"{found.ticks_per_s:,.0f} ticks/s; {found.deltas:,} deltas of {found.ticks:,} ticks",
-            floor="–", ratio=f"lag at most {found.most_lag:,} records, none {found.calm_after_s:.1f} s after the end",
-            target="lag bounded, nothing lost", reached=whole and is_held,
+            ratio=f"lag ≤ {found.most_lag:,} records, ≤ {CALM_RECORDS} from {found.calm_after_s:.1f} s after the end",
+            floor="–", target="lag bounded, nothing lost", reached=whole and is_held,
         )
     ])  # fmt: skip
     sizes = stack.megabytes()
