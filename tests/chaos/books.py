@@ -19,9 +19,12 @@ from truebook.venue.lifecycle import takes_orders
 
 CONFIRMED_US = 2_500_000
 MOST_WRONG_LOOKS = 6
-"""A change is under way for a moment; a book that is called fresh and is wrong at so many looks in a row is wrong."""
+"""A change is under way for a moment; a book that is called fresh and has one and the same level wrong at so many looks
+in a row is wrong. Other levels each time are other changes: where all is done once a second, each look meets one."""
 LOOKS = 100
 LOOK_EVERY_S = 0.1
+Wrong = tuple[str, int, int]
+"""Side, price, and by how much the exchange has more."""
 TOPICS = {topic.name: topic for topic in (MARKETS, ORDERBOOK)}
 
 
@@ -36,6 +39,7 @@ class BookReader:
         self._replicas: dict[str, BookReplica] = {}
         self._chosen: dict[str, bool] = {}
         self._wrong_looks: Counter[str] = Counter()
+        self._wrong_levels: dict[str, frozenset[Wrong]] = {}
 
     async def look(self) -> None:
         """Take what is there, and raise where a book that is said to be fresh is wrong again and again."""
@@ -43,10 +47,12 @@ class BookReader:
         oldest_us = self._exchange.now_us() - CONFIRMED_US
         for ticker, replica in self._replicas.items():
             is_fresh = self._chosen.get(ticker) and replica.stale is None and replica.confirmed_us >= oldest_us
-            why = self._difference(ticker) if is_fresh else ""
-            self._wrong_looks[ticker] = self._wrong_looks[ticker] + 1 if why else 0
+            wrong = self._wrong(ticker) if is_fresh else frozenset()
+            lasting = wrong & self._wrong_levels.get(ticker, wrong)
+            self._wrong_looks[ticker] = self._wrong_looks[ticker] + 1 if lasting else min(1, len(wrong))
+            self._wrong_levels[ticker] = lasting or wrong
             if self._wrong_looks[ticker] >= MOST_WRONG_LOOKS:
-                raise Violation("the books are the exchange's", f"{ticker}: {why}", subject=ticker)
+                raise Violation("the books are the exchange's", f"{ticker}: {sorted(lasting)}", subject=ticker)
 
     async def read(self) -> None:
         """Take what is there."""
@@ -83,8 +89,18 @@ class BookReader:
         replica = self._replicas.get(ticker)
         if replica is None or replica.stale is not None:
             return "no book" if replica is None else f"stale: {replica.stale}"
-        true = self._exchange.engine.book(ticker)
+        wrong = self._wrong(ticker)
+        return f"(side, price, the exchange has more) {sorted(wrong)}" if wrong else ""
+
+    def _wrong(self, ticker: str) -> frozenset[Wrong]:
+        """The levels that differ."""
+        here, true = self._replicas[ticker].book, self._exchange.engine.book(ticker)
+        wrong: set[Wrong] = set()
         for side in BookSide:
-            if replica.book.levels(side) != true.levels(side):
-                return f"{side}: {replica.book.levels(side, 3)}, the exchange has {true.levels(side, 3)}"
-        return ""
+            ours, theirs = dict(here.levels(side)), dict(true.levels(side))
+            wrong |= {
+                (str(side), price_cc, theirs.get(price_cc, 0) - ours.get(price_cc, 0))
+                for price_cc in ours.keys() | theirs.keys()
+                if ours.get(price_cc) != theirs.get(price_cc)
+            }
+        return frozenset(wrong)
