@@ -108,7 +108,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         with ExitStack() as stack:
-            self.servers = stack.enter_context(broker())
+            self.servers = stack.enter_context(broker(lives_long=True))
             self.redis_url = stack.enter_context(running("redis", self.folder / "redis"))
             asyncio.run(self._prepare())
             private, public = _key_pair(self.folder)

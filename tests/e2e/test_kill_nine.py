@@ -56,6 +56,7 @@ def orders_left_unknown(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_trader_killed_at_labelled_and_random_points_recovers(tmp_path: Path) -> None:
     chance = random.Random(SEED)
@@ -80,6 +81,7 @@ def test_the_trader_killed_at_labelled_and_random_points_recovers(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_the_exchange_killed_under_a_running_trader_comes_back_from_its_journal(tmp_path: Path) -> None:
     exchange, url, key_id, key_file = start_exchange(tmp_path, "--port", "0", "--markets", "15", "--seed", str(SEED))

@@ -21,16 +21,21 @@ from aiokafka.errors import KafkaError
 ADDRESS = "TRUEBOOK_TEST_KAFKA"
 IMAGE = "apache/kafka:4.3.1"
 READY_WITHIN_S = 120.0
-HEAP = "-Xms256m -Xmx256m"
+HEAP = "-Xms256m -Xmx512m"
+QUICK_TO_START = {"KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+"""The simple compiler and collector: a test's broker does not live long enough for the others."""
 
 
 @contextmanager
-def broker() -> Iterator[str]:
-    """Give the address of a running broker; skips the test with the reason where there is none."""
+def broker(*, lives_long: bool = False) -> Iterator[str]:
+    """Give the address of a running broker; skips the test with the reason where there is none.
+
+    One that ``lives_long`` starts slower and then runs as in a deployment: what is measured needs it.
+    """
     if ADDRESS in os.environ:
         yield os.environ[ADDRESS]
         return
-    container = start_broker()
+    container = start_broker(lives_long=lives_long)
     try:
         yield container.address
     finally:
@@ -40,7 +45,7 @@ def broker() -> Iterator[str]:
 class BrokerContainer:
     """One broker in a container; restartable under the same address."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lives_long: bool = False) -> None:
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
 
@@ -48,7 +53,7 @@ class BrokerContainer:
         self.port = _free_port()
         self.address = f"127.0.0.1:{self.port}"
         container: Any = DockerContainer(IMAGE).with_bind_ports(self.port, self.port)
-        for name, value in _settings(self.port).items():
+        for name, value in (_settings(self.port) | ({} if lives_long else QUICK_TO_START)).items():
             container = container.with_env(name, value)
         # As root: the image's own files may be read-only to its user, and it copies them, mode and all.
         self._container = container.with_kwargs(user="root")
@@ -87,14 +92,14 @@ class BrokerContainer:
         asyncio.run(_wait_until_ready(self.address))
 
 
-def start_broker() -> BrokerContainer:
+def start_broker(*, lives_long: bool = False) -> BrokerContainer:
     """Start a broker of one's own, to be stopped by the caller; skips with the reason where none can be had."""
     docker = pytest.importorskip("docker", reason="testcontainers is not installed")
     try:
         docker.from_env(timeout=5).ping()
     except docker.errors.DockerException as error:
         pytest.skip(f"no {ADDRESS}, and no Docker engine answers: {error}")
-    container = BrokerContainer()
+    container = BrokerContainer(lives_long=lives_long)
     try:
         container.start()
     except docker.errors.APIError as error:
@@ -130,8 +135,6 @@ def _settings(port: int) -> dict[str, str]:
         "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         "KAFKA_HEAP_OPTS": HEAP,
-        # Quick to start: the simple compiler and collector. A test's broker does not live long enough for the others.
-        "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     }
 
 

@@ -24,7 +24,7 @@ from truebook.bus.port import BusUnavailable
 from truebook.ledger.redis_store import RedisStore
 from truebook.messages.topics import StartAt, Topic
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(180)]
 
 WITHIN_S = 60.0
 NOWHERE = "127.0.0.1:1"
