@@ -33,7 +33,7 @@ from truebook.ledger.redis_connection import connection_pool
 from truebook.messages.envelope import BookSide
 from truebook.venue.account import OrderRequest
 
-GATHER_S = 0.002
+GATHER_S = 0.005
 THROTTLE_US = 250_000
 FETCH_MS = 250
 MOST_RECORDS = 500

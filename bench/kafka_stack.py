@@ -122,7 +122,7 @@ class Stack:
                 "TRUEBOOK_EXCHANGE_URL": self.exchange.url, "TRUEBOOK_KEY_ID": KEY_ID,
                 "TRUEBOOK_KEY_FILE": str(private), "TRUEBOOK_ACCOUNT": ACCOUNT,
                 "TRUEBOOK_STATE_FOLDER": str(self.folder / "state"), "TRUEBOOK_POLICY__MODEL": "bench",
-                "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info",
+                "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info", "TRUEBOOK_INGEST__GATHER_MS": "5",
                 "TRUEBOOK_INGEST__UNIVERSE__MOST_MARKETS": str(MARKETS),
                 "TRUEBOOK_INGEST__UNIVERSE__TICKERS": ",".join(tickers(MARKETS)),
             }  # fmt: skip
