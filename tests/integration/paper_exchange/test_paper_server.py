@@ -40,7 +40,7 @@ async def test_a_corrupt_journal_stops_the_start_and_frees_the_folder(tmp_path: 
         await client.create((await client.two_sided())["ticker"])
     file = tmp_path / "journal.jsonl"
     whole = file.read_bytes()
-    file.write_bytes(b"0" + whole[1:])
+    file.write_bytes((b"1" if whole.startswith(b"0") else b"0") + whole[1:])
     for _ in range(2):
         with pytest.raises(JournalCorrupt, match="line 1"):
             async with running(paper_settings(tmp_path)):
