@@ -6,6 +6,7 @@ JSON Schema draft 7, which is what AsyncAPI's own schema object extends.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -97,12 +98,14 @@ def _tag(kind: type[Message]) -> str:
 
 
 def _draft_7(schema: Any) -> Any:
-    """Rewrite the one word of the newer draft that msgspec uses: the list of a tuple's places."""
+    """Rewrite the one word of the newer draft that msgspec uses, the list of a tuple's places; tidy descriptions."""
     if isinstance(schema, dict):
         schema = {name: _draft_7(value) for name, value in schema.items()}
         if "prefixItems" in schema:
             if schema.pop("items", None) is False:
                 schema["additionalItems"] = False
             schema["items"] = schema.pop("prefixItems")
+        if isinstance(told := schema.get("description"), str):  # Python up to 3.12 leaves docstrings indented
+            schema["description"] = inspect.cleandoc(told)
         return schema
     return [_draft_7(each) for each in schema] if isinstance(schema, list) else schema
