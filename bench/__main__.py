@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from pathlib import Path
 
 from bench.measure import Row
-from bench.page import machine, table, write
+from bench.page import chosen, machine, table, write
 from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
@@ -16,11 +15,7 @@ NAMES = ("book", "features", "policy", "reserve", "order_path", "stream", "scali
 
 
 def main() -> int:
-    wanted = [name for name in os.environ.get("ONLY", "").replace(",", " ").split() if name] or list(NAMES)
-    unknown = [name for name in wanted if name not in NAMES]
-    if unknown:
-        print(f"no benchmark {', '.join(unknown)}: there are {', '.join(NAMES)}", file=sys.stderr)
-        return 2
+    wanted = chosen(NAMES)
     sys.path.insert(0, str(ROOT / "tests"))  # the scripted exchange and the throw-away servers of the tests
     configure_logs("error", json=True, file=None)
     print(f"{machine()}\n", flush=True)

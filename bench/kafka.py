@@ -25,7 +25,7 @@ from bench.kafka_path import CALM_RECORDS, HELD_S, SECONDS, TICKS_HELD_PER_S, TI
 from bench.kafka_stack import MARKETS, PARTITIONS, SERVICES, SESSION_S, Stack, start
 from bench.kafka_takeover import WATCHED_S, take_overs
 from bench.measure import Row, millis, pair_of, quantile
-from bench.page import KAFKA, machine, table, write
+from bench.page import KAFKA, chosen, machine, table, write
 
 PARTS = ("ingest", "path", "image", "codecs")
 LEAST_PER_S = 20_000
@@ -135,11 +135,7 @@ def image_rows() -> list[Row]:
 
 
 def main() -> int:
-    wanted = [name for name in os.environ.get("ONLY", "").replace(",", " ").split() if name] or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        print(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}", file=sys.stderr)
-        return 2
+    wanted = chosen(PARTS)
     print(f"{machine()}\n", flush=True)
     rows: list[Row] = []
 

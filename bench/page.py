@@ -1,9 +1,13 @@
-"""The table in docs/performance.md: rows that were measured take the place of older ones with the same path."""
+"""What the benchmarks share: which parts are wanted, and the tables in docs/performance.md.
+
+Rows that were measured take the place of older ones with the same path.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -28,6 +32,16 @@ def machine() -> str:
     where = f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {python}"
     load = os.getloadavg()[1]
     return f"{where}; load average {load:.1f}" + (", so the machine was busy with other work" if load > BUSY else "")
+
+
+def chosen(parts: Sequence[str]) -> list[str]:
+    """The parts that ``ONLY`` names, all where it is empty; ends the command with 2 at a name that is none."""
+    wanted = os.environ.get("ONLY", "").replace(",", " ").split() or list(parts)
+    unknown = [name for name in wanted if name not in parts]
+    if unknown:
+        print(f"no part {', '.join(unknown)}: there are {', '.join(parts)}", file=sys.stderr)
+        raise SystemExit(2)
+    return wanted
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
