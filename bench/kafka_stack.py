@@ -30,7 +30,7 @@ from truebook.bus.topics_admin import TopicsAdmin
 
 MARKETS, ORDERING = 300, 12
 PARTITIONS = 4
-SESSION_S = 4
+SESSION_S = 3
 ACCOUNT = "sim-main"
 KEY_ID = "bench"
 BALANCE_MICROS = 10**13

@@ -1,7 +1,8 @@
 """The backfill: what the exchange did for the account since the watermark, by REST.
 
 The socket's private messages are never replayed, so REST is what makes the record complete. The watermark moves only to
-the data time-stamp that was asked for *before* the lists, and only once every fill of them is settled or parked.
+the data time-stamp that was asked for *before* the lists, and only once every fill of them is settled or parked, and
+all that was booked is told as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeSettlement
 from truebook_services.fill_listener.booking import Booking
+from truebook_services.fill_listener.telling import Telling
 
 DONE = ("applied", "duplicate", "parked", "known", "before_opening")
 NEWS = ("applied", "parked")
@@ -28,12 +30,19 @@ class Backfill:
     """Reads and books everything since the watermark, with overlap."""
 
     def __init__(
-        self, context: Context, rest: RestClient, ledger: LedgerStore, booking: Booking, overlap_s: float
+        self,
+        context: Context,
+        rest: RestClient,
+        ledger: LedgerStore,
+        booking: Booking,
+        telling: Telling,
+        overlap_s: float,
     ) -> None:
         self._context = context
         self._rest = rest
         self._ledger = ledger
         self._booking = booking
+        self._telling = telling
         self._overlap_us = int(overlap_s * 1e6)
 
     async def sweep(self) -> list[int]:
@@ -49,6 +58,7 @@ class Backfill:
             raise SweepFailed(str(error)) from error
 
     async def _sweep(self) -> list[int]:
+        put_off = self._telling.put_off
         data_us = await self._rest.data_time_us()
         watermark_us = await self._ledger.watermark(SWEPT)
         since_us = max(self._booking.opened_us, watermark_us - self._overlap_us)
@@ -63,6 +73,7 @@ class Backfill:
                 news.append(fill.created_us)
         for settlement in await self._rest.settlements(min_us=since_us):
             complete = await self._settle(settlement) and complete
+        complete = complete and await self._telling.told() and put_off == self._telling.put_off
         if complete:
             await self._ledger.advance_watermark(SWEPT, data_us)
         self._context.metrics.count("sweeps", complete=str(complete).lower())

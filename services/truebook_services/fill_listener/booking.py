@@ -1,4 +1,4 @@
-"""From the exchange's news to the ledger, then to the topic ``fills``: the money moves first, the news follow.
+"""From the exchange's news to the ledger, then to the telling: the money moves first, the news follow.
 
 Every fact may come any number of times and in any order, by socket and by REST: the ledger's ids make that harmless.
 """
@@ -9,44 +9,27 @@ import asyncio
 
 from truebook.ledger.facts import OPENED, book_fill, book_order, book_settlement, persist
 from truebook.ledger.port import LedgerStore
-from truebook.messages.codec import encode
 from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
 from truebook.messages.ids import digest
-from truebook.messages.topics import FILLS
 from truebook.runtime.context import Context
 from truebook.runtime.frames import pause
 from truebook.venue.account import ExchangeFill, ExchangeOrder
+from truebook_services.fill_listener.telling import Remembered, Telling
 
 OPEN_POLL_S = 0.1
 BOOKED = ("applied", "duplicate")
 """Answers after which a fill need not be told to the ledger again by this process."""
 
 
-class Remembered:
-    """A bounded set of keys; the oldest go first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._keys: dict[tuple[str, str], None] = {}
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
-
-    def add(self, key: tuple[str, str]) -> None:
-        self._keys[key] = None
-        while len(self._keys) > self._most:
-            del self._keys[next(iter(self._keys))]
-
-
 class Booking:
-    """Books facts and publishes them."""
+    """Books facts and has them told. A fact whose news were put off is booked again: the ledger knows it by its id."""
 
-    def __init__(self, context: Context, ledger: LedgerStore, most_remembered: int) -> None:
+    def __init__(self, context: Context, ledger: LedgerStore, telling: Telling, most_remembered: int) -> None:
         self._context = context
         self._ledger = ledger
+        self._telling = telling
         self._opened_us: int | None = None
         self._booked = Remembered(most_remembered)
-        self._published = Remembered(most_remembered)
 
     async def is_open(self) -> bool:
         """Tell whether the account is open: what happened before is no news."""
@@ -67,9 +50,9 @@ class Booking:
         return self._opened_us
 
     async def fill(self, fill: ExchangeFill) -> str:
-        """Book one fill and publish it; answers the ledger's word, ``known`` where this process has booked it."""
+        """Book one fill and tell it; answers the ledger's word, ``known`` where this process has done both."""
         key = (fill.trade_id, fill.exchange_order_id)
-        if key in self._booked:
+        if key in self._booked and self._telling.knows(key):
             return "known"
         answer = await book_fill(self._ledger, self._context.clock, fill, self.opened_us)
         self._context.metrics.count("fills_booked", answer=answer)
@@ -81,48 +64,43 @@ class Booking:
         elif answer in ("conflict", "invalid"):
             self._context.log.error("a fill contradicts the ledger", answer=answer, fill=str(fill))
         self._context.crash("settled")
-        if answer != "before_opening" and key not in self._published:
-            await self._publish_fill(fill, answer)
-            self._published.add(key)
+        if answer != "before_opening" and not self._telling.knows(key):
+            self._telling.put(key, await self._news_of_fill(fill, answer))
         return answer
 
     async def order(self, order: ExchangeOrder) -> str:
-        """Bring an order's state into the ledger and publish it; ``known`` where this process has told that state."""
+        """Bring an order's state into the ledger and tell it; ``known`` where this process has done so."""
         version = (order.exchange_order_id, f"{order.status} {order.filled_centi} {order.remaining_centi}")
-        if version in self._published:
+        if self._telling.knows(version):
             return "known"
         answer = await book_order(self._ledger, self._context.clock, order, self.opened_us)
         if answer in ("conflict", "invalid"):
             self._context.log.error("an order contradicts the ledger", answer=answer, order=str(order))
         if answer != "before_opening":
-            await self._publish_order(order, answer)
-            self._published.add(version)
+            self._telling.put(version, self._news_of_order(order, answer))
         return answer
 
     async def settlement(self, ticker: str, settlement_cc: int, settled_us: int | None) -> str:
-        """Settle a market and publish it."""
+        """Settle a market and tell it."""
         if settled_us is not None and settled_us < self.opened_us:
             return "before_opening"
         answer = await book_settlement(self._ledger, self._context.clock, ticker, settlement_cc)
         if answer in ("conflict", "invalid"):
             self._context.log.error("a settlement contradicts the ledger", ticker=ticker, settlement_cc=settlement_cc)
-        key = (ticker, f"settled {settlement_cc}")
-        if key not in self._published:
-            news = MarketSettled(
-                id=digest(ticker, "settled", settlement_cc), cause_id="", account=self._context.account,
-                strategy=self._context.strategy, ticker=ticker, source=self._context.source, exchange_us=settled_us,
-                produced_us=self._context.clock.now_us(), settlement_cc=settlement_cc, answer=answer,
-            )  # fmt: skip
-            await self._context.bus.publish(FILLS, ticker, encode(news))
-            self._published.add(key)
+        news = MarketSettled(
+            id=digest(ticker, "settled", settlement_cc), cause_id="", account=self._context.account,
+            strategy=self._context.strategy, ticker=ticker, source=self._context.source, exchange_us=settled_us,
+            produced_us=self._context.clock.now_us(), settlement_cc=settlement_cc, answer=answer,
+        )  # fmt: skip
+        self._telling.put((ticker, f"settled {settlement_cc}"), news)
         return answer
 
-    async def _publish_fill(self, fill: ExchangeFill, answer: str) -> None:
+    async def _news_of_fill(self, fill: ExchangeFill, answer: str) -> FillBooked:
         known = await persist(
             self._context.clock, lambda: self._ledger.order_of_exchange_id(fill.exchange_order_id)
         )  # fmt: skip
         client_order_id = fill.client_order_id or (known.order_id if known is not None else "")
-        news = FillBooked(
+        return FillBooked(
             id=digest(fill.trade_id, fill.exchange_order_id), cause_id=client_order_id, account=self._context.account,
             strategy=self._context.strategy, ticker=fill.ticker, source=self._context.source,
             exchange_us=fill.created_us, produced_us=self._context.clock.now_us(), trade_id=fill.trade_id,
@@ -130,10 +108,9 @@ class Booking:
             price_cc=fill.price_cc, size_centi=fill.size_centi, fee_micros=fill.fee_micros, is_taker=fill.is_taker,
             basis=fill.basis, answer=answer,
         )  # fmt: skip
-        await self._context.bus.publish(FILLS, fill.ticker, encode(news))
 
-    async def _publish_order(self, order: ExchangeOrder, answer: str) -> None:
-        news = OrderUpdated(
+    def _news_of_order(self, order: ExchangeOrder, answer: str) -> OrderUpdated:
+        return OrderUpdated(
             id=digest(order.exchange_order_id, order.status, order.filled_centi, order.remaining_centi),
             cause_id=order.client_order_id, account=self._context.account, strategy=self._context.strategy,
             ticker=order.ticker, source=self._context.source, exchange_us=order.updated_us,
@@ -141,4 +118,3 @@ class Booking:
             client_order_id=order.client_order_id, status=str(order.status), filled_centi=order.filled_centi,
             remaining_centi=order.remaining_centi, answer=answer,
         )  # fmt: skip
-        await self._context.bus.publish(FILLS, order.ticker, encode(news))

@@ -10,6 +10,7 @@ from truebook_services.fill_listener.backfill import Backfill
 from truebook_services.fill_listener.booking import Booking
 from truebook_services.fill_listener.session import Session
 from truebook_services.fill_listener.settings import FillListenerSettings
+from truebook_services.fill_listener.telling import Telling
 
 
 def build(
@@ -20,14 +21,16 @@ def build(
     connector: Connector,
     ledger: LedgerStore,
 ) -> Service:
-    """Wire the service: the private socket, and a sweep by REST beside it. Any number of them may run."""
-    booking = Booking(context, ledger, settings.most_remembered)
-    backfill = Backfill(context, rest, ledger, booking, settings.overlap_s)
+    """Wire the service: the private socket, a sweep by REST beside it, and the telling. Any number of them may run."""
+    telling = Telling(context, most_waiting=settings.most_untold, most_remembered=settings.most_remembered)
+    booking = Booking(context, ledger, telling, settings.most_remembered)
+    backfill = Backfill(context, rest, ledger, booking, telling, settings.overlap_s)
     session = Session(context, settings, connector, ledger, booking=booking, backfill=backfill)
     return Service(
         context,
         (
             Feed(context, "fill_listener.socket", session.run),
             Periodic(context, "fill_listener.sweep", settings.sweep_s, session.resweep, jitter=0.2),
+            Feed(context, "fill_listener.telling", telling.run, most_delay_s=1.0),
         ),
     )

@@ -26,3 +26,5 @@ class FillListenerSettings(BaseModel):
     """Frames that may wait while a backfill runs; then the socket itself pushes back. Nothing is dropped."""
     most_remembered: int = Field(default=20_000, ge=100)
     """Fills that are remembered as told, so that a sweep neither books nor publishes them again."""
+    most_untold: int = Field(default=20_000, ge=1)
+    """News that may wait for the bus while it is away; what comes on top is told after a later sweep."""
