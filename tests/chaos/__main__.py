@@ -12,11 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 
 from chaos.run import Outcome, run_seed
 
 SEEDS_PER_PROCESS = 40
-"""A fresh process after so many seeds, so that memory stays bounded however many there are."""
+"""Fresh processes after so many seeds each, so that memory stays bounded however many there are."""
 MOST_TOLD = 5
 
 
@@ -48,9 +49,12 @@ def _run_all(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
         yield from map(run_seed, seeds)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=SEEDS_PER_PROCESS) as pool:
-        for done in as_completed([pool.submit(run_seed, seed) for seed in seeds]):
-            yield done.result()
+    waiting = iter(seeds)
+    # A new pool each time: with `max_tasks_per_child` the executor can wait for ever for a worker that has left.
+    while some := tuple(islice(waiting, jobs * SEEDS_PER_PROCESS)):
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            for done in as_completed([pool.submit(run_seed, seed) for seed in some]):
+                yield done.result()
 
 
 def _progress(done: int, seeds: int, failed: int, took_s: float) -> None:
