@@ -97,9 +97,15 @@ def leverage(inputs: FeatureInputs) -> float:
 @once
 def _best_prices_cc(inputs: FeatureInputs) -> tuple[int | None, int | None]:
     """The prices of our most eager (bid, ask) (the ledger allows one a side), null without one."""
-    bids = [order.price_cc for order in inputs.working if order.book_side is BookSide.BID]
-    asks = [order.price_cc for order in inputs.working if order.book_side is BookSide.ASK]
-    return max(bids, default=None), min(asks, default=None)
+    bid_cc: int | None = None
+    ask_cc: int | None = None
+    for order in inputs.working:
+        price_cc = order.price_cc
+        if order.book_side is BookSide.BID:
+            bid_cc = price_cc if bid_cc is None or price_cc > bid_cc else bid_cc
+        else:
+            ask_cc = price_cc if ask_cc is None or price_cc < ask_cc else ask_cc
+    return bid_cc, ask_cc
 
 
 def _distance(inputs: FeatureInputs, price_cc: int | None) -> float:

@@ -14,7 +14,6 @@ from typing import Final
 from truebook.features.feature import Feature, feature
 from truebook.features.history import LENGTH
 from truebook.features.inputs import FeatureInputs, once
-from truebook.money import ONE_CONTRACT_CENTI
 
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3_600 * _SECOND_US
@@ -26,8 +25,7 @@ _LOG_FULL_ACTIVITY: Final = math.log1p(10_000)
 
 @once
 def _activities(inputs: FeatureInputs) -> list[float]:
-    log1p = math.log1p
-    shares = [log1p(change.moved_centi / ONE_CONTRACT_CENTI) / _LOG_FULL_ACTIVITY for change in inputs.history.changes]
+    shares = [change.moved_log / _LOG_FULL_ACTIVITY for change in inputs.history.changes]
     return shares if max(shares, default=0.0) <= 1.0 else [min(1.0, share) for share in shares]
 
 

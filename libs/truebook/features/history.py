@@ -8,6 +8,7 @@ netted book) is no change.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +17,7 @@ import msgspec
 
 from truebook.book.order_book import OrderBook
 from truebook.messages.envelope import BookSide
+from truebook.money import ONE_CONTRACT_CENTI
 
 LENGTH: Final = 10
 
@@ -33,6 +35,8 @@ class Change(msgspec.Struct, frozen=True):
     ask_centi: int
     moved_centi: int
     """How much size was added or taken away since the change before, over both sides."""
+    moved_log: float
+    """ln(1 + contracts moved): taken here, once for each change, since every vector reads the last ten of them."""
 
 
 class History:
@@ -55,7 +59,8 @@ class History:
                 return
             moved_centi = abs(bid_centi - last.bid_centi) + abs(ask_centi - last.ask_centi)
         mid_cc = (bid_cc + ask_cc) / 2 if bid_cc is not None and ask_cc is not None else None
-        self._changes.append(Change(at_us, bid_cc, ask_cc, mid_cc, bid_centi, ask_centi, moved_centi))
+        moved_log = math.log1p(moved_centi / ONE_CONTRACT_CENTI)
+        self._changes.append(Change(at_us, bid_cc, ask_cc, mid_cc, bid_centi, ask_centi, moved_centi, moved_log))
 
     def clear(self) -> None:
         """Forget everything: after a stale book, what came before says nothing of now."""

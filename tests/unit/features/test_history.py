@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,9 +22,9 @@ def test_a_change_records_the_top_the_totals_and_what_moved() -> None:
     book.change_level(ASK, 6_000, -7)
     history.changed(book, 3)
     assert list(history.changes) == [
-        Change(1, 4_000, 6_000, 5_000.0, 10, 7, 0),
-        Change(2, 4_100, 6_000, 5_050.0, 13, 7, 3),
-        Change(3, 4_100, None, None, 13, 0, 7),
+        Change(1, 4_000, 6_000, 5_000.0, 10, 7, 0, 0.0),
+        Change(2, 4_100, 6_000, 5_050.0, 13, 7, 3, math.log1p(0.03)),
+        Change(3, 4_100, None, None, 13, 0, 7, math.log1p(0.07)),
     ]
     assert history.mids_cc() == [5_000, 5_050]
 
