@@ -18,6 +18,7 @@ from bench.samples import SEED, levels
 from truebook.clock import MICROS, SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.runtime.loop import run_until_done
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.order_entry import OrderEntry
 from truebook.venue.account import CreateAnswer, OrderRequest
@@ -138,4 +139,4 @@ if __name__ == "__main__":
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(40), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
     )
-    asyncio.run(main())
+    run_until_done(main())

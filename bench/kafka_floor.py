@@ -31,6 +31,7 @@ from truebook.kalshi.signing import load_signer
 from truebook.kalshi.translate import write_order
 from truebook.ledger.redis_connection import connection_pool
 from truebook.messages.envelope import BookSide
+from truebook.runtime.loop import run_until_done
 from truebook.venue.account import OrderRequest
 
 GATHER_S = 0.005
@@ -226,4 +227,4 @@ async def main(role: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], msgspec.json.decode(sys.argv[2], type=Settings)))
+    run_until_done(main(sys.argv[1], msgspec.json.decode(sys.argv[2], type=Settings)))

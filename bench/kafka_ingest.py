@@ -28,6 +28,7 @@ from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.kafka_publisher import MOST_BATCH_BYTES, choose_partition
 from truebook.messages.topics import ORDERBOOK, Topic
 from truebook.runtime.logs import configure_logs
+from truebook.runtime.loop import run_until_done
 from truebook_services.ingest.service import build
 from truebook_services.observation.settings import ObservationSettings
 
@@ -127,4 +128,4 @@ async def measure(servers: str, partitions: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     configure_logs("error", json=True, file=None)
-    print(json.dumps(asyncio.run(measure(sys.argv[1], int(sys.argv[2])))))
+    print(json.dumps(run_until_done(measure(sys.argv[1], int(sys.argv[2])))))

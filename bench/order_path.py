@@ -51,6 +51,7 @@ from truebook.models.registry import ModelRegistry
 from truebook.runtime.collection import startup_kept
 from truebook.runtime.frames import Service
 from truebook.runtime.http import serve_http
+from truebook.runtime.loop import run_until_done
 from truebook_services.execution.service import build as build_execution
 from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.policy.service import build as build_policy
@@ -258,7 +259,7 @@ async def turns() -> tuple[list[list[float]], list[list[float]]]:
 
 
 def bench() -> list[Row]:
-    ours, floors = asyncio.run(turns())
+    ours, floors = run_until_done(turns())
     rows = []
     for share, name in ((0.5, "p50"), (0.99, "p99")):
         times = [(quantile(a, share), quantile(b, share)) for a, b in zip(ours, floors, strict=True)]

@@ -12,6 +12,7 @@ import typer
 from truebook.capture.reader import read_capture
 from truebook.clock import Clock, ScaledClock, SystemClock
 from truebook.runtime.logs import configure_logs, logger
+from truebook.runtime.loop import run_until_done
 from truebook.runtime.settings import TruebookSettings, load
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.cli.run import parse_balance
@@ -52,7 +53,7 @@ def exchange(
     folder = settings.state_folder / FOLDER
     configure_logs("debug" if debug else settings.log_level, json=True, file=folder / "log.jsonl")
     with StateFolder(folder, fresh=fresh or capture is not None):
-        asyncio.run(_serve(settings.paper_exchange.model_copy(update={"state_folder": folder})))
+        run_until_done(_serve(settings.paper_exchange.model_copy(update={"state_folder": folder})))
 
 
 async def _serve(settings: PaperExchangeSettings) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from truebook.clock import MICROS, SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.runtime.health import serve_health
+from truebook.runtime.loop import run_until_done
 from truebook.runtime.virtual_loop import VirtualClock, run_virtual
 from truebook_services.embedded.evidence import explain, keep_evidence, write_evidence
 from truebook_services.embedded.history import write_history
@@ -46,7 +47,7 @@ class Watcher(Protocol):
 def run_to_end(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[str, Any]]:
     """Run on a loop of its own: the machine's, or a virtual one where the run is in lock-step."""
     main = run(settings, watcher)
-    return run_virtual(main) if settings.in_lockstep else asyncio.run(main)
+    return run_virtual(main) if settings.in_lockstep else run_until_done(main)
 
 
 async def run(settings: EmbeddedSettings, watcher: Watcher) -> tuple[int, dict[str, Any]]:

@@ -118,8 +118,7 @@ class KalshiSocket(asyncio.Protocol):
 
     # What asyncio tells.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self._open.add(self)
         self._connections.upgraded(self)

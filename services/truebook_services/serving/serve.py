@@ -22,6 +22,7 @@ from truebook.runtime.context import Context
 from truebook.runtime.frames import STOP_WITHIN_S, Service
 from truebook.runtime.health import serve_health
 from truebook.runtime.logs import configure_logs, logger
+from truebook.runtime.loop import run_until_done
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import load
 from truebook_services.serving.crash import crash_point
@@ -48,7 +49,7 @@ def serve(
         clock = ExchangeClock(SystemClock())
         log_seldom(clock.monotonic_us)
         bus: Bus = KafkaBus(kafka_connection(settings, instance=instance)) if has_bus else MemoryBus()
-        asyncio.run(_run(name, settings, clock, bus, root))
+        run_until_done(_run(name, settings, clock, bus, root))
 
 
 async def _run(name: str, settings: S, clock: ExchangeClock, bus: Bus, root: Root[S]) -> None:
