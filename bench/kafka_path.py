@@ -12,7 +12,8 @@ from bench.kafka_stack import PARTITIONS, Exchange, Floor, Stack
 TICKS_PER_S, TICKS_HELD_PER_S = 2_000, 5_000
 SECONDS, REPEATS = 8.0, 5
 WARM_UP_S, FLOOR_WARM_UP_S, REST_S = 60.0, 15.0, 0.5
-"""A young broker compiles its hot code for a minute, on the processors that all share: a tick takes six times as long."""
+"""A young broker compiles its hot code for a minute, on the processors that all share: ticks then take several times as
+long."""
 HELD_S = 20.0
 LEAST_ORDERS = 20
 """Of one turn; fewer have no quantiles."""
