@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,17 +43,25 @@ def broker(*, lives_long: bool = False) -> Iterator[str]:
 
 
 class BrokerContainer:
-    """One broker in a container; restartable under the same address."""
+    """One broker in a container; restartable under the same address.
 
-    def __init__(self, *, lives_long: bool = False) -> None:
+    ``settings`` go over those that it has; ``client`` is what a client needs to be let in.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None, *,
+        lives_long: bool = False,
+    ) -> None:  # fmt: skip
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
 
         testcontainers_config.ryuk_disabled = True  # the container is stopped by its owner, whatever happens
         self.port = _free_port()
         self.address = f"127.0.0.1:{self.port}"
+        self._client = dict(client or {})
         container: Any = DockerContainer(IMAGE).with_bind_ports(self.port, self.port)
-        for name, value in (_settings(self.port) | ({} if lives_long else QUICK_TO_START)).items():
+        given = _settings(self.port) | ({} if lives_long else QUICK_TO_START) | dict(settings or {})
+        for name, value in given.items():
             container = container.with_env(name, value)
         # As root: the image's own files may be read-only to its user, and it copies them, mode and all.
         self._container = container.with_kwargs(user="root")
@@ -61,13 +69,19 @@ class BrokerContainer:
     def start(self) -> None:
         self._container.start()
         try:
-            asyncio.run(_wait_until_ready(self.address))
+            asyncio.run(_wait_until_ready(self.address, self._client))
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         self._container.stop()
+
+    def run(self, *command: str) -> None:
+        """Run a command in the container; raises with what it said where it fails."""
+        code, said = self._container.get_wrapped_container().exec_run(command)
+        if code != 0:
+            raise AssertionError(f"{command[0]}: {said.decode(errors='replace')}")
 
     def pause(self) -> None:
         """Freeze the broker: connections stay, nothing answers. A busy machine may need several attempts."""
@@ -89,17 +103,19 @@ class BrokerContainer:
     def restart(self) -> None:
         """Restart it with its data."""
         self._container.get_wrapped_container().restart(timeout=3)
-        asyncio.run(_wait_until_ready(self.address))
+        asyncio.run(_wait_until_ready(self.address, self._client))
 
 
-def start_broker(*, lives_long: bool = False) -> BrokerContainer:
+def start_broker(
+    settings: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None, *, lives_long: bool = False
+) -> BrokerContainer:
     """Start a broker of one's own, to be stopped by the caller; skips with the reason where none can be had."""
     docker = pytest.importorskip("docker", reason="testcontainers is not installed")
     try:
         docker.from_env(timeout=5).ping()
     except docker.errors.DockerException as error:
         pytest.skip(f"no {ADDRESS}, and no Docker engine answers: {error}")
-    container = BrokerContainer(lives_long=lives_long)
+    container = BrokerContainer(settings, client, lives_long=lives_long)
     try:
         container.start()
     except docker.errors.APIError as error:
@@ -144,11 +160,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _wait_until_ready(address: str) -> None:
+async def _wait_until_ready(address: str, options: Mapping[str, Any]) -> None:
     """Wait until the broker answers a client; it then still warms up, which the bus has to cope with."""
     deadline = time.monotonic() + READY_WITHIN_S
     while True:
-        client = AIOKafkaAdminClient(bootstrap_servers=address)
+        client = AIOKafkaAdminClient(**{"bootstrap_servers": address, **options})
         try:
             await client.start()
             await client.list_topics()

@@ -24,6 +24,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from truebook.bus.kafka_connection import REBALANCE_WITHIN_S, KafkaConnection
+from truebook.bus.kafka_door import entering
 from truebook.bus.kafka_errors import translating
 from truebook.bus.port import BusClosed, BusConsumer, BusUnavailable, Partition, Rebalance, Record
 from truebook.messages.topics import StartAt, Topic
@@ -92,7 +93,7 @@ class KafkaConsumer(BusConsumer):
         while True:
             try:
                 self._client.subscribe(list(self._topics), listener=_Listener(self._give_up, self._take_over))
-                with translating():
+                async with entering(self._connection):
                     await self._client.start()
                 break
             except BusUnavailable:

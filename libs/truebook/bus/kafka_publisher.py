@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from truebook.bus.kafka_connection import KafkaConnection
+from truebook.bus.kafka_door import entering
 from truebook.bus.kafka_errors import PRODUCER_IS_SPENT, translated, translating
 from truebook.bus.partitioner import partition_of
 from truebook.bus.port import BusClosed, BusError, BusRefused, BusUnavailable
@@ -131,7 +132,7 @@ class Publisher:
         except RuntimeError as error:
             raise BusRefused(f"compression {connection.compression}: {error}; install `cramjam`") from error
         try:
-            with translating():
+            async with entering(connection):
                 await producer.start()
         except BusError:
             await producer.stop()

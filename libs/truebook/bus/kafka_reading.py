@@ -8,6 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from truebook.bus.kafka_connection import KafkaConnection
+from truebook.bus.kafka_door import entering
 from truebook.bus.kafka_errors import translating
 from truebook.bus.port import Record, TopicMismatch
 from truebook.messages.topics import Topic
@@ -25,8 +26,9 @@ async def read_topic(
     client = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", enable_auto_commit=False)
     parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
     try:
-        with translating():
+        async with entering(connection):
             await client.start()
+        with translating():
             if topic.name not in await client.topics():
                 raise TopicMismatch(f"topic {topic.name} is missing; create the topics with `truebook topics --create`")
             client.assign(parts)
@@ -54,8 +56,9 @@ async def count_since(
     client = AIOKafkaConsumer(**connection.options())
     counts: dict[str, int] = {}
     try:
-        with translating():
+        async with entering(connection):
             await client.start()
+        with translating():
             for topic in topics:
                 parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
                 firsts, ends = await _bounds(client, parts, since_us)

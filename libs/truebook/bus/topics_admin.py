@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
 from truebook.bus.kafka_connection import KafkaConnection
+from truebook.bus.kafka_door import entering
 from truebook.bus.kafka_errors import translated, translating
 from truebook.bus.port import BusError, TopicMismatch
 from truebook.messages.topics import TOPICS, Topic
@@ -89,7 +90,7 @@ class TopicsAdmin:
             admin = AIOKafkaAdminClient(**connection.options())
             reader = AIOKafkaConsumer(**connection.options())
             try:
-                with translating():
+                async with entering(connection):
                     await admin.start()
                     await reader.start()
                 break
