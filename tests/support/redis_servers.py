@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -51,6 +51,20 @@ def _bundled(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _container(name: str) -> Iterator[str]:
+    with start_container(name) as (host, port):
+        url = f"redis://{host}:{port}"
+        _wait_until_ready(url)
+        yield url
+
+
+@contextmanager
+def start_container(
+    name: str, options: str = "", folders: Mapping[Path, str] | None = None
+) -> Iterator[tuple[str, int]]:
+    """Start a server of one's own with further options and with folders to read; its host and port, ready or not.
+
+    Skips the test with the reason where none can be had.
+    """
     docker = pytest.importorskip("docker", reason="testcontainers is not installed")
     try:
         docker.from_env(timeout=5).ping()
@@ -61,16 +75,16 @@ def _container(name: str) -> Iterator[str]:
 
     testcontainers_config.ryuk_disabled = True  # the container is stopped below, whatever happens
     program = "valkey-server" if name == "valkey" else "redis-server"
-    command = f"{program} --appendonly yes --appendfsync always --maxmemory-policy noeviction"
-    container = DockerContainer(IMAGE[name]).with_exposed_ports(6379).with_command(command)
+    command = f"{program} --appendonly yes --appendfsync always --maxmemory-policy noeviction {options}"
+    container = DockerContainer(IMAGE[name]).with_exposed_ports(6379).with_command(command.strip())
+    for folder, inside in (folders or {}).items():
+        container = container.with_volume_mapping(str(folder), inside, "ro")
     try:
         container.start()
     except docker.errors.APIError as error:
         pytest.skip(f"no {ADDRESS[name]}, and the image {IMAGE[name]} is not to be had: {error}")
     try:
-        url = f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}"
-        _wait_until_ready(url)
-        yield url
+        yield container.get_container_host_ip(), int(container.get_exposed_port(6379))
     finally:
         container.stop()
 
