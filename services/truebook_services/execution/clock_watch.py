@@ -15,7 +15,10 @@ OWNER: Final = "execution"
 
 
 class ClockWatch:
-    """Measures the exchange's time again and again; a jump of over a second holds trading until it is stable."""
+    """Measures the exchange's time again and again; a jump of over a second holds trading until it is stable.
+
+    A hold that it finds was put by another execution, which may be gone by now: it ends like one of its own.
+    """
 
     def __init__(
         self, context: Context, clock: ExchangeClock, rest: RestClient, ledger: LedgerStore, stable_checks: int
@@ -42,6 +45,13 @@ class ClockWatch:
             self._context.log.warning("the exchange's clock has jumped", offset_us=self._clock.offset_us)
             await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))
             return
+        if self._stable >= self._stable_checks:
+            if not await self._is_held():
+                return
+            self._stable = 0
         if self._stable + 1 == self._stable_checks:
             await self._ledger.release(HOLD, OWNER)  # a ledger that can't be reached now is asked again next time
         self._stable += 1
+
+    async def _is_held(self) -> bool:
+        return any(hold.name == HOLD for hold in (await self._ledger.view(())).account.holds)

@@ -151,6 +151,21 @@ async def test_the_clocks_hold_ends_although_the_ledger_could_not_be_reached_whe
     assert not (await ledger.view(())).account.holds
 
 
+async def test_a_hold_of_another_execution_that_went_away_ends_after_as_many_good_measurements_as_ones_own() -> None:
+    base = ManualClock()
+    clock = ExchangeClock(base)
+    ledger = MemoryStore("clock")
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    for _ in range(4):
+        await watch.check()
+    await ledger.hold("clock", "halted", "execution")
+    for _ in range(2):
+        await watch.check()
+        assert (await ledger.view(())).account.holds, "the other one's clock may still be moving"
+    await watch.check()
+    assert not (await ledger.view(())).account.holds
+
+
 class LosesReleases(MemoryStore):
     """A ledger that can't be reached for a few releases."""
 
