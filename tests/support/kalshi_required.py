@@ -43,6 +43,9 @@ REST: dict[str, str] = {
         "ticker exchange_index event_ticker market_result yes_count_fp yes_total_cost_dollars no_count_fp "
         "no_total_cost_dollars revenue settled_time fee_cost"
     ),
+    "OrderGroup": "id is_auto_cancel_enabled",
+    "GetOrderGroupResponse": "is_auto_cancel_enabled orders",
+    "CreateOrderGroupResponse": "order_group_id subaccount",
     "GetAccountApiLimitsResponse": "usage_tier read write grants",
     "Series": (
         "ticker frequency title category categories tags settlement_sources contract_url contract_terms_url fee_type "
@@ -78,8 +81,12 @@ STREAM: dict[str, str] = {
         "position_fee_cost_dollars volume_fp"
     ),
     "market_lifecycle_v2": "market_ticker event_type",
+    "order_group_updates": "event_type order_group_id ts_ms",
 }
-SEQUENCED = {"orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "ok", "unsubscribed"}
+SEQUENCED = {
+    "orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "order_group_updates", "ok",
+    "unsubscribed",
+}  # fmt: skip
 
 
 def lacking(table: dict[str, str], schema: str, body: dict[str, object]) -> list[str]:

@@ -42,6 +42,7 @@ class Desk:
         self._trader_orders: dict[str, LiveOrder] = {}
         self._trader_clients: dict[tuple[str, str], str] = {}
         self._counters: dict[str, int] = {}
+        self._group_fills: list[tuple[LiveOrder, int, int]] = []
 
     def open_account(self, name: str, balance_micros: int) -> None:
         """Open an account with that much cash; raises ``ValueError`` where it exists or the balance is negative."""
@@ -187,6 +188,8 @@ class Desk:
         if not order.is_resting:
             account.forget_open(order)
         account.update_holds(order.ticker, record.taker_ppm)
+        if order.request.order_group_id is not None:
+            self._group_fills.append((order, trade.size_centi, trade.at_us))
         return [
             Filled(
                 at_us=trade.at_us,
@@ -196,6 +199,18 @@ class Desk:
                 post_position_centi=account.position_centi(order.ticker),
             )
         ]
+
+    def take_group_fills(self) -> list[tuple[LiveOrder, int, int]]:
+        """Take the fills (order, size, time) of orders in groups that nobody has taken yet."""
+        if not self._group_fills:
+            return []
+        taken, self._group_fills = self._group_fills, []
+        return taken
+
+    def open_orders(self, account: str) -> list[LiveOrder]:
+        """List an account's resting orders in the order of acceptance."""
+        resting = [order for orders in self.account(account).open_orders.values() for order in orders.values()]
+        return sorted(resting, key=lambda order: order.number)
 
     def pay_out(self, ticker: str, settlement_cc: int, at_us: int) -> list[SimulationEvent]:
         """Settle a market: pay every account that holds a position; it holds none afterwards."""

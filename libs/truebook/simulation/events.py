@@ -82,6 +82,25 @@ class OrderChanged(SimulationEvent, frozen=True, kw_only=True):
     order: ExchangeOrder
 
 
+class GroupEvent(StrEnum):
+    """What happened to an order group, in the exchange's words."""
+
+    CREATED = "created"
+    TRIGGERED = "triggered"
+    RESET = "reset"
+    DELETED = "deleted"
+    LIMIT_UPDATED = "limit_updated"
+
+
+class GroupChanged(SimulationEvent, frozen=True, kw_only=True):
+    """An account's order group came, changed or ended; what becomes of its orders is told after it."""
+
+    account: str
+    group_id: str
+    kind: GroupEvent
+    limit_centi: int
+
+
 class MarketChanged(SimulationEvent, frozen=True, kw_only=True):
     """A market was created or moved along its life cycle (``event_type`` in the exchange's words)."""
 

@@ -6,14 +6,26 @@ out what was due before it (expiries, closes, settlements), whose events come fi
 
 from __future__ import annotations
 
-from truebook.simulation.desk import Desk
+from enum import StrEnum
+
+from truebook.simulation.desk import Desk, invalid_parameters
 from truebook.simulation.engine import Engine
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.lifecycle import LifeCycle
 from truebook.simulation.order_changes import Amendment, ChangeAnswer, OrderChanges
+from truebook.simulation.order_groups import OrderGroups
 from truebook.simulation.orders import Rejected
 from truebook.simulation.reads import VenueReads
-from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+from truebook.venue.account import CancelAnswer, CreateAnswer, ExchangeOrderGroup, OrderRequest
+
+
+class GroupChange(StrEnum):
+    """What can be done to an order group."""
+
+    RESET = "reset"
+    TRIGGER = "trigger"
+    DELETE = "delete"
+    LIMIT = "limit"
 
 
 class OrderEntry(VenueReads):
@@ -23,6 +35,7 @@ class OrderEntry(VenueReads):
         super().__init__(desk, engine)
         self._life = LifeCycle(desk, engine, settlement_delay_us)
         self._changes = OrderChanges(desk, engine, self._life)
+        self._groups = OrderGroups(desk, engine)
         self._now_us = 0
 
     def open_account(self, account: str, balance_micros: int) -> None:
@@ -46,12 +59,13 @@ class OrderEntry(VenueReads):
         order = self._desk.admit(account, request, self._now_us)
         if isinstance(order, Rejected):
             return order, events
-        refusal = self._engine.refused_by_book(order)
+        refusal = self._refused_by_group(account, request) or self._engine.refused_by_book(order)
         if refusal is not None:
             return refusal, events
         self._desk.accept(order)
         events += self._engine.execute(order, self._now_us)
         self._life.watch_expiry(order)
+        events += self._groups.settle(self._now_us)
         answer = CreateAnswer(
             exchange_order_id=order.exchange_order_id,
             client_order_id=request.client_order_id,
@@ -60,6 +74,10 @@ class OrderEntry(VenueReads):
             processed_us=self._now_us,
         )
         return answer, events
+
+    def _refused_by_group(self, account: str, request: OrderRequest) -> Rejected | None:
+        group_id = request.order_group_id
+        return None if group_id is None else self._groups.refusal(account, group_id)
 
     def cancel(
         self, account: str, exchange_order_id: str, at_us: int
@@ -98,12 +116,43 @@ class OrderEntry(VenueReads):
         """Change price, total size, expiry or client id of a resting order; it may trade at once."""
         events = self.advance(at_us)
         answer, changes = self._changes.amend(account, exchange_order_id, wanted, self._now_us)
-        return answer, events + changes
+        return answer, events + changes + self._groups.settle(self._now_us)
 
     def cancel_all(self, account: str, at_us: int) -> list[SimulationEvent]:
         """Take all of an account's resting orders off the books."""
         events = self.advance(at_us)
-        open_orders = self._desk.account(account).open_orders
-        for order in [one for orders in open_orders.values() for one in orders.values()]:
+        for order in self._desk.open_orders(account):
             events += self._engine.take_off(order, None, self._now_us)
         return events
+
+    def create_group(
+        self, account: str, limit_centi: int, at_us: int
+    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
+        """Make an order group that may trade so much within fifteen seconds."""
+        events = self.advance(at_us)
+        if limit_centi < 1:
+            return invalid_parameters("the limit of an order group is above 0"), events
+        group, changes = self._groups.create(account, limit_centi, self._now_us)
+        return group, events + changes
+
+    def change_group(
+        self, account: str, group_id: str, change: GroupChange, at_us: int, *, limit_centi: int = 0
+    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
+        """Reset, trigger or delete an order group, or set its limit (the only one for which ``limit_centi`` counts)."""
+        events = self.advance(at_us)
+        now_us, groups = self._now_us, self._groups
+        match change:
+            case GroupChange.RESET:
+                answer, changes = groups.reset(account, group_id, now_us)
+            case GroupChange.TRIGGER:
+                answer, changes = groups.trigger(account, group_id, now_us)
+            case GroupChange.DELETE:
+                answer, changes = groups.delete(account, group_id, now_us)
+            case GroupChange.LIMIT:
+                answer, changes = groups.limit(account, group_id, limit_centi, now_us)
+        return answer, events + changes
+
+    def groups(self, account: str) -> list[ExchangeOrderGroup]:
+        """List an account's order groups, oldest first."""
+        self._desk.account(account)
+        return self._groups.of_account(account)

@@ -120,7 +120,8 @@ class CaptureMarket(OrderEntry):
         taker = self._takers.get(kind)
         if taker is None:
             taker = self._takers[kind] = self._taker_of(frame)
-        return events + taker(frame, self._now_us)
+        events += taker(frame, self._now_us)
+        return events + self._groups.settle(self._now_us)
 
     def _taker_of(self, frame: RecordedFrame) -> Callable[[Any, int], list[SimulationEvent]]:
         """Judge the shape of a class of frames: once, since that is slow."""

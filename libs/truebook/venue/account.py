@@ -63,6 +63,16 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     last_update_reason: str | None = None
 
 
+class ExchangeOrderGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of the account's orders that may trade ``limit_centi`` within fifteen seconds, and is triggered then."""
+
+    group_id: str
+    limit_centi: int
+    is_triggered: bool
+    orders: tuple[str, ...] = ()
+    """The exchange's ids of those that rest."""
+
+
 class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
     """A fill of one of the account's orders; (trade_id, exchange_order_id) is its key, the price is on the YES leg."""
 

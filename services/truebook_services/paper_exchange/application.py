@@ -16,14 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from truebook_services.paper_exchange import rest_market, rest_portfolio, rest_write
+from truebook_services.paper_exchange import rest_groups, rest_market, rest_portfolio, rest_write
 from truebook_services.paper_exchange.calls import Call, Endpoint, Floor, Reply
 from truebook_services.paper_exchange.errors import WireError, not_found
 from truebook_services.paper_exchange.fault_board import LostAnswer
 from truebook_services.paper_exchange.paging import Query
 
 PREFIX: Final = "/trade-api/v2"
-ENDPOINTS: Final = (*rest_market.ENDPOINTS, *rest_portfolio.ENDPOINTS, *rest_write.ENDPOINTS)
+ENDPOINTS: Final = (
+    *rest_market.ENDPOINTS, *rest_portfolio.ENDPOINTS, *rest_write.ENDPOINTS, *rest_groups.ENDPOINTS,
+)  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.order_changes import Amendment, ChangeAnswer
-from truebook.simulation.order_entry import OrderEntry
+from truebook.simulation.order_entry import GroupChange, OrderEntry
 from truebook.simulation.orders import Rejected
-from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+from truebook.venue.account import CancelAnswer, CreateAnswer, ExchangeOrderGroup, OrderRequest
 
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
@@ -40,8 +40,20 @@ class Amend(msgspec.Struct, frozen=True, tag="amend"):
     wanted: Amendment
 
 
-Command = Place | Cancel | CancelAll | Decrease | Amend
-Answer = CreateAnswer | CancelAnswer | ChangeAnswer | Rejected | None
+class CreateGroup(msgspec.Struct, frozen=True, tag="create_group"):
+    account: str
+    limit_centi: int
+
+
+class ChangeGroup(msgspec.Struct, frozen=True, tag="change_group"):
+    account: str
+    group_id: str
+    change: GroupChange
+    limit_centi: int = 0
+
+
+Command = Place | Cancel | CancelAll | Decrease | Amend | CreateGroup | ChangeGroup
+Answer = CreateAnswer | CancelAnswer | ChangeAnswer | ExchangeOrderGroup | Rejected | None
 
 
 def carry_out(engine: OrderEntry, command: Command, at_us: int) -> tuple[Answer, Sequence[SimulationEvent]]:
@@ -57,3 +69,7 @@ def carry_out(engine: OrderEntry, command: Command, at_us: int) -> tuple[Answer,
             return engine.amend(account, order_id, wanted, at_us)
         case CancelAll(account):
             return None, engine.cancel_all(account, at_us)
+        case CreateGroup(account, limit_centi):
+            return engine.create_group(account, limit_centi, at_us)
+        case ChangeGroup(account, group_id, change, limit_centi):
+            return engine.change_group(account, group_id, change, at_us, limit_centi=limit_centi)

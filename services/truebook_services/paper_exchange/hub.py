@@ -8,6 +8,7 @@ from typing import Any, Final
 from truebook.simulation.events import (
     BookReplaced,
     Filled,
+    GroupChanged,
     LevelChanged,
     MarketChanged,
     OrderChanged,
@@ -138,6 +139,8 @@ class Hub:
                 if request is None:
                     return []
                 return [private_frames.user_order(event, costs or OrderCosts(), request)]
+            case GroupChanged():
+                return [private_frames.order_group(event)]
             case MarketChanged():
                 announced = frames.lifecycle(event)
                 return [] if announced is None else [announced]

@@ -1,4 +1,5 @@
-"""What an account's own events look like on the WebSocket: fills, orders, positions. No frame of these carries ``seq``.
+"""What an account's own events look like on the WebSocket: fills, orders, positions, order groups. Only those of
+groups carry ``seq``.
 
 An owner hears of an order's state before its fills, in the order in which the engine tells them.
 """
@@ -11,7 +12,7 @@ from truebook.kalshi.times import to_rfc3339
 from truebook.messages.envelope import BookSide
 from truebook.money import format_micros, format_price, format_size
 from truebook.simulation.accounts import Position
-from truebook.simulation.events import Filled, OrderChanged
+from truebook.simulation.events import Filled, GroupChanged, GroupEvent, OrderChanged
 from truebook.simulation.orders import OrderCosts
 from truebook.venue.account import OrderRequest
 from truebook_services.paper_exchange.frames import Outgoing
@@ -86,6 +87,18 @@ def user_order(event: OrderChanged, costs: OrderCosts, request: OrderRequest) ->
     if request.order_group_id is not None:
         body["order_group_id"] = request.order_group_id
     return Outgoing(Channel.USER_ORDERS, "user_order", order.ticker, lambda _own, _yes: body, account=event.account)
+
+
+def order_group(event: GroupChanged) -> Outgoing:
+    """Write what happened to an order group; its limit, where it was set."""
+    body: dict[str, Any] = {
+        "event_type": event.kind.value,
+        "order_group_id": event.group_id,
+        "ts_ms": event.at_us // 1000,
+    }
+    if event.kind in (GroupEvent.CREATED, GroupEvent.LIMIT_UPDATED):
+        body["contracts_limit_fp"] = format_size(event.limit_centi)
+    return Outgoing(Channel.ORDER_GROUPS, "order_group_updates", "", lambda _own, _yes: body, account=event.account)
 
 
 def market_position(account: str, ticker: str, held: Position, volume_centi: int) -> Outgoing:

@@ -68,8 +68,6 @@ def read_create(raw: dict[str, Any], unnamed: str) -> OrderRequest:
     if get("subaccount", int, 0) != 0:
         raise invalid("only the primary subaccount 0 exists")
     get("exchange_index", int)
-    if get("order_group_id", str):
-        raise nested(404, "order_group_not_found")
     return OrderRequest(
         ticker=ticker,
         client_order_id=_client_order_id(get("client_order_id", str) or unnamed),
@@ -82,6 +80,7 @@ def read_create(raw: dict[str, Any], unnamed: str) -> OrderRequest:
         post_only=get("post_only", bool, False),
         reduce_only=get("reduce_only", bool, False),
         cancel_order_on_pause=get("cancel_order_on_pause", bool, False),
+        order_group_id=get("order_group_id", str) or None,
     )
 
 
@@ -111,6 +110,18 @@ def read_decrease(raw: dict[str, Any]) -> tuple[int | None, int | None]:
     """Read a decrease request: (by, to), of which the engine wants exactly one."""
     by, to = (field(raw, "DecreaseOrderV2Request", name, str) for name in ("reduce_by", "reduce_to"))
     return (None if by is None else read_count(by)), (None if to is None else read_count(to, least=0))
+
+
+def read_group_limit(raw: dict[str, Any]) -> int:
+    """Read the limit of an order group, in hundredths: as whole contracts, as a count, or as both where they agree."""
+    whole = field(raw, "OrderGroupRequest", "contracts_limit", int)
+    text = field(raw, "OrderGroupRequest", "contracts_limit_fp", str)
+    if field(raw, "OrderGroupRequest", "subaccount", int, 0) != 0:
+        raise invalid("only the primary subaccount 0 exists")
+    limits = {limit for limit in (None if whole is None else whole * 100, text and read_count(text)) if limit}
+    if len(limits) != 1 or min(limits) < 1:
+        raise invalid("contracts_limit or contracts_limit_fp: one number of contracts above 0 is required")
+    return limits.pop()
 
 
 def read_price(text: str) -> int:

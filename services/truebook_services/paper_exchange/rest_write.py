@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from truebook.messages.envelope import BookSide
@@ -11,8 +10,9 @@ from truebook.money import ONE_DOLLAR_CC, format_price, format_size
 from truebook.simulation.order_changes import ChangeAnswer
 from truebook.simulation.orders import Rejected
 from truebook.venue.account import CancelAnswer, CreateAnswer, OrderRequest
+from truebook_services.paper_exchange.arrivals import carry_out
 from truebook_services.paper_exchange.calls import Call, Endpoint, Handler, Reply
-from truebook_services.paper_exchange.commands import Amend, Answer, Cancel, CancelAll, Command, Decrease, Place
+from truebook_services.paper_exchange.commands import Amend, Answer, Cancel, CancelAll, Decrease, Place
 from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body, rejected
 from truebook_services.paper_exchange.paging import MOST
 from truebook_services.paper_exchange.rate_limits import CANCEL_COST, DEFAULT_COST
@@ -26,29 +26,9 @@ from truebook_services.paper_exchange.requests_in import (
 )
 
 
-async def _carry_out(call: Call, commands: Sequence[Command]) -> list[Answer]:
-    """Send commands, of one kind, on their way to the engine, and wait for the answers."""
-    latency_us = max((_latency_of(call, command) for command in commands), default=0)
-    arrive_us = call.floor.now_us() + latency_us if latency_us else None
-    return await call.floor.core.carry_out(commands, arrive_us)
-
-
-def _latency_of(call: Call, command: Command) -> int:
-    latency = call.floor.latency
-    match command:
-        case Place(request=request):
-            return latency.of_order(request.client_order_id)
-        case Amend(order_id=order_id) | Decrease(order_id=order_id):
-            return latency.of_order(order_id)
-        case Cancel(order_id=order_id):
-            return latency.of_cancel(order_id)
-        case CancelAll(account=account):
-            return latency.of_cancel(account)
-
-
 async def create(call: Call) -> Reply:
     request = read_create(read_object(call.body), _unnamed(call, 0))
-    [answer] = await _carry_out(call, [Place(call.account, request)])
+    [answer] = await carry_out(call, [Place(call.account, request)])
     if isinstance(answer, Rejected):
         raise rejected(answer)
     assert isinstance(answer, CreateAnswer)
@@ -91,7 +71,7 @@ def _per_contract_cc(micros: int, size_centi: int) -> int:
 
 
 async def cancel(call: Call) -> dict[str, Any]:
-    [answer] = await _carry_out(call, [Cancel(call.account, call.path["order_id"])])
+    [answer] = await carry_out(call, [Cancel(call.account, call.path["order_id"])])
     if isinstance(answer, Rejected):
         raise rejected(answer)
     assert isinstance(answer, CancelAnswer)
@@ -108,13 +88,13 @@ def _cancelled(answer: CancelAnswer) -> dict[str, Any]:
 
 async def decrease(call: Call) -> dict[str, Any]:
     by_centi, to_centi = read_decrease(read_object(call.body))
-    [answer] = await _carry_out(call, [Decrease(call.account, call.path["order_id"], by_centi, to_centi)])
+    [answer] = await carry_out(call, [Decrease(call.account, call.path["order_id"], by_centi, to_centi)])
     return _changed(answer)
 
 
 async def amend(call: Call) -> dict[str, Any]:
     wanted = read_amendment(read_object(call.body))
-    [answer] = await _carry_out(call, [Amend(call.account, call.path["order_id"], wanted)])
+    [answer] = await carry_out(call, [Amend(call.account, call.path["order_id"], wanted)])
     body = _changed(answer)
     assert isinstance(answer, ChangeAnswer)
     body["fill_count"] = format_size(answer.traded_centi)
@@ -136,7 +116,7 @@ def _changed(answer: Answer) -> dict[str, Any]:
 
 
 async def cancel_all(call: Call) -> Reply:
-    await _carry_out(call, [CancelAll(call.account)])
+    await carry_out(call, [CancelAll(call.account)])
     return Reply(status=204)
 
 
@@ -159,7 +139,7 @@ async def batch_create(call: Call) -> Reply:
             results.append(None)
         except WireError as error:
             results.append({"client_order_id": item.get("client_order_id") or "", "error": _inner(error)})
-    answers = iter(await _carry_out(call, [Place(call.account, request) for request in requests]))
+    answers = iter(await carry_out(call, [Place(call.account, request) for request in requests]))
     named = iter(requests)
     bodies = [_batch_created(call, next(named), next(answers)) if one is None else one for one in results]
     call.floor.faults.acknowledging_create()
@@ -182,7 +162,7 @@ async def batch_cancel(call: Call) -> dict[str, Any]:
     items = _batch(call)
     call.floor.limits.write(call.account, call.floor.now_us(), CANCEL_COST * len(items))
     ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
-    answers = await _carry_out(call, [Cancel(call.account, order_id) for order_id in ids])
+    answers = await carry_out(call, [Cancel(call.account, order_id) for order_id in ids])
     bodies: list[dict[str, Any]] = []
     for order_id, answer in zip(ids, answers, strict=True):
         if isinstance(answer, CancelAnswer):

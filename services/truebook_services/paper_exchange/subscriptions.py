@@ -15,11 +15,12 @@ class Channel(StrEnum):
     USER_ORDERS = "user_orders"
     MARKET_POSITIONS = "market_positions"
     LIFECYCLE = "market_lifecycle_v2"
+    ORDER_GROUPS = "order_group_updates"
 
 
-SEQUENCED: Final = frozenset({Channel.ORDERBOOK, Channel.TRADE, Channel.LIFECYCLE})
+SEQUENCED: Final = frozenset({Channel.ORDERBOOK, Channel.TRADE, Channel.LIFECYCLE, Channel.ORDER_GROUPS})
 """Data frames of these channels carry ``seq``; ``ok`` and ``unsubscribed`` carry one on every channel."""
-UNFILTERED: Final = frozenset({Channel.LIFECYCLE})
+UNFILTERED: Final = frozenset({Channel.LIFECYCLE, Channel.ORDER_GROUPS})
 MARKET_LIMIT: Final = 500_000
 
 

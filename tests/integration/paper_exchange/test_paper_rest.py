@@ -192,7 +192,7 @@ async def test_the_order_endpoints_of_old_are_gone(client: PaperClient) -> None:
 
 
 async def test_what_is_not_there_is_a_404_with_a_json_body(client: PaperClient) -> None:
-    for path in ("/portfolio/order_groups", "/nothing", "/events/NOWHERE", "/series/NOWHERE", "/markets/NOWHERE"):
+    for path in ("/portfolio/order_groups/none", "/nothing", "/events/NOWHERE", "/series/NOWHERE", "/markets/NOWHERE"):
         answer = await client.call("GET", path)
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] in ("not_found", "market_not_found")
