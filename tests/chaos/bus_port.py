@@ -17,7 +17,9 @@ from chaos.processes import Process, never, outside, spawn_outside
 from chaos.weather import JITTER_S, Weather
 from truebook.bus.memory import MemoryBus, MemoryConsumer
 from truebook.bus.port import Bus, BusConsumer, Partition, Rebalance, Record
-from truebook.messages.topics import Topic
+from truebook.messages.codec import decode
+from truebook.messages.fills import FillBooked
+from truebook.messages.topics import FILLS, Topic
 
 SESSION_S = 1.5
 """At most so long after its death a member still counts as one."""
@@ -32,6 +34,8 @@ class Broker:
         self.weather = weather
         self.history = history
         self.random = Random(f"{seed}:bus")
+        self.told_fills: set[tuple[str, str]] = set()
+        """Of each fill that was told on the bus, the exchange's order id and the trade's id."""
         self._members: dict[Process, list[MemoryConsumer]] = {}
 
     def joined(self, process: Process, member: MemoryConsumer) -> None:
@@ -90,6 +94,8 @@ class BusPort(Bus):
             records = [record for record in records for _ in range(broker.random.choice((1, 1, 2)))]
         for key, value in records:
             broker.history.record(topic.name, key, value)
+            if topic is FILLS and isinstance(told := decode(topic, value), FillBooked):
+                broker.told_fills.add((told.exchange_order_id, told.trade_id))
         await self._bus.publish_many(topic, records)
         if self._process.at_port():
             await never()

@@ -69,6 +69,9 @@ def _no_fill_lost(run: Run) -> None:
             raise Violation("7 no fill is lost", f"{true}: {fill}", subject=true.ticker)
     if booked:
         raise Violation("7 no fill is invented", str(next(iter(booked.items()))))
+    untold = run.exchange.fills.keys() - run.broker.told_fills
+    if untold:
+        raise Violation("every fill is told", f"{len(untold)} are not", subject=min(untold)[0])
     for ticker, market in state.markets.items():
         signed = sum(
             fill.size_centi if fill.book_side is BookSide.BID else -fill.size_centi
