@@ -16,6 +16,7 @@ from truebook.simulation.order_entry import OrderEntry
 from truebook.simulation.replay_market import CaptureMarket
 from truebook.simulation.traders import Traders
 from truebook_services.paper_exchange.auth import Authenticator, KeyFileError, load_public_key, own_pair
+from truebook_services.paper_exchange.checkpoint import Checkpoint, load
 from truebook_services.paper_exchange.core import MarketSource, Tell
 from truebook_services.paper_exchange.journal import Configured, Entry, FileJournal, JournalCorrupt, JournalMismatch
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -58,6 +59,24 @@ def first_entry(
                 "give the same again, or start anew (--fresh)"
             )
     return first
+
+
+def saved_beginning(
+    journal: FileJournal, entries: Iterator[Entry], folder: Path, log: Any
+) -> tuple[Checkpoint | None, Iterator[Entry]]:
+    """Give the checkpoint that this journal goes on from, with the entries after it; or none, with all but the first.
+
+    Raises ``JournalCorrupt`` as the entries do.
+    """
+    saved = load(folder, log)
+    if saved is None:
+        return None, entries
+    if journal.pass_over(saved.journal_bytes, saved.journal_checksum):
+        return saved, journal.entries()
+    log.warning("the checkpoint belongs to another journal, which is replayed whole", file=str(journal.file))
+    whole = journal.entries()
+    next(whole)
+    return None, whole
 
 
 def build_market(settings: PaperExchangeSettings, shape: Configured, log: Any) -> tuple[OrderEntry, MarketSource]:

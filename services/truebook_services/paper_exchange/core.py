@@ -87,6 +87,14 @@ class ExchangeCore:
     def recover(self, configured: Configured, entries: Iterable[Entry], learn: Tell) -> None:
         """Replay a journal; ``learn`` hears of all that happens again."""
         self._open(configured)
+        self._replay(entries, learn)
+
+    def go_on(self, reached_us: int, entries: Iterable[Entry], learn: Tell) -> None:
+        """Replay a journal's end, with an engine and a source that have come to ``reached_us`` already."""
+        self.reached_us = reached_us
+        self._replay(entries, learn)
+
+    def _replay(self, entries: Iterable[Entry], learn: Tell) -> None:
         for entry in entries:
             match entry:
                 case Configured():

@@ -39,6 +39,7 @@ class Hub:
         drop_sockets: Callable[[], None],
         *,
         both_sides: bool = False,
+        stats: dict[str, MarketStats] | None = None,
     ) -> None:
         self.engine = engine
         self.sessions: dict[StreamSession, None] = {}
@@ -47,16 +48,17 @@ class Hub:
         self._faults = faults
         self._drop_sockets = drop_sockets
         self._both_sides = both_sides
-        self._stats: dict[str, MarketStats] = {}
+        self.known_stats = {} if stats is None else stats
 
     # Reads.
 
     def stats(self, ticker: str) -> MarketStats:
-        stats = self._stats.get(ticker)
+        known = self.known_stats
+        stats = known.get(ticker)
         if stats is None:
-            if len(self._stats) >= _MOST_STATS:
-                del self._stats[next(iter(self._stats))]
-            stats = self._stats[ticker] = MarketStats()
+            if len(known) >= _MOST_STATS:
+                del known[next(iter(known))]
+            stats = known[ticker] = MarketStats()
         return stats
 
     def snapshot(self, ticker: str, use_yes_price: bool) -> dict[str, Any] | None:

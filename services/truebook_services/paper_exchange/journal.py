@@ -124,6 +124,10 @@ class FileJournal:
         self.file = folder / "journal.jsonl"
         self._log = log
         self._waiting: list[bytes] = []
+        self._lines = 0
+        self.size = 0
+        """How many bytes have been read and written; with ``checksum`` (crc32) they name this history so far."""
+        self.checksum = 0
         self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,20 +135,35 @@ class FileJournal:
             os.close(self._descriptor)
             raise JournalInUse(f"{self.file}: another exchange is running on this folder; end it first") from error
         self._position = os.open(folder / "position", os.O_RDWR | os.O_CREAT, 0o600)
-        _sync_folder(folder)
+        sync_folder(folder)
+
+    def pass_over(self, size: int, checksum: int) -> bool:
+        """Go to the end of a beginning that is known; false, and at the start, where the journal begins otherwise."""
+        with self.file.open("rb") as file:
+            known = file.read(size)
+        is_known = len(known) == size and known.endswith(b"\n") and zlib.crc32(known) == checksum
+        self.size, self.checksum = (size, checksum) if is_known else (0, 0)
+        self._lines = known.count(b"\n") if is_known else 0
+        return is_known
 
     def entries(self) -> Iterator[Entry]:
-        """Read every entry, and cut off a torn last line; raises ``JournalCorrupt``."""
-        end = 0
+        """Read every entry that has not been read, and cut off a torn last line; raises ``JournalCorrupt``."""
         with self.file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+            lines.seek(self.size)
+            for line in lines:
+                self._lines += 1
                 if not line.endswith(b"\n"):
-                    self._log.warning("the journal's last line was torn by a crash and is cut off", line=number)
-                    os.ftruncate(self._descriptor, end)
+                    self._log.warning("the journal's last line was torn by a crash and is cut off", line=self._lines)
+                    os.ftruncate(self._descriptor, self.size)
                     os.fsync(self._descriptor)
                     return
-                yield self._read(line, number)
-                end += len(line)
+                entry = self._read(line, self._lines)
+                self._count(line)
+                yield entry
+
+    def _count(self, written: bytes) -> None:
+        self.size += len(written)
+        self.checksum = zlib.crc32(written, self.checksum)
 
     def _read(self, line: bytes, number: int) -> Entry:
         head, _, body = line.rstrip(b"\n").partition(b" ")
@@ -167,11 +186,13 @@ class FileJournal:
     def sync(self) -> None:
         if not self._waiting:
             return
-        left = memoryview(b"".join(self._waiting))
+        lines = b"".join(self._waiting)
+        left = memoryview(lines)
         while left:
             left = left[os.write(self._descriptor, left) :]
         os.fsync(self._descriptor)
         self._waiting.clear()
+        self._count(lines)
 
     def reached(self, at_us: int) -> None:
         os.pwrite(self._position, b"%020d" % at_us, 0)
@@ -182,7 +203,7 @@ class FileJournal:
         os.close(self._position)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the files' names themselves survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

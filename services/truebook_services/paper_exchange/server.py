@@ -28,8 +28,11 @@ from truebook_services.paper_exchange.assembly import (
     build_market,
     configured,
     first_entry,
+    saved_beginning,
 )
 from truebook_services.paper_exchange.calls import Floor
+from truebook_services.paper_exchange.checkpoint import Checkpoint
+from truebook_services.paper_exchange.checkpoint import save as save_checkpoint
 from truebook_services.paper_exchange.core import ExchangeCore
 from truebook_services.paper_exchange.door import Door
 from truebook_services.paper_exchange.errors import PortInUse
@@ -61,6 +64,9 @@ __all__ = [
 ]
 
 GRACE_S: Final = 1
+CHECKPOINT_STEPS: Final = 200_000
+"""Steps of the market between two checkpoints: five seconds of replay, an hour of sixty markets. The exchange stands
+still for a tenth or three of a second each time."""
 LONGEST_PAUSE_S: Final = 0.1
 """Between two turns in virtual time: what is due by the pace of streams and not by the engine is looked after then."""
 
@@ -96,6 +102,7 @@ class PaperExchange:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._is_exact = False
+        self._kept_position = 0
 
     async def start(self) -> None:
         """Bind, recover from the journal, serve. Raises ``PortInUse``, ``JournalError``, ``CaptureError``,
@@ -152,6 +159,8 @@ class PaperExchange:
         caught_up = self.floor.core.turn(self.now_us(), self.floor.hub.deliver)
         if self.floor.core.source.next_due_us() is None:
             self.finished.set()
+        if caught_up and self.floor.core.source.position - self._kept_position >= CHECKPOINT_STEPS:
+            self.keep_checkpoint()
         return caught_up
 
     async def aclose(self) -> None:
@@ -162,7 +171,9 @@ class PaperExchange:
         for task in reversed(self._tasks):
             if task.get_name().endswith("pump"):
                 task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks and not any(isinstance(one, Exception) for one in ended):
+            self.keep_checkpoint()
         self._tasks.clear()
         self._journal.close()
         self._journal = NoJournal()
@@ -173,14 +184,19 @@ class PaperExchange:
         wanted = configured(settings, now_us)
         came_to_us = 0
         entries: Iterator[Entry] = iter(())
-        shape = None
+        shape, saved = None, None
         if settings.state_folder is not None:
             journal = FileJournal(settings.state_folder, self._log)
             self._journal = journal
             entries, came_to_us = journal.entries(), journal.came_to_us()
             shape = first_entry(journal, entries, wanted, settings.model_fields_set)
+            if shape is not None and settings.capture is None:
+                saved, entries = saved_beginning(journal, entries, settings.state_folder, self._log)
         self.seed = (shape or wanted).seed
-        engine, source = build_market(settings, shape or wanted, self._log)
+        if saved is not None:
+            engine, source = saved.engine, saved.source
+        else:
+            engine, source = build_market(settings, shape or wanted, self._log)
         core = ExchangeCore(engine, source, self._journal)
         schedule = FaultSchedule.parse(settings.faults, start_us=now_us)
         faults = FaultBoard(schedule, settings.late_fill_ms * 1000, self.now_us)
@@ -191,15 +207,35 @@ class PaperExchange:
             faults,
             self._connections.abort_sockets,
             both_sides=settings.snapshot_always_both_sides,
+            stats=None if saved is None else saved.stats,
         )
+        self._kept_position = source.position
         if shape is None:
             core.begin(wanted)
         else:
             progress = ReplayProgress(self._clock, hub.learn, came_to_us)
-            core.recover(shape, entries, progress.learn)
+            if saved is not None:
+                core.go_on(saved.reached_us, entries, progress.learn)
+            else:
+                core.recover(shape, entries, progress.learn)
             core.resume(came_to_us, now_us, progress.learn)
             progress.done()
         return core, hub, faults
+
+    def keep_checkpoint(self) -> None:
+        """Write down where the exchange stands, right after a turn: the journal is on disk as far as that."""
+        journal, folder = self._journal, self.settings.state_folder
+        if not isinstance(journal, FileJournal) or folder is None or self.settings.capture is not None:
+            return
+        core = self.floor.core
+        self._kept_position = core.source.position
+        save_checkpoint(
+            folder,
+            Checkpoint(
+                journal_bytes=journal.size, journal_checksum=journal.checksum, reached_us=core.reached_us,
+                engine=core.engine, source=core.source, stats=self.floor.hub.known_stats,
+            ),
+        )  # fmt: skip
 
     async def _serve(self, listener: socket.socket) -> None:
         logging.getLogger("websockets.server").setLevel(logging.WARNING)

@@ -3,102 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.paper_rig import paper_settings
-from truebook.clock import ManualClock
+from support.turned_exchange import ACCOUNT, SECOND_US, TurnedExchange, request
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.simulation.events import Filled, MarketChanged, SimulationEvent
 from truebook.simulation.order_changes import Amendment
-from truebook.venue.account import CreateAnswer, OrderRequest, OrderStatus
-from truebook_services.paper_exchange.commands import Amend, Answer, Cancel, CancelAll, Command, Decrease, Place
+from truebook.simulation.order_entry import GroupChange
+from truebook.venue.account import CreateAnswer, OrderStatus
+from truebook_services.paper_exchange.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    ChangeGroup,
+    CreateGroup,
+    Decrease,
+    Place,
+)
 from truebook_services.paper_exchange.journal import JournalMismatch
-from truebook_services.paper_exchange.server import PaperExchange
-
-ACCOUNT = "sim-main"
-SECOND_US = 1_000_000
-START_US = 1_764_000_000_000_000
-
-
-class Rig:
-    """An exchange without sockets that is turned by hand."""
-
-    def __init__(self, folder: Path, now_us: int = START_US, **changes: Any) -> None:
-        self.clock = ManualClock(now_us)
-        self.exchange = PaperExchange(paper_settings(folder, **changes), self.clock, structlog.get_logger())
-        self.exchange.prepare()
-        self.told: list[SimulationEvent] = []
-        self.engine = self.exchange.floor.engine
-
-    def turn(self, seconds: float = 0) -> None:
-        """Let time pass, and do turns until nothing is due."""
-        self.clock.set(self.clock.now_us() + int(seconds * SECOND_US))
-        core = self.exchange.floor.core
-        while not core.turn(self.exchange.now_us(), self._hear):
-            pass
-
-    def _hear(self, events: Sequence[SimulationEvent]) -> None:
-        self.told += events
-        self.exchange.floor.hub.deliver(events)
-
-    async def command(self, *commands: Command) -> list[Answer]:
-        waiting = asyncio.ensure_future(self.exchange.floor.core.carry_out(commands))
-        await asyncio.sleep(0)
-        self.turn()
-        return await waiting
-
-    def tickers(self) -> list[str]:
-        return [facts.ticker for facts in self.engine.markets()]
-
-    def state(self) -> dict[str, Any]:
-        """Everything that an account or a reader of markets can see."""
-        engine = self.engine
-        return {
-            "orders": engine.orders(ACCOUNT),
-            "fills": engine.fills(ACCOUNT),
-            "settlements": engine.settlements(ACCOUNT),
-            "positions": engine.positions(ACCOUNT),
-            "balance": engine.balance(ACCOUNT),
-            "held": engine.held_micros(ACCOUNT),
-            "books": {
-                ticker: (engine.book(ticker).levels(BookSide.BID), engine.book(ticker).levels(BookSide.ASK))
-                for ticker in self.tickers()
-            },
-            "trades": engine.trades(None, 1_000),
-            "last": {ticker: self.exchange.floor.hub.stats(ticker).last_price_cc for ticker in self.tickers()},
-        }
-
-    async def close(self) -> None:
-        await self.exchange.aclose()
-
-    def kill(self) -> None:
-        """End as kill -9 does: nothing is written any more."""
-        journal: Any = self.exchange._journal
-        journal._waiting.clear()
-        journal.close()
-
-
-def request(ticker: str, number: int, **changes: Any) -> OrderRequest:
-    fields: dict[str, Any] = {
-        "ticker": ticker,
-        "client_order_id": f"c{number}",
-        "book_side": BookSide.BID,
-        "price_cc": 5_000,
-        "size_centi": 300,
-    } | changes
-    return OrderRequest(**fields)
-
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["buy", "sell", "take", "change", "cancel", "cancel_all", "wait", "wait", "crash"]),
+        st.sampled_from(
+            [
+                "buy",
+                "sell",
+                "take",
+                "change",
+                "cancel",
+                "cancel_all",
+                "group",
+                "wait",
+                "wait",
+                "checkpoint",
+                "crash",
+            ]
+        ),
         st.integers(0, 9),
         st.integers(1, 9_900),
         st.integers(1, 2_000),
@@ -108,16 +55,18 @@ STEPS = st.lists(
 )
 
 
-async def play(rig: Rig, kind: str, which: int, amount: int, size_centi: int, number: int) -> None:
+async def play(rig: TurnedExchange, kind: str, which: int, amount: int, size_centi: int, number: int) -> None:
     ticker = rig.tickers()[which % len(rig.tickers())]
     match kind:
         case "buy" | "sell":
             side = BookSide.BID if kind == "buy" else BookSide.ASK
             price_cc = max(100, amount // 100 * 100)
             expires = rig.clock.now_us() // SECOND_US + which + 1 if which % 2 else None
+            groups = rig.engine.groups(ACCOUNT)
             wanted = request(
-                ticker, number, book_side=side, price_cc=price_cc, size_centi=size_centi, expiration_s=expires
-            )
+                ticker, number, book_side=side, price_cc=price_cc, size_centi=size_centi, expiration_s=expires,
+                order_group_id=groups[which % len(groups)].group_id if groups else None,
+            )  # fmt: skip
             await rig.command(Place(ACCOUNT, wanted))
         case "take":
             wanted = request(
@@ -144,6 +93,14 @@ async def play(rig: Rig, kind: str, which: int, amount: int, size_centi: int, nu
                 await rig.command(Amend(ACCOUNT, chosen.exchange_order_id, wanted_now))
         case "cancel_all":
             await rig.command(CancelAll(ACCOUNT))
+        case "group":
+            groups = rig.engine.groups(ACCOUNT)
+            await rig.command(CreateGroup(ACCOUNT, size_centi))
+            if groups:
+                change = list(GroupChange)[which % len(GroupChange)]
+                await rig.command(ChangeGroup(ACCOUNT, groups[0].group_id, change, size_centi))
+        case "checkpoint":
+            rig.exchange.keep_checkpoint()
         case _:
             rig.turn(amount / 200)
 
@@ -157,7 +114,7 @@ def test_an_exchange_that_is_killed_at_any_moment_comes_back_as_it_was(
 
 
 async def _killed_and_back(folder: Path, steps: list[tuple[str, int, int, int]]) -> None:
-    rig = Rig(folder, markets=6)
+    rig = TurnedExchange(folder, markets=6)
     rig.turn(1)
     for number, (kind, which, amount, size_centi) in enumerate([*steps, ("crash", 0, 0, 0)]):
         if kind != "crash":
@@ -165,23 +122,28 @@ async def _killed_and_back(folder: Path, steps: list[tuple[str, int, int, int]])
             continue
         before, now_us = rig.state(), rig.clock.now_us()
         rig.kill()
-        rig = Rig(folder, now_us, markets=6)
-        assert rig.state() == before
+        whole = folder.with_name(f"{folder.name}-{number}")
+        shutil.copytree(folder, whole)
+        (whole / "checkpoint").unlink(missing_ok=True)
+        rig, replayed = TurnedExchange(folder, now_us, markets=6), TurnedExchange(whole, now_us, markets=6)
+        assert rig.state() == replayed.state() == before
+        replayed.turn(5)
+        replayed.kill()
     rig.kill()
 
 
 async def test_what_the_market_did_after_the_last_account_event_happens_again(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     rig.turn(30)
     before = rig.state()
     rig.kill()
-    back = Rig(tmp_path, rig.clock.now_us())
+    back = TurnedExchange(tmp_path, rig.clock.now_us())
     assert back.state() == before
     back.kill()
 
 
 async def test_the_time_away_is_skipped_by_the_market_but_kept_by_the_expiry_of_orders(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     rig.turn(5)
     ticker = rig.tickers()[0]
     soon, late = (rig.clock.now_us() // SECOND_US + seconds for seconds in (60, 7_200))
@@ -190,7 +152,7 @@ async def test_the_time_away_is_skipped_by_the_market_but_kept_by_the_expiry_of_
     closes = {facts.ticker: facts.close_us for facts in rig.engine.markets()}
     rig.kill()
     hour_us = 3_600 * SECOND_US
-    back = Rig(tmp_path, rig.clock.now_us() + hour_us)
+    back = TurnedExchange(tmp_path, rig.clock.now_us() + hour_us)
     assert {facts.ticker: facts.close_us for facts in back.engine.markets()} == {
         ticker: close_us + hour_us for ticker, close_us in closes.items()
     }
@@ -202,23 +164,23 @@ async def test_the_time_away_is_skipped_by_the_market_but_kept_by_the_expiry_of_
 
 
 async def test_a_second_restart_skips_both_times_away(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     rig.turn(5)
     first = rig.state()
     rig.kill()
     for away_s in (100, 250):
         now_us = rig.clock.now_us() + away_s * SECOND_US
-        rig = Rig(tmp_path, now_us)
+        rig = TurnedExchange(tmp_path, now_us)
         assert rig.state() == first
         rig.kill()
-    rig = Rig(tmp_path, rig.clock.now_us())
+    rig = TurnedExchange(tmp_path, rig.clock.now_us())
     rig.turn(5)
     assert rig.state()["trades"] or rig.told
     rig.kill()
 
 
 async def test_the_same_seed_gives_the_same_market_whatever_an_account_does(tmp_path: Path) -> None:
-    quiet, busy = Rig(tmp_path / "quiet"), Rig(tmp_path / "busy")
+    quiet, busy = TurnedExchange(tmp_path / "quiet"), TurnedExchange(tmp_path / "busy")
     quiet.turn(2)
     busy.turn(2)
     await busy.command(*(Place(ACCOUNT, request(ticker, n, price_cc=200)) for n, ticker in enumerate(busy.tickers())))
@@ -235,7 +197,7 @@ async def test_the_same_seed_gives_the_same_market_whatever_an_account_does(tmp_
 
 
 async def test_an_answer_and_its_fills_are_in_the_journal_before_anyone_hears_of_them(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     rig.turn(5)
     journal: Any = rig.exchange._journal
     heard: list[int] = []
@@ -257,7 +219,7 @@ async def test_an_answer_and_its_fills_are_in_the_journal_before_anyone_hears_of
 
 
 async def test_commands_of_one_batch_are_carried_out_in_their_order(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     rig.turn(5)
     ticker = rig.tickers()[0]
     answers = await rig.command(
@@ -276,13 +238,13 @@ async def test_commands_of_one_batch_are_carried_out_in_their_order(tmp_path: Pa
 async def test_a_journal_of_another_exchange_is_refused_with_what_differs(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    Rig(tmp_path).kill()
+    TurnedExchange(tmp_path).kill()
     with pytest.raises(JournalMismatch, match=f"{next(iter(change))}.*--fresh"):
-        Rig(tmp_path, **change)
+        TurnedExchange(tmp_path, **change)
 
 
 async def test_a_failed_exchange_takes_no_more_commands(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = TurnedExchange(tmp_path)
     core = rig.exchange.floor.core
     waiting = asyncio.ensure_future(core.carry_out([CancelAll(ACCOUNT)]))
     await asyncio.sleep(0)
