@@ -25,7 +25,7 @@ def build(
     telling = Telling(context, most_waiting=settings.most_untold, most_remembered=settings.most_remembered)
     booking = Booking(context, ledger, telling, settings.most_remembered)
     backfill = Backfill(context, rest, ledger, booking, telling, settings.overlap_s)
-    session = Session(context, settings, connector, ledger, booking=booking, backfill=backfill)
+    session = Session(context, settings, connector, ledger, booking=booking, backfill=backfill, telling=telling)
     return Service(
         context,
         (

@@ -32,6 +32,7 @@ from truebook_services.fill_listener.backfill import Backfill
 from truebook_services.fill_listener.booking import Booking
 from truebook_services.fill_listener.inbox import Inbox
 from truebook_services.fill_listener.settings import FillListenerSettings
+from truebook_services.fill_listener.telling import Telling
 
 CHANNELS: Final = ("fill", "user_orders", "market_lifecycle_v2")
 SUBSCRIBE_ID: Final = 1
@@ -52,6 +53,7 @@ class Session:
         *,
         booking: Booking,
         backfill: Backfill,
+        telling: Telling,
     ) -> None:
         self._context = context
         self._settings = settings
@@ -59,6 +61,7 @@ class Session:
         self._ledger = ledger
         self._booking = booking
         self._backfill = backfill
+        self._telling = telling
         self._live_since_us: int | None = None
         self._doubted = ""
 
@@ -76,6 +79,7 @@ class Session:
                 feed.healthy()
                 self._live_since_us = self._context.clock.now_us()
                 await self._follow(connection, inbox, stop)
+                await self._telling.told()
         finally:
             self._live_since_us = None
 

@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from itertools import islice
 
+from truebook.bus.port import BusUnavailable
 from truebook.messages.codec import encode
 from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
 from truebook.messages.topics import FILLS
@@ -54,7 +55,7 @@ class Telling:
         self._taken_in = 0
         self._gone_out = 0
         self._news = asyncio.Event()
-        self._progress = asyncio.Condition()
+        self._publishing = asyncio.Lock()
 
     def knows(self, key: Key) -> bool:
         """Whether the fact has been told, or waits for it."""
@@ -74,11 +75,15 @@ class Telling:
         return True
 
     async def told(self) -> bool:
-        """Wait a moment until all that waits now has been told; false where the bus does not take it."""
+        """Tell at once all that waits now; false where the bus does not take it in a moment.
+
+        Who puts news calls this before it ends: ``run`` may have ended by then.
+        """
         until = self._taken_in
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TOLD_WITHIN_S), self._progress:
-                await self._progress.wait_for(lambda: self._gone_out >= until)
+        with suppress(TimeoutError, BusUnavailable):
+            async with asyncio.timeout(TOLD_WITHIN_S):
+                while self._gone_out < until:
+                    await self._tell_some()
         return self._gone_out >= until
 
     async def run(self, stop: asyncio.Event, feed: Feed) -> None:
@@ -96,11 +101,12 @@ class Telling:
                     await self._news.wait()
 
     async def _tell_some(self) -> None:
-        batch = dict(islice(self._waiting.items(), MOST_AT_ONCE))
-        await self._context.bus.publish_many(FILLS, list(batch.values()))
-        for key in batch:
-            del self._waiting[key]
-            self._told.add(key)
-        self._gone_out += len(batch)
-        async with self._progress:
-            self._progress.notify_all()
+        async with self._publishing:
+            batch = dict(islice(self._waiting.items(), MOST_AT_ONCE))
+            if not batch:
+                return
+            await self._context.bus.publish_many(FILLS, list(batch.values()))
+            for key in batch:
+                del self._waiting[key]
+                self._told.add(key)
+            self._gone_out += len(batch)

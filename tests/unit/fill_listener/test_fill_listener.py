@@ -406,6 +406,33 @@ async def test_a_sweep_that_had_to_put_news_off_does_not_move_the_watermark() ->
         assert rig.position() == 500
 
 
+async def test_what_is_booked_by_a_sweep_that_ends_after_all_else_has_stopped_is_told_as_well() -> None:
+    async with AccountRig() as rig:
+        await rig.open()
+        rig.exchange.untold = {"fill", "user_order"}
+        running = await listening(rig, sweep_s=5)
+        await rig.place()
+        rig.exchange.trade("M", BookSide.ASK, 4000, 400)
+        reads, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly(_: object) -> None:
+            reads.set()
+            await go_on.wait()
+
+        rig.exchange.before["fills"] = slowly
+        await rig.manual.advance(7)
+        await reads.wait()
+        stopped = asyncio.ensure_future(running.stop())
+        await until(lambda: "fill_listener:fill_listener.telling" not in task_names(), "the telling has stopped")
+        go_on.set()
+        await stopped
+        assert [news.answer for news in rig.fills()] == ["applied"]
+
+
+def task_names() -> set[str]:
+    return {task.get_name() for task in asyncio.all_tasks()}
+
+
 @pytest.mark.parametrize("settlement_cc", [10_000, 0, 3_456])
 async def test_a_settlement_pays_out_at_its_exact_value_when_the_exchange_says_settled(settlement_cc: int) -> None:
     async with AccountRig() as rig:
