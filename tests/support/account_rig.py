@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from types import TracebackType
+from typing import Any
 
 from support.execution_rig import RecordingBus, Running, make_context, until
 from support.fakes_exchange import FakeConnector, FakeExchange
@@ -120,3 +121,10 @@ class AccountRig:
     def _started(self, running: Running) -> Running:
         self.lives.append(running)
         return running
+
+
+async def listening(rig: AccountRig, **settings: Any) -> Running:
+    """Start a fill listener and wait until it follows the socket."""
+    running = rig.listen(FillListenerSettings(**settings))
+    await until(lambda: not running.service.not_ready(), "the fill listener follows")
+    return running
