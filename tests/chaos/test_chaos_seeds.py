@@ -13,9 +13,12 @@ import pytest
 from chaos.faults import Kind, plan
 from chaos.run import LEAST_FAULTS, LEAST_ORDERS, run_seed
 from truebook.kalshi.port import ExchangeError
+from truebook.messages.fills import FillBooked
 from truebook.messages.orders import OrderEvent
 from truebook_services.execution import service as execution
 from truebook_services.execution.sender import Placement, Sender
+from truebook_services.fill_listener import service as fill_listener
+from truebook_services.fill_listener.telling import Key, News, Telling
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +94,18 @@ def test_a_seed_finds_a_promise_that_is_released_on_a_time_out(monkeypatch: pyte
     assert told is not None, "none of the seeds found it"
     assert "8 " in told.failure.splitlines()[0]
     assert f"make chaos SEEDS=1 FIRST={told.seed}" in told.failure
+
+
+class ForgetsSomeNews(Telling):
+    """Takes some fills for told that it has never told."""
+
+    def put(self, key: Key, news: News) -> bool:
+        if isinstance(news, FillBooked) and news.trade_id < "4":
+            self._told.add(key)
+            return True
+        return super().put(key, news)
+
+
+def test_a_seed_finds_fills_that_are_booked_and_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill_listener, "Telling", ForgetsSomeNews)
+    assert run_seed(BELOW_HTTP).failure.startswith(f"seed {BELOW_HTTP}: every fill is told")
