@@ -20,7 +20,7 @@ from truebook.bus.port import BusRefused
 from truebook.bus.topics_admin import TopicsAdmin
 from truebook.messages.topics import SIGNALS
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(180)]
 
 USER, PASSWORD = "trader", "a long secret"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
