@@ -43,6 +43,8 @@ SIZES = {"orderbook": 430, "observations": 900, "actions": 700}
 """Bytes of our messages."""
 RESERVE = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return 'reserved'"
 RESERVED_BYTES = 500
+TRADE, REST = signal.SIGUSR1, signal.SIGUSR2
+"""Tell the execution to send orders, and to let them be."""
 WS_PATH, ORDERS_PATH = "/trade-api/ws/v2", "/trade-api/v2/portfolio/events/orders"
 
 
@@ -103,8 +105,8 @@ class Process:
         try:
             while True:
                 batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=MOST_RECORDS)
-                for batch in batches.values():
-                    await handle(batch)
+                if batches:  # of all partitions together, as ours: each publication costs a way to the broker and back
+                    await handle([found for batch in batches.values() for found in batch])
                 if time.monotonic() - committed_s > COMMIT_EVERY_S:
                     await consumer.commit()
                     committed_s = time.monotonic()
@@ -121,7 +123,7 @@ class Process:
 
 
 async def _gather(process: Process, name: str, channel: str, tickers: tuple[str, ...]) -> None:
-    """A socket's frames into a topic, handed over every two milliseconds."""
+    """A socket's frames into a topic, handed over every five milliseconds."""
     waiting: list[tuple[str, bytes]] = []
     is_waiting = asyncio.Event()
     decoder = msgspec.json.Decoder(_Frame)
@@ -185,6 +187,9 @@ async def execution(process: Process) -> None:
     reserve = client.register_script(RESERVE)
     http = httpx.AsyncClient(transport=AiohttpTransport(), trust_env=False)
     ordering, sending = set(settings.ordering), set()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(TRADE, ordering.update, settings.ordering)
+    loop.add_signal_handler(REST, ordering.clear)
 
     async def send(ticker: str, started_us: int) -> None:
         order = OrderRequest(
@@ -197,11 +202,9 @@ async def execution(process: Process) -> None:
         process.took.append((time.time_ns() // 1000, time.monotonic_ns() // 1000 - started_us))
 
     async def handle(batch: Any) -> None:
-        if batch[0].topic != topic("actions"):
-            return
         for found in batch:
             ticker = found.key.decode()
-            if ticker in ordering:
+            if found.topic == topic("actions") and ticker in ordering:
                 task = asyncio.create_task(send(ticker, int(found.value)))
                 sending.add(task)
                 task.add_done_callback(sending.discard)

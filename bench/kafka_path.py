@@ -48,18 +48,33 @@ class Held:
 def turns(stack: Stack, floor: Floor) -> list[Turn]:
     """Ours and the floor tick in turns; one stands still while the other is measured. Ends the floor.
 
+    Without a tick they would go on: what an order does to the book is news, which leads to the next order.
+
     Turns in which hardly an order was acknowledged are left out: the machine was too busy to be measured.
     """
     windows: list[tuple[Window, Window]] = []
-    _tick(stack.exchange, TICKS_PER_S, WARM_UP_S)
-    _tick(stack.floor_exchange, TICKS_PER_S, FLOOR_WARM_UP_S)
+    _ours(stack, floor, WARM_UP_S)
+    _floors(stack, floor, FLOOR_WARM_UP_S)
     for _ in range(REPEATS):
-        ours = _tick(stack.exchange, TICKS_PER_S, SECONDS)
-        windows.append((ours, _tick(stack.floor_exchange, TICKS_PER_S, SECONDS)))
+        ours = _ours(stack, floor, SECONDS)
+        windows.append((ours, _floors(stack, floor, SECONDS)))
+    stack.trade(True)
     ours_took = asyncio.run(acknowledged(stack.servers, PARTITIONS))
     floor_took = floor.stop()
     measured = [Turn(_within(ours_took, ours), _within(floor_took, bare)) for ours, bare in windows]
     return [turn for turn in measured if min(len(turn.ours), len(turn.floor)) >= LEAST_ORDERS]
+
+
+def _ours(stack: Stack, floor: Floor, seconds: float) -> Window:
+    floor.trade(False)
+    stack.trade(True)
+    return _tick(stack.exchange, TICKS_PER_S, seconds)
+
+
+def _floors(stack: Stack, floor: Floor, seconds: float) -> Window:
+    stack.trade(False)
+    floor.trade(True)
+    return _tick(stack.floor_exchange, TICKS_PER_S, seconds)
 
 
 def held(stack: Stack) -> Held:

@@ -20,19 +20,20 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.kafka_exchange import tickers
-from bench.kafka_floor import ROLES, Settings, topic
+from bench.kafka_floor import REST, ROLES, TRADE, Settings, topic
 from bench.order_path import model
 from support.kafka_broker import broker
 from support.redis_servers import running
 from support.service_processes import ServiceProcess, wait_until_ready
 from truebook.bus.kafka_connection import KafkaConnection
 from truebook.bus.topics_admin import TopicsAdmin
+from truebook.ledger.redis_store import RedisStore
 
 MARKETS, ORDERING = 300, 12
 PARTITIONS = 4
 SESSION_S = 3
 ACCOUNT = "sim-main"
-KEY_ID = "bench"
+KEY_ID = HOLD = "bench"
 BALANCE_MICROS = 10**13
 ROOT = Path(__file__).parent.parent
 SERVICES = ("reconciler", "ingest", "observation", "policy", "execution", "fill_listener")
@@ -80,6 +81,10 @@ class Floor:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
                 raise AssertionError(f"the floor's {role} has ended")
+
+    def trade(self, on: bool) -> None:
+        """Let the execution send orders, or not."""
+        self._processes["execution"].send_signal(TRADE if on else REST)
 
     def stop(self) -> list[tuple[int, int]]:
         """End them; answers when each order was acknowledged and how long it took, both in microseconds."""
@@ -143,6 +148,20 @@ class Stack:
             process = ServiceProcess(self.folder, name, self.settings, label=label and f"{name}-{label}")
             self.services[process.label] = process
         wait_until_ready(list(self.services.values()), within_s=90)
+
+    def trade(self, on: bool) -> None:
+        """Let the services trade, or hold them as an operator does."""
+        asyncio.run(self._hold(on))
+
+    async def _hold(self, on: bool) -> None:
+        ledger = await RedisStore.connect(self.redis_url, ACCOUNT)
+        try:
+            if on:
+                await ledger.release(HOLD, HOLD)
+            else:
+                await ledger.hold(HOLD, "halted", HOLD)
+        finally:
+            await ledger.aclose()
 
     def floor(self) -> Floor:
         floor = Floor(self.floor_settings)
