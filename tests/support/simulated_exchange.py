@@ -65,3 +65,12 @@ def placed(
 
 def of_kind(events: Iterable[SimulationEvent], kind: type[T]) -> list[T]:
     return [event for event in events if isinstance(event, kind)]
+
+
+def opened_exchange(balance_micros: int) -> SimulatedExchange:
+    """An exchange with one market and the accounts ``me`` and ``other``."""
+    made = SimulatedExchange(7)
+    made.add_market(facts(), START_US)
+    for name in ("me", "other"):
+        made.open_account(name, balance_micros)
+    return made

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError
 
 from truebook.bus.kafka_connection import KafkaConnection
@@ -33,10 +33,9 @@ async def _refusal(connection: KafkaConnection) -> BusError | None:
     if connection.user is None and not connection.tls:
         return None
     options = connection.options()
-    for server in options.pop("bootstrap_servers").split(","):
-        host, _, port = server.strip().rpartition(":")
+    for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
         try:
-            (await create_conn(host, int(port), **options)).close()
+            (await create_conn(host, port, **options)).close()
         except (KafkaError, OSError, TimeoutError) as error:
             told = translated(error)
             if not told.retry:

@@ -6,26 +6,15 @@ out what was due before it (expiries, closes, settlements), whose events come fi
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from truebook.simulation.desk import Desk, invalid_parameters
+from truebook.simulation.desk import Desk
 from truebook.simulation.engine import Engine
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.lifecycle import LifeCycle
 from truebook.simulation.order_changes import Amendment, ChangeAnswer, OrderChanges
-from truebook.simulation.order_groups import OrderGroups
+from truebook.simulation.order_groups import GroupChange, OrderGroups
 from truebook.simulation.orders import Rejected
 from truebook.simulation.reads import VenueReads
 from truebook.venue.account import CancelAnswer, CreateAnswer, ExchangeOrderGroup, OrderRequest
-
-
-class GroupChange(StrEnum):
-    """What can be done to an order group."""
-
-    RESET = "reset"
-    TRIGGER = "trigger"
-    DELETE = "delete"
-    LIMIT = "limit"
 
 
 class OrderEntry(VenueReads):
@@ -130,26 +119,15 @@ class OrderEntry(VenueReads):
     ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
         """Make an order group that may trade so much within fifteen seconds."""
         events = self.advance(at_us)
-        if limit_centi < 1:
-            return invalid_parameters("the limit of an order group is above 0"), events
-        group, changes = self._groups.create(account, limit_centi, self._now_us)
-        return group, events + changes
+        answer, changes = self._groups.create(account, limit_centi, self._now_us)
+        return answer, events + changes
 
     def change_group(
         self, account: str, group_id: str, change: GroupChange, at_us: int, *, limit_centi: int = 0
     ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
         """Reset, trigger or delete an order group, or set its limit (the only one for which ``limit_centi`` counts)."""
         events = self.advance(at_us)
-        now_us, groups = self._now_us, self._groups
-        match change:
-            case GroupChange.RESET:
-                answer, changes = groups.reset(account, group_id, now_us)
-            case GroupChange.TRIGGER:
-                answer, changes = groups.trigger(account, group_id, now_us)
-            case GroupChange.DELETE:
-                answer, changes = groups.delete(account, group_id, now_us)
-            case GroupChange.LIMIT:
-                answer, changes = groups.limit(account, group_id, limit_centi, now_us)
+        answer, changes = self._groups.change(account, group_id, change, self._now_us, limit_centi)
         return answer, events + changes
 
     def groups(self, account: str) -> list[ExchangeOrderGroup]:

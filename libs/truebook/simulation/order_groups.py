@@ -8,6 +8,7 @@ with several may go beyond it. Source: kalshi-api, section 2.8.
 from __future__ import annotations
 
 from collections import deque
+from enum import StrEnum
 from typing import Final
 
 from truebook.simulation.desk import NOT_FOUND, Desk, invalid_parameters
@@ -17,6 +18,16 @@ from truebook.simulation.orders import Rejected
 from truebook.venue.account import ExchangeOrderGroup
 
 WINDOW_US: Final = 15_000_000
+LIMIT_TOO_SMALL: Final = invalid_parameters("the limit of an order group is above 0")
+
+
+class GroupChange(StrEnum):
+    """What can be done to an order group."""
+
+    RESET = "reset"
+    TRIGGER = "trigger"
+    DELETE = "delete"
+    LIMIT = "limit"
 
 
 class _Group:
@@ -62,55 +73,45 @@ class OrderGroups:
             return Rejected(409, "exceeded_order_group_risk_limit", "the order group is triggered: reset it first")
         return None
 
-    def create(self, account: str, limit_centi: int, at_us: int) -> tuple[ExchangeOrderGroup, list[SimulationEvent]]:
+    def create(
+        self, account: str, limit_centi: int, at_us: int
+    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
+        """Make a group that may trade so much within the window."""
+        if limit_centi < 1:
+            return LIMIT_TOO_SMALL, []
         group = _Group(self._desk.next_id("group", account), limit_centi)
         self._groups.setdefault(account, {})[group.group_id] = group
         return self._picture(account, group), [self._changed(account, group, GroupEvent.CREATED, at_us)]
 
-    def limit(
-        self, account: str, group_id: str, limit_centi: int, at_us: int
+    def change(
+        self, account: str, group_id: str, change: GroupChange, at_us: int, limit_centi: int
     ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
-        """Set another bound; one that is reached already triggers the group."""
+        """Reset, trigger, limit or delete a group; ``limit_centi`` counts for a new limit alone."""
         group = self._groups.get(account, {}).get(group_id)
         if group is None:
             return NOT_FOUND, []
-        if limit_centi < 1:
-            return invalid_parameters("the limit of an order group is above 0"), []
-        group.limit_centi = limit_centi
-        events = [self._changed(account, group, GroupEvent.LIMIT_UPDATED, at_us)]
-        if not group.is_triggered and group.is_reached(at_us):
-            events += self._trigger(account, group, at_us)
+        if change is GroupChange.LIMIT and limit_centi < 1:
+            return LIMIT_TOO_SMALL, []
+        events = self._carry_out(account, group, change, at_us, limit_centi)
         return self._picture(account, group), events
 
-    def trigger(
-        self, account: str, group_id: str, at_us: int
-    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
-        """Trigger a group by hand; one that is triggered stays so, and nobody is told again."""
-        group = self._groups.get(account, {}).get(group_id)
-        if group is None:
-            return NOT_FOUND, []
-        events = [] if group.is_triggered else self._trigger(account, group, at_us)
-        return self._picture(account, group), events
-
-    def reset(
-        self, account: str, group_id: str, at_us: int
-    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
-        """Begin to count anew; a triggered group takes orders again."""
-        group = self._groups.get(account, {}).get(group_id)
-        if group is None:
-            return NOT_FOUND, []
-        group.reset()
-        return self._picture(account, group), [self._changed(account, group, GroupEvent.RESET, at_us)]
-
-    def delete(
-        self, account: str, group_id: str, at_us: int
-    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
-        """Cancel a group's orders and forget it."""
-        group = self._groups.get(account, {}).pop(group_id, None)
-        if group is None:
-            return NOT_FOUND, []
-        events = [self._changed(account, group, GroupEvent.DELETED, at_us), *self._cancel(account, group, at_us)]
-        return self._picture(account, group), events
+    def _carry_out(
+        self, account: str, group: _Group, change: GroupChange, at_us: int, limit_centi: int
+    ) -> list[SimulationEvent]:
+        match change:
+            case GroupChange.LIMIT:
+                group.limit_centi = limit_centi
+                events = [self._changed(account, group, GroupEvent.LIMIT_UPDATED, at_us)]
+                return events + (self._trigger(account, group, at_us) if group.is_reached(at_us) else [])
+            case GroupChange.TRIGGER:
+                return self._trigger(account, group, at_us)
+            case GroupChange.RESET:
+                group.reset()
+                return [self._changed(account, group, GroupEvent.RESET, at_us)]
+            case GroupChange.DELETE:
+                del self._groups[account][group.group_id]
+                told = self._changed(account, group, GroupEvent.DELETED, at_us)
+                return [told, *self._cancel(account, group, at_us)]
 
     def settle(self, now_us: int) -> list[SimulationEvent]:
         """Count what the groups' orders have traded since the last look, and trigger those whose bound is reached."""
@@ -120,7 +121,7 @@ class OrderGroups:
             if group is None:  # deleted, and its orders with it
                 continue
             group.count(size_centi, at_us)
-            if not group.is_triggered and group.is_reached(now_us):
+            if group.is_reached(now_us):
                 events += self._trigger(order.account, group, now_us)
         return events
 
@@ -128,6 +129,9 @@ class OrderGroups:
         return [self._picture(account, group) for group in self._groups.get(account, {}).values()]
 
     def _trigger(self, account: str, group: _Group, at_us: int) -> list[SimulationEvent]:
+        """Trigger a group; one that is triggered stays so, and nobody is told again."""
+        if group.is_triggered:
+            return []
         group.is_triggered = True
         return [self._changed(account, group, GroupEvent.TRIGGERED, at_us), *self._cancel(account, group, at_us)]
 

@@ -8,7 +8,8 @@ import msgspec
 
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.order_changes import Amendment, ChangeAnswer
-from truebook.simulation.order_entry import GroupChange, OrderEntry
+from truebook.simulation.order_entry import OrderEntry
+from truebook.simulation.order_groups import GroupChange
 from truebook.simulation.orders import Rejected
 from truebook.venue.account import CancelAnswer, CreateAnswer, ExchangeOrderGroup, OrderRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from truebook.money import format_size
-from truebook.simulation.order_entry import GroupChange
+from truebook.simulation.order_groups import GroupChange
 from truebook.simulation.orders import Rejected
 from truebook.venue.account import ExchangeOrderGroup
 from truebook_services.paper_exchange.arrivals import carry_out

@@ -16,7 +16,7 @@ from support.turned_exchange import ACCOUNT, SECOND_US, TurnedExchange, request
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.simulation.events import Filled, MarketChanged, SimulationEvent
 from truebook.simulation.order_changes import Amendment
-from truebook.simulation.order_entry import GroupChange
+from truebook.simulation.order_groups import GroupChange
 from truebook.venue.account import CreateAnswer, OrderStatus
 from truebook_services.paper_exchange.commands import (
     Amend,

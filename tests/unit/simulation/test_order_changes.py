@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.simulated_exchange import ASK, BID, SECOND_US, START_US, TICKER, facts
+from support.simulated_exchange import ASK, BID, SECOND_US, START_US, TICKER, opened_exchange
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import Filled, LevelChanged, OrderChanged
 from truebook.simulation.exchange import SimulatedExchange
@@ -25,11 +25,7 @@ def exchange() -> SimulatedExchange:
 
 
 def opened() -> SimulatedExchange:
-    made = SimulatedExchange(7)
-    made.add_market(facts(), START_US)
-    for name in ("me", "other"):
-        made.open_account(name, BALANCE)
-    return made
+    return opened_exchange(BALANCE)
 
 
 def rest(

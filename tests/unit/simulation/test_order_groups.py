@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.simulated_exchange import ASK, BID, SECOND_US, START_US, TICKER, facts
+from support.simulated_exchange import ASK, BID, SECOND_US, START_US, TICKER, opened_exchange
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import GroupChanged, GroupEvent, OrderChanged, SimulationEvent
 from truebook.simulation.exchange import SimulatedExchange
-from truebook.simulation.order_entry import GroupChange
+from truebook.simulation.order_groups import GroupChange
 from truebook.simulation.orders import Rejected
 from truebook.simulation.replay_market import CaptureMarket
 from truebook.venue.account import CreateAnswer, ExchangeOrderGroup, OrderRequest, OrderStatus
@@ -29,11 +29,7 @@ def exchange() -> SimulatedExchange:
 
 
 def opened() -> SimulatedExchange:
-    made = SimulatedExchange(7)
-    made.add_market(facts(), START_US)
-    for name in ("me", "other"):
-        made.open_account(name, BALANCE)
-    return made
+    return opened_exchange(BALANCE)
 
 
 def group_of(exchange: SimulatedExchange, limit_centi: int = LIMIT) -> str:
