@@ -61,18 +61,17 @@ class Telling:
         """Whether the fact has been told, or waits for it."""
         return key in self._waiting or key in self._told
 
-    def put(self, key: Key, news: News) -> bool:
-        """Take news in, each once; false where too many wait: a later sweep brings them again."""
+    def put(self, key: Key, news: News) -> None:
+        """Take news in, each once; where too many wait they are put off, and a later sweep brings them again."""
         if self.knows(key):
-            return True
+            return
         if len(self._waiting) >= self._most_waiting:
             self.put_off += 1
             self._context.metrics.count("news_put_off")
-            return False
+            return
         self._waiting[key] = (news.ticker, encode(news))
         self._taken_in += 1
         self._news.set()
-        return True
 
     async def told(self) -> bool:
         """Tell at once all that waits now; false where the bus does not take it in a moment.
