@@ -136,6 +136,11 @@ class _Session:
             await self._connection.send_packed_command([packed for packed, _ in calls], check_health=False)
         except (RedisError, OSError) as error:
             await self.end(error)
+        except AttributeError:
+            # Before Python 3.12 the client writes in a task, which may find that reading has ended the connection. Then
+            # the answers have got their error already.
+            if not self.is_over:
+                raise
 
     async def end(self, error: Exception) -> None:
         """Give the connection back; whoever waits for an answer gets the error."""
