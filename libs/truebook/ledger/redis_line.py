@@ -22,7 +22,8 @@ MOST_UNDER_WAY: Final = 1_000
 """Calls that may wait for their answers; the next one waits for room."""
 _TOGETHER: Final = 8
 _CLOSED: Final = "the ledger's connection was closed"
-_RETRIES: Final = 2
+_LOST: Final = "the connection was lost, and what it carried may not be called again"
+_TRIES: Final = 3
 _RETRY_AFTER_S: Final = 0.05
 """Every verb is idempotent by its id, so that one whose answer was lost may simply be called again."""
 
@@ -33,10 +34,15 @@ Sending = tuple[bytes, list["asyncio.Future[Any]"]]
 
 
 class Line:
-    """Calls scripts over one connection of a pool; a lost connection is made anew by the next call."""
+    """Calls scripts over one connection of a pool; a lost connection is made anew by the next call.
 
-    def __init__(self, client: Redis) -> None:
+    ``once`` is for a restore, which relies on the order of its calls: none is made again, the line ends with its first
+    connection, and the scripts have to be loaded before.
+    """
+
+    def __init__(self, client: Redis, *, once: bool = False) -> None:
         self._client = client
+        self._once = once
         self._pool: ConnectionPool = client.connection_pool
         self._unsent: list[Sending] = []
         self._sending: asyncio.Task[None] | None = None
@@ -51,7 +57,7 @@ class Line:
         """
         packed = b"".join([_packed(*call) for call in calls])
         async with self._room:
-            for _ in range(_RETRIES):
+            for _ in range(0 if self._once else _TRIES - 1):
                 try:
                     return await self._answers(packed, len(calls))
                 except NoScriptError:  # a server that has forgotten its scripts gets these again
@@ -79,6 +85,7 @@ class Line:
         """
         if self._is_closed:
             raise ConnectionError(_CLOSED)
+        self._must_be_whole()
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in range(count)]
         self._unsent.append((packed, answers))
@@ -102,6 +109,7 @@ class Line:
         """Send what has gathered until this task got its turn, and what comes while it sends."""
         try:
             while self._unsent:
+                self._must_be_whole()
                 if self._session is None or self._session.is_over:
                     self._session = _Session(self._pool, await self._pool.get_connection())  # type: ignore[no-untyped-call]
                 calls, self._unsent = self._unsent, []
@@ -110,6 +118,10 @@ class Line:
             self._give_up(error)
         finally:
             self._sending = None
+
+    def _must_be_whole(self) -> None:
+        if self._once and self._session is not None and self._session.is_over:
+            raise ConnectionError(_LOST)
 
     def _give_up(self, error: Exception) -> None:
         _fail([answer for _, answers in self._unsent for answer in answers], error)

@@ -29,7 +29,6 @@ from truebook.ledger.port import (
     StoreCorrupt,
     View,
 )
-from truebook.ledger.redis_batches import Batches
 from truebook.ledger.redis_connection import connection_pool, one_connection
 from truebook.ledger.redis_errors import translating
 from truebook.ledger.redis_line import Line
@@ -62,7 +61,7 @@ class RedisStore(RestorableStore):
         self._account = account
         self._restorer = restorer
         self._restoring: RedisStore | None = None
-        self._line = Batches(client) if restorer else Line(client)
+        self._line = Line(client, once=bool(restorer))
         self.keys = LedgerKeys(account)
         self._scripts = {name: client.register_script(source(name, restorer)) for name in SCRIPT_NAMES}
         self.incarnation = ""
@@ -263,6 +262,9 @@ class RedisStore(RestorableStore):
         client = Redis.from_pool(one_connection(self._client.connection_pool))
         store = self._restoring = RedisStore(client, self._account, restorer=restorer)
         store.incarnation = incarnation
+        with translating():
+            for script in store._scripts.values():
+                await client.script_load(script.script)
         return store
 
     async def unfence(self) -> None:

@@ -72,3 +72,15 @@ async def test_who_waits_while_the_store_is_closed_is_told(filled: RedisStore) -
     await filled.aclose()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert all(answer in IDS or isinstance(answer, StoreUnavailable) for answer in answers)
+
+
+async def test_a_restorers_calls_end_with_its_connection(store: RedisStore, admin: Redis) -> None:
+    """It replays in order: a call made again, or one that overtakes a lost one, would make another history."""
+    restorer = await store.fence(store.incarnation, 0)
+    assert restorer is not None
+    assert await restorer.next_number("n") == 1
+    await admin.client_kill_filter(_type="normal", skipme=True)
+    for _ in range(2):
+        answers = await asyncio.gather(*(restorer.next_number("n") for _ in range(20)), return_exceptions=True)
+        assert all(isinstance(answer, StoreUnavailable) for answer in answers), answers
+    assert await admin.hget(store.keys["counters"], "n") == b"1"
