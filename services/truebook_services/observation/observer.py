@@ -140,19 +140,29 @@ class Observer:
         return due
 
     async def _observe(self, due: Sequence[ObservedMarket]) -> None:
-        """Observe these markets by one view of the ledger. Their books may have moved on while it was read."""
+        """Observe these markets by one view of the ledger. Their books may have moved on while it was read. Those whose
+        observation was not published, for whatever reason, wait for their next turn.
+        """
         released_us = self._context.clock.monotonic_us()
-        view = await self._view(due)
-        if view is None:
-            self._put_back(due)
-            return
-        self._positions.take(view)
-        portfolio = self._positions.value(view.account, self._markets)
-        views = {market.ticker: market for market in view.markets}
-        for start in range(0, len(due), AT_ONCE):
-            if start:
-                await asyncio.sleep(0)
-            await self._observe_some(due[start : start + AT_ONCE], views, portfolio, released_us)
+        done = 0
+        try:
+            view = await self._view(due)
+            if view is None:
+                for _ in due:
+                    self._refuse(Reason.NO_LEDGER)
+                return
+            self._positions.take(view)
+            portfolio = self._positions.value(view.account, self._markets)
+            views = {market.ticker: market for market in view.markets}
+            for start in range(0, len(due), AT_ONCE):
+                if start:
+                    await asyncio.sleep(0)
+                await self._observe_some(due[start : start + AT_ONCE], views, portfolio, released_us)
+                done = start + AT_ONCE
+        finally:
+            for market in due[done:]:
+                market.pending_frame_us = None
+                self._is_due(market)
 
     async def _observe_some(
         self, due: Sequence[ObservedMarket], views: Mapping[str, MarketView], portfolio: Portfolio, released_us: int
@@ -188,13 +198,6 @@ class Observer:
             self._context.log.warning("ledger not read", error=str(error))
             return None
         return view if view.account.opened else None
-
-    def _put_back(self, due: Sequence[ObservedMarket]) -> None:
-        """Without the ledger nothing is observed; the change waits for the next try."""
-        for market in due:
-            self._refuse(Reason.NO_LEDGER)
-            market.pending_frame_us = None
-            self._is_due(market)
 
     def _make(
         self, market: ObservedMarket, view: MarketView | None, portfolio: Portfolio, frame_us: int

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.observation_world import ASK, BID, MS, World
+from truebook.bus.port import BusUnavailable
 from truebook.clock import ManualClock
 from truebook.features.feature import feature, signal
 from truebook.features.layout import FeatureInputs, Layout, layout
@@ -18,6 +20,7 @@ from truebook.ledger.port import Reserve, StoreCorrupt, StoreUnavailable, View
 from truebook.messages.envelope import Source
 from truebook.messages.facts import FeeType, MarketStatus
 from truebook.messages.reasons import Reason
+from truebook_services.observation.observer import AT_ONCE
 
 
 async def test_a_first_book_with_facts_is_observed_at_once() -> None:
@@ -88,6 +91,21 @@ async def test_one_view_of_the_ledger_serves_all_markets_that_are_due() -> None:
     await world.take(*(news for ticker in tickers for news in (world.market(ticker), world.snapshot(ticker))))
     assert world.ledger.views == [tuple(tickers)]
     assert len(await world.seen()) == 10
+
+
+async def test_whatever_could_not_be_published_is_observed_at_its_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those markets whose turn had not come: more are due here than are published together."""
+    tickers = [f"T-{n}" for n in range(AT_ONCE + 4)]
+    world = await World().start(*tickers)
+    world.pass_ms(250)
+    before = len(await world.seen())
+    with monkeypatch.context() as outage:
+        outage.setattr(world.context.bus, "publish_many", AsyncMock(side_effect=BusUnavailable("away")))
+        with pytest.raises(BusUnavailable):
+            await world.take(*(world.delta(3_100, ticker) for ticker in tickers))
+    world.pass_ms(250)
+    await world.release()
+    assert {each.ticker for each in (await world.seen())[before:]} == set(tickers)
 
 
 async def test_a_quiet_market_is_observed_every_few_seconds_when_its_book_is_confirmed() -> None:
