@@ -128,6 +128,7 @@ class FakeFeed(Connector):
         self.connections: list[FakeConnection] = []
         self.is_mute = False
         self.trades = 0
+        self.snapshots: Callable[[FakeConnection, Sequence[str]], None] = self.true_snapshots
 
     @property
     def now(self) -> FakeConnection:
@@ -147,18 +148,18 @@ class FakeFeed(Connector):
                 connection.tickers[channel] = set(tickers)
                 connection.push({"type": "subscribed", "id": command["id"], "msg": {"channel": channel, "sid": sid}})
             if "orderbook_delta" in params["channels"]:
-                self._snapshots(connection, tickers)
+                self.snapshots(connection, tickers)
             return
         channel = next(name for name, sid in connection.channels.items() if sid == params["sids"][0])
         if params["action"] == "get_snapshot":
-            self._snapshots(connection, tickers)
+            self.snapshots(connection, tickers)
             return
         listed = connection.tickers[channel]
         (listed.update if params["action"] == "add_markets" else listed.difference_update)(tickers)
         ok = {"type": "ok", "id": command["id"], "msg": {"market_tickers": sorted(listed)}}
         connection.push(ok, channel=channel)
         if params["action"] == "add_markets" and channel == "orderbook_delta":
-            self._snapshots(connection, tickers)
+            self.snapshots(connection, tickers)
 
     def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, *, is_lost: bool = False) -> None:
         """Change the true book and tell it; ``is_lost`` uses the number up without telling."""
@@ -192,7 +193,7 @@ class FakeFeed(Connector):
         message = {"market_ticker": ticker, "event_type": event_type, **fields}
         self.now.push({"type": "market_lifecycle_v2", "msg": message}, channel="market_lifecycle_v2")
 
-    def _snapshots(self, connection: FakeConnection, tickers: Sequence[str]) -> None:
+    def true_snapshots(self, connection: FakeConnection, tickers: Sequence[str]) -> None:
         for ticker in tickers:
             book = self.books[ticker]
             yes = [[format_price(price), format_size(size)] for price, size in book.levels(BookSide.BID)]

@@ -2,8 +2,8 @@
 
 Truebook always subscribes with ``use_yes_price`` false, so NO levels arrive at their NO price and become YES asks at
 1 - p here; a recording that was made with true says so by the argument. Three outcomes: an event (``OtherFrame`` for a
-type that is not used or not known), null for an empty line, ``FrameError`` for what can't be read, with ``sid`` and
-``seq`` wherever those are readable: a broken frame has still used up its number.
+type that is not used or not known), null for an empty line, ``FrameError`` for what can't be read, with ``sid``,
+``seq`` and ticker wherever those are readable: a broken frame has still used up its number, and is about one market.
 
 Deltas are nearly all there is, so they take one typed decode and two dictionary look-ups.
 """
@@ -214,7 +214,7 @@ def _unread(text: str | bytes, received_us: int, error: msgspec.DecodeError) -> 
     except msgspec.DecodeError:
         raise FrameError(f"not a frame: {error}") from error
     if head.type in on_wire.USED_TYPES:
-        raise FrameError(f"{head.type}: {error}", head.sid, head.seq) from error
+        raise FrameError(f"{head.type}: {error}", head.sid, head.seq, _ticker_of(head)) from error
     if not head.type:
         raise FrameError("a frame without a type", head.sid, head.seq) from error
     return _unused(head.type, head, received_us, known=head.type in KNOWN_UNUSED)
@@ -222,7 +222,14 @@ def _unread(text: str | bytes, received_us: int, error: msgspec.DecodeError) -> 
 
 def _frame_error(text: str | bytes, error: WireFormatError) -> FrameError:
     head = _decode_head(text)
-    return FrameError(f"{head.type}: {error}", head.sid, head.seq)
+    return FrameError(f"{head.type}: {error}", head.sid, head.seq, _ticker_of(head))
+
+
+def _ticker_of(head: on_wire.Head) -> str | None:
+    try:
+        return msgspec.json.decode(head.msg, type=on_wire.HeadMessage).market_ticker
+    except msgspec.DecodeError:
+        return None
 
 
 def _unused(kind: str, frame: on_wire.Envelope | on_wire.Head, received_us: int, *, known: bool) -> OtherFrame:

@@ -21,6 +21,13 @@ class Head(msgspec.Struct, kw_only=True):
     sid: int | None = None
     seq: int | None = None
     sending_ts_ms: int | None = None
+    msg: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class HeadMessage(msgspec.Struct, kw_only=True):
+    """The market that a payload is about, whatever else it holds."""
+
+    market_ticker: str | None = None
 
 
 class Envelope(msgspec.Struct, kw_only=True, tag_field="type"):

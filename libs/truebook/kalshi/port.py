@@ -261,12 +261,13 @@ class OtherFrame(StreamEvent, frozen=True, kw_only=True):
 
 
 class FrameError(Exception):
-    """A frame that can't be read: goes to ``dead_letters`` with its raw text."""
+    """A frame that can't be read: goes to ``dead_letters`` with its raw text. What could be read of it comes along."""
 
-    def __init__(self, detail: str, sid: int | None = None, seq: int | None = None) -> None:
+    def __init__(self, detail: str, sid: int | None = None, seq: int | None = None, ticker: str | None = None) -> None:
         super().__init__(detail)
         self.sid = sid
         self.seq = seq
+        self.ticker = ticker
 
 
 class StreamClosed(ExchangeError):

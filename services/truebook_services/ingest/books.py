@@ -166,12 +166,13 @@ class FollowedBooks:
         followed = self._books.get(frame.ticker)
         if followed is None:
             return
-        context = self._context
+        context, now_us = self._context, self._context.clock.now_us()
+        sum_cc, age_us = followed.sum.read(now_us, self.confirmed_us)
         self._emit(PublicTrade(
             id=f"{frame.ticker}:trade:{frame.trade_id}", cause_id="", account=context.account,
             strategy=context.strategy, ticker=frame.ticker, source=context.source, exchange_us=frame.exchange_us,
-            produced_us=context.clock.now_us(), epoch=self.epoch, version=followed.version,
-            confirmed_us=self.confirmed_us, frame_us=frame.received_us, trade_id=frame.trade_id,
+            produced_us=now_us, epoch=self.epoch, version=followed.version, confirmed_us=self.confirmed_us,
+            frame_us=frame.received_us, event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us, trade_id=frame.trade_id,
             price_cc=frame.price_cc, size_centi=frame.size_centi, taker_side=frame.taker_side,
         ))  # fmt: skip
 

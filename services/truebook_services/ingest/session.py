@@ -2,7 +2,8 @@
 
 Decoded frames go to ``FollowedBooks`` and ``Catalogue``; what they answer becomes commands. Whatever makes the stream
 untrustworthy makes books stale first and is mended second. A session ends (and the ``Feed`` opens the next one) when
-the connection does, when it is silent, or when the exchange ends the books' subscription.
+the connection does, when it or the books' subscription is silent, or when the exchange ends that subscription. A book
+that does not come, or can't be read, is that market's trouble alone as long as others come.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Session:
         self._frame_us = 0
         self._books_heard_us = 0
         self._probe = 0
+        self._vain_probes = 0
+        self._given_up: frozenset[str] = frozenset()
 
     async def run(self, stop: asyncio.Event, feed: Feed) -> None:
         """Serve one connection until it ends; raises ``StreamClosed`` or ``StreamRefused``."""
@@ -127,10 +130,20 @@ class Session:
         if not self._subscription.ask_again(self._books.stale_tickers(), monotonic_us):
             self._ended.set_exception(StreamClosed("books that were asked for do not come"))
             return
+        if self._vain_probes >= settings.most_asks:
+            self._ended.set_exception(StreamClosed("the books' subscription does not answer any more"))
+            return
+        self._note_given_up()
         if clock.now_us() - self._books_heard_us > settings.quiet_s * MICROS:
             self._ask_for_a_sign_of_life(monotonic_us)
         self._books.publish_due_snapshots(int(settings.snapshot_every_s * MICROS), frame_us=monotonic_us)
         await self._send()
+
+    def _note_given_up(self) -> None:
+        given_up = self._subscription.given_up()
+        for ticker in sorted(given_up - self._given_up):
+            self._context.log.warning("a book does not come: its market stays stale", ticker=ticker)
+        self._given_up = given_up
 
     def _begin(self, connection: Connection) -> None:
         clock = self._context.clock
@@ -138,6 +151,7 @@ class Session:
         self._subscription = self._new_subscription()
         self._subscription.want(self._catalogue.wanted, clock.monotonic_us())
         self._frame_us, self._books_heard_us = clock.monotonic_us(), clock.now_us()
+        self._vain_probes, self._given_up = 0, frozenset()
 
     def _new_subscription(self) -> Subscription:
         return Subscription(int(self._settings.ask_again_s * MICROS), self._settings.most_asks)
@@ -149,8 +163,8 @@ class Session:
             text = await connection.receive()
             self._frame_us = clock.monotonic_us()
             self._take(text, self._frame_us)
-            if not is_ready and self._catalogue.chosen_once and not self._books.stale_tickers():
-                feed.healthy()  # all books are there: readers find what they need
+            if not is_ready and self._catalogue.chosen_once and self._given_up.issuperset(self._books.stale_tickers()):
+                feed.healthy()  # all books are there that will come: readers find what they need
                 is_ready = True
             await self._send()
             turn += 1
@@ -184,7 +198,7 @@ class Session:
         """Judge the frame's number; after a gap the frame itself still counts. False: a repetition."""
         sid = event.sid
         if isinstance(event, SnapshotFrame | DeltaFrame) or self._subscription.is_books(sid):
-            self._books_heard_us = self._context.clock.now_us()
+            self._books_heard_us, self._vain_probes = self._context.clock.now_us(), 0
         if sid is None or event.seq is None:
             return True
         verdict = self._subscription.take_seq(sid, event.seq)
@@ -205,18 +219,26 @@ class Session:
             self._catalogue.refresh_soon()
 
     def _distrust_all(self, reason: Reason) -> None:
-        """All books of the subscription may be wrong: stale first, then ask for every one of them."""
+        """All books of the subscription may be wrong: stale first, then ask for all that are not on their way."""
         self._books.lose_all(reason, frame_us=self._frame_us)
         self._subscription.ask(self._books.stale_tickers(), self._frame_us)
 
     def _take_unreadable(self, text: str, error: FrameError) -> None:
-        """Put a frame aside. If it had a number, its place in the sequence is kept and what it told is lost."""
+        """Put a frame aside. If it had a number, its place in the sequence is kept and what it told is lost: of one
+        market, where it can be read of which.
+        """
         self._context.metrics.count("frames_unreadable")
         self._put_aside(text, Reason.UNDECODABLE, str(error))
         if error.sid is None or error.seq is None:
             return
-        if self._subscription.take_seq(error.sid, error.seq) != "old" and self._subscription.is_books(error.sid):
+        verdict = self._subscription.take_seq(error.sid, error.seq)
+        if verdict == "old" or not self._subscription.is_books(error.sid):
+            return
+        if verdict == "gap" or error.ticker is None:
             self._distrust_all(Reason.UNDECODABLE)
+        else:
+            self._books.lose(error.ticker, Reason.UNDECODABLE, frame_us=self._frame_us)
+            self._subscription.ask((error.ticker,), self._frame_us)
 
     def _put_aside(self, text: str, reason: Reason, detail: str) -> None:
         if self._letters.take(1, self._context.clock.monotonic_us()):
@@ -233,7 +255,7 @@ class Session:
                 self._books.confirm(event.sent_us or event.exchange_us)
                 reason = self._books.take_snapshot(event)
                 if reason is None:
-                    self._subscription.arrived(event.ticker)
+                    self._subscription.arrived(event.ticker, event.received_us)
                 # A snapshot that is itself wrong is asked for again by the watch, not at once and for ever.
             case TradeFrame():
                 self._books.take_trade(event)
@@ -271,4 +293,5 @@ class Session:
         if fresh:
             self._probe = (self._probe + 1) % len(fresh)
             self._subscription.ask((fresh[self._probe],), monotonic_us)
+            self._vain_probes += 1
         self._books_heard_us = self._context.clock.now_us()

@@ -65,7 +65,8 @@ class IngestSettings(BaseModel):
     ask_again_s: float = Field(default=2.0, gt=0)
     """A book that was asked for and has not come is asked for again (real)."""
     most_asks: int = Field(default=5, ge=1)
-    """After so many vain requests for one book the connection is given up."""
+    """After so many vain requests for one book its market is left stale and asked for ever more seldom; where no other
+    book is there either, the connection is given up."""
     silence_s: float = Field(default=10.0, gt=0)
     """A connection that delivers no frame for so long is given up (real)."""
     watch_s: float = Field(default=0.25, gt=0)

@@ -6,7 +6,7 @@ the followed markets are two subscriptions whose market lists are kept alike; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal
 
 from truebook.book.sequence import Sequence as SequenceNumbers
@@ -18,14 +18,18 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 MOST_PER_COMMAND: Final = 500
 
 
+MOST_PATIENCE: Final = 32
+"""A book that does not come while others do is asked for ever more seldom, up to so many times the usual pause."""
+
+
 class _Ask:
     """A book that is due from the exchange."""
 
-    __slots__ = ("count", "since_us")
+    __slots__ = ("count", "first_us", "since_us")
 
-    def __init__(self, count: int, since_us: int) -> None:
-        self.count = count
-        self.since_us = since_us
+    def __init__(self, now_us: int) -> None:
+        self.count = 0
+        self.first_us = self.since_us = now_us
 
 
 class Subscription:
@@ -40,6 +44,7 @@ class Subscription:
         self._sequences: dict[int, SequenceNumbers] = {}
         self._told: dict[str, set[str]] = {}
         self._asks: dict[str, _Ask] = {}
+        self._arrived_us = 0
         self._wanted: frozenset[str] = frozenset()
         self.subscribe_ids: set[int] = set()
         self._command(subscribe(self._next_id(is_subscribe=True), (LIFECYCLE,)))
@@ -71,32 +76,47 @@ class Subscription:
         self._sync(now_us)
 
     def ask(self, tickers: Iterable[str], now_us: int) -> None:
-        """Ask for whole books, those already due included."""
+        """Ask for whole books, but for those that were asked for just now: what comes is newer than this call."""
         sid = self._sids.get(BOOKS)
-        asked = sorted(set(tickers) & self._wanted)
+        asked = sorted({ticker for ticker in tickers if ticker in self._wanted and self._is_overdue(ticker, now_us)})
         for ticker in asked:
-            ask = self._asks.setdefault(ticker, _Ask(0, now_us))
+            ask = self._asks.setdefault(ticker, _Ask(now_us))
             ask.count, ask.since_us = ask.count + 1, now_us
         if sid is not None:
             for part in _parts(asked):
                 self._command(get_snapshot(self._next_id(), sid, part))
 
-    def ask_again(self, missing: Iterable[str], now_us: int) -> bool:
-        """Ask again for missing books that are overdue; answers false when one was asked for too often."""
-        overdue = []
-        for ticker in missing:
-            ask = self._asks.get(ticker)
-            if ask is None or now_us - ask.since_us >= self._ask_again_us:
-                overdue.append(ticker)
-                if ask is not None and ask.count >= self._most_asks:
-                    return False
+    def ask_again(self, missing: Collection[str], now_us: int) -> bool:
+        """Ask again for missing books that are overdue; answers false when one was asked for too often, no book has
+        come since, and there is none that deltas keep true.
+        """
+        overdue = [ticker for ticker in missing if self._is_overdue(ticker, now_us)]
+        asks = [self._asks[ticker] for ticker in overdue if ticker in self._asks]
+        is_dead = any(self._is_vain(ask) and self._arrived_us <= ask.first_us for ask in asks)
+        if is_dead and self._wanted.issubset(missing):
+            return False
         if overdue:
             self.ask(overdue, now_us)
         return True
 
-    def arrived(self, ticker: str) -> None:
+    def given_up(self) -> frozenset[str]:
+        """Name the markets whose books have been asked for in vain so often that nobody waits for them any more."""
+        return frozenset(ticker for ticker, ask in self._asks.items() if self._is_vain(ask))
+
+    def arrived(self, ticker: str, now_us: int) -> None:
         """A usable book of the market came."""
         self._asks.pop(ticker, None)
+        self._arrived_us = now_us
+
+    def _is_vain(self, ask: _Ask) -> bool:
+        return ask.count >= self._most_asks
+
+    def _is_overdue(self, ticker: str, now_us: int) -> bool:
+        ask = self._asks.get(ticker)
+        if ask is None:
+            return True
+        patience = min(2 ** max(0, ask.count - self._most_asks), MOST_PATIENCE)
+        return now_us - ask.since_us >= self._ask_again_us * patience
 
     def _sync(self, now_us: int) -> None:
         """Bring the market lists of both subscriptions to what is wanted, as far as their sids are known."""
@@ -124,7 +144,7 @@ class Subscription:
     def _expect(self, tickers: Iterable[str], now_us: int) -> None:
         """The exchange sends a first book for each added market by itself."""
         for ticker in tickers:
-            self._asks[ticker] = _Ask(0, now_us)
+            self._asks[ticker] = _Ask(now_us)
 
     def _next_id(self, *, is_subscribe: bool = False) -> int:
         self._last_id += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from support.fakes_market import FakeFeed, FakeMarketRest, Running, TopicReader, context, facts, opened_ledger, wait_for
@@ -86,6 +88,7 @@ async def test_public_trades_are_passed_on_with_the_books_version() -> None:
         await world.reader.until(lambda: world.reader.of(PublicTrade), "the trade")
         trade = world.reader.of(PublicTrade)[0]
         assert (trade.price_cc, trade.size_centi, trade.taker_side, trade.version) == (4_400, 250, BID, 1)
+        assert trade.event_yes_sum_cc == 4_200 + 4_200, "a reader keeps the sum that came last"
 
 
 async def test_a_gap_makes_all_books_of_the_subscription_stale_and_snapshots_mend_them() -> None:
@@ -182,15 +185,56 @@ async def test_a_quiet_market_stays_fresh_because_a_book_is_asked_for_as_a_sign_
         assert {snapshot.version for snapshot in world.reader.of(BookSnapshot)} == {1}
 
 
-async def test_a_malformed_delta_becomes_a_dead_letter_and_its_books_stale() -> None:
+async def test_a_malformed_delta_becomes_a_dead_letter_and_its_book_stale() -> None:
     async with World() as world:
-        connection = world.feed.now
         broken = {"type": "orderbook_delta", "msg": {"market_ticker": "E-1", "price_dollars": 0.4, "delta_fp": "1.00"}}
-        connection.push(broken, channel="orderbook_delta")
+        world.feed.now.push(broken, channel="orderbook_delta")
         await world.reader.until(lambda: world.reader.of(DeadLetter) and world.stale_marks("E-1"), "put aside")
+        await world.reader.until(lambda: world.is_true("E-1"), "mended")
+        assert (world.stale_marks("E-1"), world.stale_marks("E-2")) == ([Reason.UNDECODABLE], [])
+        assert world.reader.of(DeadLetter)[0].reason is Reason.UNDECODABLE
+
+
+async def test_a_malformed_delta_of_no_known_market_makes_all_books_stale() -> None:
+    async with World() as world:
+        world.feed.now.push({"type": "orderbook_delta", "msg": {"price_dollars": "0.4"}}, channel="orderbook_delta")
+        await world.reader.until(lambda: world.stale_marks("E-1") and world.stale_marks("E-2"), "both stale")
         await world.reader.until(lambda: world.is_true("E-1") and world.is_true("E-2"), "mended")
         assert world.stale_marks("E-1") == world.stale_marks("E-2") == [Reason.UNDECODABLE]
-        assert world.reader.of(DeadLetter)[0].reason is Reason.UNDECODABLE
+
+
+async def test_a_book_that_can_never_be_read_is_its_own_markets_trouble_alone() -> None:
+    async with World() as world:
+        connection = world.feed.now
+
+        def odd(tickers: Sequence[str]) -> None:
+            for ticker in tickers:
+                levels = {"yes_dollars_fp": [["0.412345", "1.00"]]} if ticker == "E-1" else {}
+                connection.push(
+                    {"type": "orderbook_snapshot", "msg": {"market_ticker": ticker, **levels}},
+                    channel="orderbook_delta",
+                )
+
+        world.feed.snapshots = lambda _, tickers: odd(tickers)
+        world.feed.tell_delta("E-1", BID, 4_000, -3_001)
+        await wait_for(lambda: len(connection.commands("get_snapshot")) > FAST.most_asks, "asked for in vain")
+        assert all(each["market_tickers"] == ["E-1"] for each in connection.commands("get_snapshot"))
+        assert connection.is_open
+        assert world.stale_marks("E-2") == []
+
+
+async def test_a_books_subscription_that_does_not_answer_ends_the_connection_however_lively_it_is() -> None:
+    quick = FAST.model_copy(update={"quiet_s": 0.02})
+    async with World(quick) as world:
+        world.feed.snapshots = lambda connection, tickers: None
+        connection = world.feed.connections[0]
+
+        def chat() -> bool:
+            if connection.is_open:
+                world.feed.trade("E-1", 4_400, 1)
+            return not connection.is_open
+
+        await wait_for(chat, "given up")
 
 
 async def test_an_unknown_frame_becomes_a_dead_letter_and_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -60,23 +61,44 @@ def test_a_first_book_that_does_not_come_is_asked_for_after_a_while() -> None:
     assert sent(subscription) == [("get_snapshot", ["A"])]
 
 
-def test_a_book_is_given_up_after_three_vain_requests_and_a_book_that_came_starts_anew() -> None:
+def test_after_three_vain_requests_while_no_book_comes_nothing_is_asked_and_a_book_that_came_starts_anew() -> None:
     subscription = subscribed("A")
     assert [subscription.ask_again(("A",), n * SECOND_US) for n in range(1, 5)] == [True, True, True, False]
-    subscription.arrived("A")
+    subscription.arrived("A", 5 * SECOND_US)
     assert subscription.ask_again(("A",), 9 * SECOND_US)
+
+
+def test_a_book_that_does_not_come_while_others_do_is_asked_for_ever_more_seldom() -> None:
+    subscription = subscribed("A", "B")
+    asked_s = []
+    for second in range(1, 300):
+        subscription.arrived("B", second * SECOND_US)
+        assert subscription.ask_again(("A",), second * SECOND_US)
+        if sent(subscription):
+            asked_s.append(second)
+        assert subscription.given_up() == (frozenset({"A"}) if second >= 3 else frozenset())
+    assert asked_s[:8] == [1, 2, 3, 4, 6, 10, 18, 34]
+    assert {later - former for former, later in itertools.pairwise(asked_s[8:])} == {32}
+
+
+def test_a_book_that_was_asked_for_just_now_is_not_asked_for_again() -> None:
+    subscription = subscribed("A", "B")
+    for millisecond in range(0, 1_000, 10):
+        subscription.ask(("A",), SECOND_US + millisecond * 1_000)
+    subscription.ask(("A", "B"), 2 * SECOND_US - 1)
+    assert sent(subscription) == [("get_snapshot", ["A"]), ("get_snapshot", ["B"])]
 
 
 def test_only_markets_that_are_still_wanted_are_asked_for() -> None:
     subscription = subscribed("A", "B")
-    subscription.ask(("A", "B", "C"), 0)
+    subscription.ask(("A", "B", "C"), SECOND_US)
     assert sent(subscription) == [("get_snapshot", ["A", "B"])]
 
 
 def test_long_lists_are_cut_into_commands_of_bounded_length() -> None:
     many = [f"T-{n:04}" for n in range(MOST_PER_COMMAND + 1)]
     subscription = subscribed(*many)
-    subscription.ask(many, 0)
+    subscription.ask(many, SECOND_US)
     assert [len(tickers) for _, tickers in sent(subscription)] == [MOST_PER_COMMAND, 1]
 
 
