@@ -54,7 +54,7 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
         context, settings, ledger, books=books, fences=fences, resolver=resolver, canceller=canceller, sender=sender,
         reports=reports, breaker=breaker, throttle=throttle, tokens=tokens,
     )  # fmt: skip
-    dispatcher = Dispatcher(carrier.carry_out, settings.most_markets_at_once)
+    dispatcher = Dispatcher(context, carrier.carry_out, settings.most_markets_at_once)
     intake = Intake(books, dispatcher, reports)
     figures = Figures(context, settings, books=books, breaker=breaker, throttle=throttle, tokens=tokens)
     frames: Sequence[Frame] = (

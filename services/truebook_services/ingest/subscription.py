@@ -18,8 +18,8 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 MOST_PER_COMMAND: Final = 500
 
 
-MOST_PATIENCE: Final = 32
-"""A book that does not come while others do is asked for ever more seldom, up to so many times the usual pause."""
+MOST_DOUBLINGS: Final = 5
+"""A book that does not come while others are there is asked for ever more seldom: so often the pause doubles."""
 
 
 class _Ask:
@@ -115,8 +115,8 @@ class Subscription:
         ask = self._asks.get(ticker)
         if ask is None:
             return True
-        patience = min(2 ** max(0, ask.count - self._most_asks), MOST_PATIENCE)
-        return now_us - ask.since_us >= self._ask_again_us * patience
+        doublings = min(max(0, ask.count - self._most_asks), MOST_DOUBLINGS)
+        return now_us - ask.since_us >= self._ask_again_us << doublings
 
     def _sync(self, now_us: int) -> None:
         """Bring the market lists of both subscriptions to what is wanted, as far as their sids are known."""

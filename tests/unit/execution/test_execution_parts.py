@@ -62,7 +62,7 @@ async def test_free_places_go_to_pulls_then_to_what_reduces_then_to_edge_then_to
             await release.wait()
         done.append(job.action.ticker)
 
-    dispatcher = Dispatcher(carry_out, most_at_once=1)
+    dispatcher = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1)
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))
     await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
@@ -87,7 +87,7 @@ async def test_what_waits_at_the_end_is_not_done_so_that_it_is_delivered_again()
     async def carry_out(_: Job) -> None:
         await release.wait()
 
-    dispatcher = Dispatcher(carry_out, most_at_once=1)
+    dispatcher = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1)
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))
     await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
@@ -186,7 +186,7 @@ async def test_a_decision_to_hold_reads_nothing_and_overtakes_what_waits() -> No
         carried.append(job.action.id)
         await release.wait()
 
-    dispatcher, bus = Dispatcher(carry_out, most_at_once=1), RecordingBus()
+    dispatcher, bus = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1), RecordingBus()
     intake = Intake(Books(rig.clock), dispatcher, Reports(make_context("execution", rig.clock, bus)))
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))
