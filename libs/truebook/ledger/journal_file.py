@@ -44,6 +44,7 @@ class FileJournal(Journal):
         self._end = _Place(0)
         self._tail: JournalEntry | None = None
         self._torn = False
+        self._writing: asyncio.Future[None] | None = None
         self.cut_bytes = 0
         """How much of a torn last line was cut off."""
 
@@ -89,16 +90,27 @@ class FileJournal(Journal):
             tail = entry
         if tail is not None and lines:
             text = b"".join(lines)
-            await asyncio.to_thread(self._write, text)
-            self._end, self._tail = _Place(self._end.offset + len(text), digest, tail.seq), tail
+            end = _Place(self._end.offset + len(text), digest, tail.seq)
+            self._writing = asyncio.ensure_future(asyncio.to_thread(self._write, text, end, tail))
+            try:
+                await asyncio.shield(self._writing)
+            except asyncio.CancelledError:
+                await self._written()
+                raise
+
+    async def _written(self) -> None:
+        """Wait for a write whose caller was cancelled: its thread goes on, and what follows has to know how it ended."""
+        if self._writing is not None:
+            await asyncio.gather(asyncio.shield(self._writing), return_exceptions=True)
 
     async def aclose(self) -> None:
+        await self._written()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _write(self, text: bytes) -> None:
-        """Add text and force it to disk; a failure (disk full) leaves the file as it was."""
+    def _write(self, text: bytes, end: _Place, tail: JournalEntry) -> None:
+        """Add text up to that end and force it to disk; a failure (disk full) leaves the file as it was."""
         try:
             if self._torn:
                 os.ftruncate(self._descriptor, self._end.offset)
@@ -108,6 +120,7 @@ class FileJournal(Journal):
                 left = left[os.write(self._descriptor, left) :]
             os.fsync(self._descriptor)
             self._torn = False
+            self._end, self._tail = end, tail
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self._end.offset)

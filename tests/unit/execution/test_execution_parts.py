@@ -186,7 +186,10 @@ async def test_a_decision_to_hold_reads_nothing_and_overtakes_what_waits() -> No
         carried.append(job.action.id)
         await release.wait()
 
-    dispatcher, bus = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1), RecordingBus()
+    dispatcher, bus = (
+        Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1),
+        RecordingBus(),
+    )
     intake = Intake(Books(rig.clock), dispatcher, Reports(make_context("execution", rig.clock, bus)))
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))

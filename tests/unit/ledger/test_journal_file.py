@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +48,34 @@ async def test_what_was_appended_is_read_again_from_any_number_on(tmp_path: Path
     for after in range(len(HISTORY) + 2):
         assert await read(journal, after) == HISTORY[after:]
     await journal.aclose()
+
+
+async def test_a_write_whose_caller_is_cancelled_goes_to_its_end_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread can't be stopped: who did not wait would write the same entries once more."""
+    journal = await FileJournal.open(tmp_path / "j")
+    on_disk, fsync = threading.Event(), os.fsync
+
+    def slow_fsync(descriptor: int) -> None:
+        on_disk.wait(5)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_fsync)
+    appending = asyncio.ensure_future(journal.append(HISTORY[:2]))
+    await asyncio.sleep(0)
+    appending.cancel()
+    await asyncio.sleep(0)
+    assert not appending.done()
+    on_disk.set()
+    with pytest.raises(asyncio.CancelledError):
+        await appending
+    assert journal.tail == HISTORY[1]
+    await journal.append(HISTORY[2:])
+    await journal.aclose()
+    again = await FileJournal.open(tmp_path / "j")
+    assert await read(again) == HISTORY
+    await again.aclose()
 
 
 async def test_every_number_of_a_long_file_is_found(tmp_path: Path) -> None:
