@@ -99,7 +99,7 @@ class FileJournal(Journal):
                 raise
 
     async def _written(self) -> None:
-        """Wait for a write whose caller was cancelled: its thread goes on, and what follows has to know how it ended."""
+        """Wait for a write whose caller was cancelled: its thread goes on, and who follows has to know its end."""
         if self._writing is not None:
             await asyncio.gather(asyncio.shield(self._writing), return_exceptions=True)
 
