@@ -29,14 +29,26 @@ class Clock(Protocol):
         """Wait for that much of *this clock's* time."""
 
 
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def _steady_us() -> int:
+        """Microseconds since the machine started, its sleep included."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+else:
+
+    def _steady_us() -> int:
+        """Microseconds since some beginning; here a machine's sleep does not count."""
+        return time.monotonic_ns() // 1000
+
+
 class SystemClock:
-    """The machine's clock. ``now_us`` is anchored once and then follows the monotonic clock, so it cannot jump."""
+    """The machine's clock. ``now_us`` is anchored once and then follows the steady time, so that it cannot jump."""
 
     def __init__(self) -> None:
-        self._anchor_us = time.time_ns() // 1000 - time.monotonic_ns() // 1000
+        self._anchor_us = time.time_ns() // 1000 - _steady_us()
 
     def now_us(self) -> int:
-        return self._anchor_us + time.monotonic_ns() // 1000
+        return self._anchor_us + _steady_us()
 
     def monotonic_us(self) -> int:
         return time.monotonic_ns() // 1000
@@ -49,7 +61,8 @@ class ExchangeClock:
     """A clock moved to the exchange's time by a measured offset.
 
     ``observe`` takes one measurement; ``jumped`` tells whether it moved by more than a second from the one in force,
-    which the caller answers with a hold (a decision's deadline must not be judged by a clock in doubt).
+    which the caller answers with a hold (a decision's deadline must not be judged by a clock in doubt). Such a one is
+    taken over when the next one says the same: since time never steps back, a single wrong answer would stay for long.
     """
 
     JUMP_US = 1_000_000
@@ -57,6 +70,7 @@ class ExchangeClock:
     def __init__(self, base: Clock, offset_us: int = 0) -> None:
         self._base = base
         self.offset_us = offset_us
+        self._doubted_us: int | None = None
         self._last_us = 0
         self._measured = False
 
@@ -71,11 +85,16 @@ class ExchangeClock:
         await self._base.sleep(seconds)
 
     def observe(self, exchange_us: int) -> bool:
-        """Take the exchange's time as of now; answer whether the offset jumped by over a second."""
+        """Take the exchange's time as of now; answer whether it is over a second from what was known, or told until now
+        because time never steps back.
+        """
         offset_us = exchange_us - self._base.now_us()
         jumped = self._measured and abs(offset_us - self.offset_us) > self.JUMP_US
-        self.offset_us, self._measured = offset_us, True
-        return jumped
+        if jumped and (self._doubted_us is None or abs(offset_us - self._doubted_us) > self.JUMP_US):
+            self._doubted_us = offset_us
+            return True
+        self.offset_us, self._measured, self._doubted_us = offset_us, True, None
+        return jumped or self.now_us() - exchange_us > self.JUMP_US
 
 
 class ScaledClock:

@@ -72,19 +72,28 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
     """
     if order.created_us is not None and is_before(order.created_us, opened_us):
         return BEFORE_OPENING
-    if order.status is not OrderStatus.RESTING and is_ours(order.client_order_id):
-        news = Close(
-            order_id=order.client_order_id, exchange_order_id=order.exchange_order_id, filled_centi=order.filled_centi
-        )
+    order_id = await _recorded_id(ledger, clock, order)
+    if order.status is not OrderStatus.RESTING and is_ours(order_id):
+        news = Close(order_id=order_id, exchange_order_id=order.exchange_order_id, filled_centi=order.filled_centi)
         answer = await _book(ledger, clock, lambda: ledger.close(news))
         if answer != "no_order":
             return answer
     remaining = order.remaining_centi if order.status is OrderStatus.RESTING else 0
     shown = Acknowledge(
-        order_id=order.client_order_id or order.exchange_order_id, exchange_order_id=order.exchange_order_id,
-        ticker=order.ticker, filled_centi=order.filled_centi, remaining_centi=remaining,
+        order_id=order_id, exchange_order_id=order.exchange_order_id, ticker=order.ticker,
+        filled_centi=order.filled_centi, remaining_centi=remaining,
     )  # fmt: skip
     return await _book(ledger, clock, lambda: ledger.acknowledge(shown))
+
+
+async def _recorded_id(ledger: LedgerStore, clock: Clock, order: ExchangeOrder) -> str:
+    """Name the record of an order: ours by its client order id, another's by the exchange's, since the former changes
+    when its owner amends it.
+    """
+    if is_ours(order.client_order_id):
+        return order.client_order_id
+    known = await persist(clock, lambda: ledger.order_of_exchange_id(order.exchange_order_id))
+    return known.order_id if known is not None else order.exchange_order_id
 
 
 async def book_settlement(ledger: LedgerStore, clock: Clock, ticker: str, settlement_cc: int) -> str:

@@ -1,7 +1,8 @@
 """Cancelling orders: a cancel is harmless to repeat, but only proof ends an order.
 
-``reduced_by`` of the answer proves the total; a 404 proves nothing (cancelled, executed and unknown look alike), so the
-order is looked up, and a look-up that still shows it resting is waited out.
+``reduced_by`` of the answer proves the total where it fits the fills that are booked. Elsewhere more fills are on their
+way, or somebody has decreased the order: it is looked up. So it is after a 404, which proves nothing (cancelled and
+executed look alike); a look-up that still shows it resting is waited out.
 """
 
 from __future__ import annotations
@@ -81,12 +82,10 @@ class Canceller:
         except ExchangeError as error:
             self._context.log.warning("cancel failed", order_id=order.order_id, error=str(error))
             return "", str(error)
-        if not 0 < answer.reduced_centi <= order.size_centi:
+        filled_centi = order.size_centi - answer.reduced_centi
+        if filled_centi != order.applied_centi:
             return await self._look_up(exchange_order_id)
-        news = Close(
-            order_id=order.order_id, exchange_order_id=exchange_order_id,
-            filled_centi=order.size_centi - answer.reduced_centi,
-        )  # fmt: skip
+        news = Close(order_id=order.order_id, exchange_order_id=exchange_order_id, filled_centi=filled_centi)
         state = await persist(self._context.clock, lambda: self._ledger.close(news))
         return state, f"cancelled {answer.reduced_centi} of {order.size_centi}"
 

@@ -90,6 +90,30 @@ def test_the_first_measurement_is_no_jump_a_later_one_beyond_a_second_is() -> No
     assert clock.observe(START_US)
 
 
+def test_a_jump_is_taken_over_when_the_next_measurement_says_the_same() -> None:
+    clock = ExchangeClock(ManualClock(START_US))
+    clock.observe(START_US)
+    assert clock.observe(START_US + 3_600_000_000)
+    assert clock.now_us() == START_US, "one wrong answer would put this clock an hour ahead for an hour"
+    assert not clock.observe(START_US)
+    assert clock.observe(START_US + 3_600_000_000)
+    assert clock.observe(START_US + 3_600_300_000)
+    assert clock.now_us() == START_US + 3_600_300_000
+    assert not clock.observe(START_US + 3_600_300_000)
+
+
+def test_a_clock_that_waits_for_its_time_to_come_says_so() -> None:
+    base = ManualClock(START_US)
+    clock = ExchangeClock(base)
+    clock.observe(START_US + 60_000_000)
+    clock.now_us()
+    assert clock.observe(START_US) and clock.observe(START_US)
+    assert clock.now_us() == START_US + 60_000_000
+    assert clock.observe(START_US), "the offset is right, but time does not step back"
+    base.set(START_US + 59_500_000)
+    assert not clock.observe(START_US + 59_500_000)
+
+
 async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
     clock = ScaledClock(START_US, 1_000)
     before_us, before_now_us = clock.monotonic_us(), clock.now_us()
