@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import msgspec
+
 from truebook.clock import Clock
 from truebook.ledger.port import Acknowledge, Close, LedgerError, LedgerStore, SettleFill
-from truebook.messages.ids import is_ours
+from truebook.ledger.verbs import Arguments, SettleMarket
+from truebook.messages.ids import digest, is_ours
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
 
 T = TypeVar("T")
@@ -27,6 +30,10 @@ BEFORE_OPENING = "before_opening"
 CONFLICT_HOLD = "conflicting_fact"
 """Halts all trading when a fact contradicts one that is booked, until a person has looked."""
 CONFLICT_OWNER = "ledger"
+HALTED_FOR = "halted_for:"
+"""Watermarks by the digest of a contradiction: trading was halted for it, and a person's ``resume`` stands."""
+CONTRADICTS = "contradicts"
+"""Answer for a fact that contradicts what is booked and for which trading was halted before: nothing is done."""
 
 FIRST_DELAY_S = 0.02
 MOST_DELAY_S = 1.0
@@ -61,7 +68,7 @@ async def book_fill(ledger: LedgerStore, clock: Clock, fill: ExchangeFill, opene
         trade_id=fill.trade_id, order_id=fill.exchange_order_id, ticker=fill.ticker, book_side=fill.book_side,
         price_cc=fill.price_cc, size_centi=fill.size_centi, fee_micros=fill.fee_micros,
     )  # fmt: skip
-    return await _book(ledger, clock, lambda: ledger.settle_fill(settle))
+    return await _book(ledger, clock, lambda: ledger.settle_fill(settle), settle)
 
 
 async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, opened_us: int) -> str:
@@ -75,7 +82,7 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
     order_id = await _recorded_id(ledger, clock, order)
     if order.status is not OrderStatus.RESTING and is_ours(order_id):
         news = Close(order_id=order_id, exchange_order_id=order.exchange_order_id, filled_centi=order.filled_centi)
-        answer = await _book(ledger, clock, lambda: ledger.close(news))
+        answer = await _book(ledger, clock, lambda: ledger.close(news), news)
         if answer != "no_order":
             return answer
     remaining = order.remaining_centi if order.status is OrderStatus.RESTING else 0
@@ -83,7 +90,7 @@ async def book_order(ledger: LedgerStore, clock: Clock, order: ExchangeOrder, op
         order_id=order_id, exchange_order_id=order.exchange_order_id, ticker=order.ticker,
         filled_centi=order.filled_centi, remaining_centi=remaining,
     )  # fmt: skip
-    return await _book(ledger, clock, lambda: ledger.acknowledge(shown))
+    return await _book(ledger, clock, lambda: ledger.acknowledge(shown), shown)
 
 
 async def _recorded_id(ledger: LedgerStore, clock: Clock, order: ExchangeOrder) -> str:
@@ -98,11 +105,18 @@ async def _recorded_id(ledger: LedgerStore, clock: Clock, order: ExchangeOrder) 
 
 async def book_settlement(ledger: LedgerStore, clock: Clock, ticker: str, settlement_cc: int) -> str:
     """Settle a market; answers settled, duplicate, conflict or invalid."""
-    return await _book(ledger, clock, lambda: ledger.settle_market(ticker, settlement_cc))
+    settle = SettleMarket(ticker=ticker, settlement_cc=settlement_cc)
+    return await _book(ledger, clock, lambda: ledger.settle_market(ticker, settlement_cc), settle)
 
 
-async def _book(ledger: LedgerStore, clock: Clock, call: Callable[[], Awaitable[str]]) -> str:
+async def _book(ledger: LedgerStore, clock: Clock, call: Callable[[], Awaitable[str]], fact: Arguments) -> str:
+    """Halt for a contradiction, once: the exchange goes on to tell it, and would undo a person's ``resume``."""
     answer = await persist(clock, call)
-    if answer == "conflict":
-        await persist(clock, lambda: ledger.hold(CONFLICT_HOLD, "halted", CONFLICT_OWNER))
+    if answer != "conflict":
+        return answer
+    noted = HALTED_FOR + digest(type(fact).__name__, msgspec.json.encode(fact).decode())
+    if await persist(clock, lambda: ledger.watermark(noted)):
+        return CONTRADICTS
+    await persist(clock, lambda: ledger.hold(CONFLICT_HOLD, "halted", CONFLICT_OWNER))
+    await persist(clock, lambda: ledger.advance_watermark(noted, clock.now_us()))
     return answer

@@ -8,14 +8,14 @@ all that was booked is told as well.
 from __future__ import annotations
 
 from truebook.kalshi.port import ExchangeError, RestClient
-from truebook.ledger.facts import SWEPT
+from truebook.ledger.facts import CONTRADICTS, SWEPT
 from truebook.ledger.port import LedgerStore
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeSettlement
 from truebook_services.fill_listener.booking import Booking
 from truebook_services.fill_listener.telling import Telling
 
-DONE = ("applied", "duplicate", "parked", "known", "before_opening")
+DONE = ("applied", "duplicate", "parked", "known", "before_opening", CONTRADICTS)
 NEWS = ("applied", "parked")
 WHOLE_CC = (0, 10_000)
 
@@ -98,4 +98,4 @@ class Backfill:
         if settlement.settlement_cc not in WHOLE_CC:
             return await self.settle_by_market(settlement.ticker)
         answer = await self._booking.settlement(settlement.ticker, settlement.settlement_cc, settlement.settled_us)
-        return answer in ("settled", "duplicate")
+        return answer in ("settled", "duplicate", CONTRADICTS)

@@ -18,6 +18,7 @@ from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide
 from truebook.messages.topics import DEAD_LETTERS
 from truebook.venue.account import OrderRequest
+from truebook_services.fill_listener.settings import FillListenerSettings
 
 
 async def test_a_live_fill_moves_the_money_and_is_then_published() -> None:
@@ -252,6 +253,27 @@ async def test_a_conflicting_fill_halts_and_keeps_the_watermark() -> None:
         rig.connector.opened[-1].deliver(fill_frame(fill))
         await until(lambda: "conflicting_fact" in rig.holds(), "halted")
         assert await rig.state(order_id) == "acknowledged"
+
+
+async def test_a_contradiction_that_a_person_has_looked_at_neither_halts_again_nor_keeps_the_watermark() -> None:
+    """The exchange goes on to list it, and each sweep reads it once more."""
+    async with AccountRig() as rig:
+        await rig.open()
+        rig.exchange.untold = {"fill"}
+        _, exchange_order_id = await rig.place()
+        rig.exchange.trade("M", BookSide.ASK, 4000, 400)
+        lie = SettleFill(
+            trade_id=rig.exchange.engine.fills("sim-main")[0].trade_id, order_id=exchange_order_id, ticker="M",
+            book_side=BookSide.BID, price_cc=4000, size_centi=400, fee_micros=1,
+        )  # fmt: skip
+        await rig.ledger.settle_fill(lie)
+        rig.listen(FillListenerSettings(sweep_s=5))
+        await rig.manual.advance(12)
+        assert "conflicting_fact" in rig.holds()
+        await rig.ledger.release("conflicting_fact", "ledger")
+        await rig.manual.advance(60)
+        assert "conflicting_fact" not in rig.holds()
+        assert rig.manual.now_us() - await rig.ledger.watermark(SWEPT) < 10_000_000
 
 
 class Unsteady(MemoryStore):
