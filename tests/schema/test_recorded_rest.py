@@ -73,7 +73,7 @@ def test_every_recorded_market_list_is_read() -> None:
     for name, call, content in demo_calls():
         if call["path"].startswith("/trade-api/v2/markets?") and call["status"] == 200:
             for told in decoder.decode(content).markets:
-                facts = translate.market_facts(told, None, None)
+                facts = translate.market_facts(msgspec.json.decode(told, type=wire.Market), None, None)
                 assert facts.open_us < facts.close_us, name
                 assert facts.fee_type is FeeType.UNKNOWN
                 count += 1

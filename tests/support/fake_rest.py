@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -60,3 +61,20 @@ def raw(status: int, body: bytes, content_type: str = "application/json") -> Cal
         return httpx.Response(status, content=body, headers={"Content-Type": content_type})
 
     return answer
+
+
+def market(ticker: str = "KXA-1-B", event: str = "KXA-1", **change: Any) -> dict[str, Any]:
+    return {
+        "ticker": ticker, "event_ticker": event, "market_type": "binary", "status": "active",
+        "open_time": "2026-06-11T00:00:00Z", "close_time": "2026-06-12T00:00:00Z", "result": "",
+        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}], "volume_fp": "12.50",
+        "floor_strike": 3.5, **change,
+    }  # fmt: skip
+
+
+def event(name: str = "KXA-1", series: str = "KXA", **change: Any) -> dict[str, Any]:
+    return {"event_ticker": name, "series_ticker": series, "mutually_exclusive": True, **change}
+
+
+def series(name: str = "KXA") -> dict[str, Any]:
+    return {"series": {"ticker": name, "fee_type": "quadratic", "fee_multiplier": 0.5}}

@@ -7,11 +7,12 @@ but a signed read is accepted everywhere, so every request is signed the same wa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from truebook.clock import MICROS, Clock
 from truebook.kalshi import times, translate, wire
@@ -91,7 +92,10 @@ class HttpRestClient(RestClient):
         series: str | None = None,
         multivariate: bool = False,
     ) -> list[MarketFacts]:
-        """Markets by the exchange's filter words (``status`` 'open', 'closed', ...); combinations only if asked."""
+        """Markets by the exchange's filter words (``status`` 'open', 'closed', ...); combinations only if asked.
+
+        One that can't be read is left out; raises ``BadAnswer`` where none can.
+        """
         query: dict[str, str | int] = {}
         if status is not None:
             query["status"] = status
@@ -99,16 +103,16 @@ class HttpRestClient(RestClient):
             query["series_ticker"] = series
         if not tickers and not multivariate:
             query["mve_filter"] = "exclude"
-        found: list[wire.Market] = []
+        found: list[msgspec.Raw] = []
         for start in range(0, max(len(tickers), 1), TICKERS_PER_CALL):
             some = {"tickers": ",".join(tickers[start : start + TICKERS_PER_CALL])} if tickers else {}
             found += await self._calls.pages("/markets", wire.MarketsPage, {**query, **some}, lambda page: page.markets)
-        return await self._join(found, "GET /markets")
+        return await _joined(self._facts.join_readable(found), "GET /markets")
 
     async def market(self, ticker: str) -> MarketFacts:
         path = f"/markets/{quote(ticker, safe='')}"
         told = await self._calls.read(path, wire.MarketAnswer)
-        return (await self._join([told.market], f"GET {path}"))[0]
+        return (await _joined(self._facts.join([told.market]), f"GET {path}"))[0]
 
     def forget_facts(self) -> None:
         """Ask for fees and events anew at the next need: after an ``event_fee_update`` frame."""
@@ -204,12 +208,6 @@ class HttpRestClient(RestClient):
     async def aclose(self) -> None:
         await self._calls.aclose()
 
-    async def _join(self, markets: list[wire.Market], what: str) -> list[MarketFacts]:
-        try:
-            return await self._facts.join(markets)
-        except WireFormatError as error:
-            raise bad_answer(error, what) from error
-
     async def _settlement(self, told: wire.Settlement) -> ExchangeSettlement:
         """Read one; a scalar's value is whole cents here, so the market is asked for the exact one."""
         what = "GET /portfolio/settlements"
@@ -231,6 +229,13 @@ def estimate_exchange_us(as_of_us: int, dated: Dated) -> int:
     if dated.date_us is not None and not 0 <= as_of_us - dated.date_us < MICROS:
         now_us = dated.date_us + MICROS // 2
     return now_us + dated.round_trip_us // 2
+
+
+async def _joined(joining: Awaitable[list[MarketFacts]], what: str) -> list[MarketFacts]:
+    try:
+        return await joining
+    except WireFormatError as error:
+        raise bad_answer(error, what) from error
 
 
 def _translated(read: Callable[[Wire], T], told: Wire, what: str) -> T:

@@ -11,11 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
+import msgspec
+import structlog
+
 from truebook.clock import MICROS, Clock
 from truebook.kalshi import translate, wire
 from truebook.kalshi.port import NotFound, Refused
 from truebook.kalshi.rest_calls import Calls
 from truebook.messages.facts import MarketFacts
+from truebook.money import WireFormatError
 
 KEEP_S: Final = 600
 AT_ONCE: Final = 8
@@ -24,6 +28,11 @@ BULK_FROM: Final = 25
 EVENTS_PER_PAGE: Final = 200
 
 T = TypeVar("T")
+_decode_market = msgspec.json.Decoder(wire.Market).decode
+
+
+class _Named(msgspec.Struct):
+    ticker: object = None
 
 
 class _Kept(Generic[T]):
@@ -54,6 +63,7 @@ class FactsJoiner:
         self._calls = calls
         self._events: _Kept[wire.Event] = _Kept(clock)
         self._series: _Kept[wire.Series] = _Kept(clock)
+        self._left_out: set[str] = set()
 
     def forget(self) -> None:
         """Fetch everything anew at the next need: after a frame that tells of changed fees."""
@@ -62,15 +72,46 @@ class FactsJoiner:
 
     async def join(self, markets: Sequence[wire.Market]) -> list[MarketFacts]:
         """Fetch what is not known yet about the markets' events and series, and join it in."""
-        await self._fetch_events([market.event_ticker for market in markets])
-        events = {market.event_ticker: self._events.get(market.event_ticker) for market in markets}
-        await self._fetch_series([event.series_ticker for event in events.values() if event is not None])
-        joined = []
+        await self._fetch(markets)
+        return [self._joined(market) for market in markets]
+
+    async def join_readable(self, told: Sequence[msgspec.Raw]) -> list[MarketFacts]:
+        """The same for a list, without what can't be read; raises ``WireFormatError`` where that is all of it."""
+        markets: list[wire.Market] = []
+        error: Exception | None = None
+        for raw in told:
+            try:
+                markets.append(_decode_market(raw))
+            except (msgspec.DecodeError, UnicodeDecodeError) as caught:
+                error = caught
+                self._leave_out(_name_of(raw), caught)
+        await self._fetch(markets)
+        joined: list[MarketFacts] = []
         for market in markets:
-            event = events[market.event_ticker]
-            series = self._series.get(event.series_ticker) if event is not None else None
-            joined.append(translate.market_facts(market, event, series))
+            try:
+                joined.append(self._joined(market))
+            except WireFormatError as caught:
+                error = caught
+                self._leave_out(market.ticker, caught)
+        if error is not None and not joined:
+            raise WireFormatError(f"not one of {len(told)} markets can be read: {error}") from error
         return joined
+
+    async def _fetch(self, markets: Sequence[wire.Market]) -> None:
+        names = {market.event_ticker for market in markets}
+        await self._fetch_events(sorted(names))
+        events = [self._events.get(name) for name in names]
+        await self._fetch_series([event.series_ticker for event in events if event is not None])
+
+    def _joined(self, market: wire.Market) -> MarketFacts:
+        event = self._events.get(market.event_ticker)
+        series = self._series.get(event.series_ticker) if event is not None else None
+        return translate.market_facts(market, event, series)
+
+    def _leave_out(self, ticker: str, error: Exception) -> None:
+        if ticker not in self._left_out:
+            self._left_out.add(ticker)
+            structlog.get_logger().warning("a market can't be read and is left out", ticker=ticker, error=str(error))
 
     async def _fetch_events(self, names: list[str]) -> None:
         missing = self._events.missing(names)
@@ -113,3 +154,11 @@ async def _each(names: Sequence[str], fetch: Callable[[str], Awaitable[None]]) -
     """Fetch a few at a time; the first failure ends the whole."""
     for start in range(0, len(names), AT_ONCE):
         await asyncio.gather(*(fetch(name) for name in names[start : start + AT_ONCE]))
+
+
+def _name_of(raw: msgspec.Raw) -> str:
+    """Name a market that does not decode, if it can be named."""
+    try:
+        return str(msgspec.json.decode(raw, type=_Named).ticker)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "unknown"

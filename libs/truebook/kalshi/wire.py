@@ -53,7 +53,9 @@ class MarketAnswer(msgspec.Struct, kw_only=True):
 
 
 class MarketsPage(Page, kw_only=True):
-    markets: list[Market]
+    """Each market is decoded by itself (``Market``): one that can't be read must not hide the others."""
+
+    markets: list[msgspec.Raw]
 
 
 class Event(msgspec.Struct, kw_only=True):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from support.fake_rest import BASE_URL, ScriptedExchange, ok, raw
+from support.fake_rest import BASE_URL, ScriptedExchange, event, market, ok, raw, series
 from truebook.clock import ManualClock
 from truebook.kalshi import port
 from truebook.kalshi.rest import HttpRestClient
@@ -41,23 +41,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 def rest(exchange: ScriptedExchange, clock: ManualClock) -> HttpRestClient:
     return HttpRestClient(BASE_URL, StubSigner(), clock, transport=exchange, read_attempts=1)
-
-
-def market(ticker: str = "KXA-1-B", event: str = "KXA-1", **change: Any) -> dict[str, Any]:
-    return {
-        "ticker": ticker, "event_ticker": event, "market_type": "binary", "status": "active",
-        "open_time": "2026-06-11T00:00:00Z", "close_time": "2026-06-12T00:00:00Z", "result": "",
-        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}], "volume_fp": "12.50",
-        "floor_strike": 3.5, **change,
-    }  # fmt: skip
-
-
-def event(name: str = "KXA-1", series: str = "KXA", **change: Any) -> dict[str, Any]:
-    return {"event_ticker": name, "series_ticker": series, "mutually_exclusive": True, **change}
-
-
-def series(name: str = "KXA") -> dict[str, Any]:
-    return {"series": {"ticker": name, "fee_type": "quadratic", "fee_multiplier": 0.5}}
 
 
 def fill(trade_id: str, created: str) -> dict[str, Any]:
