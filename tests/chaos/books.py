@@ -21,6 +21,9 @@ CONFIRMED_US = 2_500_000
 MOST_WRONG_LOOKS = 6
 """A change is under way for a moment; a book that is called fresh and has one and the same level wrong at so many looks
 in a row is wrong. Other levels each time are other changes: where all is done once a second, each look meets one."""
+AGAIN_AFTER_S = 0.3
+"""What is wrong is looked at once more: quotes that are put up and taken down once a second, by the clock of the looks,
+are under way at each look, and always the same."""
 LOOKS = 100
 LOOK_EVERY_S = 0.1
 Wrong = tuple[str, int, int]
@@ -44,10 +47,12 @@ class BookReader:
     async def look(self) -> None:
         """Take what is there, and raise where a book that is said to be fresh is wrong again and again."""
         await self.read()
-        oldest_us = self._exchange.now_us() - CONFIRMED_US
-        for ticker, replica in self._replicas.items():
-            is_fresh = self._chosen.get(ticker) and replica.stale is None and replica.confirmed_us >= oldest_us
-            wrong = self._wrong(ticker) if is_fresh else frozenset()
+        found = {ticker: self._wrong_if_fresh(ticker) for ticker in self._replicas}
+        if any(found.values()):
+            await asyncio.sleep(AGAIN_AFTER_S)
+            await self.read()
+        for ticker, wrong_before in found.items():
+            wrong = wrong_before & self._wrong_if_fresh(ticker)
             lasting = wrong & self._wrong_levels.get(ticker, wrong)
             self._wrong_looks[ticker] = self._wrong_looks[ticker] + 1 if lasting else min(1, len(wrong))
             self._wrong_levels[ticker] = lasting or wrong
@@ -84,6 +89,14 @@ class BookReader:
         for ticker, why in wrong.items():
             raise Violation("the books are the exchange's", f"{ticker}: {why}", subject=ticker)
         raise Violation("the books are the exchange's", "no market is followed")
+
+    def _wrong_if_fresh(self, ticker: str) -> frozenset[Wrong]:
+        """The levels that differ, where the book is said to be fresh."""
+        replica = self._replicas.get(ticker)
+        oldest_us = self._exchange.now_us() - CONFIRMED_US
+        if replica is None or replica.stale is not None or replica.confirmed_us < oldest_us:
+            return frozenset()
+        return self._wrong(ticker) if self._chosen.get(ticker) else frozenset()
 
     def _difference(self, ticker: str) -> str:
         replica = self._replicas.get(ticker)
