@@ -84,9 +84,11 @@ class World:
     def snapshot(self, ticker: str = "T-1", bids: Any = BIDS, asks: Any = ASKS, step: int = 1) -> BookSnapshot:
         return BookSnapshot(bids=bids, asks=asks, **self.book_news(ticker, step))
 
-    def delta(self, size_centi: int, ticker: str = "T-1", side: BookSide = BID, price_cc: int = 4_000) -> BookDelta:
+    def delta(
+        self, size_centi: int, ticker: str = "T-1", side: BookSide = BID, price_cc: int = 4_000, ours: str = ""
+    ) -> BookDelta:
         news = self.book_news(ticker, 1)
-        return BookDelta(book_side=side, price_cc=price_cc, size_centi=size_centi, **news)
+        return BookDelta(book_side=side, price_cc=price_cc, size_centi=size_centi, client_order_id=ours, **news)
 
     def stale(self, reason: Reason, ticker: str = "T-1") -> BookStale:
         return BookStale(reason=reason, **self.book_news(ticker, 0))

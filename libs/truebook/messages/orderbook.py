@@ -38,6 +38,8 @@ class BookDelta(BookMessage, frozen=True, kw_only=True, tag="book_delta"):
     book_side: BookSide
     price_cc: int
     size_centi: int
+    client_order_id: str = ""
+    """The order of this account that caused the change, where one did."""
 
 
 class BookStale(BookMessage, frozen=True, kw_only=True, tag="book_stale"):

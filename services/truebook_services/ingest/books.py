@@ -157,7 +157,7 @@ class FollowedBooks:
             strategy=context.strategy, ticker=frame.ticker, source=context.source, exchange_us=frame.exchange_us,
             produced_us=now_us, epoch=self.epoch, version=followed.version, confirmed_us=self.confirmed_us,
             frame_us=frame.received_us, event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us,
-            book_side=side, price_cc=price_cc, size_centi=total_centi,
+            book_side=side, price_cc=price_cc, size_centi=total_centi, client_order_id=frame.client_order_id or "",
         ))  # fmt: skip
         return None
 

@@ -265,6 +265,31 @@ async def test_our_own_quotes_leave_no_trace_in_the_history() -> None:
     assert len(moves) >= 3
 
 
+async def test_a_quote_that_comes_into_the_book_before_the_next_view_leaves_no_trace_either() -> None:
+    mids: list[list[int | None]] = []
+
+    @feature(low=0, high=1)
+    def remembered(inputs: FeatureInputs) -> float:
+        """The mids of the history."""
+        mids.append([change.mid_cc for change in inputs.history.changes])
+        return 0.0
+
+    world = await World(of=Layout("probe", (remembered,))).start()
+    world.pass_ms(250)
+    await world.take(world.delta(2_900))
+    await rest_an_order(world, 1_000, price_cc=4_100)
+    await world.take(world.delta(1_000, price_cc=4_100, ours="tb1-4100"))
+    await world.take(world.delta(1_000, side=ASK, price_cc=4_300))
+    world.pass_ms(250)
+    await world.release()
+    assert mids[-1] == [4_200, 4_200, 4_150]
+    await world.take(world.delta(0, price_cc=4_100, ours="tb1-4100"))
+    await world.take(world.delta(2_000, side=ASK, price_cc=4_300))
+    world.pass_ms(250)
+    await world.release()
+    assert mids[-1] == [4_200, 4_200, 4_150, 4_150]
+
+
 async def test_the_same_book_with_other_positions_is_another_observation() -> None:
     world = await World().start()
     await rest_an_order(world, 1_000)
