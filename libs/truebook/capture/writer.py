@@ -61,8 +61,9 @@ class CaptureWriter:
         self._write_manifest(complete=False)
 
     def add_markets(self, facts: Iterable[MarketFacts]) -> None:
-        """Keep the facts of markets; the newest of a ticker are written at the end."""
-        self._markets.update({one.ticker: one for one in facts})
+        """Keep the facts of markets, the first of each ticker: a replay begins there, and the frames tell what came."""
+        for one in facts:
+            self._markets.setdefault(one.ticker, one)
 
     def add_frame(self, at_us: int, connection: int, text: str) -> None:
         """Append one raw frame as it was received. Raises ``ValueError`` when time steps back: a bug of the caller."""

@@ -64,6 +64,8 @@ class Traded(SimulationEvent, frozen=True, kw_only=True):
     price_cc: int
     size_centi: int
     taker_side: BookSide
+    block: bool = False
+    """Agreed outside of the book, which it does not touch."""
 
 
 class Filled(SimulationEvent, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from truebook.simulation.desk import Desk
 from truebook.simulation.engine import Engine
 from truebook.simulation.events import MarketChanged, SimulationEvent
 from truebook.simulation.orders import LiveOrder, UpdateReason
+from truebook.venue.lifecycle import may_become
 
 
 class Due(StrEnum):
@@ -61,6 +62,19 @@ class LifeCycle:
         record.replace_facts(msgspec.structs.replace(record.facts, close_us=max(close_us, at_us + 1)))
         self._schedule(record.facts.close_us, Due.CLOSE, ticker)
         return [MarketChanged(at_us=at_us, facts=record.facts, event_type="close_date_updated")]
+
+    def follow(self, ticker: str, status: MarketStatus, at_us: int) -> list[SimulationEvent]:
+        """Take a market along a life that is told and not computed: a pause, its end, a close; nothing is paid out."""
+        record = self._desk.markets.get(ticker)
+        if record is None:
+            return []
+        if status in (MarketStatus.CLOSED, MarketStatus.DETERMINED, MarketStatus.FINALIZED):
+            return self._close(ticker, at_us)
+        if status not in (MarketStatus.ACTIVE, MarketStatus.INACTIVE) or not may_become(record.status, status):
+            return []
+        record.become(status)
+        word = "activated" if status is MarketStatus.ACTIVE else "deactivated"
+        return [MarketChanged(at_us=at_us, facts=record.facts, event_type=word)]
 
     def determine(self, ticker: str, settlement_cc: int, at_us: int) -> list[SimulationEvent]:
         """State a market's outcome, once; a market that still takes orders is closed first.

@@ -1,8 +1,9 @@
 """Capture mode: a venue whose market is a recording, and whose accounts, fees and orders are the simulated exchange's.
 
 The caller feeds the recorded frames in their order; the recording itself stays the public feed, so only what happens to
-accounts comes back as events, and ``market_changed`` where a market is met for the first time or its grid turns out
-finer. A recording ends leaving positions open: nothing is ever determined or settled here.
+accounts comes back as events, and ``market_changed`` where a market is met for the first time, its grid turns out
+finer, or its recorded life goes on: pauses, moved closes and ends are followed. A recording ends leaving positions
+open: nothing is ever determined or settled here, and a market whose outcome is recorded is closed by that.
 
 Latency: ``place`` and ``cancel`` are carried out at the time they are given, which is the time of *arrival*. The caller
 delays each (``simulation.latency``) and feeds all frames up to then first.
@@ -83,9 +84,23 @@ class RecordedTrade(Protocol):
     def size_centi(self) -> int: ...
     @property
     def taker_side(self) -> BookSide: ...
+    @property
+    def block(self) -> bool: ...
 
 
-RecordedFrame = RecordedSnapshot | RecordedDelta | RecordedTrade
+@runtime_checkable
+class RecordedLife(Protocol):
+    """A step of a market's life: ``truebook.kalshi.port.LifecycleFrame`` is one."""
+
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def close_us(self) -> int | None: ...
+    @property
+    def status(self) -> MarketStatus | None: ...
+
+
+RecordedFrame = RecordedSnapshot | RecordedDelta | RecordedTrade | RecordedLife
 
 
 class CaptureMarket(OrderEntry):
@@ -114,8 +129,6 @@ class CaptureMarket(OrderEntry):
     def feed(self, frame: RecordedFrame, at_us: int) -> list[SimulationEvent]:
         """Take the next recorded frame; ``at_us`` is the recording's time of it, which never goes back."""
         events = self.begin(at_us)
-        if not self._recorded.has(frame.ticker):
-            events += self._meet(frame.ticker)
         kind = type(frame)
         taker = self._takers.get(kind)
         if taker is None:
@@ -127,18 +140,32 @@ class CaptureMarket(OrderEntry):
         """Judge the shape of a class of frames: once, since that is slow."""
         if isinstance(frame, RecordedSnapshot):
             return self._take_snapshot
+        if isinstance(frame, RecordedLife):
+            return self._take_life
         return self._take_delta if isinstance(frame, RecordedDelta) else self._take_trade
 
+    def _take_life(self, frame: RecordedLife, now_us: int) -> list[SimulationEvent]:
+        """Follow the life of a market that the recording shows; of others the exchange tells, too."""
+        events: list[SimulationEvent] = []
+        if frame.close_us is not None:
+            events += self._life.move_close(frame.ticker, frame.close_us, now_us)
+        if frame.status is not None:
+            events += self._life.follow(frame.ticker, frame.status, now_us)
+        return events
+
     def _take_snapshot(self, frame: RecordedSnapshot, now_us: int) -> list[SimulationEvent]:
-        events = self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])
+        events = self._meet(frame.ticker)
+        events += self._refine_grid(frame.ticker, [price for price, _ in (*frame.bids, *frame.asks)])
         return events + self._recorded.snapshot(frame.ticker, frame.bids, frame.asks, now_us)
 
     def _take_delta(self, frame: RecordedDelta, now_us: int) -> list[SimulationEvent]:
-        events = self._refine_grid(frame.ticker, (frame.price_cc,))
+        events = self._meet(frame.ticker)
+        events += self._refine_grid(frame.ticker, (frame.price_cc,))
         return events + self._recorded.delta(frame.ticker, frame.book_side, frame.price_cc, frame.delta_centi, now_us)
 
     def _take_trade(self, frame: RecordedTrade, now_us: int) -> list[SimulationEvent]:
-        events = self._refine_grid(frame.ticker, (frame.price_cc,))
+        events = self._meet(frame.ticker)
+        events += self._refine_grid(frame.ticker, (frame.price_cc,))
         self._desk.markets.traded(
             Traded(
                 at_us=now_us,
@@ -147,8 +174,11 @@ class CaptureMarket(OrderEntry):
                 price_cc=frame.price_cc,
                 size_centi=frame.size_centi,
                 taker_side=frame.taker_side,
+                block=frame.block,
             )
         )
+        if frame.block:
+            return events
         return events + self._recorded.trade(frame.ticker, frame.price_cc, frame.size_centi, frame.taker_side, now_us)
 
     def is_known(self, ticker: str) -> bool:
@@ -156,7 +186,7 @@ class CaptureMarket(OrderEntry):
         return self._recorded.is_known(ticker)
 
     def _meet(self, ticker: str) -> list[SimulationEvent]:
-        if self._desk.markets.get(ticker) is not None:
+        if self._recorded.has(ticker) or self._desk.markets.get(ticker) is not None:
             return []
         return self._life.add(self._known.get(ticker) or assumed_facts(ticker, self._now_us), self._now_us)
 

@@ -118,7 +118,7 @@ def trade(event: Traded) -> Outgoing:
         "taker_side": side,
         "taker_outcome_side": side,
         "taker_book_side": event.taker_side.value,
-        "is_block_trade": False,
+        "is_block_trade": event.block,
         "ts": event.at_us // 1_000_000,
         "ts_ms": event.at_us // 1000,
     }

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 from truebook.book.sequence import Sequence as FrameSequence
 from truebook.capture.reader import CapturedFrame
 from truebook.kalshi.frames import decode_frame
-from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
+from truebook.kalshi.port import (
+    DeltaFrame,
+    FrameError,
+    LifecycleFrame,
+    SnapshotFrame,
+    StreamEvent,
+    Subscribed,
+    TradeFrame,
+)
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import BookReplaced, LevelChanged, SimulationEvent, Traded
 from truebook.simulation.exchange import SimulatedExchange
 from truebook.simulation.replay_market import CaptureMarket
 from truebook.simulation.traders import Traders, apply
+
+TRADES_REMEMBERED: Final = 10_000
+Stream = tuple[int, int | None]
+"""A connection of the recorder, and a subscription on it."""
 
 
 class TraderSource:
@@ -46,8 +58,9 @@ class CaptureSource:
     """A recording's public frames, one by one, and the public events that they show.
 
     The recording's own orders and fills are left out: they belong to whoever recorded. A market is followed on the
-    connection that showed its newest snapshot. Where the recorder lost frames, the books of that subscription are
-    empty until their next snapshot: nobody trades on a book that was not seen.
+    connection that showed its newest snapshot. What was recorded twice (a frame again, a trade on two connections)
+    counts once. Where the recorder lost frames, the books of that subscription are empty until their next snapshot:
+    nobody trades on a book that was not seen.
     """
 
     def __init__(self, market: CaptureMarket, frames: Iterator[CapturedFrame], log: Any) -> None:
@@ -56,8 +69,9 @@ class CaptureSource:
         self._frames = frames
         self._log = log
         self._next = next(frames, None)
-        self._shown_on: dict[str, tuple[int, int | None]] = {}
-        self._sequences: dict[tuple[int, int | None], FrameSequence] = {}
+        self._shown_on: dict[str, Stream] = {}
+        self._sequences: dict[Stream, FrameSequence] = {}
+        self._trades: dict[str, None] = {}
 
     def next_due_us(self) -> int | None:
         return None if self._next is None else self._next.at_us
@@ -75,22 +89,28 @@ class CaptureSource:
         if event is None:
             return []
         stream = (frame.connection, event.sid)
-        lost = self._lost_frames(stream, event, frame.at_us)
+        verdict = self._verdict(stream, event)
+        if verdict == "old":
+            return []
         shown = self._show(stream, event, frame.at_us)
-        return [*lost, *shown] if lost else shown
+        return shown if verdict == "next" else [*self._lost_frames(stream, frame.at_us), *shown]
 
     def away(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         """Stand still: a recording is bound to its own time."""
         return []
 
-    def _lost_frames(self, stream: tuple[int, int | None], event: StreamEvent, at_us: int) -> list[SimulationEvent]:
+    def _verdict(self, stream: Stream, event: StreamEvent) -> Literal["next", "gap", "old"]:
+        """Judge a frame's number; a subscription that begins anew under its old number counts from its beginning."""
+        if isinstance(event, Subscribed):
+            self._sequences.pop(stream, None)
         if event.seq is None:
-            return []
+            return "next"
         sequence = self._sequences.get(stream)
-        if sequence is None:
+        if sequence is None or (event.seq == 1 and isinstance(event, SnapshotFrame)):
             sequence = self._sequences[stream] = FrameSequence()
-        if sequence.take(event.seq) != "gap":
-            return []
+        return sequence.take(event.seq)
+
+    def _lost_frames(self, stream: Stream, at_us: int) -> list[SimulationEvent]:
         self._log.warning("the recording lacks frames here", connection=stream[0], sid=stream[1], at_us=at_us)
         events: list[SimulationEvent] = []
         for ticker in [one for one, shown_on in self._shown_on.items() if shown_on == stream]:
@@ -107,7 +127,9 @@ class CaptureSource:
             case SnapshotFrame(ticker=ticker):
                 self._shown_on[ticker] = stream
                 return self._feed(event, at_us)
-            case TradeFrame():
+            case LifecycleFrame():
+                return self._market.feed(event, at_us)
+            case TradeFrame() if self._is_new(event.trade_id):
                 private = self._market.feed(event, at_us)
                 trade = Traded(
                     at_us=at_us,
@@ -116,10 +138,20 @@ class CaptureSource:
                     price_cc=event.price_cc,
                     size_centi=event.size_centi,
                     taker_side=event.taker_side,
+                    block=event.block,
                 )
                 return [*private, trade]
             case _:
                 return []
+
+    def _is_new(self, trade_id: str) -> bool:
+        """Tell whether a trade was not shown before, as far as the newest ones are remembered."""
+        if trade_id in self._trades:
+            return False
+        self._trades[trade_id] = None
+        if len(self._trades) > TRADES_REMEMBERED:
+            del self._trades[next(iter(self._trades))]
+        return True
 
     def _feed(self, event: SnapshotFrame | DeltaFrame, at_us: int) -> list[SimulationEvent]:
         if isinstance(event, SnapshotFrame):

@@ -103,7 +103,7 @@ def trade(event: Traded) -> dict[str, Any]:
         "taker_outcome_side": side,
         "taker_book_side": event.taker_side.value,
         "created_time": to_rfc3339(event.at_us),
-        "is_block_trade": False,
+        "is_block_trade": event.block,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,11 +43,11 @@ def test_whole_files_survive_a_recorder_that_does_not_end(tmp_path: Path) -> Non
     assert len(list(read_capture(tmp_path / "c"))) == 4
 
 
-def test_a_recording_tells_its_source_and_the_newest_facts_of_its_markets(tmp_path: Path) -> None:
+def test_a_recording_tells_its_source_and_the_first_facts_of_its_markets(tmp_path: Path) -> None:
     with writer(tmp_path / "c") as recording:
         recording.add_frame(1, 0, "{}")
         recording.add_markets([FACTS])
-        recording.add_markets([FACTS])
+        recording.add_markets([msgspec.structs.replace(FACTS, close_us=FACTS.close_us - 1)])
     recording.close()
     manifest = read_manifest(tmp_path / "c")
     assert (manifest.source, manifest.hosts, manifest.complete) == (Source.DEMO, ("a",), True)
