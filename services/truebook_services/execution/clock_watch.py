@@ -1,4 +1,8 @@
-"""The hold ``clock``: while the exchange's clock has just jumped, no deadline can be judged by it."""
+"""The hold ``clock``: while the exchange's clock has just jumped, no deadline can be judged by it.
+
+Nor can it where the ledger's own clock, which never steps back, was once moved far ahead: then the ledger refuses every
+order as too late, and the hold says why.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from truebook.runtime.context import Context
 
 HOLD: Final = "clock"
 OWNER: Final = "execution"
+LEDGER_AHEAD_US: Final = 60_000_000
 
 
 class ClockWatch:
@@ -41,17 +46,26 @@ class ClockWatch:
         jumped = self._clock.observe(exchange_us)
         self._context.metrics.gauge("clock_offset_seconds", self._clock.offset_us / 1e6)
         if jumped:
-            self._stable = 0
             self._context.log.warning("the exchange's clock has jumped", offset_us=self._clock.offset_us)
-            await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))
+            await self._hold()
+            return
+        account = (await self._ledger.view(())).account
+        ahead_us = account.clock_us - self._clock.now_us()
+        if ahead_us > LEDGER_AHEAD_US:
+            self._context.log.error(
+                "the ledger was written by a clock that was ahead: orders are refused until that time has come",
+                ahead_s=ahead_us // 1_000_000,
+            )
+            await self._hold()
             return
         if self._stable >= self._stable_checks:
-            if not await self._is_held():
+            if all(hold.name != HOLD for hold in account.holds):
                 return
             self._stable = 0
         if self._stable + 1 == self._stable_checks:
             await self._ledger.release(HOLD, OWNER)  # a ledger that can't be reached now is asked again next time
         self._stable += 1
 
-    async def _is_held(self) -> bool:
-        return any(hold.name == HOLD for hold in (await self._ledger.view(())).account.holds)
+    async def _hold(self) -> None:
+        self._stable = 0
+        await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))

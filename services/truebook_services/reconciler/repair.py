@@ -9,12 +9,15 @@ from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.facts import OPENED, SWEPT, book_fill, book_order, book_settlement
 from truebook.ledger.outcome import find
 from truebook.ledger.port import LedgerStore, OrderView, View
+from truebook.messages.facts import MarketStatus
 from truebook.messages.ids import is_ours
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeOrder, ExchangeSettlement, OrderStatus
 
 LISTED_SINCE_US = 60_000_000
 WHOLE_CC = (0, 10_000)
+FLAT_AT_ONCE = 2
+"""Markets without position that one round asks about: reads have a budget that others need too."""
 
 
 class Repair:
@@ -28,6 +31,8 @@ class Repair:
         self._ledger = ledger
         self._grace_us = int(grace_s * 1e6)
         self._overlap_us = int(overlap_s * 1e6)
+        self._asked = ""
+        """The flat market that was asked about last; they take turns."""
 
     async def orders(self) -> None:
         """Compare open orders one by one, look up those that the lists do not explain, settle their missing fills."""
@@ -71,6 +76,7 @@ class Repair:
         for settlement in await self._rest.settlements(min_us=since_us):
             if settlement.settled_us >= opened_us:
                 await self._settle(settlement, view)
+        await self._flat(view)
 
     async def _order(self, own: OrderView, shown: ExchangeOrder | None, opened_us: int) -> None:
         young = self._context.clock.now_us() - own.reserved_us < self._grace_us
@@ -115,6 +121,26 @@ class Repair:
         if settlement_cc is not None:
             answer = await book_settlement(self._ledger, self._context.clock, settlement.ticker, settlement_cc)
             await self._count(answer)
+
+    async def _flat(self, view: View) -> None:
+        """Settle markets in which nothing is held any more: no list of settlements names them, the socket tells once.
+
+        Their loss is certain; while they are not settled it counts as one that may still come.
+        """
+        flat = sorted(
+            market.ticker
+            for market in view.markets
+            if market.settlement_cc is None and market.position_centi == 0 and not market.orders
+        )
+        later = [ticker for ticker in flat if ticker > self._asked]
+        for ticker in [*later, *flat][: min(FLAT_AT_ONCE, len(flat))]:
+            self._asked = ticker
+            try:
+                facts = await self._rest.market(ticker)
+            except NotFound:
+                continue
+            if facts.status is MarketStatus.FINALIZED and facts.settlement_cc is not None:
+                await self._count(await book_settlement(self._ledger, self._context.clock, ticker, facts.settlement_cc))
 
     async def _exact_value(self, ticker: str) -> int | None:
         try:

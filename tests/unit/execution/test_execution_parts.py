@@ -8,6 +8,7 @@ import pytest
 
 from support.execution_rig import RecordingBus, Rig, ask, bid, make_context, until
 from support.fakes_exchange import FakeExchange
+from support.ledger_verbs import a_reserve
 from truebook.bus.port import Record
 from truebook.clock import ExchangeClock, ManualClock
 from truebook.kalshi.port import (
@@ -125,6 +126,22 @@ async def test_a_jump_of_the_exchanges_clock_holds_trading_until_it_is_stable() 
     await watch.check()
     assert await holds() == []
     assert clock.now_us() - base.now_us() == 3_000_000
+
+
+async def test_a_ledger_whose_clock_is_far_ahead_holds_trading_and_says_why() -> None:
+    """A machine that ran with another date: every order would be refused as too late, and nobody knew why."""
+    base = ManualClock()
+    clock = ExchangeClock(base)
+    ledger = MemoryStore("clock")
+    await ledger.open_account(1_000_000, ())
+    await ledger.reserve(a_reserve(now_us=base.now_us() + 3_600_000_000, deadline_us=base.now_us() + 3_601_000_000))
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    await watch.check()
+    assert [hold.name for hold in (await ledger.view(())).account.holds] == ["clock"]
+    base.set(base.now_us() + 3_600_000_000)
+    for _ in range(3):
+        await watch.check()
+    assert not (await ledger.view(())).account.holds
 
 
 async def test_a_hold_that_a_former_life_left_ends_with_a_good_measurement() -> None:
