@@ -23,6 +23,7 @@ _RFC3339: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_US: Final = 253_402_300_799_999_999
 _MICROSECOND: Final = timedelta(microseconds=1)
 SECOND_US: Final = 1_000_000
 
@@ -41,8 +42,8 @@ def from_rfc3339(text: object, field: str = "time") -> int:
 
 
 def to_rfc3339(at_us: int) -> str:
-    """Write microseconds as the exchange does: UTC, six fractional digits, 'Z'."""
-    moment = _EPOCH + timedelta(microseconds=at_us)
+    """Write microseconds as the exchange does: UTC, six fractional digits, 'Z'; past the year 9999, its end."""
+    moment = _EPOCH + timedelta(microseconds=min(at_us, _LAST_US))
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
 
 

@@ -103,7 +103,7 @@ def _row(letter: DeadLetter, times: int) -> dict[str, Any]:
 
 
 def _print(letters: list[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     if not letters:
         console.print("no dead letters")
         return

@@ -72,7 +72,7 @@ async def _ask_others(settings: EmbeddedSettings, clock: Clock) -> list[Finding]
 
 
 def _show(findings: list[Finding]) -> None:
-    console = Console()
+    console = Console(markup=False)
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         word, style = MARKS[finding.state]

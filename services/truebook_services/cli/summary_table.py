@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from truebook_services.cli.live_view import dollars
@@ -53,9 +54,9 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
     console = Console()
     console.print(table)
     for difference in summary["differences"]:
-        console.print(f"[red]differs[/red]: {difference}")
+        console.print(f"[red]differs[/red]: {escape(str(difference))}")
     for order in summary["unresolved_orders"]:
-        console.print(f"[red]unresolved[/red]: {order}")
+        console.print(f"[red]unresolved[/red]: {escape(str(order))}")
 
 
 def _known(value: object) -> str:

@@ -47,7 +47,7 @@ async def _look(settings: TruebookSettings, *, create: bool) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(markup=False)
     table = Table("topic", "partitions", "declared", "records", "lag per group")
     for name, topic in found["topics"].items():
         lags = [f"{group} {by_topic[name]}" for group, by_topic in found["lag"].items() if name in by_topic]

@@ -65,7 +65,7 @@ def _of_last_run(settings: EmbeddedSettings, ticker: str | None) -> dict[str, An
 
 
 def _print_funnel(told: dict[str, Any], when: str) -> None:
-    console, funnel = Console(), told["funnel"]
+    console, funnel = Console(markup=False), told["funnel"]
     table = Table(title=f"{when}, {_time(funnel['from_us'])} to {_time(funnel['to_us'])}", title_justify="left")
     table.add_column("came through")
     table.add_column("count", justify="right")
@@ -80,7 +80,7 @@ def _print_funnel(told: dict[str, Any], when: str) -> None:
 
 
 def _print_market(ticker: str, market: dict[str, Any] | None) -> None:
-    console = Console()
+    console = Console(markup=False)
     if market is None:
         console.print(Text(f"\n{ticker}: not seen: the exchange does not list it, or ingest has not chosen it"))
         return

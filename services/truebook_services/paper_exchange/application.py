@@ -21,12 +21,15 @@ from truebook_services.paper_exchange.calls import Call, Endpoint, Floor, Reply
 from truebook_services.paper_exchange.errors import WireError, not_found
 from truebook_services.paper_exchange.fault_board import LostAnswer
 from truebook_services.paper_exchange.paging import Query
+from truebook_services.paper_exchange.requests_in import invalid
 
 PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
     *rest_market.ENDPOINTS, *rest_portfolio.ENDPOINTS, *rest_write.ENDPOINTS, *rest_groups.ENDPOINTS,
 )  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
+
+MOST_SUBACCOUNT: Final = 63
 
 
 def application(floor: Floor, abort: Abort) -> Starlette:
@@ -69,11 +72,14 @@ async def _call(floor: Floor, endpoint: Endpoint, request: Request) -> Call:
     account = _account(floor, endpoint, request)
     if account and endpoint.cost:
         _take(floor, endpoint, account)
+    query = Query(endpoint.name, request.query_params)
+    if endpoint.access != "public" and query.number("subaccount", 0, MOST_SUBACCOUNT, 0):
+        raise invalid("only the primary subaccount 0 exists")
     return Call(
         floor=floor,
         account=account,
         path=request.path_params,
-        query=Query(endpoint.name, request.query_params),
+        query=query,
         repeated=request.query_params.getlist,
         body=await request.body(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from truebook.messages.facts import MarketStatus
 from truebook.simulation.events import (
     BookReplaced,
     Filled,
@@ -57,9 +58,17 @@ class Hub:
         stats = known.get(ticker)
         if stats is None:
             if len(known) >= _MOST_STATS:
-                del known[next(iter(known))]
+                self._forget_one_that_is_over()
             stats = known[ticker] = MarketStats()
         return stats
+
+    def _forget_one_that_is_over(self) -> None:
+        """The oldest may still be traded, and its open interest is nowhere else."""
+        for ticker in self.known_stats:
+            facts = self.engine.market(ticker)
+            if facts is None or facts.status is MarketStatus.FINALIZED:
+                del self.known_stats[ticker]
+                return
 
     def snapshot(self, ticker: str, use_yes_price: bool) -> dict[str, Any] | None:
         if self.engine.market(ticker) is None:

@@ -17,7 +17,7 @@ from truebook.simulation.orders import OrderCosts
 from truebook.venue.account import OrderRequest
 from truebook_services.paper_exchange.frames import Outgoing
 from truebook_services.paper_exchange.subscriptions import Channel
-from truebook_services.paper_exchange.wire_text import action, outcome_side, user_id
+from truebook_services.paper_exchange.wire_text import outcome_side, user_id
 
 
 def fill(event: Filled) -> Outgoing:
@@ -61,7 +61,6 @@ def user_order(event: OrderChanged, costs: OrderCosts, request: OrderRequest) ->
         "status": order.status.value,
         "side": side,
         "is_yes": order.book_side is BookSide.BID,
-        "action": action(order.book_side),
         "outcome_side": side,
         "book_side": order.book_side.value,
         "yes_price_dollars": format_price(order.price_cc),

@@ -18,6 +18,8 @@ from truebook_services.paper_exchange.errors import WireError, bad_request, nest
 
 _GO_TYPES: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int64", list: "[]json.RawMessage"}
 CLIENT_ID_LIMIT: Final = 64
+LAST_SECOND: Final = 253_402_300_799
+"""The last one of the year 9999."""
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def read_create(raw: dict[str, Any], unnamed: str) -> OrderRequest:
     ):  # fmt: skip
         if not value:
             raise invalid(f"{name} is required")
-    expiration_s = get("expiration_time", int)
+    expiration_s = _expiration(get("expiration_time", int))
     if expiration_s is not None and time_in_force != TimeInForce.GOOD_TILL_CANCELED:
         raise invalid("expiration_time needs time_in_force good_till_canceled")
     if get("subaccount", int, 0) != 0:
@@ -102,8 +104,15 @@ def read_amendment(raw: dict[str, Any]) -> Amendment:
         total_centi=read_count(given["count"]),
         client_order_id=get("client_order_id", str) or None,
         updated_client_order_id=None if renamed is None else _client_order_id(renamed),
-        expiration_s=get("expiration_time", int),
+        expiration_s=_expiration(get("expiration_time", int)),
     )
+
+
+def _expiration(told_s: int | None) -> int | None:
+    """Judge a moment in unix seconds; milliseconds by mistake would be a moment that no calendar has."""
+    if told_s is not None and not 0 <= told_s <= LAST_SECOND:
+        raise invalid("expiration_time: unix seconds are required")
+    return told_s
 
 
 def read_decrease(raw: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -60,11 +60,13 @@ def _market_filter(call: Call) -> Callable[[MarketFacts], bool]:
     status_filter = query.choice("status", tuple(_STATUS_FILTERS))
     statuses = _STATUS_FILTERS.get(status_filter or "")
     tickers, event, series = query.words("tickers", MOST), query.words("event_ticker"), query.text("series_ticker")
+    combinations_only = query.choice("mve_filter", ("only", "exclude")) == "only"  # there are none here
     closes, opens = query.span_us("min_close_ts", "max_close_ts"), query.span_us("min_created_ts", "max_created_ts")
 
     def wanted(facts: MarketFacts) -> bool:
         return (
-            (statuses is None or facts.status in statuses)
+            not combinations_only
+            and (statuses is None or facts.status in statuses)
             and (not tickers or facts.ticker in tickers)
             and (not event or facts.event in event)
             and (series is None or facts.series == series)

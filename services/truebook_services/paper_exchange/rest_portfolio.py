@@ -152,9 +152,8 @@ async def positions(call: Call) -> dict[str, Any]:
     choice = query.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
     counted = query.words("count_filter")
     tickers, events = query.words("ticker"), _tickers_of_events(call, "event_ticker")
-    updated: dict[str, int] = {}
-    for booked in call.engine.fills(call.account):
-        updated.setdefault(booked.ticker, booked.created_us)
+    # In the order of first trade: a fill between two pages must not move a market to a page that was read.
+    updated = {booked.ticker: booked.created_us for booked in reversed(call.engine.fills(call.account))}
 
     def wanted(ticker: str) -> bool:
         held = call.engine.position(call.account, ticker)

@@ -82,7 +82,12 @@ def channels_of(command: ClientCommand) -> list[Channel]:
 
 
 def tickers_of(command: ClientCommand) -> list[str] | None:
-    """Read ``market_tickers`` or ``market_ticker``; none where neither is given."""
+    """Read ``market_tickers`` or ``market_ticker``; none where neither is given.
+
+    By id no market can be chosen here: who asks for that is refused, and not given all of them.
+    """
+    if command.params.get("market_id") or command.params.get("market_ids"):
+        raise CommandError(11, command.id)
     one, many = command.params.get("market_ticker"), command.params.get("market_tickers")
     tickers: Any = many
     if many is None:

@@ -72,3 +72,7 @@ def test_the_exchanges_clock_is_estimated_from_both_times(
     as_of_us: int, date_us: int | None, round_trip_us: int, expected_us: int
 ) -> None:
     assert estimate_exchange_us(as_of_us, Dated(date_us, round_trip_us)) == expected_us
+
+
+def test_a_time_that_no_calendar_has_is_written_as_the_last_one() -> None:
+    assert times.to_rfc3339(1_795_582_455_245_000_000) == "9999-12-31T23:59:59.999999Z"
