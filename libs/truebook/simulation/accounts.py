@@ -16,9 +16,9 @@ from truebook.venue.fees import charge, worst_fee_micros
 
 
 class Position:
-    """What an account holds in one market: + YES, - NO, at cost."""
+    """What an account holds in one market: + YES, - NO, at cost; ``updated_us`` is its last fill's time."""
 
-    __slots__ = ("cost_micros", "fees_micros", "position_centi", "realised_micros", "traded_micros")
+    __slots__ = ("cost_micros", "fees_micros", "position_centi", "realised_micros", "traded_micros", "updated_us")
 
     def __init__(self) -> None:
         self.position_centi = 0
@@ -26,6 +26,7 @@ class Position:
         self.fees_micros = 0
         self.realised_micros = 0
         self.traded_micros = 0
+        self.updated_us = 0
 
     def trade(self, side: BookSide, price_cc: int, size_centi: int) -> int:
         """Book a trade; answers what it brings in micros before fees, below 0 when it costs.
@@ -126,6 +127,7 @@ class Account:
         revenue = position.trade(order.book_side, price_cc, size_centi)
         fee, order.rounding = charge(size_centi, price_cc, rate_ppm, revenue, order.rounding)
         position.fees_micros += fee
+        position.updated_us = match.at_us
         self.cash_micros += revenue - fee
         self.updated_us = match.at_us
         own_cc = price_cc if order.book_side is BookSide.BID else no_price(price_cc)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from truebook.book.order_book import OrderBook
 from truebook.messages.facts import MarketFacts
 from truebook.simulation.accounts import Position
@@ -55,19 +57,19 @@ class VenueReads:
     # Accounts
 
     def orders(
-        self, account: str, *, ticker: str | None = None, status: OrderStatus | None = None
+        self, account: str, *, ticker: str | None = None, status: OrderStatus | None = None, since_us: int = 0
     ) -> list[ExchangeOrder]:
-        """List an account's orders, newest first, optionally of one market or status."""
+        """List an account's orders, newest first, optionally of one market or status, or created from a time on.
+
+        An account's past is long: what rests, and what is new, is found without walking through it.
+        """
         owner = self._desk.account(account)
         if status is OrderStatus.RESTING:
             resting = [one for open_orders in owner.open_orders.values() for one in open_orders.values()]
             resting.sort(key=lambda one: one.number, reverse=True)
             return [one.picture() for one in resting if ticker in (None, one.ticker)]
-        return [
-            one.picture()
-            for one in reversed(owner.orders.values())
-            if ticker in (None, one.ticker) and status in (None, one.status)
-        ]
+        recent = takewhile(lambda one: one.created_us >= since_us, reversed(owner.orders.values()))
+        return [one.picture() for one in recent if ticker in (None, one.ticker) and status in (None, one.status)]
 
     def order(self, account: str, exchange_order_id: str) -> ExchangeOrder | None:
         found = self._desk.account(account).orders.get(exchange_order_id)
@@ -92,9 +94,10 @@ class VenueReads:
         """Find the exchange's id of a client order id; None where no order came to be."""
         return self._desk.order_id_of(account, client_order_id)
 
-    def fills(self, account: str) -> list[ExchangeFill]:
-        """List an account's fills, newest first."""
-        return self._desk.account(account).fills[::-1]
+    def fills(self, account: str, *, since_us: int = 0) -> list[ExchangeFill]:
+        """List an account's fills, newest first, optionally from a time on."""
+        newest_first = reversed(self._desk.account(account).fills)
+        return list(takewhile(lambda fill: fill.created_us >= since_us, newest_first))
 
     def settlements(self, account: str) -> list[ExchangeSettlement]:
         """List an account's settlements, newest first."""
@@ -103,6 +106,10 @@ class VenueReads:
     def positions(self, account: str) -> list[ExchangePosition]:
         """List what an account holds in markets that have not settled; flat ones are left out."""
         return self._desk.account(account).exchange_positions()
+
+    def traded_tickers(self, account: str) -> list[str]:
+        """Name the markets that an account has traded in and that have not settled, in the order of the first trade."""
+        return list(self._desk.account(account).positions)
 
     def position(self, account: str, ticker: str) -> Position | None:
         """Give the venue's record of a position (with realised profit and turnover); not to be changed."""

@@ -55,6 +55,10 @@ class Query:
             raise bad_parameter(self.operation, name.capitalize(), "oneof")
         return text
 
+    def since_us(self) -> int:
+        """Read the beginning of a time span, in microseconds; 0 where none is given."""
+        return (self.number("min_ts", 0, 2**53) or 0) * _MICROS
+
     def span_us(self, least: str = "min_ts", most: str = "max_ts") -> Callable[[int], bool]:
         """Make the filter of a time span given in whole unix seconds, both ends included."""
         after, before = self.number(least, 0, 2**53), self.number(most, 0, 2**53)

@@ -58,7 +58,10 @@ async def orders(call: Call) -> dict[str, Any]:
             and within(shown.created_us or 0)
         )
 
-    found, cursor = page(query, call.engine.orders(call.account), lambda shown: shown.exchange_order_id, wanted)
+    # A cursor may name an order that rests no more: then the place is found among all.
+    only = OrderStatus(status) if status is not None and query.text("cursor") is None else None
+    listed = call.engine.orders(call.account, status=only, since_us=query.since_us())
+    found, cursor = page(query, listed, lambda shown: shown.exchange_order_id, wanted)
     return listing("orders", [_order_body(call, shown) for shown in found], cursor)
 
 
@@ -111,7 +114,7 @@ async def fills(call: Call) -> dict[str, Any]:
 
 def _visible_fills(call: Call) -> Sequence[ExchangeFill]:
     hidden = call.floor.faults.hidden_fills()
-    booked = call.engine.fills(call.account)
+    booked = call.engine.fills(call.account, since_us=call.query.since_us())
     return [one for one in booked if fill_key(one) not in hidden] if hidden else booked
 
 
@@ -128,7 +131,7 @@ async def settlements(call: Call) -> dict[str, Any]:
             and within(paid.settled_us)
         ),
     )
-    costs = _costs_by_ticker(call.engine.fills(call.account))
+    costs = _costs_by_ticker(call.engine.fills(call.account)) if found else {}
     return listing(
         "settlements", [wire_out.settlement(paid, costs.get(paid.ticker, (0, 0, 0))) for paid in found], cursor
     )
@@ -152,8 +155,6 @@ async def positions(call: Call) -> dict[str, Any]:
     choice = query.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
     counted = query.words("count_filter")
     tickers, events = query.words("ticker"), _tickers_of_events(call, "event_ticker")
-    # In the order of first trade: a fill between two pages must not move a market to a page that was read.
-    updated = {booked.ticker: booked.created_us for booked in reversed(call.engine.fills(call.account))}
 
     def wanted(ticker: str) -> bool:
         held = call.engine.position(call.account, ticker)
@@ -167,13 +168,14 @@ async def positions(call: Call) -> dict[str, Any]:
             and ("position" not in counted or held.position_centi != 0)
         )
 
-    found, cursor = page(query, list(updated), lambda ticker: ticker, wanted)
+    # In the order of first trade: a fill between two pages must not move a market to a page that was read.
+    found, cursor = page(query, call.engine.traded_tickers(call.account), lambda ticker: ticker, wanted)
     held = {ticker: call.engine.position(call.account, ticker) or Position() for ticker in found}
-    rows = [_market_position(ticker, one, updated[ticker]) for ticker, one in held.items()]
+    rows = [_market_position(ticker, one) for ticker, one in held.items()]
     return listing("market_positions", rows, cursor) | {"event_positions": _event_positions(call, held)}
 
 
-def _market_position(ticker: str, held: Position, updated_us: int) -> dict[str, Any]:
+def _market_position(ticker: str, held: Position) -> dict[str, Any]:
     return {
         "ticker": ticker,
         "exchange_index": 0,
@@ -182,7 +184,7 @@ def _market_position(ticker: str, held: Position, updated_us: int) -> dict[str, 
         "market_exposure_dollars": format_micros(held.cost_micros),
         "realized_pnl_dollars": format_micros(held.realised_micros),
         "fees_paid_dollars": format_micros(held.fees_micros),
-        "last_updated_ts": to_rfc3339(updated_us),
+        "last_updated_ts": to_rfc3339(held.updated_us),
     }
 
 
