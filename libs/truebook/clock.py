@@ -1,8 +1,8 @@
-"""Injected time. Nothing in Truebook reads the machine's clock except ``SystemClock``.
+"""Injected time. Only this module reads the machine's clock.
 
-Times are UTC microseconds since 1970 (``*_us``); durations are seconds (``*_s``). A service gets one ``Clock``: live
-that is the machine's, corrected to the exchange's time (``ExchangeClock``); a replayed capture runs on a
-``ScaledClock`` that starts at the capture's time and may run faster; tests advance a ``ManualClock`` by hand.
+Times are UTC microseconds since 1970 (``*_us``); durations are seconds (``*_s``). A service gets one ``Clock``: live,
+the machine's clock with an offset to the exchange's time (``ExchangeClock``); in a replay, a ``ScaledClock`` that
+starts at the recording's time and may run faster; in tests, a ``ManualClock``.
 """
 
 from __future__ import annotations
@@ -14,41 +14,34 @@ import time
 from typing import Protocol
 
 MICROS: int = 1_000_000
+_STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A monotonic clock that includes the machine's sleep, where the system has one."""
 
 
 class Clock(Protocol):
-    """Time as the system's parts see it."""
+    """The clock of a service."""
 
     def now_us(self) -> int:
-        """The exchange's UTC time in microseconds, as well as it is known here; never steps back."""
+        """Return the estimated exchange time, UTC in microseconds; never steps back."""
 
     def monotonic_us(self) -> int:
-        """Microseconds of real, local, steady time: for latencies and liveness only."""
+        """Return real monotonic time in microseconds: for latencies and liveness only."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for that much of *this clock's* time."""
-
-
-if hasattr(time, "CLOCK_BOOTTIME"):
-
-    def _steady_us() -> int:
-        """Microseconds since the machine started, its sleep included."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-else:
-
-    def _steady_us() -> int:
-        """Microseconds since some beginning; here a machine's sleep does not count."""
-        return time.monotonic_ns() // 1000
+        """Wait for a duration of *this clock's* time."""
 
 
 class SystemClock:
-    """The machine's clock. ``now_us`` is anchored once and then follows the steady time, so that it cannot jump."""
+    """The machine's clock. ``now_us`` is anchored once and then follows monotonic time, so that it cannot jump.
 
-    def __init__(self) -> None:
-        self._anchor_us = time.time_ns() // 1000 - _steady_us()
+    It starts at ``not_before_us`` if the machine's time is earlier: a simulated exchange continues its own time.
+    """
+
+    def __init__(self, not_before_us: int = 0) -> None:
+        self._anchor_us = max(time.time_ns() // 1000, not_before_us) - time.clock_gettime_ns(_STEADY) // 1000
 
     def now_us(self) -> int:
-        return self._anchor_us + _steady_us()
+        return self._anchor_us + time.clock_gettime_ns(_STEADY) // 1000
 
     def monotonic_us(self) -> int:
         return time.monotonic_ns() // 1000
@@ -58,11 +51,11 @@ class SystemClock:
 
 
 class ExchangeClock:
-    """A clock moved to the exchange's time by a measured offset.
+    """A clock with a measured offset to the exchange's time.
 
-    ``observe`` takes one measurement; ``jumped`` tells whether it moved by more than a second from the one in force,
-    which the caller answers with a hold (a decision's deadline must not be judged by a clock in doubt). Such a one is
-    taken over when the next one says the same: since time never steps back, a single wrong answer would stay for long.
+    ``observe`` takes one measurement and returns whether it differs by more than a second from the current offset; the
+    caller then places a trading hold, since deadlines cannot be checked with an uncertain clock. Such a measurement is
+    applied once the next one confirms it: time never steps back, so a single wrong one would persist.
     """
 
     JUMP_US = 1_000_000
@@ -70,7 +63,7 @@ class ExchangeClock:
     def __init__(self, base: Clock, offset_us: int = 0) -> None:
         self._base = base
         self.offset_us = offset_us
-        self._doubted_us: int | None = None
+        self._unconfirmed_us: int | None = None
         self._last_us = 0
         self._measured = False
 
@@ -85,23 +78,24 @@ class ExchangeClock:
         await self._base.sleep(seconds)
 
     def observe(self, exchange_us: int) -> bool:
-        """Take the exchange's time as of now; answer whether it is over a second from what was known, or told until now
-        because time never steps back.
+        """Apply a measurement of the exchange's time.
+
+        Returns whether it differs by more than a second from the offset, or from ``now_us``, which never steps back.
         """
         offset_us = exchange_us - self._base.now_us()
         jumped = self._measured and abs(offset_us - self.offset_us) > self.JUMP_US
-        if jumped and (self._doubted_us is None or abs(offset_us - self._doubted_us) > self.JUMP_US):
-            self._doubted_us = offset_us
+        if jumped and (self._unconfirmed_us is None or abs(offset_us - self._unconfirmed_us) > self.JUMP_US):
+            self._unconfirmed_us = offset_us
             return True
-        self.offset_us, self._measured, self._doubted_us = offset_us, True, None
+        self.offset_us, self._measured, self._unconfirmed_us = offset_us, True, None
         return jumped or self.now_us() - exchange_us > self.JUMP_US
 
 
 class ScaledClock:
-    """A clock that comes to ``start_us`` and runs ``speed`` times as fast as the machine's: for captures.
+    """A clock that starts at ``start_us`` and runs ``speed`` times as fast as the machine's: for replays.
 
-    With ``lead_us`` it begins that much earlier and waits just before ``start_us`` until ``start``, which goes straight
-    there: a recording begins once its readers are there, and until then time (rate limits, pauses) passes as ever.
+    With ``lead_us`` it starts that much earlier and stops just before ``start_us`` until ``start`` is called. A replay
+    starts once its readers are ready, while rate limits and pauses need time to pass before.
     """
 
     def __init__(self, start_us: int, speed: float, *, lead_us: int = 0) -> None:
@@ -113,14 +107,14 @@ class ScaledClock:
         self._origin_us = time.monotonic_ns() // 1000
 
     def start(self) -> None:
-        """Go to ``start_us``, if it is not reached yet."""
+        """Jump to ``start_us`` if it was not reached yet."""
         if self._lead_us:
             self._lead_us = 0
             self._origin_us = time.monotonic_ns() // 1000
 
     def now_us(self) -> int:
-        passed_us = int((time.monotonic_ns() // 1000 - self._origin_us) * self._speed) - self._lead_us
-        return self._start_us + (min(passed_us, -1) if self._lead_us else passed_us)
+        elapsed_us = int((time.monotonic_ns() // 1000 - self._origin_us) * self._speed) - self._lead_us
+        return self._start_us + (min(elapsed_us, -1) if self._lead_us else elapsed_us)
 
     def monotonic_us(self) -> int:
         return time.monotonic_ns() // 1000
@@ -130,7 +124,7 @@ class ScaledClock:
 
 
 class ManualClock:
-    """A clock that stands still until a test advances it; sleepers wake in the order of their deadlines."""
+    """A clock that only a test advances; sleepers wake in the order of their deadlines."""
 
     def __init__(self, now_us: int = 1_700_000_000_000_000) -> None:
         self._now_us = now_us
@@ -152,11 +146,11 @@ class ManualClock:
         await wake
 
     def set(self, now_us: int) -> None:
-        """Move time to ``now_us`` without waking anyone: for code that only reads the clock."""
+        """Set the time without waking sleepers: for code that only reads the clock."""
         self._now_us = now_us
 
     async def advance(self, seconds: float) -> None:
-        """Move time forward, waking each sleeper at its own time and letting it run; first let who runs go to sleep."""
+        """Let running tasks go to sleep, then advance and wake each sleeper at its own time."""
         await self._settle()
         target = self._now_us + int(seconds * MICROS)
         while self._sleepers and self._sleepers[0][0] <= target:

@@ -1,4 +1,4 @@
-"""Units of Truebook, and the only module that reads and writes the wire's decimal strings.
+"""Units of Truebook, and the only module that parses and formats the wire's decimal strings.
 
 | quantity | unit | name |
 |---|---|---|
@@ -7,8 +7,8 @@
 | signed position | 1/100 contract, + YES, - NO | ``position_centi`` |
 | money | 1/1,000,000 dollar | ``*_micros`` |
 
-``price_cc * size_centi`` is exact micro-dollars. Nothing here passes through a float: a float that reaches this
-module is a bug of the caller and raises ``WireFormatError``.
+``price_cc * size_centi`` is exact micro-dollars. No value passes through a float: a float given to this module is a bug
+of the caller and raises ``WireFormatError``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import re
 from typing import Final
 
 ONE_DOLLAR_CC: Final = 10_000
-ONE_DOLLAR_MICROS: Final = 1_000_000
 ONE_CONTRACT_CENTI: Final = 100
 MICROS_PER_CENT: Final = 10_000
 PAIR_MICROS_PER_CENTI: Final = 10_000
-"""What one hundredth of a YES and NO pair is worth: $1 / 100."""
+"""Value of 1/100 of a YES and NO pair: $1 / 100."""
 MIN_PRICE_CC: Final = 1
 MAX_PRICE_CC: Final = ONE_DOLLAR_CC - 1
 MAX_AMOUNT: Final = 2**53 - 1
-"""Amounts stay exactly representable where a double is all that the other side has (Lua, JSON readers)."""
+"""Largest amount: exactly representable as a double, which Lua and JSON readers use."""
 
 _DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,18}))?", re.ASCII)
 
@@ -35,7 +34,7 @@ class WireFormatError(ValueError):
 
 
 def parse_fixed(text: object, decimals: int, field: str = "value") -> int:
-    """Read a decimal string as an integer of ``10**-decimals``; digits beyond that must be zero."""
+    """Parse a decimal string as an integer of ``10**-decimals``; further digits must be zero."""
     if not isinstance(text, str):
         raise WireFormatError(f"{field}: expected a decimal string, got {text!r}")
     match = _DECIMAL.fullmatch(text)
@@ -51,47 +50,47 @@ def parse_fixed(text: object, decimals: int, field: str = "value") -> int:
 
 
 def format_fixed(value: int, decimals: int) -> str:
-    """Write an integer of ``10**-decimals`` as a decimal string with exactly that many decimals."""
+    """Format an integer of ``10**-decimals`` with exactly that many decimals."""
     whole, fraction = divmod(abs(value), 10**decimals)
     sign = "-" if value < 0 else ""
     return f"{sign}{whole}.{fraction:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
 def parse_price_cc(text: object, field: str = "price") -> int:
-    """Read a dollar price string as centi-cents; 0 and 10,000 pass, since the wire uses them for 'none'."""
+    """Parse a dollar price as 1/10,000 dollar; 0 and 10,000 are valid, since the wire uses them for 'none'."""
     return parse_fixed(text, 4, field)
 
 
 def format_price(price_cc: int) -> str:
-    """Write centi-cents as dollars with four decimals: 5600 is '0.5600'."""
+    """Format a price as dollars with four decimals: 5600 is '0.5600'."""
     return format_fixed(price_cc, 4)
 
 
 def parse_size_centi(text: object, field: str = "count") -> int:
-    """Read a contract count string as hundredths; signed, since deltas and positions are."""
+    """Parse a contract count as 1/100 contract; signed, since deltas and positions are."""
     return parse_fixed(text, 2, field)
 
 
 def format_size(size_centi: int) -> str:
-    """Write hundredths of a contract with two decimals: 1000 is '10.00'."""
+    """Format 1/100 contracts with two decimals: 1000 is '10.00'."""
     return format_fixed(size_centi, 2)
 
 
 def parse_micros(text: object, field: str = "amount") -> int:
-    """Read a dollar amount string as micro-dollars."""
+    """Parse a dollar amount as micro-dollars."""
     return parse_fixed(text, 6, field)
 
 
 def format_micros(micros: int) -> str:
-    """Write micro-dollars as dollars with six decimals."""
+    """Format micro-dollars as dollars with six decimals."""
     return format_fixed(micros, 6)
 
 
 def no_price(price_cc: int) -> int:
-    """Convert a price between the legs: the NO price of a YES price, and back. The sum is one dollar."""
+    """Return the NO price of a YES price, and vice versa: they add up to $1."""
     return ONE_DOLLAR_CC - price_cc
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
-    """Divide, rounded toward plus infinity."""
+    """Divide and round up (toward plus infinity)."""
     return -(-numerator // denominator)

@@ -1,1 +1,1 @@
-"""Order books: the levels of one market, sequence numbers, and a reader's copy with its staleness."""
+"""Order books: the levels of one market, sequence numbers, and a reader's replica with its staleness."""

@@ -1,11 +1,11 @@
 """One market's order book on the YES leg, at full depth.
 
-A NO bid at p is a YES ask at $1 - p; ingest has turned it round before a level comes here. Prices are centi-cents
-(up to 9,999 levels a side: nothing assumes cents), sizes hundredths of a contract. The book is never cut: a level
-that is forgotten would later be changed from 0. It does not read clocks and knows nothing of sequence numbers.
+A NO bid at p is a YES ask at $1 - p; ingest converts it before. Prices are in 1/10,000 dollar (up to 9,999 levels a
+side: nothing assumes cents), sizes in 1/100 contract. The book is never truncated: the next delta of a dropped level
+would start from 0. It reads no clock and has no sequence numbers.
 
-A side is a map of price to size beside a sorted list of its prices. Nearly every change meets a level that is there
-already and every reader asks for the best one, so both are one look-up; a new level costs a bisection and a memmove.
+A side is a map of price to size beside a sorted list of its prices. Nearly every change is of an existing level and
+every reader needs the best one, so both are one look-up; a new level costs a bisection and a memmove.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BID, _ASK = BookSide.BID, BookSide.ASK
 
 
 class BookError(Exception):
-    """A change that no true book can undergo; ``reason`` says which way. The book is as it was before the change."""
+    """A change that no valid book can have, with its ``reason``. The book is unchanged."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -51,7 +51,7 @@ class OrderBook:
         self.replace(bids, asks)
 
     def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
-        """Take a snapshot: the whole book anew, in any order; levels of size 0 are left out.
+        """Apply a snapshot: all levels in any order; those of size 0 are skipped.
 
         Raises ``BookError`` (``negative_size``, ``off_grid``, ``crossed_book``) and then changes nothing.
         """
@@ -66,23 +66,23 @@ class OrderBook:
         self.change_level(side, price_cc, size_centi - self.size_at(side, price_cc))
 
     def change_level(self, side: BookSide, price_cc: int, delta_centi: int) -> int:
-        """Add a signed change to a level and answer its new total.
+        """Add a signed change to a level and return its new total.
 
-        Raises ``BookError`` (``negative_size``, ``off_grid``); whether the change crosses the book is asked apart,
-        by ``is_crossed``, since an exchange may tell the two halves of one trade in two messages.
+        Raises ``BookError`` (``negative_size``, ``off_grid``). Use ``is_crossed`` to check for a crossed book, since
+        the exchange may send the two halves of one trade in two messages.
         """
         levels = self._bids if side is _BID else self._asks
         sizes = levels.sizes
-        held = sizes.get(price_cc)
-        if held is None:
+        old_centi = sizes.get(price_cc)
+        if old_centi is None:
             if not MIN_PRICE_CC <= price_cc <= MAX_PRICE_CC:
                 raise _off_grid(price_cc)
             if delta_centi == 0:
                 return 0
-            held = 0
+            old_centi = 0
             if delta_centi > 0:
                 insort(levels.prices, price_cc)
-        total = held + delta_centi
+        total = old_centi + delta_centi
         if total > 0:
             sizes[price_cc] = total
         elif total == 0:
@@ -94,12 +94,12 @@ class OrderBook:
         return total
 
     def is_crossed(self) -> bool:
-        """Tell whether the best bid reaches the best ask."""
+        """Return whether the best bid reaches the best ask."""
         bids, asks = self._bids.prices, self._asks.prices
         return bool(bids) and bool(asks) and bids[-1] >= asks[0]
 
     def best(self, side: BookSide) -> tuple[int, int] | None:
-        """Answer the best level as (price_cc, size_centi), or null where the side is empty."""
+        """Return the best level as (price_cc, size_centi), or None where the side is empty."""
         levels = self._bids if side is _BID else self._asks
         if not levels.prices:
             return None
@@ -107,7 +107,7 @@ class OrderBook:
         return price_cc, levels.sizes[price_cc]
 
     def levels(self, side: BookSide, depth: int | None = None) -> list[tuple[int, int]]:
-        """List up to ``depth`` levels (all, where null) as (price_cc, size_centi), best first."""
+        """List up to ``depth`` levels (None: all) as (price_cc, size_centi), best first."""
         levels = self._bids if side is _BID else self._asks
         prices, sizes = levels.prices, levels.sizes
         if side is _BID:
@@ -117,7 +117,7 @@ class OrderBook:
         return [(price_cc, sizes[price_cc]) for price_cc in prices]
 
     def top_centi(self, side: BookSide, depth: int) -> int:
-        """Answer the sum of the sizes of a side's best ``depth`` levels, at least one."""
+        """Return the total size of a side's best ``depth`` (at least 1) levels."""
         levels = self._bids if side is _BID else self._asks
         sizes = levels.sizes
         return sum(
@@ -129,29 +129,37 @@ class OrderBook:
         return list((self._bids if side is _BID else self._asks).sizes.values())
 
     def size_at(self, side: BookSide, price_cc: int) -> int:
-        """Answer a level's total, 0 where there is none."""
+        """Return a level's total, 0 where there is none."""
         return (self._bids if side is _BID else self._asks).sizes.get(price_cc, 0)
 
     def total_centi(self, side: BookSide) -> int:
-        """Answer the sum of all sizes of a side; kept up to date, so that asking is cheap."""
+        """Return the total size of a side; maintained incrementally, hence cheap."""
         return (self._bids if side is _BID else self._asks).total_centi
 
+    def summary(self) -> tuple[int | None, int | None, int, int]:
+        """Return the best prices (bid, ask; None where a side is empty) and the sides' total sizes."""
+        bids, asks = self._bids, self._asks
+        return (
+            bids.prices[-1] if bids.prices else None, asks.prices[0] if asks.prices else None,
+            bids.total_centi, asks.total_centi,
+        )  # fmt: skip
+
     def level_count(self, side: BookSide) -> int:
-        """Answer how many levels a side has."""
+        """Return the number of levels of a side."""
         return len((self._bids if side is _BID else self._asks).prices)
 
     def copy(self) -> OrderBook:
-        """Make an independent book with the same levels."""
-        twin = OrderBook.__new__(OrderBook)
-        twin._bids, twin._asks = self._bids.copy(), self._asks.copy()
-        return twin
+        """Return an independent book with the same levels."""
+        copied = OrderBook.__new__(OrderBook)
+        copied._bids, copied._asks = self._bids.copy(), self._asks.copy()
+        return copied
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OrderBook):
             return NotImplemented
         return self._bids.sizes == other._bids.sizes and self._asks.sizes == other._asks.sizes
 
-    __hash__ = None  # type: ignore[assignment]  # a book changes
+    __hash__ = None  # type: ignore[assignment]  # a book is mutable
 
     def __repr__(self) -> str:
         levels = f"{self.level_count(_BID)}+{self.level_count(_ASK)}"
@@ -161,8 +169,8 @@ class OrderBook:
 def net_of(book: OrderBook, own: Iterable[tuple[BookSide, int, int]]) -> OrderBook:
     """Copy the book without our own working orders, given as (side, price_cc, remaining_centi).
 
-    News of our orders and of the book travel apart: an own order that the book does not show (yet, or any more)
-    takes away what is shown, never more.
+    Order and book updates are asynchronous: an own order that the book does not contain (yet, or any more) reduces a
+    level to 0 at most.
     """
     net = book.copy()
     for side, price_cc, remaining_centi in own:

@@ -1,8 +1,8 @@
-"""A reader's copy of one market's book, built from the topic ``orderbook``.
+"""A reader's replica of one market's book, built from the topic ``orderbook``.
 
-The copy is *stale* from the start, after a version that does not follow its own, after news from an older life of
-ingest, and whenever ingest says so; only a snapshot makes it fresh. Ingest alone asks the exchange for snapshots; a
-reader waits for the next one. Repetitions (the topic is at-least-once) change nothing.
+The replica is *stale* at the start, after a version gap, after a message of an older epoch, and whenever ingest marks
+it stale; only a snapshot makes it fresh. Only ingest requests snapshots from the exchange; a reader waits for the next
+one. Duplicates (the topic is at-least-once) change nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from truebook.messages.reasons import Reason
 
 
 class BookReplica:
-    """One market's book as this reader knows it; trust ``book`` only while ``stale`` is null."""
+    """One market's book; use ``book`` only while ``stale`` is None."""
 
     __slots__ = (
         "book", "confirmed_us", "epoch", "event_yes_sum_age_us", "event_yes_sum_cc", "frame_us", "stale", "version",
@@ -30,14 +30,14 @@ class BookReplica:
         self.event_yes_sum_age_us: int | None = None
 
     def apply(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> bool:
-        """Take one message of this market and answer whether the book changed; may set or clear ``stale``."""
+        """Apply one message of this market and return whether the book changed; may set or clear ``stale``."""
         if message.epoch < self.epoch:
             self.stale = Reason.OLD_EPOCH
             return False
         if isinstance(message, BookSnapshot):
             return self._apply_snapshot(message)
         if message.epoch > self.epoch:
-            return self._lose(message)
+            return self._start_epoch(message)
         if isinstance(message, BookStale):
             if message.version >= self.version:
                 self.stale = message.reason
@@ -52,8 +52,8 @@ class BookReplica:
             self._note(message)
         return False
 
-    def _lose(self, message: BookMessage) -> bool:
-        """Ingest began a new life and its snapshot has not come here: all that is known is that ours is over."""
+    def _start_epoch(self, message: BookMessage) -> bool:
+        """Invalidate the book: ingest restarted, and its snapshot has not been received yet."""
         had_snapshot = self.stale is not Reason.NO_SNAPSHOT
         self.epoch = message.epoch
         self.version = 0

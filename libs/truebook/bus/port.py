@@ -1,25 +1,25 @@
-"""The bus's port: topics of keyed records, consumer groups, commits. The in-process bus and Kafka fulfil it alike.
+"""The port of the bus: topics of keyed records, consumer groups, commits; in process or over Kafka.
 
-Promises (the contract suite in ``tests/support/bus_contract.py`` holds every implementation to them):
+Guarantees (``tests/support/bus_contract.py`` tests every implementation):
 - records of one key are delivered in the order in which they were published;
-- at-least-once: a record that was not committed is delivered again to the next member of the group, and at a rebalance
-  maybe also to the same one;
-- a group's members share the partitions; a new member takes some over, and nothing is lost or skipped;
-- a group starts where its topics' ``start_at`` says; ``END`` topics start at the end at *every* assignment;
-- a *pipeline* group exerts back-pressure on publishers, an *observer* group never does: it lags on a bounded log and
-  gets a counted gap mark (``Record.missed``) when the log has moved past it;
-- no task awaits publishing to a topic that the same task reads as a pipeline group: with both full it would wait for
-  itself. The in-process bus detects it and raises.
+- at-least-once: an uncommitted record is delivered again to the next member of the group, and after a rebalance
+  possibly to the same one;
+- the members of a group share the partitions; a new member gets some of them, and nothing is lost or skipped;
+- a group starts at its topics' ``start_at``; ``END`` topics start at the end at *every* assignment;
+- a *pipeline* group exerts back-pressure on publishers, an *observer* group never does: it lags on a bounded log, and
+  ``Record.missed`` counts what the log has dropped before it was read;
+- a task must not await publishing to a topic that it reads itself as a pipeline group: if full, it would wait for
+  itself. The in-process bus detects this and raises.
 
-``Record.missed`` also counts what a bus has coalesced away for a slow pipeline group, on the topics where newer records
-make older ones worthless (``orderbook``, ``observations``); on compacted topics nothing counts as missed.
+``Record.missed`` also counts records coalesced for a slow pipeline group, on topics where newer records replace older
+ones (``orderbook``, ``observations``); on compacted topics nothing counts as missed.
 
-    BusError             the bus could not do what was asked
+    BusError             the bus could not do what was requested
     ├── BusClosed        the bus, or this consumer, has been closed
-    ├── BusUnavailable   the bus can't be reached now, or an answer was lost: repeating is safe
-    ├── BusRefused       the bus refuses this user or its settings: repeating is of no use
-    ├── RecordTooLarge   the record is larger than the bus takes
-    └── TopicMismatch    a topic is missing, or is not as it is declared
+    ├── BusUnavailable   the bus can't be reached now, or a response was lost: a retry is safe
+    ├── BusRefused       the bus refuses this user or its settings: a retry does not help
+    ├── RecordTooLarge   the record is larger than the bus accepts
+    └── TopicMismatch    a topic is missing, or differs from its declaration
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from truebook.messages.topics import Topic
 
 
 class BusError(Exception):
-    """The bus could not do what was asked."""
+    """The bus could not do what was requested."""
 
     retry = False
 
@@ -43,7 +43,7 @@ class BusClosed(BusError):
 
 
 class BusUnavailable(BusError):
-    """The bus can't be reached now, or its answer was lost; repeating is safe, since effects are idempotent."""
+    """The bus can't be reached now, or its response was lost; a retry is safe, since effects are idempotent."""
 
     retry = True
 
@@ -53,15 +53,15 @@ class BusRefused(BusError):
 
 
 class RecordTooLarge(BusError):
-    """A record is larger than the bus takes."""
+    """A record is larger than the bus accepts."""
 
 
 class TopicMismatch(BusError):
-    """A topic is missing, or differs from how it is declared."""
+    """A topic is missing, or differs from its declaration."""
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One record; ``missed`` counts records of its partition that were dropped or coalesced away right before it."""
+    """One record; ``missed`` counts records of its partition that were dropped or coalesced right before it."""
 
     topic: str
     partition: int
@@ -72,17 +72,17 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Partition(msgspec.Struct, frozen=True, order=True):
-    """A part of a topic: the unit of assignment and of fencing."""
+    """One partition of a topic: the unit of assignment and fencing."""
 
     topic: str
     number: int
 
 
 class Rebalance(Protocol):
-    """What a consumer's owner wants to know about its partitions. Both are awaited before records flow.
+    """Callbacks of a consumer's owner. Both are awaited before records are delivered.
 
-    ``revoked`` may come while a batch is being handled, and while it is awaited commits of these partitions still
-    count. It is not called when the consumer closes. What a callback raises is raised by the next ``poll``.
+    ``revoked`` may be called while a batch is being handled; until it returns, commits of these partitions are valid.
+    It is not called when the consumer closes. What a callback raises is raised by the next ``poll``.
     """
 
     async def assigned(self, partitions: frozenset[Partition]) -> None: ...
@@ -93,34 +93,34 @@ class BusConsumer(Protocol):
     """A member of a group."""
 
     async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
-        """Wait up to ``timeout_s`` for records; answers with what is there, in order per partition, maybe nothing."""
+        """Wait up to ``timeout_s`` for records; return them in order per partition, possibly none."""
         ...
 
     async def commit(self, offsets: dict[Partition, int]) -> None:
         """Store, per partition, the offset of the next record to be delivered.
 
-        A partition that this member has lost meanwhile is left out silently: its new owner handles those records again.
+        A partition that this member has lost is ignored: its new owner handles those records again.
         """
         ...
 
     async def lag(self) -> dict[str, int]:
-        """Per topic, how many records wait behind this member's positions."""
+        """Return, per topic, how many records are ahead of this member's positions."""
         ...
 
     async def close(self) -> None:
-        """Leave the group; what was not committed goes to the next member."""
+        """Leave the group; uncommitted records go to the next member."""
         ...
 
 
 class Bus(Protocol):
-    """The bus as a service sees it."""
+    """The bus of a service."""
 
     async def publish(self, topic: Topic, key: str, value: bytes) -> None:
-        """Append one record. Returns once it is accepted for good; may wait for slow pipeline groups."""
+        """Append one record and return once it is durable; may wait for slow pipeline groups."""
         ...
 
     async def publish_many(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
-        """Append (key, value) records in order; cheaper than one by one."""
+        """Append (key, value) records in order."""
         ...
 
     async def consumer(

@@ -1,10 +1,10 @@
-"""Reads recorded sessions: a folder of capture format 1, or a bare ``.jsonl`` of raw frames.
+"""Reads the raw frames of recorded sessions: a folder of capture format 1, or a bare ``.jsonl`` of frames.
 
-Nothing is skipped silently: the first line that is not what it should be ends the reading with a ``CaptureError`` that
-names file and line. Only empty lines are left out: the exchange ends its frames with a newline.
+Nothing is skipped silently: the first invalid line raises a ``CaptureError`` with file and line. Only empty lines are
+skipped, since the exchange ends its frames with a newline.
 
-A bare file does not tell when a frame was received: the exchange's own times in the frames stand in for it. They never
-step back; a frame without one gets the time of the frame before it, and those before the first get the first.
+A bare file has no times of receipt: the exchange's own times in the frames are used instead. They never step back; a
+frame without one gets the time of the frame before it, and frames before the first time get that one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 import zstandard
 
 from truebook.capture.manifest import (
+    FORMAT,
     FRAMES_PATTERN,
     CaptureError,
     FrameLine,
@@ -26,19 +27,19 @@ from truebook.capture.manifest import (
     checked_file,
     read_manifest,
 )
-from truebook.kalshi import times
+from truebook.kalshi.wire import times
 from truebook.money import WireFormatError
 
 __all__ = ["CaptureError", "CapturedFrame", "read_capture"]
 
 _FRAMES_NAME: Final = re.compile(r"frames-\d{4,}\.jsonl\.zst")
-_MOST_UNTIMED: Final = 10_000
+_MAX_UNTIMED: Final = 10_000
 
 
 class CapturedFrame(msgspec.Struct, frozen=True):
-    """One recorded frame: exchange time of receipt, which connection, raw text.
+    """One recorded frame: exchange time of receipt, connection number, raw text.
 
-    ``use_yes_price`` is how the recorded subscription asked for NO levels: pass it on to ``frames.decode_frame``.
+    ``use_yes_price`` is the flag of the recorded subscription: pass it to ``frames.decode_frame``.
     """
 
     at_us: int
@@ -48,7 +49,7 @@ class CapturedFrame(msgspec.Struct, frozen=True):
 
 
 def read_capture(path: Path) -> Iterator[CapturedFrame]:
-    """Give every frame of a recording in its order; raises ``CaptureError`` at once or on the way."""
+    """Iterate over a recording's frames in order; raises ``CaptureError`` at once or while reading."""
     if path.is_dir():
         return _read_folder(path, read_manifest(path))
     if not path.is_file():
@@ -59,6 +60,8 @@ def read_capture(path: Path) -> Iterator[CapturedFrame]:
 
 
 def _read_folder(folder: Path, manifest: Manifest) -> Iterator[CapturedFrame]:
+    if manifest.format != FORMAT:
+        raise CaptureError(f"{folder}: capture format {manifest.format} has no raw frames; read its events instead")
     names = sorted(name for name in manifest.files if _FRAMES_NAME.fullmatch(name))
     if not any(manifest.files[name].lines for name in names):
         raise CaptureError(f"{folder}: the manifest lists no frames ({FRAMES_PATTERN}); nothing was recorded")
@@ -70,15 +73,15 @@ def _read_folder(folder: Path, manifest: Manifest) -> Iterator[CapturedFrame]:
         count = 0
         for count, line in _compressed_lines(path):
             try:
-                told = decode(line)
+                decoded = decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise CaptureError(f"{path}, line {count}: not a recorded frame: {error}; record again") from error
-            if told.received_us < last_us:
-                raise CaptureError(f"{path}, line {count}: received before the line above it; record again")
-            last_us = told.received_us
-            yield CapturedFrame(told.received_us, told.connection, told.frame, manifest.use_yes_price)
+            if decoded.received_us < last_us:
+                raise CaptureError(f"{path}, line {count}: received before the previous line; record again")
+            last_us = decoded.received_us
+            yield CapturedFrame(decoded.received_us, decoded.connection, decoded.frame, manifest.use_yes_price)
         if count != entry.lines:
-            raise CaptureError(f"{path}: {count} lines, the manifest says {entry.lines}; restore the file")
+            raise CaptureError(f"{path}: {count} lines, but the manifest lists {entry.lines}; restore the file")
 
 
 def _compressed_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -90,23 +93,23 @@ def _compressed_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_bare(path: Path) -> Iterator[CapturedFrame]:
-    use_yes_price = _asked_for_yes_price(path)
+    use_yes_price = _recorded_yes_price(path)
     at_us: int | None = None
     untimed: list[str] = []
     for number, text in _bare_lines(path):
-        told_us = _time_of(path, number, text)
-        if at_us is None and told_us is None:
+        frame_us = _time_of(path, number, text)
+        if at_us is None and frame_us is None:
             untimed.append(text)
-            if len(untimed) > _MOST_UNTIMED:
+            if len(untimed) > _MAX_UNTIMED:
                 break
             continue
-        at_us = told_us if at_us is None else max(at_us, told_us or at_us)
+        at_us = frame_us if at_us is None else max(at_us, frame_us or at_us)
         for early in untimed:
             yield CapturedFrame(at_us or 0, 0, early, use_yes_price)
         untimed.clear()
         yield CapturedFrame(at_us or 0, 0, text, use_yes_price)
     if untimed:
-        raise CaptureError(f"{path}: no frame tells a time (ts_ms, ts, sending_ts_ms); it can't be replayed")
+        raise CaptureError(f"{path}: no frame has a time (ts_ms, ts, sending_ts_ms); it cannot be replayed")
     if at_us is None:
         raise CaptureError(f"{path}: empty; nothing was recorded")
 
@@ -135,7 +138,7 @@ _decode_timed = msgspec.json.Decoder(_Timed).decode
 
 
 def _time_of(path: Path, number: int, text: str) -> int | None:
-    """Find a frame's own time: when the exchange sent it, else when the fact in it happened."""
+    """Return a frame's own time: when the exchange sent it, else when its event happened."""
     try:
         frame = _decode_timed(text)
     except msgspec.ValidationError as error:
@@ -179,12 +182,14 @@ class _SideCar(msgspec.Struct):
     subscribe_cmd: _SubscribeCommand = msgspec.field(default_factory=_SubscribeCommand)
 
 
-def _asked_for_yes_price(path: Path) -> bool:
-    """Read the recorder's note beside a bare file (``NAME.meta.json``, the command it sent), where there is one."""
-    note = path.with_suffix(".meta.json")
-    if not note.is_file():
+def _recorded_yes_price(path: Path) -> bool:
+    """Read the recorded subscribe command beside a bare file (``NAME.meta.json``), if any."""
+    side_car = path.with_suffix(".meta.json")
+    if not side_car.is_file():
         return False
     try:
-        return msgspec.json.decode(note.read_bytes(), type=_SideCar).subscribe_cmd.params.use_yes_price
+        return msgspec.json.decode(side_car.read_bytes(), type=_SideCar).subscribe_cmd.params.use_yes_price
     except msgspec.DecodeError as error:
-        raise CaptureError(f"{note}: not a note about {path.name}: {error}; remove or restore it") from error
+        raise CaptureError(
+            f"{side_car}: invalid subscribe command of {path.name}: {error}; remove or restore it"
+        ) from error

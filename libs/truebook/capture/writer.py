@@ -1,5 +1,5 @@
-"""Writes a recording in capture format 1. After every whole file the manifest on disk is true again, so that a
-recorder that dies loses the file it was writing and no more."""
+"""Writes a recording in capture format 1. The manifest on disk is updated after every complete file, so that a recorder
+that crashes loses only the file in progress."""
 
 from __future__ import annotations
 
@@ -24,14 +24,23 @@ from truebook.capture.manifest import (
     file_hash,
 )
 from truebook.messages.envelope import Source
-from truebook.messages.facts import MarketFacts
+from truebook.messages.market_metadata import MarketMetadata
 
 FRAMES_PER_FILE: Final = 200_000
 COMPRESSION_LEVEL: Final = 6
 
 
+def check_new(folder: Path) -> None:
+    """Check that a recording can begin in the folder; raises ``CaptureError``. Changes nothing."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise CaptureError(f"{folder}: {nearest} is not a folder; choose a new or empty folder for the recording")
+    if nearest is folder and any(folder.iterdir()):
+        raise CaptureError(f"{folder}: not empty; choose an empty folder for the recording")
+
+
 class CaptureWriter:
-    """One recording. Use it as a context manager, or call ``close``; frames must come in the order of ``at_us``."""
+    """One recording. Use it as a context manager, or call ``close``; frames are added in the order of ``at_us``."""
 
     def __init__(
         self,
@@ -43,9 +52,8 @@ class CaptureWriter:
         versions: Mapping[str, str] | None = None,
         frames_per_file: int = FRAMES_PER_FILE,
     ) -> None:
+        check_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise CaptureError(f"{folder}: not empty; a recording gets a folder of its own")
         self._folder = folder
         self._source = source
         self._hosts = tuple(hosts)
@@ -55,20 +63,20 @@ class CaptureWriter:
         self._files: dict[str, FileEntry] = {}
         self._number = 0
         self._open: _FramesFile | None = None
-        self._markets: dict[str, MarketFacts] = {}
+        self._markets: dict[str, MarketMetadata] = {}
         self._last_us = 0
         self._closed = False
         self._write_manifest(complete=False)
 
-    def add_markets(self, facts: Iterable[MarketFacts]) -> None:
-        """Keep the facts of markets, the first of each ticker: a replay begins there, and the frames tell what came."""
-        for one in facts:
+    def add_markets(self, metadata: Iterable[MarketMetadata]) -> None:
+        """Keep the first metadata of each market: a replay starts with it, and later changes are in the frames."""
+        for one in metadata:
             self._markets.setdefault(one.ticker, one)
 
     def add_frame(self, at_us: int, connection: int, text: str) -> None:
-        """Append one raw frame as it was received. Raises ``ValueError`` when time steps back: a bug of the caller."""
+        """Append one raw frame. Raises ``ValueError`` when time steps back, which is a bug of the caller."""
         if at_us < self._last_us:
-            raise ValueError(f"frame at {at_us} after one at {self._last_us}")
+            raise ValueError(f"frame at {at_us} us added after one at {self._last_us} us")
         self._last_us = at_us
         if self._open is None:
             self._number += 1
@@ -79,12 +87,12 @@ class CaptureWriter:
             self._write_manifest(complete=False)
 
     def close(self) -> None:
-        """Finish the last file, write the markets and the final manifest. Calling it again does nothing."""
+        """Finish the last file, write the markets and the final manifest. Idempotent."""
         if self._closed:
             return
         self._closed = True
         self._finish_frames()
-        lines = b"".join(msgspec.json.encode(facts) + b"\n" for _, facts in sorted(self._markets.items()))
+        lines = b"".join(msgspec.json.encode(metadata) + b"\n" for _, metadata in sorted(self._markets.items()))
         path = self._folder / MARKETS
         _write_durably(path, lines)
         self._files[MARKETS] = FileEntry(sha256=file_hash(path), lines=len(self._markets))
@@ -141,7 +149,7 @@ class _FramesFile:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: after a crash it is the old one or the new one."""
+    """Replace a file atomically: after a crash it is the old one or the new one."""
     part = path.with_name(path.name + PART)
     with part.open("wb") as file:
         file.write(content)

@@ -1,1 +1,1 @@
-"""From a model's output to quotes: action ids or a probability, price rules, sizes. Pure."""
+"""Turns a model's output into quotes: action ids or a probability, price rules, sizes. Pure."""

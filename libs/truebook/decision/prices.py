@@ -1,4 +1,4 @@
-"""Price rules on the market's own grid. A rule that has no price says so; nothing has a default price."""
+"""Price rules on the market's own grid. A rule without a price gives None; there is no default price."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from truebook.decision.strategy import PriceRule
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import PriceRange
+from truebook.messages.market_metadata import PriceRange
 from truebook.messages.observations import Observation
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC
 from truebook.venue.grid import on_grid, round_down, round_up, tick_above, tick_below
@@ -22,19 +22,19 @@ class Top(msgspec.Struct, frozen=True):
 
 
 def top_of(observation: Observation) -> Top | None:
-    """Read the top of the book; null where a side is missing or the two meet: then no rule has a price."""
+    """Return the top of the book; None if a side is missing or the sides cross: then no rule has a price."""
     bid_cc, ask_cc = observation.best_bid_cc, observation.best_ask_cc
     sized = observation.best_bid_centi > 0 and observation.best_ask_centi > 0
     return Top(bid_cc, ask_cc) if sized and MIN_PRICE_CC <= bid_cc < ask_cc <= MAX_PRICE_CC else None
 
 
 def is_post_only(rule: PriceRule) -> bool:
-    """Tell whether orders of this rule must never take."""
+    """Return whether orders of this rule must never take liquidity."""
     return rule in (PriceRule.JOIN, PriceRule.IMPROVE)
 
 
 def price_for(side: BookSide, rule: PriceRule, top: Top, grid: Grid) -> int | None:
-    """Find the rule's price for a bid or an ask; null where it is not on the grid."""
+    """Return the rule's price for a bid or an ask; None if it is not on the grid."""
     is_bid = side is BookSide.BID
     own_cc, other_cc = (top.bid_cc, top.ask_cc) if is_bid else (top.ask_cc, top.bid_cc)
     if rule is PriceRule.CROSS:

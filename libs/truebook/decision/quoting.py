@@ -1,9 +1,9 @@
 """Two-sided quotes from a probability.
 
-The probability is the one float; it becomes an integer fair price in millionths of a dollar at once (a centi-cent is
-100 of them). A bid must lie below fair − edge − fee, an ask above fair + edge + fee; within that bound the price rule
-chooses. The fee is the maker's for rules that rest, the taker's for ``cross`` and ``mid`` (which may take). A strategy
-with ``take_edge_cc`` takes at the other side's best instead where that gains enough.
+The probability is the only float; it is converted at once to an integer fair price in millionths of a dollar (a
+centi-cent is 100 of them). A bid must be below fair − edge − fee, an ask above fair + edge + fee; within that bound
+the price rule chooses. The fee is the maker's for rules that rest, the taker's for ``cross`` and ``mid`` (which may
+take). A strategy with ``take_edge_cc`` takes at the other side's best price if that gains enough.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PPM_PER_CC = MILLION // ONE_DOLLAR_CC
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """One side's answer: a target with its expected gain per contract, or neither."""
+    """The quote of one side: a target with its expected gain per contract, or no target."""
 
     target: Target | None
     edge_cc: int
@@ -31,9 +31,9 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 def fair_ppm(probability: float) -> int:
-    """Turn a probability into the fair price in millionths of a dollar; raises ``ValueError`` outside 0..1."""
+    """Convert a probability to the fair price in millionths of a dollar; raise ``ValueError`` outside 0..1."""
     if not 0.0 <= probability <= 1.0:
-        raise ValueError(f"a probability lies in 0..1, got {probability!r}")
+        raise ValueError(f"a probability must be in 0..1, got {probability!r}")
     return round(probability * MILLION)
 
 
@@ -43,23 +43,17 @@ def quote(side: BookSide, fair: int, observation: Observation, top: Top, strateg
     if _gains_by_taking(side, fair, observation, top, strategy):
         rule = PriceRule.CROSS
     rate_ppm = observation.maker_rate_ppm if is_post_only(rule) else observation.taker_rate_ppm
-    wanted_cc = price_for(side, rule, top, grid)
-    price_cc = (
-        None if wanted_cc is None else _within(side, wanted_cc, rule, grid, (fair, strategy.min_edge_cc, rate_ppm))
-    )
+    rule_cc = price_for(side, rule, top, grid)
+    price_cc = None if rule_cc is None else _within(side, rule_cc, rule, grid, (fair, strategy.min_edge_cc, rate_ppm))
     if price_cc is None:
         return Quote(None, 0, False)
     gain = gain_ppm(side, price_cc, fair, rate_ppm)
     size_centi = size_order(
-        side,
-        price_cc,
-        _kelly_centi(side, price_cc, gain, observation, strategy),
-        position_centi=observation.position_centi,
-        cash_micros=observation.cash_micros,
-        cash_share_ppm=strategy.cash_share_ppm,
-        fee_rate_ppm=observation.taker_rate_ppm,
+        side, price_cc, _kelly_centi(side, price_cc, gain, observation, strategy),
+        position_centi=observation.position_centi, cash_micros=observation.cash_micros,
+        cash_share_ppm=strategy.cash_share_ppm, fee_rate_ppm=observation.taker_rate_ppm,
         max_position_centi=strategy.max_position_centi,
-    )
+    )  # fmt: skip
     if size_centi == 0:
         return Quote(None, 0, True)
     target = Target(book_side=side, price_cc=price_cc, size_centi=size_centi, post_only=is_post_only(rule))
@@ -75,17 +69,17 @@ def _gains_by_taking(side: BookSide, fair: int, observation: Observation, top: T
 
 
 def gain_ppm(side: BookSide, price_cc: int, fair: int, rate_ppm: int) -> int:
-    """Expected gain of one contract in millionths of a dollar: fair − price − fee for a bid, mirrored for an ask."""
+    """Return a contract's expected gain in millionths of a dollar: fair − price − fee for a bid, an ask mirrored."""
     fee = ceil_div(rate_ppm * price_cc * (ONE_DOLLAR_CC - price_cc), ONE_DOLLAR_CC**2)
     paid = price_cc * _PPM_PER_CC
     return (fair - paid if side is BookSide.BID else paid - fair) - fee
 
 
-def _within(side: BookSide, wanted_cc: int, rule: PriceRule, grid: Grid, terms: tuple[int, int, int]) -> int | None:
-    """The wanted price if its gain is enough; else the nearest less eager one that gains enough; null without one.
+def _within(side: BookSide, rule_cc: int, rule: PriceRule, grid: Grid, terms: tuple[int, int, int]) -> int | None:
+    """Return the rule's price if it gains enough, else the nearest more passive one that does, else None.
 
-    A rule that crosses has no second choice: it takes at that price or not at all. Some gain is always needed, so
-    that our own bid and ask can never meet.
+    A rule that crosses takes at its price or not at all. Some gain is always required, so that our own bid and ask can
+    never cross.
     """
     fair, min_edge_cc, rate_ppm = terms
     needed = max(1, min_edge_cc * _PPM_PER_CC)
@@ -93,25 +87,25 @@ def _within(side: BookSide, wanted_cc: int, rule: PriceRule, grid: Grid, terms: 
     def enough(price_cc: int) -> bool:
         return gain_ppm(side, price_cc, fair, rate_ppm) >= needed
 
-    if enough(wanted_cc):
-        return wanted_cc
+    if enough(rule_cc):
+        return rule_cc
     if rule is PriceRule.CROSS:
         return None
     is_bid = side is BookSide.BID
-    # Start where it would be right without a fee, then step over the fee (at most 2 cents of it).
+    # Start at the bound without a fee, then step over the fee (at most 2 cents).
     bound_cc = (fair - needed) // _PPM_PER_CC if is_bid else ceil_div(fair + needed, _PPM_PER_CC)
-    price_cc = round_down(min(bound_cc, wanted_cc), grid) if is_bid else round_up(max(bound_cc, wanted_cc), grid)
+    price_cc = round_down(min(bound_cc, rule_cc), grid) if is_bid else round_up(max(bound_cc, rule_cc), grid)
     while price_cc is not None and not enough(price_cc):
         price_cc = tick_below(price_cc, grid) if is_bid else tick_above(price_cc, grid)
     return price_cc
 
 
 def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observation, strategy: Strategy) -> int:
-    """Size before caps: the staked part of the Kelly bet on available cash, at most the largest quote.
+    """Return the size before caps: the staked part of the Kelly bet on available cash, at most the largest quote.
 
     Kelly, for a contract that pays $1 and costs c with fees: stake the share gain / ($1 − c) of the cash. The stake
-    buys 1, 2, 5, 10, 20, ... contracts, rounded down: cash and gain move all the time, and an order is cancelled when
-    another size is wanted. A position that the order would close needs no stake and is added.
+    buys 1, 2, 5, 10, 20, ... contracts, rounded down: cash and gain change all the time, and each other size would
+    cancel the order. A position that the order would close needs no stake and is added.
     """
     largest_centi = strategy.sizes_centi[-1]
     if strategy.kelly_fraction_ppm == 0:

@@ -1,1 +1,1 @@
-"""Evidence: what became of every book change, decision and quote, counted and kept so that it can be asked why."""
+"""Evidence for ``truebook why``: counts and records of what happened to each book update, decision and quote."""

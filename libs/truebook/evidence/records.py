@@ -1,4 +1,4 @@
-"""What is kept of each market: its state, and its last decisions with what every gate said. Plain data, bounded."""
+"""What is recorded per market: its state, and its last decisions with the outcome of every gate. Bounded data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from truebook.messages.envelope import BookSide
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to a target of a decision: what execution did, or a fill."""
+    """One event of a decision's target: what execution did with it, or a fill."""
 
     at_us: int
     outcome: str
-    """A word of ``OrderOutcome``, or ``filled``."""
+    """An ``OrderOutcome``, or ``filled``."""
     reason: str | None = None
     detail: str = ""
     book_side: BookSide | None = None
@@ -22,7 +22,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionRecord(msgspec.Struct, kw_only=True):
-    """One decision: what the market looked like, what the model wanted, what became of it."""
+    """One decision: the market at that time, the model's targets, and what happened to them."""
 
     at_us: int
     action_id: str
@@ -39,22 +39,26 @@ class DecisionRecord(msgspec.Struct, kw_only=True):
 
 
 class MarketRecord(msgspec.Struct, kw_only=True):
-    """One market as its readers know it. Times are exchange time, 0 for never."""
+    """One market. Times are exchange time, 0 for never."""
 
     ticker: str
-    chosen: bool = False
+    selected: bool = False
+    exclusion: str | None = None
+    """Why ingest does not select it; null where it does, or where no reason was published."""
     status: str = ""
     stale: str | None = "no_snapshot"
-    """Why the book can't be trusted; null while it can."""
-    seen: int = 0
-    """Book changes since the start."""
+    """Why the book must not be traded on; null while it is fresh."""
+    book_updates: int = 0
+    """Since the start."""
     observed_us: int = 0
+    refused: dict[str, int] = {}
+    """Refusals by observation and policy since the start, by reason."""
     decisions: list[DecisionRecord] = []
     """Newest last."""
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the funnel: how many came through, and what held the others back, as far as it was told."""
+    """One stage of the funnel: how many passed it, and why others did not, as far as it was reported."""
 
     name: str
     count: int
@@ -62,7 +66,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Funnel(msgspec.Struct, frozen=True, kw_only=True):
-    """The funnel of one window of time, from book changes to fills, and what it says in a sentence."""
+    """The stages of one window of time, from book updates to fills, and one sentence about them."""
 
     from_us: int
     to_us: int
@@ -71,9 +75,9 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known, for a file: who reads it needs nothing else."""
+    """The evidence as a file."""
 
     at_us: int
     funnel: Funnel
     markets: tuple[MarketRecord, ...]
-    v: int = 1
+    v: int = 2

@@ -1,75 +1,62 @@
-"""One sentence about a funnel: where it runs dry, the reason that was told most often, and what to do."""
+"""One sentence about a funnel: the first stage that nothing passed, the most frequent reason, and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from truebook.evidence.records import Stage
-from truebook.messages.reasons import Reason
+from truebook.messages.reason_table import EXCLUSIONS, EXPLANATIONS
 
-NOTHING: Final[dict[str, str]] = {
-    "seen": "no book change has arrived: is the exchange's market data feed connected, and is any market chosen?",
-    "fresh": "no book could be trusted",
+PASSED: Final = "passed "
+"""Begins the name of a gate's stage."""
+
+EMPTY: Final[dict[str, str]] = {
+    "book updates": "no book update was received: is the market data stream connected, and is any market selected?",
+    "fresh": "no book was fresh",
     "observed": "books change, but no market is observed",
-    "decided": "markets are observed, but the policy decides nothing: see its log",
-    "not hold": "every decision is to do nothing",
-    "quotes wanted": "every decision is to do nothing",
-    "not working already": "the quotes that are wanted are working already, or no decision has been carried out yet",
-    "sent": "no order has been sent",
-    "acknowledged": "the exchange has accepted none of the orders",
-    "fills": "orders rest at the exchange, and nobody has met them yet",
+    "decided": "markets are observed, but the policy made no decision: see its log",
+    "with targets": "every decision is to do nothing",
+    "targets": "every decision is to do nothing",
+    "not already working": "all targets are working already, or no decision has been executed yet",
+    "sent": "no order was sent",
+    "acknowledged": "the exchange accepted none of the orders",
+    "fills": "orders are resting; none has been filled yet",
 }
-"""What an empty stage means, when the one before it is not empty."""
+"""What an empty stage means when the one before it is not empty."""
 
-ADVICE: Final[dict[str, str]] = {
-    Reason.HOLD: "a hold is placed (`truebook status` names it); `truebook resume` releases the operator's",
-    Reason.HOLD_ACTION: "the model chooses to hold: try another one with `--model`",
-    Reason.NO_EDGE: "the model's price leaves no edge beyond the spread and the fee: lower its min_edge_cc, or wait",
-    Reason.MODEL_FAILED: "the model fails: the log says how",
-    Reason.MODEL_MISMATCH: "the model was made for another layout: set TRUEBOOK_OBSERVATION__LAYOUT to the model's",
-    Reason.NO_SIZE: "there is nothing to sell or too little cash for a contract",
-    Reason.CASH: "the cash does not suffice",
-    Reason.RATE_BUDGET: "the account's rate limit is spent: a higher tier, fewer markets, or a longer throttle",
-    Reason.ONE_SIDED_BOOK: "the books have only one side",
-    Reason.NO_LEDGER: "the ledger can't be read: `truebook doctor`",
-    Reason.NO_SNAPSHOT: "the exchange has not sent whole books yet",
-    Reason.DISCONNECTED: "the connection to the exchange is lost: the log says why",
-    Reason.SILENCE: "the exchange's feed is silent",
-    Reason.STALE_BOOK: "books are confirmed too seldom, or the clock is off: `truebook doctor`",
-    Reason.DEADLINE: "decisions are older than their deadline: the machine is too slow for so many markets",
-    Reason.NEAR_CLOSE: "the markets are about to close",
-    Reason.SIGNAL_MISSING: "the layout needs signals that nobody has published",
-    Reason.SIGNAL_EXPIRED: "the signals that the layout needs have expired",
-    Reason.BREAKER: "sends have failed too often and have been given a rest: the log says how they failed",
-    Reason.NOT_OPEN: "the account has not been opened: the first reconciliation is not done",
-    Reason.AWAITING_CANCEL: "an order that moves is cancelled first, and the next decision places it anew",
-    Reason.SUPERSEDED: "newer decisions take the place of older ones before their turn comes",
-}
+NONE_EXCLUDED: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-def verdict(stages: Sequence[Stage]) -> str:
-    """Say what a funnel means."""
+def verdict(stages: Sequence[Stage], exclusions: Mapping[str, int] = NONE_EXCLUDED) -> str:
+    """Return the sentence for these stages. ``exclusions``: how many markets are excluded for which reason, if every
+    known market is.
+    """
+    if exclusions and not stages[0].count:
+        return f"nothing was traded: no market is selected; {_most(exclusions)}"
     fills = stages[-1].count
     if fills:
-        hindrance = _hindrance([stage for stage in stages if stage.name.startswith("past ")])
-        return f"it trades: {fills} fills" + (f"; what held most quotes back is {hindrance}" if hindrance else "")
+        reason = _main_reason([stage for stage in stages if stage.name.startswith(PASSED)])
+        return f"trading: {fills} fills" + (f"; most targets are refused for {reason}" if reason else "")
     for before, stage in zip((None, *stages), stages, strict=False):
         if stage.count == 0 and (before is None or before.count > 0):
-            return _dry(stage)
-    return _dry(stages[-1])
+            return _nothing_traded(stage)
+    return _nothing_traded(stages[-1])
 
 
-def _dry(stage: Stage) -> str:
-    meaning = NOTHING.get(stage.name, f"every quote is refused at the gate `{stage.name.removeprefix('past ')}`")
-    told = _hindrance([stage])
-    return f"nothing was traded: {meaning}" + (f"; {told}" if told else "")
+def _nothing_traded(empty: Stage) -> str:
+    meaning = EMPTY.get(empty.name, f"every target is refused at the gate `{empty.name.removeprefix(PASSED)}`")
+    reason = _main_reason([empty])
+    return f"nothing was traded: {meaning}" + (f"; {reason}" if reason else "")
 
 
-def _hindrance(stages: Sequence[Stage]) -> str:
+def _main_reason(stages: Sequence[Stage]) -> str:
     lost = {reason: count for stage in stages for reason, count in stage.lost.items()}
-    if not lost:
-        return ""
-    reason, count = max(lost.items(), key=lambda item: item[1])
-    advice = ADVICE.get(reason)
-    return f"`{reason}` ({count} ×)" + (f": {advice}" if advice else ", see docs/reasons.md")
+    return _most(lost) if lost else ""
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    reason, count = max(counts.items(), key=lambda item: item[1])
+    explanation = EXPLANATIONS.get(reason) or EXCLUSIONS.get(reason)
+    return f"`{reason}` ({count} ×)" + (f": {explanation.sentence()}" if explanation else "")

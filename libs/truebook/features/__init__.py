@@ -1,5 +1,5 @@
-"""What a model sees: layouts of named pure functions of book, history, portfolio, orders, signals and time.
+"""Layouts: a model's input as a list of named pure functions of book, history, portfolio, orders, signals and time.
 
-``layout("m1")`` finds a shipped layout; ``plugins.find_layout`` also finds a user's own. The same functions serve
-live trading, backtests and training.
+``layout("m1")`` returns a bundled layout; ``plugins.find_layout`` also finds installed ones. Live trading, backtests
+and training use the same functions.
 """

@@ -1,6 +1,6 @@
 """Layout ``c52``, features 36 to 51: the account's portfolio, and our orders in this market.
 
-Portfolio value PV = cash + promised + positions at the price at which they could be sold now, each on its own leg
+Portfolio value PV = cash + reserved cash + positions at the price at which they could be sold now, each on its own leg
 and in its own market. Without equity (PV ≤ 1 cent) cash_ratio is 1 and the rest is 0. A *buy* is a bid, a *sell* an
 ask of the one YES book.
 """
@@ -31,7 +31,7 @@ def cash_ratio(inputs: FeatureInputs) -> float:
 
 @feature()
 def position_ratio(inputs: FeatureInputs) -> float:
-    """(PV − cash) / PV, within 0..1: positions and what working orders hold."""
+    """(PV − cash) / PV, within 0..1: positions and the cash reserved for working orders."""
     return _share(inputs, inputs.equity_micros - inputs.cash_micros)
 
 
@@ -72,7 +72,7 @@ def net_position_bias(inputs: FeatureInputs) -> float:
 @feature()
 def position_concentration(inputs: FeatureInputs) -> float:
     """Value of the most valuable position / PV, at most 1."""
-    return _share(inputs, inputs.held.most_value_micros)
+    return _share(inputs, inputs.held.max_value_micros)
 
 
 @feature(low=-1.0)
@@ -96,7 +96,7 @@ def leverage(inputs: FeatureInputs) -> float:
 
 @once
 def _best_prices_cc(inputs: FeatureInputs) -> tuple[int | None, int | None]:
-    """The prices of our most eager (bid, ask) (the ledger allows one a side), null without one."""
+    """The prices of our best (bid, ask), None without one; the ledger allows one order per side."""
     bid_cc: int | None = None
     ask_cc: int | None = None
     for order in inputs.working:

@@ -1,7 +1,7 @@
-"""Layout ``c52``, features 0 to 25: the book, told for YES and for NO.
+"""Layout ``c52``, features 0 to 25: the book as seen for YES and for NO.
 
-One book is one book, so half of these repeat others (the NO side is the YES side at $1 − p) and three are always 0;
-they stay so that a model of the original's 52 inputs finds each at its place. YES bids are the book's bids, NO bids
+Both legs share one book, so half of these repeat others (the NO side is the YES side at $1 − p) and three are always 0;
+they are kept so that each of the original's 52 inputs stays at its place. YES bids are the book's bids, NO bids
 its asks at $1 − p. Volumes are contracts over a whole side.
 """
 

@@ -43,7 +43,7 @@ def _activities_apart(inputs: FeatureInputs) -> list[float]:
 
 @once
 def _moves_cents(inputs: FeatureInputs) -> list[float]:
-    """The last five absolute moves of the mid price, in cents, oldest first; less where there were less."""
+    """The last five absolute moves of the mid price, in cents, oldest first; fewer where there were fewer."""
     mids_cc = inputs.mids_cc[-6:]
     return [abs(move) / _CC_PER_CENT for move in map(sub, mids_cc[1:], mids_cc)]
 

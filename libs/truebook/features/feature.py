@@ -11,7 +11,7 @@ from truebook.messages.reasons import Reason
 
 
 class FeatureError(Exception):
-    """No vector can be computed; ``reason`` is what the observation is refused with."""
+    """No vector can be computed; ``reason`` is the reason of the refused observation."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -20,7 +20,7 @@ class FeatureError(Exception):
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """A formula. ``version`` counts its meanings: a change of what it computes is a new version, and so a new hash."""
+    """A formula. Any change of what it computes is a new ``version``, and so a new hash of its layouts."""
 
     name: str
     version: int
@@ -28,17 +28,18 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     compute: Callable[[FeatureInputs], float]
     signals: tuple[str, ...] = ()
+    """Names of the signals that the formula reads."""
     about: str = ""
 
     def twin(self, name: str, about: str) -> Feature:
-        """Make a feature of another name that always has this one's value; a layout computes both at once."""
+        """Return a feature of another name with this one's value; a layout computes both once."""
         return msgspec.structs.replace(self, name=name, about=about)
 
 
 def feature(
     *, low: float = 0.0, high: float = 1.0, version: int = 1, signals: tuple[str, ...] = ()
 ) -> Callable[[Callable[[FeatureInputs], float]], Feature]:
-    """Make a ``Feature`` of the function below: its name and docstring are the feature's; the value is clipped."""
+    """Decorate a function as a ``Feature`` with its name and docstring; layouts clip its value to ``low``..``high``."""
 
     def make(compute: Callable[[FeatureInputs], float]) -> Feature:
         return Feature(
@@ -55,7 +56,7 @@ def feature(
 
 
 def signal(name: str, *, low: float, high: float, version: int = 1) -> Feature:
-    """Make a feature that passes on the user's signal ``name``."""
+    """Return a feature whose value is the user's signal ``name``."""
     return Feature(
         name=name,
         version=version,

@@ -1,7 +1,7 @@
-"""What a feature is computed from: one market at one moment, as plain values.
+"""The inputs of features: one market at one moment, as plain values.
 
-What several features need is computed once, when it is first asked for: the properties here, and whatever a module of
-features marks with ``once``. Inputs must therefore not change while they are used.
+Intermediate values that several features need are computed once, on first use: the properties here, and functions
+marked with ``once``. Inputs must therefore not change while they are used.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import msgspec
 from truebook.book.order_book import OrderBook
 from truebook.features.history import History
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import MarketFacts
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.money import MICROS_PER_CENT, ONE_DOLLAR_CC
 
 Value = TypeVar("Value")
 
 
 def once(compute: Callable[[FeatureInputs], Value]) -> Callable[[FeatureInputs], Value]:
-    """Compute a value (never null) that several features share once per inputs."""
+    """Cache a function's value (never None) per inputs, for several features."""
     key = f"{compute.__module__}.{compute.__qualname__}"
 
     @wraps(compute)
-    def remembered(inputs: FeatureInputs) -> Value:
-        memory: dict[str, Any] = inputs.__dict__
-        value: Value | None = memory.get(key)
+    def cached(inputs: FeatureInputs) -> Value:
+        cache: dict[str, Any] = inputs.__dict__
+        value: Value | None = cache.get(key)
         if value is None:
-            value = memory[key] = compute(inputs)
+            value = cache[key] = compute(inputs)
         return value
 
-    return remembered
+    return cached
 
 
 class Shared(Generic[Value]):
-    """A property that is computed when it is first asked for: ``cached_property`` without its bookkeeping."""
+    """A property that is computed on first use: ``functools.cached_property`` at less cost."""
 
     def __init__(self, compute: Callable[[Any], Value]) -> None:
         self._compute = compute
@@ -50,7 +50,7 @@ class Shared(Generic[Value]):
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One of our orders in this market that still waits; ``placed_us`` is exchange time, 0 where not known."""
+    """One of our resting orders in this market; ``placed_us`` is exchange time, 0 if unknown."""
 
     book_side: BookSide
     price_cc: int
@@ -59,13 +59,13 @@ class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """One position of the account, in this or another market; + YES, − NO."""
+    """One position of the account, in this or another market; positive is YES, negative NO."""
 
     ticker: str
     position_centi: int
     cost_micros: int
     value_micros: int
-    """What selling it now would bring."""
+    """The proceeds of selling it now."""
 
 
 class HoldingsSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,15 +78,15 @@ class HoldingsSummary(msgspec.Struct, frozen=True, kw_only=True):
     largest_centi: int = 0
     """The largest position, with its sign."""
     value_micros: int = 0
-    most_value_micros: int = 0
+    max_value_micros: int = 0
     cost_micros: int = 0
 
 
-_NOTHING: Final = HoldingsSummary()
+_NO_HOLDINGS: Final = HoldingsSummary()
 
 
 class Holdings(tuple[Holding, ...]):
-    """All positions of the account, with their sums: these are the same for each market that is looked at together."""
+    """All positions of the account, with their sums, which the markets observed together share."""
 
     @cached_property
     def summary(self) -> HoldingsSummary:
@@ -101,7 +101,7 @@ class Holdings(tuple[Holding, ...]):
             gross_centi=sum(map(abs, sizes)),
             largest_centi=max(sizes, key=abs, default=0),
             value_micros=sum(values),
-            most_value_micros=max(values, default=0),
+            max_value_micros=max(values, default=0),
             cost_micros=sum([holding.cost_micros for holding in held]),
         )
 
@@ -112,24 +112,24 @@ class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     book: OrderBook
     """Net of our own working orders."""
     history: History
-    facts: MarketFacts
+    market: MarketMetadata
     now_us: int
     confirmed_us: int
     """Exchange time up to which the book is known to be right."""
     cash_micros: int
-    promised_micros: int
+    reserved_micros: int
     equity_micros: int
-    """Cash + promised + positions at the price at which we could sell now."""
+    """Cash + reserved cash + positions at the price at which they could be sold now."""
     position_centi: int
     position_cost_micros: int
-    """What the open position cost, at least 0."""
+    """The cost of the open position, at least 0."""
     working: tuple[WorkingOrder, ...] = ()
     signals: Mapping[str, float] = {}
-    """The valid signals of this market; a missing one that a layout needs gives no observation."""
+    """The valid signals of this market."""
     event_yes_sum_cc: int | None = None
     holdings: tuple[Holding, ...] = ()
-    """All positions of the account, this market's among them: only layouts with account-wide features read it.
-    Given as ``Holdings``, their sums are shared between the markets that are observed together."""
+    """All positions of the account, including this market's; read by account-wide features only. Pass ``Holdings`` to
+    share their sums between the markets observed together."""
 
     @Shared
     def bid(self) -> tuple[int, int]:
@@ -143,7 +143,7 @@ class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @Shared
     def mid_cc(self) -> float:
-        """The middle between best bid and best ask, in centi-cents: a feature's input, no price of an order."""
+        """The mid price, in centi-cents; a feature's input, never an order's price."""
         return (self.bid[0] + self.ask[0]) / 2
 
     @Shared
@@ -158,9 +158,9 @@ class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @Shared
     def held(self) -> HoldingsSummary:
-        """The sums over the account's open positions; of none without equity (1 cent or less)."""
+        """The sums over the account's open positions; zero without equity (1 cent or less)."""
         if self.equity_micros <= MICROS_PER_CENT:
-            return _NOTHING
+            return _NO_HOLDINGS
         holdings = self.holdings
         return (holdings if isinstance(holdings, Holdings) else Holdings(holdings)).summary
 

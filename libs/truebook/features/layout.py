@@ -1,18 +1,25 @@
-"""Layouts: ordered lists of features, with a hash that a model must have been trained with.
+"""Layouts: ordered lists of features, with a hash that must equal the one that the model was trained with.
 
-A layout's hash covers the names and formula versions in their order, so that a model can't be fed a vector that only
-has the right length. Values are clipped to each feature's range and rounded to six decimals: short on the wire, exact
-enough for float32, the same on every machine.
+The hash covers the features' names and formula versions in their order, so that a model is never given a vector that
+merely has the right length. Values are clipped to each feature's range and rounded to six decimals: short on the wire,
+exact enough for float32, the same on every machine.
+
+Layout ``c52`` is the final layout of an earlier trading program (docs/predecessor-failures.md), with its defects
+corrected: 26 features of the market, 10 of time and history, 11 of the portfolio, 5 of our orders.
+``docs/observation.md`` lists each correction; a model trained on the original's vectors was trained on other values.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cache
 from operator import itemgetter
 from typing import Final
 
-from truebook.features.c52 import C52_FEATURES
+from truebook.features.c52_account import ACCOUNT_FEATURES
+from truebook.features.c52_market import MARKET_FEATURES
+from truebook.features.c52_temporal import TEMPORAL_FEATURES
 from truebook.features.feature import Feature, FeatureError
 from truebook.features.history import History
 from truebook.features.inputs import FeatureInputs, Holding, WorkingOrder
@@ -28,9 +35,9 @@ __all__ = [
 _DECIMALS: Final = 6
 _SCALE: Final = 1e6
 _TO_WHOLE: Final = 1.5 * 2.0**52
-"""Adding and taking this away rounds a double below 2^51 to a whole number, ties to even."""
+"""Adding and subtracting this rounds a double below 2^51 to a whole number, ties to even."""
 _SURE: Final = 0.499**2
-"""Nearer than the root of this to a whole number, the error of the scaling can't have chosen the wrong one."""
+"""Closer than the root of this to a whole number, the rounding error of the scaling cannot have selected another."""
 _NARROW: Final = 1_000.0
 _REFUSED: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 
@@ -39,7 +46,7 @@ class UnknownLayout(ValueError):
     """No layout has that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"layout {name!r} is not known; known are: {', '.join(sorted(known))}")
+        super().__init__(f"unknown layout {name!r}; available: {', '.join(sorted(known))}")
         self.name = name
 
 
@@ -47,15 +54,15 @@ class Layout:
     """An ordered list of features under a name."""
 
     def __init__(self, name: str, features: Iterable[Feature]) -> None:
-        """Raises ``ValueError`` where a name comes twice or the list is empty."""
+        """Raises ``ValueError`` if the list is empty or a name is repeated."""
         self.name = name
         self.features: tuple[Feature, ...] = tuple(features)
         self.names: tuple[str, ...] = tuple(each.name for each in self.features)
         if not self.names or len(set(self.names)) != len(self.names):
-            raise ValueError(f"layout {name!r}: needs features, each name once, got {self.names}")
+            raise ValueError(f"layout {name!r}: needs features with distinct names, got {self.names}")
         self.hash: str = digest(*(f"{each.name}/{each.version}" for each in self.features))
         self.signals: tuple[str, ...] = tuple(sorted({need for each in self.features for need in each.signals}))
-        # Twins are computed once. A range that nothing lies in leaves a value to the slow way, right on any scale.
+        # Twins are computed once. An empty range sends every value to the slow path, which is exact on any scale.
         unique: dict[tuple[object, float, float], Feature] = {}
         for each in self.features:
             unique.setdefault((each.compute, each.low, each.high), each)
@@ -74,17 +81,17 @@ class Layout:
         return len(self.features)
 
     def extended(self, name: str, features: Iterable[Feature]) -> Layout:
-        """Make a new layout: this one's features, then these."""
+        """Return a layout of this one's features followed by these."""
         return Layout(name, (*self.features, *features))
 
     def compute(self, inputs: FeatureInputs) -> tuple[float, ...]:
         """Compute the vector, in the layout's order.
 
-        Raises ``FeatureError``: ``one_sided_book``, ``signal_missing``, or ``model_failed`` where a (user's)
-        function fails or gives no finite number.
+        Raises ``FeatureError``: ``one_sided_book``, ``signal_missing``, or ``inference_failed`` where a (user's)
+        function fails or returns no finite number.
         """
         if not inputs.bid[1] or not inputs.ask[1]:  # a level has a size
-            raise FeatureError(Reason.ONE_SIDED_BOOK, inputs.facts.ticker)
+            raise FeatureError(Reason.ONE_SIDED_BOOK, inputs.market.ticker)
         for need in self.signals:
             if need not in inputs.signals:
                 raise FeatureError(Reason.SIGNAL_MISSING, need)
@@ -94,7 +101,7 @@ class Layout:
             for compute, low, high in self._plan:
                 value = compute(inputs)
                 if low <= value <= high:
-                    # round(value, 6) to the bit, at a third of its price: see docs/performance.md.
+                    # Equals round(value, 6) to the bit, at a third of its cost: see docs/performance.md.
                     scaled = value * scale
                     whole = (scaled + to_whole) - to_whole
                     rest = scaled - whole
@@ -107,12 +114,12 @@ class Layout:
         except _REFUSED as error:
             each = self._unique[len(values)]
             detail = f"feature {each.name} of layout {self.name}: {type(error).__name__}: {error}"
-            raise FeatureError(Reason.MODEL_FAILED, detail) from error
+            raise FeatureError(Reason.INFERENCE_FAILED, detail) from error
         return self._arrange(list(map(float, values)))
 
     def _clipped(self, each: Feature, value: float) -> float:
         if not math.isfinite(value):
-            raise FeatureError(Reason.MODEL_FAILED, f"feature {each.name} of layout {self.name} gives {value}")
+            raise FeatureError(Reason.INFERENCE_FAILED, f"feature {each.name} of layout {self.name} is {value}")
         return round(min(max(value, each.low), each.high), _DECIMALS)
 
 
@@ -120,12 +127,13 @@ def _is_narrow(each: Feature) -> bool:
     return each.low >= -_NARROW and each.high <= _NARROW
 
 
-SHIPPED_LAYOUTS: Final = {each.name: each for each in (Layout("m1", M1_FEATURES), Layout("c52", C52_FEATURES))}
+BUNDLED_LAYOUTS: Final = {"m1": M1_FEATURES, "c52": (*MARKET_FEATURES, *TEMPORAL_FEATURES, *ACCOUNT_FEATURES)}
 
 
+@cache
 def layout(name: str) -> Layout:
-    """Find a shipped layout; raises ``UnknownLayout``."""
-    found = SHIPPED_LAYOUTS.get(name)
-    if found is None:
-        raise UnknownLayout(name, SHIPPED_LAYOUTS)
-    return found
+    """Return a bundled layout; raises ``UnknownLayout``."""
+    features = BUNDLED_LAYOUTS.get(name)
+    if features is None:
+        raise UnknownLayout(name, BUNDLED_LAYOUTS)
+    return Layout(name, features)

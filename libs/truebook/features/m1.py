@@ -1,7 +1,7 @@
 """Layout ``m1``: 24 compact features, all within −1..1.
 
-One book is one book: nothing is told twice, once for YES and once for NO. Prices are dollars, sizes and times are
-logarithms that reach 1 at a stated value. A change of any formula here is a new version of that feature.
+YES and NO share one book, so each quantity appears once. Prices are in dollars; sizes and times are logarithms that
+reach 1 at a stated value. A change of any formula here is a new version of that feature.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOG_1M: Final = math.log1p(1_000_000)
 
 
 def log_share(value: float, log_full: float) -> float:
-    """Map 0..full to 0..1 by ln(1 + value) / ln(1 + full), given the latter; above full it goes on above 1."""
+    """Return ln(1 + value) / ``log_full``, with ``log_full`` = ln(1 + full): 0..1 for 0..full, more above."""
     if value < 0.0:
         value = 0.0
     return math.log1p(value) / log_full
@@ -136,12 +136,12 @@ def since_change(inputs: FeatureInputs) -> float:
 @feature()
 def to_close(inputs: FeatureInputs) -> float:
     """Seconds until the market closes, logarithmic: 1 at 30 days, 0 at and after the close."""
-    return log_share((inputs.facts.close_us - inputs.now_us) / _SECOND_US, _LOG_30_DAYS)
+    return log_share((inputs.market.close_us - inputs.now_us) / _SECOND_US, _LOG_30_DAYS)
 
 
 @feature()
 def book_age(inputs: FeatureInputs) -> float:
-    """Seconds since the exchange's last word on this subscription / 10."""
+    """Seconds since the book's confirmed time / 10."""
     return (inputs.now_us - inputs.confirmed_us) / _SECOND_US / 10
 
 
@@ -190,19 +190,19 @@ def cash_share(inputs: FeatureInputs) -> float:
 
 @feature()
 def working_bid(inputs: FeatureInputs) -> float:
-    """Contracts of our own orders that wait on the bid side, logarithmic: 1 at 10,000."""
+    """Contracts of our own resting bids, logarithmic: 1 at 10,000."""
     return _working(inputs, _BID)
 
 
 @feature()
 def working_ask(inputs: FeatureInputs) -> float:
-    """Contracts of our own orders that wait on the ask side, logarithmic: 1 at 10,000."""
+    """Contracts of our own resting asks, logarithmic: 1 at 10,000."""
     return _working(inputs, _ASK)
 
 
 def _working(inputs: FeatureInputs, side: BookSide) -> float:
-    waiting = sum([order.remaining_centi for order in inputs.working if order.book_side is side])
-    return log_share(waiting / ONE_CONTRACT_CENTI, _LOG_10K)
+    resting = sum([order.remaining_centi for order in inputs.working if order.book_side is side])
+    return log_share(resting / ONE_CONTRACT_CENTI, _LOG_10K)
 
 
 M1_FEATURES: Final[tuple[Feature, ...]] = (

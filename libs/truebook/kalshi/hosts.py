@@ -1,11 +1,11 @@
-"""Which hosts Truebook may talk to. Paper trading is enforced here, not configured: the list is exact.
+"""The hosts that Truebook may connect to. Paper trading is enforced here, not configured: the list is exact.
 
 - Orders, account and market data, on paper: the simulated exchange (loopback; a name without dots or ``*.svc`` inside
   compose or a cluster) and Kalshi's demo.
-- Market data only: Kalshi's production WebSocket, four public channels, nothing else.
+- Market data only: Kalshi's production WebSocket, four public channels only.
 
-Production REST is refused altogether. The settings check with ``check_hosts``, the REST client and the connector check
-their own address again, and a production key is wrapped so that it can sign nothing but the WebSocket's upgrade.
+Production REST is refused. The settings check with ``check_hosts``, the REST client and the connector check their own
+address again, and a production key is wrapped so that it can sign only the WebSocket's upgrade.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ REST_PATH: Final = "/trade-api/v2"
 WS_PATH: Final = "/trade-api/ws/v2"
 MARKET_DATA_CHANNELS: Final = frozenset({"orderbook_delta", "trade", "ticker", "market_lifecycle_v2"})
 
-# A label that starts with a letter: '0x7f000001' and '134744072' are addresses in disguise, not names.
+# A label starts with a letter: '0x7f000001' and '134744072' are numeric addresses, not names.
 _LABEL: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 class HostRefused(ValueError):
-    """An address or a use of it that is not on the list."""
+    """An address, or a use of it, that is not on the list."""
 
 
 def check_hosts(rest_url: str, ws_url: str, exchange: Literal["simulated", "demo"]) -> None:
-    """Refuse unless both addresses belong to that exchange; raises ``HostRefused`` saying what is allowed."""
+    """Refuse unless both addresses belong to that exchange; raises ``HostRefused`` with what is allowed."""
     check_rest_url(rest_url, exchange)
     check_ws_url(ws_url, exchange)
 
 
 def check_rest_url(url: str, exchange: Literal["simulated", "demo"] | None = None) -> None:
-    """Refuse a REST address that is not of that exchange (null: of either of the two paper exchanges)."""
+    """Refuse a REST address that is not of that exchange (None: of either paper exchange)."""
     parts = _split(url, ("http", "https"), REST_PATH)
     if exchange != "demo" and is_simulated(url):
         return
@@ -50,7 +50,7 @@ def check_rest_url(url: str, exchange: Literal["simulated", "demo"] | None = Non
 
 
 def check_ws_url(url: str, exchange: Literal["simulated", "demo"] | None = None) -> None:
-    """Refuse a WebSocket address that is not of that exchange (null: of either of the two paper exchanges)."""
+    """Refuse a WebSocket address that is not of that exchange (None: of either paper exchange)."""
     parts = _split(url, ("ws", "wss"), WS_PATH)
     if exchange != "demo" and is_simulated(url):
         return
@@ -60,19 +60,19 @@ def check_ws_url(url: str, exchange: Literal["simulated", "demo"] | None = None)
 
 
 def check_production_ws_url(url: str) -> None:
-    """Refuse what is not one of production's two WebSocket addresses: the only use of production there is."""
+    """Refuse all but production's two WebSocket addresses: the only use of production."""
     parts = _split(url, ("ws", "wss"), WS_PATH)
     if not _is_exact(parts, "wss", PRODUCTION_WS):
         allowed = ", ".join(f"wss://{host}{WS_PATH}" for host in sorted(PRODUCTION_WS))
-        raise HostRefused(f"{url}: production market data come from {allowed} only")
+        raise HostRefused(f"{url}: production market data is served by {allowed} only")
 
 
 def check_market_data_only(method: str, path: str) -> None:
-    """Refuse every request that a production key may not sign: all but the WebSocket's upgrade."""
+    """Refuse every request but the WebSocket's upgrade: a production key may sign nothing else."""
     if (method, path) != ("GET", WS_PATH):
         raise HostRefused(
-            f"a production key signs nothing but 'GET {WS_PATH}' (market data), not '{method} {path}'; "
-            "orders and account belong on the simulated exchange or on demo"
+            f"a production key signs only 'GET {WS_PATH}' (market data), not '{method} {path}'; "
+            "send orders and account requests to the simulated exchange or to demo"
         )
 
 
@@ -85,7 +85,7 @@ def check_market_data_channels(channels: Iterable[str]) -> None:
 
 
 def is_simulated(url: str) -> bool:
-    """Tell whether an address can only be a machine of ours: loopback, a single-label name, or a cluster service."""
+    """Return whether an address is local: loopback, a single-label name, or a cluster service."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -98,7 +98,7 @@ def is_simulated(url: str) -> bool:
 
 
 def is_production(url: str) -> bool:
-    """Tell whether an address is one of Kalshi's production hosts."""
+    """Return whether an address is one of Kalshi's production hosts."""
     return (urlsplit(url).hostname or "") in PRODUCTION
 
 
@@ -111,7 +111,7 @@ def _split(url: str, schemes: tuple[str, ...], path: str) -> SplitResult:
     if parts.scheme not in schemes or not parts.hostname or port == 0:
         raise HostRefused(f"{url}: expected {schemes[0]}://HOST[:PORT]{path}")
     if "@" in parts.netloc:
-        raise HostRefused(f"{url}: an address must not carry a user name")
+        raise HostRefused(f"{url}: an address must not contain a user name")
     if parts.path.rstrip("/") != path or parts.query or parts.fragment:
         raise HostRefused(f"{url}: the path must be {path}")
     return parts
@@ -125,7 +125,7 @@ def _refusal(
     url: str, parts: SplitResult, exchange: Literal["simulated", "demo"] | None, demo: frozenset[str]
 ) -> HostRefused:
     if parts.hostname in PRODUCTION:
-        return HostRefused(f"{url}: Truebook trades on paper; production serves market data by WebSocket and no more")
+        return HostRefused(f"{url}: Truebook trades on paper; of production it uses the market-data WebSocket only")
     allowed = []
     if exchange != "demo":
         allowed.append("loopback, a name without dots, *.svc or *.svc.cluster.local (simulated)")

@@ -1,45 +1,50 @@
-"""The exchange as Truebook's services see it: two seams, REST and the WebSocket, in our own units.
+"""The ports to the exchange, REST and WebSocket, in Truebook's units.
 
 ExchangeError                 every failure of a call
-├── Refused                   a 4xx answer with its code: proof that nothing was done (``code``, ``status``)
-│   ├── RateLimited           429: nothing was done; try later
-│   ├── AlreadyExists         409 order_already_exists: the client order id was used before, *not* a proof
-│   └── NotFound              404: no proof of anything about an order
-├── OutcomeUnknown            the request may or may not have been carried out: time-out, reset, 5xx
-└── Unreachable               the request certainly never left: connection refused, DNS
-BadAnswer                     (an OutcomeUnknown) a 2xx body that does not have the documented shape
+├── Refused                   a 4xx response with its code: proof that nothing was done (``code``, ``status``)
+│   ├── RateLimited           429: nothing was done; retry later
+│   ├── AlreadyExists         409 order_already_exists: the client order id was used before, *no* proof
+│   └── NotFound              404: proves nothing about an order
+├── OutcomeUnknown            the request may or may not have been executed: timeout, reset, 5xx
+│   └── BadResponse           a 2xx body without the documented shape
+├── Unreachable               the request was certainly not sent: connection refused, DNS
+├── StreamClosed              the WebSocket connection has ended: reconnect
+└── StreamRefused             the WebSocket upgrade was refused (401, 403): the key is wrong
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import MarketFacts, MarketStatus
+from truebook.messages.market_metadata import MarketMetadata, MarketStatus, PriceRange
 from truebook.venue.account import (
-    CancelAnswer,
-    CreateAnswer,
+    CancelResponse,
+    CashTransfer,
+    CreateResponse,
     ExchangeBalance,
     ExchangeFill,
+    ExchangeIdentity,
     ExchangeOrder,
     ExchangePosition,
     ExchangeSettlement,
+    Listing,
     OrderRequest,
     OrderStatus,
 )
 
 
 class ExchangeError(Exception):
-    """A call to the exchange did not give a usable answer."""
+    """A call to the exchange gave no usable response."""
 
     retry = False
 
 
 class Refused(ExchangeError):
-    """The exchange said no (4xx): nothing was done."""
+    """The exchange refused the request (4xx): nothing was done."""
 
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(f"HTTP {status} {code}" + (f": {detail}" if detail else ""))
@@ -49,27 +54,27 @@ class Refused(ExchangeError):
 
 
 class RateLimited(Refused):
-    """429: nothing was done, the bucket was empty."""
+    """429: nothing was done, the rate limit is used up."""
 
     retry = True
 
 
 class AlreadyExists(Refused):
-    """409: the client order id was used before. The order may live: look it up."""
+    """409: the client order id was used before. The order may exist: look it up."""
 
 
 class NotFound(Refused):
-    """404: of an order this proves nothing (cancelled, executed and unknown look alike)."""
+    """404: proves nothing about an order (cancelled, executed and unknown look alike)."""
 
 
 class OutcomeUnknown(ExchangeError):
-    """The request may or may not have been carried out."""
+    """The request may or may not have been executed."""
 
     retry = True
 
 
-class BadAnswer(OutcomeUnknown):
-    """A 2xx answer whose body is not of the documented shape."""
+class BadResponse(OutcomeUnknown):
+    """A 2xx response whose body does not have the documented shape."""
 
 
 class Unreachable(ExchangeError):
@@ -79,14 +84,14 @@ class Unreachable(ExchangeError):
 
 
 class ExchangeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the exchange takes orders at all."""
+    """Whether the exchange accepts orders."""
 
     exchange_active: bool
     trading_active: bool
 
 
 class RestBook(msgspec.Struct, frozen=True, kw_only=True):
-    """A book by REST: (price_cc, size_centi), YES leg, best first."""
+    """A book read by REST: (price_cc, size_centi), YES leg, best first."""
 
     ticker: str
     bids: tuple[tuple[int, int], ...]
@@ -94,25 +99,41 @@ class RestBook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A create-order request that is signed once and never again: body and headers as they will be sent."""
+    """A create-order request, signed exactly once: body and headers as they will be sent."""
 
     request: OrderRequest
     body: bytes
     headers: dict[str, str]
     valid_until_us: int
-    """Exchange time after which the exchange refuses the signature: a part of the proof of absence."""
+    """Exchange time after which the exchange refuses the signature: part of the proof that no order exists."""
+
+
+class ListedMarket(msgspec.Struct, frozen=True, kw_only=True):
+    """A market as a list states it, without what its event and series add."""
+
+    ticker: str
+    event: str
+    status: MarketStatus
+    close_us: int
+    volume_centi: int
+    exchange_index: int = 0
 
 
 class RestClient(Protocol):
-    """Kalshi's REST API, as far as Truebook calls it. Lists follow every page."""
+    """Kalshi's REST API, as far as Truebook uses it. Lists read every page.
+
+    The account's lists are of the primary subaccount, and state which of their items can't be read.
+    """
 
     async def status(self) -> ExchangeStatus: ...
+    async def identity(self) -> ExchangeIdentity: ...
+
     async def data_time_us(self) -> int:
-        """The exchange's own time-stamp of the account's data: all that happened before it is visible by REST."""
+        """Return the exchange's timestamp of the account's data: all earlier events are visible by REST."""
         ...
 
     async def exchange_time_us(self) -> int:
-        """The exchange's clock now (from the answer's Date or body), for measuring the offset."""
+        """Return the exchange's clock (from the response's Date or body), to measure the offset."""
         ...
 
     async def markets(
@@ -122,41 +143,72 @@ class RestClient(Protocol):
         tickers: Sequence[str] = (),
         series: str | None = None,
         multivariate: bool = False,
-    ) -> list[MarketFacts]:
-        """Markets with their event's and series' facts joined in (cached); combinations only if asked for."""
+    ) -> list[MarketMetadata]:
+        """Return markets joined with their event and series (cached); combinations only with ``multivariate``."""
         ...
 
-    def forget_facts(self) -> None:
-        """Read events and series anew at the next need: the exchange told that one has changed."""
+    async def open_markets(self, *, series: str | None = None, multivariate: bool = False) -> list[ListedMarket]:
+        """Return all open markets: tens of thousands, read at a pace that leaves others their part of the budget."""
+        ...
 
-    async def market(self, ticker: str) -> MarketFacts: ...
+    def clear_metadata_cache(self) -> None:
+        """Drop cached events and series: the exchange reported a change."""
+
+    async def market(self, ticker: str) -> MarketMetadata: ...
     async def book(self, ticker: str) -> RestBook: ...
     async def balance(self) -> ExchangeBalance: ...
-    async def positions(self) -> list[ExchangePosition]: ...
+    async def positions(self) -> Listing[ExchangePosition]: ...
     async def orders(
         self, *, ticker: str | None = None, status: OrderStatus | None = None, min_us: int | None = None
-    ) -> list[ExchangeOrder]: ...
+    ) -> Listing[ExchangeOrder]: ...
     async def order(self, exchange_order_id: str) -> ExchangeOrder: ...
-    async def fills(self, *, min_us: int | None = None, exchange_order_id: str | None = None) -> list[ExchangeFill]:
-        """Fills, oldest first."""
+    async def fills(self, *, min_us: int | None = None, exchange_order_id: str | None = None) -> Listing[ExchangeFill]:
+        """Return fills, oldest first."""
         ...
 
-    async def settlements(self, *, min_us: int | None = None) -> list[ExchangeSettlement]:
-        """Settlements, oldest first."""
+    async def settlements(self, *, min_us: int | None = None) -> Listing[ExchangeSettlement]:
+        """Return settlements, oldest first, each at its exact value."""
         ...
 
     async def cross_market_netting(self) -> bool:
-        """Whether the account nets across markets (Truebook's ledger does not: it refuses to trade then)."""
+        """Return whether the account nets across markets: Truebook's ledger does not and refuses to trade then."""
         ...
 
     def sign_order(self, request: OrderRequest) -> SignedOrder: ...
-    async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateAnswer: ...
-    async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelAnswer: ...
+    async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateResponse: ...
+    async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelResponse: ...
     async def cancel_all(self) -> None: ...
+    async def order_groups(self) -> Mapping[str, int]:
+        """Return the limit (in hundredths of a contract) of each of the account's order groups, by the group's id."""
+        ...
+
+    async def create_order_group(self, limit_centi: int) -> str:
+        """Create an order group that may trade so much within fifteen seconds; return its id."""
+        ...
+
+    async def trigger_order_group(self, group_id: str) -> None:
+        """Cancel all orders of a group; it refuses new ones until it is reset."""
+        ...
+
+    async def reset_order_group(self, group_id: str) -> None: ...
+    async def transfer(self, transfer_id: str, amount_micros: int) -> None:
+        """Deposit into, or withdraw (negative) from, the simulated exchange, once by its id.
+
+        Kalshi has no such request: ``NotFound``.
+        """
+        ...
+
+    async def transfers(self, *, min_us: int) -> list[CashTransfer]:
+        """Return the deposits that are in the balance and the withdrawals that were not returned, oldest first.
+
+        Empty at an exchange that lists none.
+        """
+        ...
+
     async def aclose(self) -> None: ...
 
 
-# What the WebSocket tells, decoded. ``seq`` is null where the channel carries none.
+# Decoded WebSocket frames. ``seq`` is None on channels that do not count.
 
 
 class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,18 +218,18 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None
     received_us: int
     sent_us: int | None = None
-    """The exchange's clock when it sent the frame (null before October 2026): all earlier frames of ``sid`` are in."""
+    """The exchange's clock when it sent the frame (None before October 2026): earlier frames of ``sid`` came before."""
 
 
 class Subscribed(StreamEvent, frozen=True, kw_only=True):
-    """The exchange confirmed a subscription: one per channel, each with a sid of its own."""
+    """The exchange confirmed a subscription: one per channel, each with its own sid."""
 
     command_id: int
     channel: str
 
 
 class CommandOk(StreamEvent, frozen=True, kw_only=True):
-    """A command was carried out. It consumes a ``seq`` of its subscription."""
+    """A command was executed. The frame uses a ``seq`` of its subscription."""
 
     command_id: int
     tickers: tuple[str, ...]
@@ -190,7 +242,7 @@ class Unsubscribed(StreamEvent, frozen=True, kw_only=True):
 
 
 class StreamError(StreamEvent, frozen=True, kw_only=True):
-    """The exchange refused a command (codes: kalshi-api, section 3.7); 10 and 25 end the subscription."""
+    """The exchange refused a command or ended a subscription; codes: ``stream.error_codes``."""
 
     command_id: int | None
     code: int
@@ -215,7 +267,7 @@ class DeltaFrame(StreamEvent, frozen=True, kw_only=True):
     delta_centi: int
     exchange_us: int | None
     client_order_id: str | None = None
-    """Told only where an order of this very account caused the change."""
+    """Set only if an order of this account caused the change."""
 
 
 class TradeFrame(StreamEvent, frozen=True, kw_only=True):
@@ -228,17 +280,18 @@ class TradeFrame(StreamEvent, frozen=True, kw_only=True):
     taker_side: BookSide
     exchange_us: int
     block: bool = False
-    """Matched off the book: it says nothing about who was next in the queue."""
+    """A block trade, matched off the book: it does not affect queue positions."""
 
 
 class LifecycleFrame(StreamEvent, frozen=True, kw_only=True):
-    """A market changed its state; ``event_type`` in the exchange's words (created, determined, settled, ...)."""
+    """A market changed; ``event_type`` is the exchange's (created, determined, settled, ...). None: not stated."""
 
     ticker: str
     event_type: str
     close_us: int | None
     settlement_cc: int | None
     status: MarketStatus | None
+    price_ranges: tuple[PriceRange, ...] | None = None
 
 
 class FillFrame(StreamEvent, frozen=True, kw_only=True):
@@ -254,14 +307,14 @@ class OrderFrame(StreamEvent, frozen=True, kw_only=True):
 
 
 class OtherFrame(StreamEvent, frozen=True, kw_only=True):
-    """A known type that Truebook does not use (ticker, market_position, ...), or one that it does not know."""
+    """A frame of a type that Truebook does not use (ticker, market_position, ...) or does not know."""
 
     type: str
     known: bool
 
 
 class FrameError(Exception):
-    """A frame that can't be read: goes to ``dead_letters`` with its raw text. What could be read of it comes along."""
+    """A frame can't be parsed; it becomes a dead letter. Fields that could be parsed are kept."""
 
     def __init__(self, detail: str, sid: int | None = None, seq: int | None = None, ticker: str | None = None) -> None:
         super().__init__(detail)
@@ -271,13 +324,13 @@ class FrameError(Exception):
 
 
 class StreamClosed(ExchangeError):
-    """The connection is gone (closed, reset, or silent beyond the limit); reconnect and start anew."""
+    """The connection has ended (closed, reset, or silent beyond the limit): reconnect and resubscribe."""
 
     retry = True
 
 
 class StreamRefused(ExchangeError):
-    """The upgrade was refused (401, 403): the key is wrong, retrying does not help."""
+    """The upgrade was refused (401, 403): the key is wrong, a retry does not help."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"HTTP {status} {detail}")
@@ -285,11 +338,11 @@ class StreamRefused(ExchangeError):
 
 
 class Connection(Protocol):
-    """The smallest WebSocket: the seam that an in-memory twin fills. Text in, text out."""
+    """A minimal WebSocket, so that tests can replace it in memory. Text in, text out."""
 
     async def send(self, text: str) -> None: ...
     async def receive(self) -> str:
-        """The next frame's text; raises ``StreamClosed`` when the connection has ended."""
+        """Return the next frame's text; raises ``StreamClosed`` when the connection has ended."""
         ...
 
     async def close(self) -> None: ...
@@ -299,5 +352,5 @@ class Connector(Protocol):
     """Opens signed connections."""
 
     async def connect(self) -> Connection:
-        """Open one; raises ``StreamRefused`` or ``StreamClosed``."""
+        """Open a connection; raises ``StreamRefused`` or ``StreamClosed``."""
         ...

@@ -1,8 +1,8 @@
-"""Signatures of requests: RSA-PSS (SHA-256, salt as long as the digest) and Ed25519, over ``ts_ms + METHOD + path``.
+"""Request signatures: RSA-PSS (SHA-256, salt as long as the digest) and Ed25519, over ``ts_ms + METHOD + path``.
 
-The path starts at the root (``/trade-api/v2/...``) and has no query; host and body are not signed (kalshi-api, section
-1.2). A key is read from a file that only its owner (and group, as Kubernetes mounts secrets) may read. No key and no
-signature is ever logged or put into an error text.
+The path starts at the root (``/trade-api/v2/...``) and has no query; host and body are not signed (Kalshi API,
+"API keys"). A key is read from a file that only its owner (and group, as Kubernetes mounts secrets) may read. Keys and
+signatures are never logged or put into an error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from truebook.kalshi.hosts import check_market_data_only
 KEY_HEADER: Final = "KALSHI-ACCESS-KEY"
 TIMESTAMP_HEADER: Final = "KALSHI-ACCESS-TIMESTAMP"
 SIGNATURE_HEADER: Final = "KALSHI-ACCESS-SIGNATURE"
-LEAST_RSA_BITS: Final = 2048
+MIN_RSA_BITS: Final = 2048
 
 
 class KeyRefused(ValueError):
-    """A private key that can't or must not be used; the text says which file and what to do."""
+    """A private key can't or must not be used; the message names the file and what to do."""
 
 
 class Signer(Protocol):
@@ -37,51 +37,48 @@ class Signer(Protocol):
     def key_id(self) -> str: ...
 
     def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        """The three authentication headers of a request at exchange time ``now_ms``; ``path`` without query."""
+        """Return the three authentication headers at exchange time ``now_ms``; ``path`` is without query."""
         ...
 
 
-class _KeySigner:
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
-
-    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        signature = self._sign(f"{now_ms}{method}{path}".encode())
-        return {
-            KEY_HEADER: self.key_id,
-            TIMESTAMP_HEADER: str(now_ms),
-            SIGNATURE_HEADER: base64.b64encode(signature).decode(),
-        }
-
-    def _sign(self, message: bytes) -> bytes:
-        raise NotImplementedError
-
-
-class RsaSigner(_KeySigner):
+class RsaSigner:
     """RSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes."""
 
     def __init__(self, key_id: str, key: RSAPrivateKey) -> None:
-        super().__init__(key_id)
+        self.key_id = key_id
         self._key = key
         self._padding = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
 
-    def _sign(self, message: bytes) -> bytes:
-        return self._key.sign(message, self._padding, hashes.SHA256())
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        signature = self._key.sign(_message(method, path, now_ms), self._padding, hashes.SHA256())
+        return _headers(self.key_id, now_ms, signature)
 
 
-class Ed25519Signer(_KeySigner):
+class Ed25519Signer:
     """Raw Ed25519."""
 
     def __init__(self, key_id: str, key: Ed25519PrivateKey) -> None:
-        super().__init__(key_id)
+        self.key_id = key_id
         self._key = key
 
-    def _sign(self, message: bytes) -> bytes:
-        return self._key.sign(message)
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        return _headers(self.key_id, now_ms, self._key.sign(_message(method, path, now_ms)))
+
+
+def _message(method: str, path: str, now_ms: int) -> bytes:
+    return f"{now_ms}{method}{path}".encode()
+
+
+def _headers(key_id: str, now_ms: int, signature: bytes) -> dict[str, str]:
+    return {
+        KEY_HEADER: key_id,
+        TIMESTAMP_HEADER: str(now_ms),
+        SIGNATURE_HEADER: base64.b64encode(signature).decode(),
+    }
 
 
 class StubSigner:
-    """Signs nothing: for exchanges inside this process that check no signature."""
+    """Sends a constant signature: for exchanges in this process that verify none."""
 
     def __init__(self, key_id: str = "stub") -> None:
         self.key_id = key_id
@@ -91,7 +88,7 @@ class StubSigner:
 
 
 class MarketDataSigner:
-    """A production key, restricted to the upgrade of the market-data WebSocket; all else raises ``HostRefused``."""
+    """A production key that signs only the upgrade of the market-data WebSocket; all else raises ``HostRefused``."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -106,9 +103,11 @@ class MarketDataSigner:
 
 
 def load_signer(key_id: str, pem_file: Path) -> Signer:
-    """Read a private key in PEM (RSA or Ed25519, no passphrase) and make its signer; raises ``KeyRefused``."""
+    """Read a private key in PEM (RSA or Ed25519, no passphrase) and return its signer; raises ``KeyRefused``."""
     if not key_id.strip():
         raise KeyRefused("the key id is empty; it is the UUID that the exchange shows beside the key")
+    if not (key_id.isascii() and key_id.isprintable()):
+        raise KeyRefused(f"the key id {key_id!r} has characters that no HTTP header can carry; copy it again")
     try:
         mode = pem_file.stat().st_mode
         pem = pem_file.read_bytes()
@@ -125,8 +124,8 @@ def load_signer(key_id: str, pem_file: Path) -> Signer:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyRefused(f"{pem_file}: not a private key in PEM format") from error
     if isinstance(key, RSAPrivateKey):
-        if key.key_size < LEAST_RSA_BITS:
-            raise KeyRefused(f"{pem_file}: RSA key of {key.key_size} bits; at least {LEAST_RSA_BITS} are needed")
+        if key.key_size < MIN_RSA_BITS:
+            raise KeyRefused(f"{pem_file}: RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are needed")
         return RsaSigner(key_id, key)
     if isinstance(key, Ed25519PrivateKey):
         return Ed25519Signer(key_id, key)

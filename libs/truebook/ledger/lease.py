@@ -1,7 +1,7 @@
-"""A lease: of several processes, one is active; the others wait until it has not renewed for a while.
+"""A lease: one of several processes is active; the others wait until its lease expires.
 
-It spares the exchange two senders on one account's rate limit. It is no lock: a process that was frozen believes for a
-moment that it still holds the lease. What keeps two active processes from harm are the ledger's epochs and ids.
+It avoids two senders that share one account's rate limit. It is not a lock: a process that was suspended may briefly
+act as if it still held the lease. The ledger's epochs and ids make that harmless.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from truebook.clock import MICROS, Clock
 
 
 class Lease(Protocol):
-    """One process's view of one lease. ``lasts_s`` counts from the beginning of the call that took it."""
+    """One process's access to one lease. ``lasts_s`` counts from the beginning of the call that took it."""
 
     lasts_s: float
 
     async def take(self) -> bool:
-        """Take the lease if nobody has it, renew it if it is ours; answer whether it is. Raises ``LedgerError``."""
+        """Take the lease if it is free, renew it if it is ours; return whether it is ours. Raises ``LedgerError``."""
         ...
 
     async def release(self) -> None:
-        """Give it up at once, if it is ours. Raises ``LedgerError``."""
+        """Release it at once, if it is ours. Raises ``LedgerError``."""
         ...
 
 
 class MemoryLeases:
-    """Leases by name in one process: who holds each, and until when."""
+    """Leases by name in one process: the owner of each, and until when."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._held: dict[str, tuple[str, int]] = {}
 
     def lease(self, name: str, owner: str, lasts_s: float) -> MemoryLease:
-        """One owner's view of a lease."""
+        """Return one owner's access to a lease."""
         return MemoryLease(self, name, owner, lasts_s)
 
     def take(self, name: str, owner: str, lasts_s: float) -> bool:
@@ -50,7 +50,7 @@ class MemoryLeases:
 
 
 class MemoryLease(Lease):
-    """The twin of ``RedisLease``."""
+    """A lease in memory, with the behaviour of ``RedisLease``."""
 
     def __init__(self, leases: MemoryLeases, name: str, owner: str, lasts_s: float) -> None:
         self.lasts_s = lasts_s

@@ -1,13 +1,13 @@
-"""The ledger's port: one method per verb, the same for the rules in memory and for Redis.
+"""The ledger's port, implemented in memory and on Redis: apply a verb, read the account, read the journal.
 
-Arguments and answers are those of the shared ledger cases. Expected outcomes are words, not exceptions: a refusal is
-an answer. Only a broken store raises (``StoreError`` and its kinds):
+Expected outcomes are returned (``verbs``); only a store that fails raises:
 
     LedgerError
-    ├── StoreUnavailable   the server can't be reached, or the outcome of the call is not known: may be repeated,
-    │                      since every verb is idempotent by its id
-    ├── StoreFull          the server refuses writes for lack of memory: a decision is not taken, a fact is repeated
-    └── StoreCorrupt       the stored account contradicts the rules, or is of another schema: stop
+    ├── StoreUnavailable   the server can't be reached, or the result of the call was lost: retry, every verb is
+    │                      idempotent by its id
+    ├── StoreFull          the server is out of memory: a decision is not taken, a fact is retried
+    ├── StoreCorrupt       the stored account contradicts the rules, or has another schema: stop
+    └── WrongExchange      the account was opened on another exchange: stop, before anything is read into it
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from typing import Protocol
 
 import msgspec
 
+from truebook.ledger.outcomes import AdjustKind
+from truebook.ledger.verbs import Limits, Mode, OrderState, ResultT, SettleFill, Verb, market_of_hold
 from truebook.messages.envelope import BookSide
+from truebook.money import PAIR_MICROS_PER_CENTI
 
 
 class LedgerError(Exception):
-    """A ledger store could not do its work."""
+    """A ledger store failed."""
 
     retry = False
 
 
 class StoreUnavailable(LedgerError):
-    """The store can't be reached, or its answer was lost; repeating the same call is safe."""
+    """The store can't be reached, or its response was lost; retrying the same call is safe."""
 
     retry = True
 
@@ -38,88 +41,15 @@ class StoreFull(LedgerError):
 
 
 class StoreCorrupt(LedgerError):
-    """The stored data contradict the rules or are of another schema."""
+    """The stored data contradict the rules or have another schema."""
 
 
-class AdoptedPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position that the account held before the ledger was opened, taken over at its cost."""
-
-    ticker: str
-    event: str
-    position_centi: int
-    cost_micros: int
-
-
-class Reserve(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for the right to send one order. All but ``nonce``, ``epoch``, ``now_us`` and ``reference_cc`` is content.
-
-    ``send_by_us`` and ``expires_us`` are stored with the order (0: not given); they are content where given.
-    """
-
-    order_id: str
-    nonce: str
-    ticker: str
-    event: str
-    exclusive: bool
-    book_side: BookSide
-    price_cc: int
-    size_centi: int
-    reduce_only: bool
-    fee_rate_ppm: int
-    deadline_us: int
-    now_us: int
-    partition: int
-    epoch: int
-    reference_cc: int | None = None
-    send_by_us: int = 0
-    expires_us: int = 0
-
-
-class Acknowledge(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange accepted an order; ``remaining_centi`` 0 makes ``filled_centi`` final."""
-
-    order_id: str
-    exchange_order_id: str
-    ticker: str
-    filled_centi: int
-    remaining_centi: int
-
-
-class SettleFill(msgspec.Struct, frozen=True, kw_only=True):
-    """A fill told by the exchange; ``order_id`` is the exchange's. Key: (trade_id, order_id)."""
-
-    trade_id: str
-    order_id: str
-    ticker: str
-    book_side: BookSide
-    price_cc: int
-    size_centi: int
-    fee_micros: int
-
-
-class Close(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange says an order is terminal (or was rejected: filled 0). ``exchange_order_id`` null: not told."""
-
-    order_id: str
-    exchange_order_id: str | None
-    filled_centi: int
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record of limits; null is no limit. A new record replaces the old one whole."""
-
-    price_collar_cc: int | None = None
-    order_size_centi: int | None = None
-    orders_per_minute: int | None = None
-    open_orders: int | None = None
-    market_centi: int | None = None
-    event_loss_micros: int | None = None
-    total_loss_micros: int | None = None
-    cash_floor_micros: int | None = None
+class WrongExchange(LedgerError):
+    """The account was opened on another exchange, or with another key."""
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as the ledger holds it. ``state``: reserved, unknown, acknowledged, closing, terminal, foreign."""
+    """One order as the ledger has it."""
 
     order_id: str
     exchange_order_id: str | None
@@ -128,20 +58,20 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     price_cc: int
     size_centi: int
     applied_centi: int
-    """Fills booked so far."""
+    """Recorded fills."""
     remaining_centi: int
-    state: str
+    state: OrderState
     reduce_only: bool
     reserved_us: int
     deadline_us: int
     send_by_us: int
     expires_us: int
     opening_centi: int = 0
-    """The part of the remainder that would open a position now."""
+    """The part of the remainder that would open a position if it filled now."""
 
 
 class MarketView(msgspec.Struct, frozen=True, kw_only=True):
-    """One market's sums; never reduced, also after settlement."""
+    """One market's sums; they never decrease, not even by settlement."""
 
     ticker: str
     event: str
@@ -153,31 +83,59 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     settlement_cc: int | None
     payout_micros: int
     fees_micros: int
+    fills: int = 0
+    """How many fills are applied, also those whose ids have been pruned."""
+    pruned_markets: int = 0
+    """How many settled markets this record adds up: the one without a ticker; a payout is subtracted from its cost."""
+    reserved_micros: int = 0
+    """The reservation of its open orders, calculated from them."""
     orders: tuple[OrderView, ...] = ()
     """The open orders: reserved, unknown, acknowledged, closing."""
 
 
 class HoldView(msgspec.Struct, frozen=True, kw_only=True):
-    """A named reason not to trade freely; only its owner releases it."""
+    """A named reason not to trade freely, in one market if it is named ``NAME@TICKER``; only its owner releases it."""
 
     name: str
-    mode: str
+    mode: Mode
     owner: str
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """Profits of the account (equity less deposits, which no transfer changes) at the marks that the losses need."""
+
+    day: int
+    """Number of the trading day of the last mark."""
+    day_start_micros: int
+    peak_micros: int
+    last_micros: int
+
+    @property
+    def daily_loss_micros(self) -> int:
+        """The loss since the start of the day; negative: a gain."""
+        return self.day_start_micros - self.last_micros
+
+    @property
+    def drawdown_micros(self) -> int:
+        """The fall from the peak."""
+        return self.peak_micros - self.last_micros
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """The account's totals at ``ledger_seq`` (the number of the newest journal entry)."""
 
     opened: bool
+    exchange: str = ""
+    """The exchange and account that it was opened on; empty: the opening named none."""
     ledger_seq: int
-    mode: str
-    """running, reduce_only, flattening or halted."""
+    mode: Mode
     cash_micros: int
     overdrawn_micros: int
-    promised_micros: int
+    reserved_micros: int
     deposits_micros: int
     adjustments_micros: int
     rounding_micros: int
+    interest_micros: int
     fees_micros: int
     payouts_micros: int
     costs_micros: int
@@ -186,127 +144,188 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[HoldView, ...]
     limits: Limits
     parked: int
-    """Fills that wait for their order to be known."""
+    """Fills whose order is not known yet."""
+    marks: Marks | None = None
+    """None: the equity was not marked since a limit of losses was set."""
 
-    @property
-    def conservation_error_micros(self) -> int:
-        """Invariant 1 of DESIGN section 7: always 0."""
-        held = self.cash_micros - self.overdrawn_micros + self.promised_micros
-        return held - (
-            self.deposits_micros + self.adjustments_micros + self.rounding_micros - self.costs_micros
-            + self.pairs_micros + self.payouts_micros - self.fees_micros
-        )  # fmt: skip
+    def markets_held(self, name: str) -> frozenset[str]:
+        """Return the markets in which the hold ``NAME@TICKER`` of that name is in force."""
+        return frozenset(market_of_hold(hold.name) for hold in self.holds if hold.name.startswith(f"{name}@"))
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A consistent read: the account and the markets asked for (all, where none was named)."""
+class Inflows(msgspec.Struct, frozen=True, kw_only=True):
+    """What came in besides trading, added up from the records of the opening and of each adjustment."""
+
+    deposits_micros: int
+    adjustments_micros: int
+    rounding_micros: int
+    interest_micros: int
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded under one id by ``adjust``."""
+
+    kind: AdjustKind
+    amount_micros: int
+
+
+class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A consistent read of the account and the requested markets."""
 
     account: AccountView
     markets: tuple[MarketView, ...]
 
+    inflows: Inflows | None = None
+    """None: a view of some markets only."""
+
+    @property
+    def errors_of_totals(self) -> dict[str, int]:
+        """Return by name the totals that do not follow from their parts, each with total minus sum of the parts.
+
+        The parts are the markets' sums, the reservations of open orders, the opening and the adjustments. ``cash`` is
+        computed from all of them. Raises ValueError for a view of some markets only.
+        """
+        if self.inflows is None:
+            raise ValueError("a view of some markets can't be checked")
+        parts = msgspec.structs.asdict(self.inflows)
+        parts["fees_micros"] = sum(market.fees_micros for market in self.markets)
+        parts["payouts_micros"] = sum(market.payout_micros for market in self.markets)
+        parts["costs_micros"] = sum(market.yes_cost_micros + market.no_cost_micros for market in self.markets)
+        parts["pairs_micros"] = PAIR_MICROS_PER_CENTI * sum(
+            min(market.yes_bought_centi, market.no_bought_centi) for market in self.markets
+        )
+        parts["reserved_micros"] = sum(market.reserved_micros for market in self.markets)
+        spent = parts["fees_micros"] + parts["costs_micros"] + parts["reserved_micros"]
+        net = sum(msgspec.structs.astuple(self.inflows)) + parts["payouts_micros"] + parts["pairs_micros"] - spent
+        account = self.account
+        errors = {"cash_micros": account.cash_micros - account.overdrawn_micros - net}
+        errors |= {name: getattr(account, name) - amount for name, amount in parts.items()}
+        return {name: error for name, error in errors.items() if error}
+
+    @property
+    def conservation_error_micros(self) -> int:
+        """Return the error of available cash (invariant 1 in ``docs/ledger.md``), else of another total: always 0."""
+        return next(iter(self.errors_of_totals.values()), 0)
+
+    def mode_in(self, ticker: str) -> Mode:
+        """Return the mode of one market: the account's, or that of a more severe hold of the market."""
+        of_holds = Mode.severest(((hold.name, hold.mode) for hold in self.account.holds), ticker)
+        return max(self.account.mode, of_holds, key=lambda mode: mode.severity)
+
     def market(self, ticker: str) -> MarketView | None:
-        """The market of that ticker, or null where the ledger does not know it."""
+        """Return the market of that ticker, or None if it is not in this view."""
         return next((market for market in self.markets if market.ticker == ticker), None)
 
 
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """A view of all markets, and by name what is stored but does not follow from its parts (stored minus derived)."""
+
+    view: LedgerView
+    errors: dict[str, int]
+
+
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of the account: enough to replay it. ``arguments`` is the verb's own struct as JSON."""
+    """One change of the account, sufficient to replay it. ``arguments`` is the verb as JSON."""
 
     seq: int
-    incarnation: str
+    ledger_id: str
     verb: str
     arguments: msgspec.Raw
     result: str
 
 
 class LedgerStore(Protocol):
-    """The verbs. Each answers with a word of the case tables (``refused:cash``, ``exists:acknowledged``, ...)."""
+    """One account: every change is a verb that is applied; all other methods read (or trim the journal)."""
 
-    async def open_account(self, balance_micros: int, positions: tuple[AdoptedPosition, ...]) -> str: ...
-    async def reserve(self, order: Reserve) -> str: ...
-    async def acknowledge(self, news: Acknowledge) -> str: ...
-    async def settle_fill(self, fill: SettleFill) -> str: ...
-    async def close(self, news: Close) -> str: ...
-    async def mark_unknown(self, order_id: str) -> str: ...
-    async def settle_market(self, ticker: str, settlement_cc: int) -> str:
-        """Answer settled, duplicate, invalid or ``conflict`` (another value is known: the caller places the hold)."""
+    @property
+    def ledger_id(self) -> str:
+        """The name of this history, as of the last view; a server that lost its data begins another one."""
         ...
 
-    async def adjust(self, adjust_id: str, amount_micros: int, kind: str, reason: str) -> str: ...
-    async def hold(self, name: str, mode: str, owner: str) -> str: ...
-    async def release(self, name: str, owner: str) -> str: ...
-    async def set_limits(self, limits: Limits) -> str: ...
-    async def raise_epoch(self, partition: int, epoch: int) -> str: ...
-    async def next_number(self, name: str) -> int:
-        """Count up a named counter (epochs of ingest, of partitions) and answer its new value; never repeats."""
+    async def apply(self, verb: Verb[ResultT]) -> ResultT:
+        """Apply a verb completely or not at all. A change becomes one journal entry."""
         ...
 
-    async def view(self, tickers: tuple[str, ...] | None = None) -> View:
-        """Read the account and these markets (null: all that the ledger knows), consistently."""
+    async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
+        """Read the account and these markets (None: all), consistently."""
+        ...
+
+    async def audit(self) -> Audit:
+        """Read everything at one moment, and derive each total, count and mode again from its parts."""
         ...
 
     async def order(self, order_id: str) -> OrderView | None:
-        """Look one order up by its client order id, in any state; null where the ledger has none (or refused it)."""
+        """Return an order of any state by its client order id; None if the ledger has none (or refused it)."""
         ...
-
-    async def look(self, order_ids: tuple[str, ...], ticker: str) -> tuple[tuple[OrderView | None, ...], View]:
-        """Look orders up as ``order`` does, then read one market as ``view`` does: what a decision has to know."""
-        orders = tuple([await self.order(order_id) for order_id in order_ids])
-        return orders, await self.view((ticker,))
 
     async def order_of_exchange_id(self, exchange_order_id: str) -> OrderView | None: ...
 
+    async def read_orders_and_market(
+        self, order_ids: tuple[str, ...], ticker: str
+    ) -> tuple[tuple[OrderView | None, ...], LedgerView]:
+        """Read orders as ``order`` does, then one market as ``view`` does: what execution needs for one action."""
+        orders = tuple([await self.order(order_id) for order_id in order_ids])
+        return orders, await self.view((ticker,))
+
     async def parked_fills(self) -> tuple[SettleFill, ...]:
-        """List the fills that wait for their order to be known: what the reconciler has to look up."""
+        """Return the fills whose order is not known yet: the reconciler looks these orders up."""
         ...
 
-    async def journal(self, after_seq: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
-        """Read the journal in its order, from the entry after ``after_seq`` on."""
-        ...
-
-    async def trim_journal(self, through_seq: int) -> int:
-        """Drop journal entries up to and including that number, once they have been relayed; answer how many."""
+    async def adjustment(self, adjust_id: str) -> Adjustment | None:
+        """Return what was recorded under that id; None if nothing was."""
         ...
 
     async def watermark(self, name: str) -> int:
-        """The exchange time up to which a sweep of that name is complete; 0 at first."""
+        """Return the exchange time up to which a sweep of that name is complete; 0 at first."""
         ...
 
-    async def advance_watermark(self, name: str, to_us: int) -> int:
-        """Move a watermark forward (never back) and answer where it stands."""
+    async def journal(self, after_seq: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
+        """Read journal entries in order, from the one after ``after_seq`` on."""
         ...
 
-    async def forget(self, terminal_before_us: int) -> int:
-        """Drop terminal orders and fill ids older than the backfill horizon; answer how many. Sums stay."""
+    async def trim_journal(self, through_seq: int) -> int:
+        """Drop journal entries up to and including that number, once they are copied; return how many."""
         ...
 
     async def aclose(self) -> None: ...
 
 
 class JournalEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a store's history stands."""
+    """The end of a store's history."""
 
-    incarnation: str
-    """The name of the history; empty where the store was emptied since anybody connected to it."""
+    ledger_id: str
+    """The name of the history; empty if the store was emptied while this process was connected."""
     seq: int
     first_kept: int
-    """The oldest journal entry that is not trimmed yet; 0 where there is none."""
-    fenced: bool
+    """The oldest journal entry that is not trimmed; 0 if there is none."""
+    restoring: bool
+    """A restore has begun and has not ended."""
 
 
-class RestorableStore(LedgerStore, Protocol):
-    """A store that can be brought up to its journal while other processes are connected to it."""
+class RestoringStore(LedgerStore, Protocol):
+    """The only store that may change an account during a restore."""
 
-    async def journal_end(self) -> JournalEnd: ...
+    async def load(self, state: msgspec.Raw, seq: int) -> None:
+        """Replace the whole account by the state after an entry (the rules' state as JSON).
 
-    async def fence(self, incarnation: str, seq: int) -> LedgerStore | None:
-        """Fence the account off: only the store that is answered may change it, and it shows the hold ``journal``.
-
-        Verbs of all others raise StoreUnavailable until ``unfence``, also over a restart of the server. The store that
-        is answered carries out calls that are made at once in the order in which they were made. Null, and nothing is
-        done, where the account is not at that number; at 0, empty, it takes the history's name over. A fence that
-        somebody left behind is taken over.
+        If that is interrupted, the account is empty and still being restored. Raises StoreCorrupt.
         """
         ...
 
-    async def unfence(self) -> None: ...
+
+class RestorableStore(LedgerStore, Protocol):
+    """A store that can be restored from its journal while other processes are connected to it."""
+
+    async def journal_end(self) -> JournalEnd: ...
+
+    async def begin_restore(self, ledger_id: str, seq: int) -> RestoringStore | None:
+        """Block all verbs and return the only store that may still apply them; the account shows the hold ``journal``.
+
+        Verbs of all other stores raise StoreUnavailable until ``end_restore``, even if the server restarts. The
+        returned store applies concurrent calls in the order in which they were made. Returns None, and changes nothing,
+        if the account is not at that number of that history; an empty account (0) takes that history's name. A restore
+        that another process began and did not end is taken over.
+        """
+        ...
+
+    async def end_restore(self) -> None: ...

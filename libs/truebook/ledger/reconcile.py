@@ -1,9 +1,14 @@
-"""Ledger and exchange compared: a pure judgement over one reading of each.
+"""Compares one reading of the ledger with one of the exchange. Pure.
 
-*Equal* means: each market's position; the open orders by id, price and remainder; and without open orders available
-cash = balance. With open orders, cash + promised is compared with balance + what the exchange must be holding for
-them, within the sum of their worst fees. The balance has a precision of 100 micro-dollars on the wire. A settled
-market counts as position 0 on both sides.
+*Equal* means: each market's position; the open orders by id, price and remainder; and without open orders, available
+cash = balance. With open orders, available + reserved cash is compared with balance + what the exchange must hold for
+them. Whether it also holds their fees is not documented: the comparison allows for any part of their worst fees, until
+readings have shown that it holds none or all of them (``FeeHold``). An order whose send has no known outcome may have
+filled already: what its fills would explain is no difference. The balance has a precision of 100 micro-dollars on the
+wire. A settled market counts as position 0 on both sides.
+
+A market of which the exchange reports something that can't be read is not compared: it is listed as ``UNREADABLE``, and
+cash may differ by what its items can explain.
 """
 
 from __future__ import annotations
@@ -13,18 +18,21 @@ from enum import StrEnum
 
 import msgspec
 
-from truebook.ledger.port import MarketView, OrderView, View
+from truebook.ledger.port import LedgerView, MarketView, OrderView
+from truebook.ledger.verbs import OrderState
 from truebook.messages.envelope import BookSide
-from truebook.money import format_micros, format_price, format_size, no_price
+from truebook.money import PAIR_MICROS_PER_CENTI, format_micros, format_price, format_size, no_price
 from truebook.venue.account import ExchangeBalance, ExchangeOrder, ExchangePosition, OrderStatus
 
 BALANCE_PRECISION_MICROS = 100
 FOREIGN_FEE_MICROS_PER_CENTI = 275
-"""Most that a foreign order can pay for a hundredth of a contract: the taker fee at .50 and its worst rounding."""
+"""The most that a foreign order can pay per hundredth of a contract: taker fee at .50 and worst rounding."""
+CASH_BOUND_MICROS = 1_000_000
+"""A cash comparison is certain if the part of it that depends on unknown fee holds is at most this."""
 
 
 class Kind(StrEnum):
-    """What differs. ``UNKNOWN_ORDER`` and ``FOREIGN_ORDER`` say that the comparison is not complete yet."""
+    """What differs. ``UNKNOWN_ORDER`` and ``FOREIGN_ORDER`` mean that the comparison is not complete yet."""
 
     CASH = "cash"
     POSITION = "position"
@@ -32,13 +40,27 @@ class Kind(StrEnum):
     FOREIGN_ORDER = "foreign_order"
     UNKNOWN_ORDER = "unknown_order"
     PARKED = "parked"
+    UNREADABLE = "unreadable"
     OTHER = "other"
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that ledger and exchange say differently; ``ledger`` and ``exchange`` are their words for people.
+TRANSIENT = frozenset({Kind.UNKNOWN_ORDER, Kind.FOREIGN_ORDER, Kind.UNREADABLE})
+"""Not yet resolved, not ours, or not known: none is an error of the ledger."""
 
-    ``amount`` is exchange minus ledger in the unit of the kind: micros of cash, hundredths of a position.
+
+class FeeHold(StrEnum):
+    """Which part of the open orders' worst fees the exchange's balance lacks, as far as readings have shown it."""
+
+    NONE = "none"
+    ALL = "all"
+    VARIES = "varies"
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference between ledger and exchange; ``ledger`` and ``exchange`` are their values, for display.
+
+    ``amount`` is exchange minus ledger in the unit of the kind: hundredths of a position, micros of cash. Of cash it is
+    the part that no fee hold explains.
     """
 
     what: str
@@ -51,22 +73,100 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return f"{self.what}: ledger {self.ledger}, exchange {self.exchange}"
 
+    @property
+    def subject(self) -> tuple[Kind, str]:
+        """What differs, whatever the amount: a later difference with the same subject is the same one."""
+        return self.kind, "" if self.kind is Kind.CASH else self.what
 
-def differences(
-    view: View, balance: ExchangeBalance, positions: Sequence[ExchangePosition], orders: Sequence[ExchangeOrder]
-) -> tuple[Difference, ...]:
-    """List all that differs between a view of every market and one reading of the exchange's account."""
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """The markets of which something can't be read: orders, fills, settlements; or the position itself."""
+
+    markets: frozenset[str] = frozenset()
+    positions: frozenset[str] = frozenset()
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of ledger and exchange."""
+
+    differences: tuple[Difference, ...]
+    uncertain: frozenset[tuple[Kind, str]]
+    """Subjects of which this comparison may hide a difference: of cash more than ``CASH_BOUND_MICROS``, by fee holds
+    or unresolved orders; of a position any, by unresolved orders."""
+    fee_hold: FeeHold | None = None
+    """What this reading shows, if both sides are equal; None if the fees are too small to distinguish."""
+    unread: frozenset[str] = frozenset()
+    """Markets with something unreadable whose position or orders differ, or can't be compared."""
+
+
+NOTHING_UNREAD = Unread()
+
+
+def compare(
+    view: LedgerView,
+    balance: ExchangeBalance,
+    positions: Sequence[ExchangePosition],
+    orders: Sequence[ExchangeOrder],
+    *,
+    fee_hold: FeeHold | None = None,
+    unread: Unread = NOTHING_UNREAD,
+) -> Comparison:
+    """Compare a view of every market with one reading of the exchange's account; ``fee_hold`` is what is known."""
     resting = [order for order in orders if order.status is OrderStatus.RESTING]
-    return (
-        *_of_positions(view.markets, positions),
-        *_of_orders(view.markets, resting),
-        *_of_cash(view, balance, positions, resting),
-        *_of_parked(view),
+    positions = [*positions, *_assumed_positions(view.markets, unread.positions)]
+    of_markets = (*_of_positions(view.markets, positions), *_of_orders(view.markets, resting))
+    hidden = tuple(one for one in of_markets if one.ticker in unread.markets and one.kind not in TRANSIENT)
+    of_orders = tuple(one for one in of_markets if one.kind is not Kind.POSITION and one not in hidden)
+    of_positions = tuple(one for one in of_markets if one.kind is Kind.POSITION and one not in hidden)
+    low, high = _cash_surplus(view, balance, positions, resting)
+    fees = high - low
+    if not of_orders:  # else it is not known for which orders the exchange holds fees
+        if fee_hold is FeeHold.NONE:
+            high = min(high, low + CASH_BOUND_MICROS)
+        elif fee_hold is FeeHold.ALL:
+            low = max(low, high - CASH_BOUND_MICROS)
+    slack = _slack(view, hidden)
+    low, high = low - slack, high + slack
+    of_cash = tuple(_of_cash(view, low, high))
+    of_unread = tuple(_of_unread(view, unread))
+    found = (*of_positions, *of_orders, *of_cash, *_of_parked(view), *of_unread)
+    uncertain = {(Kind.POSITION, _position_in(market.ticker)) for market in view.markets if any(_unresolved(market))}
+    if high - low > CASH_BOUND_MICROS:
+        uncertain.add((Kind.CASH, ""))
+    return Comparison(
+        differences=found,
+        uncertain=frozenset(uncertain),
+        fee_hold=None if found or fees <= 2 * CASH_BOUND_MICROS else _fee_hold(low, high),
+        unread=frozenset(one.ticker for one in hidden) | unread.positions,
     )
 
 
+def common(earlier: Iterable[Difference], later: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Return what differs in both, in the same direction, with the smaller amount of each.
+
+    The rest is explained by changes between the two: one side was read before a change and the other after it.
+    """
+    known = {difference.subject: difference for difference in earlier}
+    return tuple(
+        min(known[difference.subject], difference, key=lambda one: abs(one.amount))
+        for difference in later
+        if difference.subject in known and _sign(known[difference.subject].amount) == _sign(difference.amount)
+    )
+
+
+def _sign(amount: int) -> int:
+    return (amount > 0) - (amount < 0)
+
+
+def _fee_hold(low: int, high: int) -> FeeHold:
+    """Return what a surplus between ``low`` (no fees are held) and ``high`` (all are) shows if the true one is 0."""
+    if low >= -CASH_BOUND_MICROS:
+        return FeeHold.NONE
+    return FeeHold.ALL if high <= CASH_BOUND_MICROS else FeeHold.VARIES
+
+
 def holdings(positions: Iterable[ExchangePosition], settled: Iterable[str]) -> dict[str, int]:
-    """Map the exchange's positions to signed hundredths, without flat ones and without settled markets."""
+    """Return the exchange's positions as signed hundredths by ticker, without flat ones and settled markets."""
     gone = set(settled)
     return {
         position.ticker: position.position_centi
@@ -76,10 +176,10 @@ def holdings(positions: Iterable[ExchangePosition], settled: Iterable[str]) -> d
 
 
 def held_for(resting: Iterable[ExchangeOrder], held: Mapping[str, int]) -> int:
-    """Micros that the exchange must hold for resting orders, before fees.
+    """Return the micro-dollars that the exchange must hold for resting orders, before fees.
 
-    Of each side of a market, cheapest own price first, what the position covers needs nothing; the rest costs its own
-    price. The same allotment as the ledger's promise, but from the exchange's own words alone.
+    Per side of a market, lowest own price first, what the position covers needs no cash; the rest costs its own price.
+    The same allotment as the ledger's reservation, but from the exchange's data alone.
     """
     total = 0
     sides: dict[tuple[str, BookSide], list[ExchangeOrder]] = {}
@@ -106,16 +206,34 @@ def _settled(markets: Iterable[MarketView]) -> list[str]:
 
 
 def _of_positions(markets: Sequence[MarketView], positions: Sequence[ExchangePosition]) -> Iterable[Difference]:
-    settled = _settled(markets)
-    theirs = holdings(positions, settled)
-    ours = {m.ticker: m.position_centi for m in markets if m.position_centi and m.settlement_cc is None}
+    theirs = holdings(positions, _settled(markets))
+    ours = {market.ticker: market for market in markets if market.settlement_cc is None}
     for ticker in sorted(theirs.keys() | ours.keys()):
-        own, other = ours.get(ticker, 0), theirs.get(ticker, 0)
-        if own != other:
+        market = ours.get(ticker)
+        own, other = 0 if market is None else market.position_centi, theirs.get(ticker, 0)
+        unresolved = [] if market is None else _unresolved(market)
+        bought = sum(order.remaining_centi for order in unresolved if order.book_side is BookSide.BID)
+        sold = sum(order.remaining_centi for order in unresolved if order.book_side is BookSide.ASK)
+        amount = _outside(other - own - bought, other - own + sold)
+        if amount:
             yield Difference(
-                what=f"position in {ticker}", ledger=format_size(own), exchange=format_size(other),
-                kind=Kind.POSITION, ticker=ticker, amount=other - own,
+                what=_position_in(ticker), ledger=format_size(own), exchange=format_size(other),
+                kind=Kind.POSITION, ticker=ticker, amount=amount,
             )  # fmt: skip
+
+
+def _position_in(ticker: str) -> str:
+    return f"position in {ticker}"
+
+
+def _unresolved(market: MarketView) -> list[OrderView]:
+    """Return the orders that may have fills which the ledger can't record yet."""
+    return [order for order in market.orders if order.state.is_unresolved]
+
+
+def _outside(low: int, high: int) -> int:
+    """Return 0 if the range contains it, else the end of the range that is nearest to it."""
+    return low if low > 0 else min(high, 0)
 
 
 def _of_orders(markets: Sequence[MarketView], resting: Sequence[ExchangeOrder]) -> Iterable[Difference]:
@@ -135,12 +253,12 @@ def _of_orders(markets: Sequence[MarketView], resting: Sequence[ExchangeOrder]) 
 
 def _of_order(own: OrderView, other: ExchangeOrder | None) -> Iterable[Difference]:
     what = f"order {own.order_id} in {own.ticker}"
-    said = f"{own.state} {_describe(own.book_side, own.price_cc, own.remaining_centi)}"
+    recorded = f"{own.state} {_describe(own.book_side, own.price_cc, own.remaining_centi)}"
     shown = "none resting" if other is None else _describe(other.book_side, other.price_cc, other.remaining_centi)
-    if own.state in ("reserved", "unknown"):
-        yield Difference(what=what, ledger=said, exchange=shown, kind=Kind.UNKNOWN_ORDER, ticker=own.ticker)
-    elif other is None or own.state == "closing" or not _alike(own, other):
-        yield Difference(what=what, ledger=said, exchange=shown, kind=Kind.ORDER, ticker=own.ticker)
+    if own.state.is_unresolved:
+        yield Difference(what=what, ledger=recorded, exchange=shown, kind=Kind.UNKNOWN_ORDER, ticker=own.ticker)
+    elif other is None or own.state is OrderState.CLOSING or not _alike(own, other):
+        yield Difference(what=what, ledger=recorded, exchange=shown, kind=Kind.ORDER, ticker=own.ticker)
 
 
 def _alike(own: OrderView, other: ExchangeOrder) -> bool:
@@ -151,46 +269,85 @@ def _alike(own: OrderView, other: ExchangeOrder) -> bool:
     )
 
 
-def _of_cash(
-    view: View, balance: ExchangeBalance, positions: Sequence[ExchangePosition], resting: Sequence[ExchangeOrder]
-) -> Iterable[Difference]:
-    """Compare the money; ``above`` and ``below`` bound what the exchange's holds for fees leave undecided."""
+def _total(view: LedgerView) -> int:
     account = view.account
-    total = account.cash_micros - account.overdrawn_micros + account.promised_micros
-    if not resting and not account.promised_micros:
-        if abs(balance.balance_micros - total) >= BALANCE_PRECISION_MICROS:
-            yield _cash("available cash", total, balance.balance_micros)
-        return
-    holds = held_for(resting, holdings(positions, _settled(view.markets)))
-    shown = balance.balance_micros + holds
+    return account.cash_micros - account.overdrawn_micros + account.reserved_micros
+
+
+def _cash_surplus(
+    view: LedgerView, balance: ExchangeBalance, positions: Sequence[ExchangePosition], resting: Sequence[ExchangeOrder]
+) -> tuple[int, int]:
+    """Return the least and the most that the exchange may have more than the ledger.
+
+    The least is the case that it holds no fees and that unresolved orders have closed positions; the most, that it
+    holds all fees and that they have opened some.
+    """
+    reserved_micros = view.account.reserved_micros
+    surplus = balance.balance_micros - _total(view)
+    if not resting and not reserved_micros:
+        return surplus, surplus
+    surplus += held_for(resting, holdings(positions, _settled(view.markets)))
     opening = sum(
         order.opening_centi * _own_price(order.book_side, order.price_cc)
         for market in view.markets
         for order in market.orders
     )
+    unresolved = [order for market in view.markets for order in _unresolved(market)]
+    least = surplus - sum(
+        order.remaining_centi * no_price(_own_price(order.book_side, order.price_cc)) for order in unresolved
+    )
+    most = surplus + sum(order.remaining_centi * _own_price(order.book_side, order.price_cc) for order in unresolved)
     known = {order.exchange_order_id for market in view.markets for order in market.orders}
     foreign_fees = sum(
         FOREIGN_FEE_MICROS_PER_CENTI * order.remaining_centi
         for order in resting
         if order.exchange_order_id not in known
     )
-    fees = max(0, account.promised_micros - opening) + foreign_fees
-    if not -BALANCE_PRECISION_MICROS < total - shown < fees + BALANCE_PRECISION_MICROS:
-        yield _cash("cash with what is promised and held", total, shown)
+    return least, most + max(0, reserved_micros - opening) + foreign_fees
 
 
-def _cash(what: str, own: int, other: int) -> Difference:
-    return Difference(
-        what=what, ledger=f"${format_micros(own)}", exchange=f"${format_micros(other)}",
-        kind=Kind.CASH, amount=other - own,
-    )  # fmt: skip
+def _of_cash(view: LedgerView, low: int, high: int) -> Iterable[Difference]:
+    """Return a difference unless a surplus of 0 is possible, at the balance's precision."""
+    amount = _outside(low, high)
+    if abs(amount) >= BALANCE_PRECISION_MICROS:
+        is_exact = low == high and not view.account.reserved_micros
+        what, total = "available cash" if is_exact else "cash with reservations", _total(view)
+        yield Difference(
+            what=what, ledger=f"${format_micros(total)}", exchange=f"${format_micros(total + amount)}",
+            kind=Kind.CASH, amount=amount,
+        )  # fmt: skip
 
 
-def _of_parked(view: View) -> Iterable[Difference]:
+def _of_parked(view: LedgerView) -> Iterable[Difference]:
     if view.account.parked:
         yield Difference(
-            what="fills of orders that the ledger does not know", ledger=str(view.account.parked), exchange="0",
+            what="fills of unknown orders", ledger=str(view.account.parked), exchange="0",
             kind=Kind.PARKED, amount=-view.account.parked,
+        )  # fmt: skip
+
+
+def _assumed_positions(markets: Iterable[MarketView], unreadable: frozenset[str]) -> Iterable[ExchangePosition]:
+    """Return the ledger's own positions in place of those that can't be read: what must be held for orders depends."""
+    for market in markets:
+        if market.ticker in unreadable:
+            yield ExchangePosition(ticker=market.ticker, position_centi=market.position_centi, exposure_micros=0)
+
+
+def _slack(view: LedgerView, hidden: Iterable[Difference]) -> int:
+    """Return by how much cash may differ through fills, orders and payouts that can't be read."""
+    per_centi = PAIR_MICROS_PER_CENTI + FOREIGN_FEE_MICROS_PER_CENTI
+    of_positions = sum(abs(one.amount) for one in hidden if one.kind is Kind.POSITION) * per_centi
+    tickers = {one.ticker for one in hidden}
+    return of_positions + sum(market.reserved_micros for market in view.markets if market.ticker in tickers)
+
+
+def _of_unread(view: LedgerView, unread: Unread) -> Iterable[Difference]:
+    for ticker in sorted(unread.markets | unread.positions):
+        market = view.market(ticker)
+        own = 0 if market is None or market.settlement_cc is not None else market.position_centi
+        yield Difference(
+            what=_position_in(ticker), ledger=format_size(own), exchange="not known: an item can't be read",
+            kind=Kind.UNREADABLE, ticker=ticker,
         )  # fmt: skip
 
 

@@ -1,37 +1,60 @@
-"""What the account is worth: reports on top of the ledger's sums, outside the money path.
+"""Values the account from the ledger's sums; outside the money path.
 
-The ledger keeps sums of what was bought on each leg and never reduces them. Here they are read as a trader reads
-them: an open position at its average cost, a realised and an unrealised profit. Identity, exact to the micro:
+The ledger keeps sums of what was bought on each leg and never reduces them. From them follow the average cost of the
+open position, and realized and unrealized profit. Identity, exact to the micro-dollar:
 
-    equity = deposits + adjustments + rounding + realised + unrealised − fees
+    equity = deposits + adjustments + rounding + interest + realized + unrealized − fees
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
-from truebook.ledger.port import AccountView, MarketView
+from truebook.ledger.port import AccountView, LedgerView, MarketView, OrderView
+from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, PAIR_MICROS_PER_CENTI
 
 Levels = Sequence[tuple[int, int]]
 """(price_cc, size_centi) of one book side on the YES leg, best first."""
+Books = Mapping[str, tuple[Levels, Levels]]
+"""By ticker: (bids, asks)."""
+FROM_LEDGER: Final = (
+    "deposits_micros", "adjustments_micros", "interest_micros", "cash_micros", "overdrawn_micros", "reserved_micros",
+    "fees_micros", "mode",
+)  # fmt: skip
 
 
-class Valuation(msgspec.Struct, frozen=True, kw_only=True):
-    """The account in a trader's words, all in micro-dollars."""
+class AccountValues(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's values as status, summary and gauges report them; null where a position has no known book."""
 
+    deposits_micros: int
+    adjustments_micros: int
+    interest_micros: int = 0
+    cash_micros: int
+    overdrawn_micros: int
+    reserved_micros: int
     position_cost_micros: int
-    realised_micros: int
-    unrealised_micros: int
-    equity_micros: int
-    unsaleable_centi: int
-    """Part of the positions that the books would not take now: valued at nothing."""
+    realized_micros: int
+    unrealized_micros: int | None
+    unsaleable_centi: int | None
+    """The part of the positions that the books have no buyers for: valued at 0."""
+    unvalued_markets: tuple[str, ...] = ()
+    """Markets with a position whose value is unknown: without a known book, or ended without an outcome."""
+    fees_micros: int
+    equity_micros: int | None
+    conservation_error_micros: int
+    mode: str
+    holds: tuple[str, ...]
+    unresolved_orders: tuple[str, ...]
+    """Client ids of the orders whose outcome at the exchange is not known."""
 
 
 def position_cost(market: MarketView) -> int:
-    """Cost of the open position at the average price of its leg, rounded down; 0 once the market has settled."""
+    """Return the cost of the open position at its leg's average price, rounded down; 0 once the market has settled."""
     if market.settlement_cc is not None or market.position_centi == 0:
         return 0
     if market.position_centi > 0:
@@ -39,8 +62,14 @@ def position_cost(market: MarketView) -> int:
     return market.no_cost_micros * -market.position_centi // market.no_bought_centi
 
 
+def realized_profit(market: MarketView) -> int:
+    """Return what closed pairs and the payout brought beyond their cost, before fees."""
+    pairs = min(market.yes_bought_centi, market.no_bought_centi) * PAIR_MICROS_PER_CENTI
+    return pairs + market.payout_micros - (market.yes_cost_micros + market.no_cost_micros - position_cost(market))
+
+
 def sale_value(position_centi: int, bids: Levels, asks: Levels) -> tuple[int, int]:
-    """What the position would bring now, level by level, before fees: (micros, centi that find no buyer).
+    """Return what selling the position now would bring, level by level, before fees: (micros, centi without buyer).
 
     A YES position is sold into the bids; a NO position is sold by buying YES from the asks, for $1 − price each.
     """
@@ -54,26 +83,53 @@ def sale_value(position_centi: int, bids: Levels, asks: Levels) -> tuple[int, in
     return micros, left
 
 
-def value_account(
-    account: AccountView, markets: Iterable[MarketView], books: Mapping[str, tuple[Levels, Levels]]
-) -> Valuation:
-    """Value an account; ``books`` maps a ticker to (bids, asks), a market without one finds no buyer."""
-    cost = realised = sale = unsaleable = 0
-    for market in markets:
+def without_orders(levels: Levels, orders: Iterable[OrderView], side: BookSide) -> Levels:
+    """Return a book side without the account's own orders: no position can be sold to them."""
+    own: Counter[int] = Counter()
+    for order in orders:
+        if order.book_side is side and order.exchange_order_id is not None:
+            own[order.price_cc] += order.remaining_centi
+    others = ((price_cc, size_centi - own[price_cc]) for price_cc, size_centi in levels)
+    return tuple((price_cc, size_centi) for price_cc, size_centi in others if size_centi > 0)
+
+
+def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] | None) -> AccountValues:
+    """Value the account; ``books`` maps the ticker of an open market with a known book to (bids, asks).
+
+    A position in another market has no known value, and then the account has none; ``books`` is None where none can be
+    read.
+    """
+    account = view.account
+    cost = realized = sale = unsaleable = 0
+    unvalued: list[str] = []
+    for market in view.markets:
         open_cost = position_cost(market)
-        bought = market.yes_cost_micros + market.no_cost_micros
-        pairs = min(market.yes_bought_centi, market.no_bought_centi) * PAIR_MICROS_PER_CENTI
-        realised += pairs + market.payout_micros - (bought - open_cost)
+        realized += realized_profit(market)
         cost += open_cost
         if market.settlement_cc is None and market.position_centi:
-            bids, asks = books.get(market.ticker, ((), ()))
-            micros, left = sale_value(market.position_centi, bids, asks)
+            book = (books or {}).get(market.ticker)
+            if book is None:
+                unvalued.append(market.ticker)
+                continue
+            micros, left = sale_value(market.position_centi, *book)
             sale += micros
             unsaleable += left
-    return Valuation(
+    free = account.cash_micros - account.overdrawn_micros
+    is_valued = not unvalued
+    return AccountValues(
+        **{name: getattr(account, name) for name in FROM_LEDGER},
+        conservation_error_micros=view.conservation_error_micros,
         position_cost_micros=cost,
-        realised_micros=realised,
-        unrealised_micros=sale - cost,
-        equity_micros=account.cash_micros - account.overdrawn_micros + account.promised_micros + sale,
-        unsaleable_centi=unsaleable,
+        realized_micros=realized,
+        unrealized_micros=sale - cost if is_valued else None,
+        unsaleable_centi=unsaleable if is_valued else None,
+        unvalued_markets=tuple(sorted(unvalued)),
+        equity_micros=free + account.reserved_micros + sale if is_valued else None,
+        holds=hold_labels(account),
+        unresolved_orders=tuple(sorted(o.order_id for m in view.markets for o in m.orders if o.state.is_unresolved)),
     )
+
+
+def hold_labels(account: AccountView) -> tuple[str, ...]:
+    """Describe the account's trading holds: name, mode and owner of each."""
+    return tuple(f"{hold.name} ({hold.mode}, by {hold.owner})" for hold in account.holds)

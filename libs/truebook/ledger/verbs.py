@@ -1,120 +1,399 @@
-"""The arguments of the verbs that have no struct in the port, and the table of all verbs that can change an account.
+"""The verbs that can change an account, each declared once: name, arguments, result, decision or not.
 
-The journal stores a change as (verb, arguments as JSON, result): with this table it can be read and replayed.
+The declaration drives both stores, the journal and its replay. Each verb has one rule in ``rules/`` (a function of its
+name) and one script ``lua/<name>.lua``, which reads these arguments as JSON. Expected outcomes are values, not errors.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
-from truebook.ledger.port import Acknowledge, AdoptedPosition, Close, Limits, Reserve, SettleFill
+from truebook.ledger.outcomes import (
+    AdjustOutcome,
+    BindOutcome,
+    HoldOutcome,
+    MarkOutcome,
+    OpenOutcome,
+    RaiseEpochOutcome,
+    ReleaseOutcome,
+    SetLimitsOutcome,
+)
+from truebook.messages.envelope import BookSide
+from truebook.messages.fills import ReportOutcome
+from truebook.messages.reasons import Reason
+
+ResultT = TypeVar("ResultT")
 
 
-class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange's first answer: available cash, and the positions taken over at their cost."""
+class Mode(StrEnum):
+    """How freely the account may trade, from free to most severe: the order of the members is the severity."""
+
+    RUNNING = "running"
+    REDUCE_ONLY = "reduce_only"
+    """Only orders that open no position."""
+    FLATTENING = "flattening"
+    """Only orders that are marked reduce-only."""
+    HALTED = "halted"
+    """No orders."""
+
+    @property
+    def severity(self) -> int:
+        return tuple(Mode).index(self)
+
+    @classmethod
+    def severest(cls, holds: Iterable[tuple[str, Mode]], ticker: str = "") -> Mode:
+        """Return the severest mode of holds (name, mode): those of the account, with a ticker also of that market."""
+        modes = (mode for name, mode in holds if market_of_hold(name) in ("", ticker))
+        return max(modes, key=tuple(cls).index, default=cls.RUNNING)
+
+
+def market_of_hold(name: str) -> str:
+    """Return the market that a trading hold applies to (``NAME@TICKER``); empty: it applies to the account."""
+    return name.partition("@")[2]
+
+
+class OrderState(StrEnum):
+    """The state of an order, by what was reported."""
+
+    RESERVED = "reserved"
+    """Cash is reserved; the order may be on its way."""
+    UNKNOWN = "unknown"
+    """The outcome of the send is not known."""
+    ACKNOWLEDGED = "acknowledged"
+    """The exchange has the order."""
+    CLOSING = "closing"
+    """The final filled total is known; fills are still missing."""
+    TERMINAL = "terminal"
+    """Nothing can fill any more."""
+    FOREIGN = "foreign"
+    """Not sent by this ledger's Truebook."""
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether the order may be working at the exchange."""
+        return self in (OrderState.RESERVED, OrderState.UNKNOWN, OrderState.ACKNOWLEDGED)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether it is not known if the exchange has the order."""
+        return self in (OrderState.RESERVED, OrderState.UNKNOWN)
+
+
+class ReserveOutcome(StrEnum):
+    """The four kinds of results of a reserve; only ``RESERVED`` permits to send the order."""
+
+    RESERVED = "reserved"
+    EXISTS = "exists"
+    DUPLICATE_ACTION = "duplicate_action"
+    REFUSED = "refused"
+
+
+class ReserveResult(msgspec.Struct, frozen=True):
+    """``EXISTS`` has a ``state``, ``REFUSED`` a ``reason``. As text: ``exists:unknown``, ``refused:cash``."""
+
+    outcome: ReserveOutcome
+    state: OrderState | None = None
+    reason: Reason | None = None
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.outcome, self.state, self.reason) if part is not None)
+
+    @classmethod
+    def exists(cls, state: OrderState) -> ReserveResult:
+        return cls(ReserveOutcome.EXISTS, state=state)
+
+    @classmethod
+    def refused(cls, reason: Reason) -> ReserveResult:
+        return cls(ReserveOutcome.REFUSED, reason=reason)
+
+    @classmethod
+    def parse(cls, text: str) -> ReserveResult:
+        """Read the text form; raises ValueError."""
+        word, _, detail = text.partition(":")
+        outcome = ReserveOutcome(word)
+        if outcome is ReserveOutcome.EXISTS:
+            return cls.exists(OrderState(detail))
+        return cls.refused(Reason(detail)) if outcome is ReserveOutcome.REFUSED else cls(outcome)
+
+
+RESERVED: Final = ReserveResult(ReserveOutcome.RESERVED)
+DUPLICATE_ACTION: Final = ReserveResult(ReserveOutcome.DUPLICATE_ACTION)
+
+OrderResult = OrderState | ReportOutcome
+"""The order's state; or ``CONFLICT``, ``NO_ORDER``, ``INVALID``."""
+_STATES: Final = frozenset(OrderState)
+
+
+def _order_result(text: str) -> OrderResult:
+    return OrderState(text) if text in _STATES else ReportOutcome(text)
+
+
+class Verb(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
+    """The arguments of one verb, as the journal stores and the script reads them."""
+
+    VERB: ClassVar[str]
+    """Its name in the journal, of its rule and of its script."""
+    RESULT: ClassVar[Any]
+    """The callable that reads the result from its text form; raises ValueError."""
+    IS_DECISION: ClassVar[bool] = False
+    """A decision is refused while the server is out of memory; a fact is not."""
+
+    def read_result(self, text: str) -> ResultT:
+        """Read this verb's result from its text form; raises ValueError."""
+        result: ResultT = type(self).RESULT(text)
+        return result
+
+    def fills_of(self) -> str:
+        """Return the exchange order id whose fills the verb reads or changes; empty: of none."""
+        return ""
+
+
+class AdoptedPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position that the account held before the ledger was opened, adopted at its cost."""
+
+    ticker: str
+    event: str
+    position_centi: int
+    cost_micros: int
+
+
+class OpenAccount(Verb[OpenOutcome], frozen=True, kw_only=True):
+    """Open the account with the exchange's available balance and the positions adopted at their cost."""
+
+    VERB = "open_account"
+    RESULT = OpenOutcome
 
     balance_micros: int
     positions: tuple[AdoptedPosition, ...] = ()
+    exchange: str = ""
+    """The identity of the exchange and its account (``RestClient.identity``); empty: not bound to one."""
 
 
-class MarkUnknown(msgspec.Struct, frozen=True, kw_only=True):
+class Reserve(Verb[ReserveResult], frozen=True, kw_only=True):
+    """Request the right to send one order.
+
+    The order's content, which a repeated id must match, is all but ``nonce``, ``event``, ``exclusive``, ``now_us``,
+    ``partition``, ``epoch`` and ``reference_cc``. ``send_by_us`` and ``expires_us`` are content where given (not 0).
+    """
+
+    VERB = "reserve"
+    RESULT = ReserveResult.parse
+    IS_DECISION = True
+
+    order_id: str
+    nonce: str
+    ticker: str
+    event: str
+    exclusive: bool
+    book_side: BookSide
+    price_cc: int
+    size_centi: int
+    reduce_only: bool
+    fee_rate_ppm: int
+    deadline_us: int
+    now_us: int
+    partition: int
+    epoch: int
+    reference_cc: int | None = None
+    send_by_us: int = 0
+    expires_us: int = 0
+
+
+class Acknowledge(Verb[OrderResult], frozen=True, kw_only=True):
+    """The exchange accepted an order; ``remaining_centi`` 0 makes ``filled_centi`` final."""
+
+    VERB = "acknowledge"
+    RESULT = _order_result
+
+    order_id: str
+    exchange_order_id: str
+    ticker: str
+    filled_centi: int
+    remaining_centi: int
+
+    def fills_of(self) -> str:
+        return self.exchange_order_id
+
+
+class SettleFill(Verb[ReportOutcome], frozen=True, kw_only=True):
+    """The exchange reported a fill; ``order_id`` is the exchange's. Key: (trade_id, order_id).
+
+    ``exchange_us``, the exchange's time of the trade (0: not recorded), is kept in the journal and is not content.
+    """
+
+    VERB = "settle_fill"
+    RESULT = ReportOutcome
+
+    trade_id: str
+    order_id: str
+    ticker: str
+    book_side: BookSide
+    price_cc: int
+    size_centi: int
+    fee_micros: int
+    exchange_us: int = 0
+
+    def fills_of(self) -> str:
+        return self.order_id
+
+
+class Close(Verb[OrderResult], frozen=True, kw_only=True):
+    """The exchange reported an order as terminal, or rejected it (filled 0). ``exchange_order_id`` None: not given."""
+
+    VERB = "close"
+    RESULT = _order_result
+
+    order_id: str
+    exchange_order_id: str | None
+    filled_centi: int
+
+    def fills_of(self) -> str:
+        return self.exchange_order_id or ""
+
+
+class MarkUnknown(Verb[OrderResult], frozen=True, kw_only=True):
     """The outcome of a send is not known."""
+
+    VERB = "mark_unknown"
+    RESULT = _order_result
 
     order_id: str
 
 
-class SettleMarket(msgspec.Struct, frozen=True, kw_only=True):
-    """What one YES contract of a market got, 0..10,000."""
+class SettleMarket(Verb[ReportOutcome], frozen=True, kw_only=True):
+    """One YES contract of a market paid ``settlement_cc``, 0..10,000."""
+
+    VERB = "settle_market"
+    RESULT = ReportOutcome
 
     ticker: str
     settlement_cc: int
 
 
-class Adjust(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit (negative: a withdrawal), a proven ``residue``, or a ``rounding`` of the exchange's own figures."""
+class Adjust(Verb[AdjustOutcome], frozen=True, kw_only=True):
+    """Add an amount, once by its id; ``reason`` is kept in the journal and is not content."""
+
+    VERB = "adjust"
+    RESULT = AdjustOutcome
 
     adjust_id: str
     amount_micros: int
     kind: str
+    """An ``AdjustKind``; any other is invalid."""
     reason: str
 
 
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """A named reason not to trade freely: ``reduce_only``, ``flattening`` or ``halted``."""
+class Hold(Verb[HoldOutcome], frozen=True, kw_only=True):
+    """Place a named reason not to trade freely, or change the mode of one's own.
+
+    A name of the form ``NAME@TICKER`` applies to that market only.
+    """
+
+    VERB = "hold"
+    RESULT = HoldOutcome
 
     name: str
-    mode: str
+    mode: Mode
     owner: str
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a hold."""
+class Release(Verb[ReleaseOutcome], frozen=True, kw_only=True):
+    """End a hold; only its owner may."""
+
+    VERB = "release"
+    RESULT = ReleaseOutcome
 
     name: str
     owner: str
 
 
-class RaiseEpoch(msgspec.Struct, frozen=True, kw_only=True):
-    """Decisions of that partition with a smaller epoch are refused from now on."""
+class Limits(Verb[SetLimitsOutcome], frozen=True, kw_only=True, omit_defaults=True):
+    """Replace the whole record of limits; None is no limit. The limits of losses apply to the marks of the equity."""
+
+    VERB = "set_limits"
+    RESULT = SetLimitsOutcome
+
+    price_collar_cc: int | None = None
+    order_size_centi: int | None = None
+    orders_per_minute: int | None = None
+    open_orders: int | None = None
+    market_centi: int | None = None
+    event_loss_micros: int | None = None
+    total_loss_micros: int | None = None
+    cash_floor_micros: int | None = None
+    daily_loss_micros: int | None = None
+    drawdown_micros: int | None = None
+    from_settings: tuple[str, ...] = ()
+    """The limits that the settings set; an operator set the others."""
+
+
+LIMIT_NAMES: Final = tuple(name for name in Limits.__struct_fields__ if name != "from_settings")
+
+
+class MarkEquity(Verb[MarkOutcome], frozen=True, kw_only=True):
+    """The account's profit at the marks of now: its equity less all deposits. Checked against the limits of losses."""
+
+    VERB = "mark_equity"
+    RESULT = MarkOutcome
+
+    day: int
+    """Number of the trading day; one before the day of the last mark counts as that day."""
+    profit_micros: int
+
+
+class RaiseEpoch(Verb[RaiseEpochOutcome], frozen=True, kw_only=True):
+    """Refuse decisions of that partition with a smaller epoch from now on."""
+
+    VERB = "raise_epoch"
+    RESULT = RaiseEpochOutcome
 
     partition: int
     epoch: int
 
 
-class NextNumber(msgspec.Struct, frozen=True, kw_only=True):
-    """Count up a named counter."""
+class NextNumber(Verb[int], frozen=True, kw_only=True):
+    """Increment a named counter and return its new value; no value is returned twice."""
+
+    VERB = "next_number"
+    RESULT = int
 
     name: str
 
 
-class AdvanceWatermark(msgspec.Struct, frozen=True, kw_only=True):
-    """A sweep of that name is complete up to ``to_us`` of the exchange's time."""
+class BindExchange(Verb[BindOutcome], frozen=True, kw_only=True):
+    """Bind the open account to its exchange, if it is bound to ``former`` now (empty: to none)."""
+
+    VERB = "bind_exchange"
+    RESULT = BindOutcome
+
+    exchange: str
+    """The identity of the exchange and its account (``RestClient.identity``)."""
+    former: str = ""
+
+
+class AdvanceWatermark(Verb[int], frozen=True, kw_only=True):
+    """A sweep of that name is complete up to ``to_us`` of exchange time; returns the watermark: it never decreases."""
+
+    VERB = "advance_watermark"
+    RESULT = int
 
     name: str
     to_us: int
 
 
-class Forget(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended before that time of the ledger's clock is no longer needed."""
+class Prune(Verb[int], frozen=True, kw_only=True):
+    """Drop orders that ended before a time, with their fills, and add up markets that settled before another one in one
+    record; returns how many of all three. ``settled_before_us`` 0: no markets, as in journals of earlier versions."""
+
+    VERB = "prune"
+    RESULT = int
 
     terminal_before_us: int
+    settled_before_us: int = 0
 
 
-Arguments = (
-    OpenAccount
-    | Reserve
-    | Acknowledge
-    | SettleFill
-    | Close
-    | MarkUnknown
-    | SettleMarket
-    | Adjust
-    | Hold
-    | Release
-    | Limits
-    | RaiseEpoch
-    | NextNumber
-    | AdvanceWatermark
-    | Forget
-)
-
-VERB_OF: Final[dict[type[Arguments], str]] = {
-    OpenAccount: "open_account",
-    Reserve: "reserve",
-    Acknowledge: "acknowledge",
-    SettleFill: "settle_fill",
-    Close: "close",
-    MarkUnknown: "mark_unknown",
-    SettleMarket: "settle_market",
-    Adjust: "adjust",
-    Hold: "hold",
-    Release: "release",
-    Limits: "set_limits",
-    RaiseEpoch: "raise_epoch",
-    NextNumber: "next_number",
-    AdvanceWatermark: "advance_watermark",
-    Forget: "forget",
-}
-ARGUMENTS_OF: Final[dict[str, type[Arguments]]] = {verb: arguments for arguments, verb in VERB_OF.items()}
+VERBS: Final[dict[str, type[Verb[Any]]]] = {verb.VERB: verb for verb in Verb.__subclasses__()}

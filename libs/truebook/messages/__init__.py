@@ -1,0 +1,1 @@
+"""Messages and topics: every schema, once, with its codec, the reasons, and the AsyncAPI document."""

@@ -1,4 +1,4 @@
-"""Topic ``actions``: decisions. A decision states the quotes wanted, per book side; HOLD is no target and ``keep``."""
+"""Topic ``actions``: decisions. A decision states a target per book side; no action is no target and ``keep``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from truebook.messages.envelope import BookSide, Message, TimeInForce
 from truebook.messages.reasons import Reason
 
 
-class Unmentioned(StrEnum):
-    """What becomes of a working order on a side that the action does not mention."""
+class OmittedSides(StrEnum):
+    """What to do with a working order on a side for which the action has no target."""
 
     KEEP = "keep"
-    PULL = "pull"
+    CANCEL = "cancel"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One quote that should be working; price on the YES leg."""
+    """One quote that should be working; its price is on the YES leg."""
 
     book_side: BookSide
     price_cc: int
@@ -27,7 +27,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
     reduce_only: bool = False
     expires_us: int = 0
-    """Exchange time at which the order shall lapse; 0 lets execution choose its default life."""
+    """Exchange time at which the order expires; 0 lets execution choose its default lifetime."""
 
 
 class Action(Message, frozen=True, kw_only=True, tag="action"):
@@ -36,9 +36,9 @@ class Action(Message, frozen=True, kw_only=True, tag="action"):
     observation_id: str
     model: str
     targets: tuple[Target, ...]
-    unmentioned: Unmentioned
+    omitted_sides: OmittedSides
     deadline_us: int
-    """Exchange time after which no order may be reserved: descends from the book's ``confirmed_us``."""
+    """Exchange time after which no order may be reserved: derived from the book's ``confirmed_us``."""
     confirmed_us: int
     frame_us: int
     reference_cc: int
@@ -47,6 +47,6 @@ class Action(Message, frozen=True, kw_only=True, tag="action"):
     event: str
     exclusive: bool
     fee_rate_ppm: int
-    """The worst fee rate that a fill of this market can pay (the taker's), for the ledger's promise."""
+    """The highest fee rate that a fill in this market can pay (the taker's), for the ledger's reservation."""
     reason: Reason | None = None
-    """Why there are no targets, where there are none."""
+    """Why there are no targets, if there are none."""

@@ -1,7 +1,7 @@
-"""The topics and their messages as an AsyncAPI 3.0 document, made from the table of topics and the message structs.
+"""The topics and their messages as an AsyncAPI 3.0 document, generated from the topics and message structs.
 
-Pure: it answers a tree of dicts, lists and words; ``make asyncapi`` writes it to ``docs/asyncapi.yaml``. Schemas are
-JSON Schema draft 7, which is what AsyncAPI's own schema object extends.
+Pure: it returns a tree of dicts and lists; ``make asyncapi`` writes it to ``docs/asyncapi.yaml``. Schemas are JSON
+Schema draft 7, which AsyncAPI's schema object extends.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from truebook.messages.envelope import Message
 from truebook.messages.topics import TOPICS, StartAt, Topic
 
 REFERENCE: Final = "#/components/schemas/{name}"
-USUAL_PARTITIONS: Final = 4
-"""What market-keyed topics have where ``TRUEBOOK_KAFKA_PARTITIONS`` says nothing."""
+DEFAULT_PARTITIONS: Final = 4
+"""Partitions of market-keyed topics unless ``TRUEBOOK_KAFKA_PARTITIONS`` sets others."""
 BINDING: Final = "0.5.0"
 ABOUT: Final = """\
-Truebook's services talk over these topics. Records are JSON; the field `type` names the message, `v` its version.
-A reader ignores fields that it does not know, and puts a record whose `v` or `type` it does not know into
-`dead_letters`. Delivery is at-least-once: ids are made before the effect, a repeated message has the same id.
+Truebook's services communicate over these topics. Records are JSON; the field `type` names the message, `v` its
+version. A reader ignores unknown fields, and publishes a record of unknown `v` or `type` to `dead_letters`. Delivery is
+at-least-once: ids are created before the effect, a repeated message has the same id.
 
-Units stand in the names: `_cc` is a price in 1/10,000 dollar on the YES leg, `_centi` a size in 1/100 contract,
+Units are part of the names: `_cc` is a price in 1/10,000 dollar on the YES leg, `_centi` a size in 1/100 contract,
 `_micros` money in 1/1,000,000 dollar, `_us` a time in microseconds of UTC since 1970, `_ppm` a share in millionths.
 No float is ever money, a price or a size.
 """
 STARTS: Final = {
-    StartAt.BEGINNING: "from the start at every assignment",
+    StartAt.BEGINNING: "from the beginning at every assignment",
     StartAt.END: "from the end at every assignment",
-    StartAt.COMMITTED: "from where the group has committed",
+    StartAt.COMMITTED: "from the group's commits",
 }
 
 
 def document(topics: Iterable[Topic] = TOPICS) -> dict[str, Any]:
-    """Describe the topics; the same table gives the same document, in the same order."""
+    """Describe the topics; the result is deterministic."""
     topics = tuple(topics)
     kinds = [kind for topic in topics for kind in topic.carries]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
@@ -61,11 +61,11 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "bindings": {
             "kafka": {
                 "topic": topic.name,
-                "partitions": topic.partitions or USUAL_PARTITIONS,
+                "partitions": topic.partitions or DEFAULT_PARTITIONS,
                 "topicConfiguration": {
                     "cleanup.policy": ["compact" if topic.compacted else "delete"],
-                    "retention.ms": -1 if topic.kept_s is None else topic.kept_s * 1_000,
-                    "retention.bytes": -1 if topic.kept_bytes is None else topic.kept_bytes,
+                    "retention.ms": -1 if topic.retention_s is None else topic.retention_s * 1_000,
+                    "retention.bytes": -1 if topic.retention_bytes is None else topic.retention_bytes,
                 },
                 "bindingVersion": BINDING,
             }
@@ -74,7 +74,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _operations(topic: Topic) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Name each way of each service to and from a topic, as that service sees it."""
+    """Yield one operation per service and topic that it writes or reads."""
     for action, verb, services in (("send", "writes", topic.written_by), ("receive", "reads", topic.read_by)):
         for service in services:
             yield (
@@ -98,14 +98,14 @@ def _tag(kind: type[Message]) -> str:
 
 
 def _draft_7(schema: Any) -> Any:
-    """Rewrite the one word of the newer draft that msgspec uses, the list of a tuple's places; tidy descriptions."""
+    """Rewrite msgspec's keyword of a newer draft for the items of a tuple; clean descriptions."""
     if isinstance(schema, dict):
         schema = {name: _draft_7(value) for name, value in schema.items()}
         if "prefixItems" in schema:
             if schema.pop("items", None) is False:
                 schema["additionalItems"] = False
             schema["items"] = schema.pop("prefixItems")
-        if isinstance(told := schema.get("description"), str):  # Python up to 3.12 leaves docstrings indented
-            schema["description"] = inspect.cleandoc(told)
+        if isinstance(text := schema.get("description"), str):  # Python up to 3.12 leaves docstrings indented
+            schema["description"] = inspect.cleandoc(text)
         return schema
     return [_draft_7(each) for each in schema] if isinstance(schema, list) else schema

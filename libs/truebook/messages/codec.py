@@ -1,7 +1,7 @@
-"""Bytes of messages: JSON by msgspec, one encoder, one decoder per topic.
+"""Encode and decode messages: JSON by msgspec, with one decoder per topic.
 
-Unknown fields are ignored (a newer writer); an unknown ``v`` or ``type`` is an error that its reader sends to
-``dead_letters``: guessing at a newer schema is how books go wrong.
+Unknown fields are ignored (a newer writer); an unknown ``v`` or ``type`` is an error, and the record becomes a dead
+letter: a newer schema must not be guessed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from truebook.messages.envelope import Message
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import TOPICS, Topic
 
-KNOWN_VERSION: Final = 1
+KNOWN_VERSION: Final = 2
 
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises for bytes from anywhere: bad JSON, bad UTF-8 inside a string, absurdly deep nesting."""
+"""What the decoder raises for arbitrary bytes: invalid JSON, invalid UTF-8 in a string, too deep nesting."""
 
 
 class DecodeError(ValueError):
-    """A record that is no message of its topic; ``reason`` says which way."""
+    """A record is no message of its topic; ``reason`` states why."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -47,12 +47,12 @@ _tags: dict[str, frozenset[str]] = {
 
 
 def encode(message: Message) -> bytes:
-    """Write one message as JSON."""
+    """Encode one message as JSON."""
     return _encoder.encode(message)
 
 
 def decode(topic: Topic, raw: bytes) -> Message:
-    """Read one record of ``topic``; raises ``DecodeError`` with the reason for its dead letter."""
+    """Decode one record of ``topic``; raises ``DecodeError`` with the reason for its dead letter."""
     try:
         message: Message = _decoders[topic.name].decode(raw)
     except _UNREADABLE as error:

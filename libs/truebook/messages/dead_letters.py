@@ -1,4 +1,4 @@
-"""Topic ``dead_letters``: what could not be decoded or handled, whole, with the reason."""
+"""Topic ``dead_letters``: records that could not be decoded or handled, with the reason."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from truebook.messages.reasons import Reason
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, tag="dead_letter"):
-    """One record or frame that a service put aside. ``payload`` is the raw text (replacement characters where it is
-    not UTF-8), cut to 64 KiB."""
+    """One record or frame that a service could not use. ``payload`` is the raw text (with replacement characters
+    where it is not UTF-8), cut to 64 KiB."""
 
     origin: str
-    """Topic, socket or path that it came from."""
+    """The topic, socket or path of the record."""
     service: str
     reason: Reason
     detail: str

@@ -1,14 +1,18 @@
-"""What every message carries, whatever its topic."""
+"""The fields of every message, and the enums that several messages share."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
+KEY_SEPARATOR: Final = "/"
+"""Record keys with the same text before it are in one partition: those that begin with a market's ticker."""
+
 
 class Source(StrEnum):
-    """Where the market data behind a message came from; mixing them is refused by execution."""
+    """The source of the market data behind a message; execution refuses to mix them."""
 
     SIMULATED = "simulated"
     CAPTURE = "capture"
@@ -17,7 +21,7 @@ class Source(StrEnum):
 
 
 class BookSide(StrEnum):
-    """A side of the one YES-leg book: a bid buys YES, an ask sells YES (= buys NO at $1 - price)."""
+    """A side of the YES-leg book: a bid buys YES, an ask sells YES (= buys NO at $1 - price)."""
 
     BID = "bid"
     ASK = "ask"
@@ -28,7 +32,7 @@ class BookSide(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order may rest. Spelled as the exchange spells it."""
+    """How long an order may rest, in the exchange's spelling."""
 
     GOOD_TILL_CANCELED = "good_till_canceled"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
@@ -38,8 +42,8 @@ class TimeInForce(StrEnum):
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
     """The envelope. Subclasses add the body; the tag ``type`` names the subclass on the wire.
 
-    ``id`` names this message, ``cause_id`` the one that it came from (empty at the source), so that logs tie a market
-    update to its fill. ``exchange_us`` is the exchange's own time of the fact, null where it gives none.
+    ``id`` is this message's, ``cause_id`` that of the message that caused it (empty at the source), so that logs relate
+    a market update to its fill. ``exchange_us`` is the exchange's time of the event, null if it gives none.
     """
 
     id: str
@@ -50,4 +54,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_
     source: Source
     exchange_us: int | None
     produced_us: int
-    v: int = 1
+    v: int = 2
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """An empty record of a compacted topic: its key is deleted."""

@@ -1,7 +1,7 @@
-"""Ids that are made before the effect, so that every effect can be repeated without harm.
+"""Ids, created before the effect so that every effect can be repeated without harm.
 
-``H`` is blake2b with 128 bits over the UTF-8 of a compact JSON array: the array keeps ('ab', 'c') and ('a', 'bc')
-apart. The model is not part of an action's id: switching models never orders twice for one observation.
+``digest`` is blake2b with 128 bits over the UTF-8 of a compact JSON array: the array distinguishes ('ab', 'c') from
+('a', 'bc'). The model is not part of an action's id: after a switch of models one observation gives no second order.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 CLIENT_ORDER_PREFIX: Final = "tb1-"
-"""Orders of the account whose client order id starts otherwise are foreign: not sent by Truebook."""
+"""An order of the account with another prefix is foreign: Truebook did not send it."""
 
 
 def digest(*parts: str | int) -> str:
-    """Hash the parts to 32 hexadecimal digits; equal parts in equal order give equal digests on every machine."""
+    """Hash the parts to 32 hexadecimal digits; equal on every machine."""
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
 
 
@@ -30,10 +30,11 @@ def action_id(account: str, strategy: str, of_observation: str) -> str:
     return digest(account, strategy, of_observation)
 
 
-def client_order_id(of_action: str, book_side: str) -> str:
-    return CLIENT_ORDER_PREFIX + digest(of_action, book_side)
+def client_order_id(ledger_id: str, of_action: str, book_side: str) -> str:
+    """Return the id of the order of one side of an action; a ledger begun again on the same exchange repeats none."""
+    return CLIENT_ORDER_PREFIX + digest(ledger_id, of_action, book_side)
 
 
 def is_ours(client_id: str | None) -> bool:
-    """Tell whether an order of the account was sent by Truebook."""
+    """Return whether Truebook sent an order of the account."""
     return client_id is not None and client_id.startswith(CLIENT_ORDER_PREFIX)

@@ -1,4 +1,4 @@
-"""Topic ``journal``: the ledger's journal, in its order, kept for ever: what a lost ledger is restored from."""
+"""Topic ``journal``: the ledger's journal in order, kept for ever: a lost ledger is restored from it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from truebook.messages.envelope import Message
 
 
 class JournalRecorded(Message, frozen=True, kw_only=True, tag="journal_recorded"):
-    """One change of the account. ``ticker`` is empty: the journal is of the account, and keyed by it."""
+    """One change of the account. ``ticker`` is empty: the journal is keyed by the account."""
 
     seq: int
-    """Numbers the changes of one history without gaps; a repeated entry is the same entry."""
-    incarnation: str
-    """Names the history; a ledger that lost its data begins another one."""
+    """Numbers the entries of one ledger without gaps; a repeated number is the same entry."""
+    ledger_id: str
+    """Id of the ledger; one that lost its data gets another id."""
     verb: str
     arguments: str
-    """The verb's arguments as JSON text, as the ledger wrote them."""
+    """The verb's arguments as JSON, as the ledger wrote them."""
     result: str

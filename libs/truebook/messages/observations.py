@@ -1,13 +1,13 @@
-"""Topic ``observations``: what the policy sees, with where it came from."""
+"""Topic ``observations``: the input of the policy, with its origin."""
 
 from __future__ import annotations
 
 from truebook.messages.envelope import Message
-from truebook.messages.facts import FeeType, PriceRange
+from truebook.messages.market_metadata import FeeType, PriceRange
 
 
 class Observation(Message, frozen=True, kw_only=True, tag="observation"):
-    """One market at one moment. ``id`` is ``ids.observation_id``.
+    """One market at one time. ``id`` is ``ids.observation_id``.
 
     Prices and sizes are of the book net of our own working orders; both sides are present (a one-sided book gives no
     observation). ``features`` has the layout's length and order.

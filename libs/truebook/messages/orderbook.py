@@ -1,8 +1,8 @@
-"""Topic ``orderbook``: books on their way from ingest to their readers.
+"""Topic ``orderbook``: order books, published by ingest.
 
-Every message carries ``epoch`` (one per life of ingest, from an INCR) and ``version`` (per market, +1 a message that
-changes the book). A reader that sees another version than its own + 1, or an older epoch, is stale until the next
-snapshot. Prices are on the YES leg: NO bids have been turned into YES asks by ingest.
+Every message has ``epoch`` (one per start of ingest, from an INCR) and ``version`` (per market, +1 for each message
+that changes the book). A reader that receives another version than its own + 1, or an older epoch, is stale until the
+next snapshot. Prices are on the YES leg: ingest has converted NO bids to YES asks.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from truebook.messages.reasons import Reason
 
 
 class BookMessage(Message, frozen=True, kw_only=True):
-    """What each message about a book carries."""
+    """The common fields of all messages about a book."""
 
     epoch: int
     version: int
     confirmed_us: int
-    """The newest exchange time seen on the subscription: the time up to which this book is known to be right."""
+    """The newest exchange time received on the subscription: up to it this book is known to be right."""
     frame_us: int
-    """Local monotonic time at which the frame behind it arrived: for latencies only."""
+    """Local monotonic time at which the frame was received: for latencies only."""
     event_yes_sum_cc: int | None = None
     """Sum of the mid YES prices over the event's markets, or null while one of them has no two-sided book."""
     event_yes_sum_age_us: int | None = None
@@ -39,17 +39,17 @@ class BookDelta(BookMessage, frozen=True, kw_only=True, tag="book_delta"):
     price_cc: int
     size_centi: int
     client_order_id: str = ""
-    """The order of this account that caused the change, where one did."""
+    """The order of this account that caused the change, if one did."""
 
 
 class BookStale(BookMessage, frozen=True, kw_only=True, tag="book_stale"):
-    """The book is not to be trusted until the next snapshot."""
+    """The book must not be used until the next snapshot."""
 
     reason: Reason
 
 
 class PublicTrade(BookMessage, frozen=True, kw_only=True, tag="public_trade"):
-    """A trade of the exchange, anyone's; it carries the current version and changes no level by itself."""
+    """A public trade. It has the current version and does not itself change levels."""
 
     trade_id: str
     price_cc: int

@@ -1,4 +1,4 @@
-"""Topic ``orders``: what became of each target of each action. Written by execution; no reader moves money."""
+"""Topic ``orders``: the outcome of each target of each action. Published by execution; no reader moves money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from truebook.messages.reasons import Reason
 
 
 class OrderOutcome(StrEnum):
-    """One step in an order's life as execution saw it."""
+    """One step of an order, as execution observed it."""
 
     REFUSED = "refused"
     KEPT = "kept"
@@ -23,7 +23,7 @@ class OrderOutcome(StrEnum):
 
 
 class OrderEvent(Message, frozen=True, kw_only=True, tag="order_event"):
-    """What happened to the order that ``client_order_id`` names (empty where none was made)."""
+    """What happened to the order ``client_order_id`` (empty if none was created)."""
 
     action_id: str
     client_order_id: str
@@ -31,9 +31,9 @@ class OrderEvent(Message, frozen=True, kw_only=True, tag="order_event"):
     outcome: OrderOutcome
     reason: Reason | None
     detail: str
-    """The exchange's own code, or a number worth reading: for people, not for programs."""
+    """The exchange's own code, or a number: for people, not for programs."""
     book_side: BookSide | None
     price_cc: int
     size_centi: int
     tick_to_send_us: int | None = None
-    """From the frame that released the observation to the moment of the POST, throttle wait apart."""
+    """Time from the frame that released the observation to the POST, without the throttle's wait."""

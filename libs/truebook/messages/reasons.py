@@ -1,6 +1,7 @@
-"""Why something was not done: one enum for the whole system, counted in metrics, never renamed.
+"""Why something was not done: one enum for the whole system, also a metric label. Values are never renamed.
 
-The ledger's refusals stand in the order in which ``reserve`` checks them (DESIGN, section 7).
+``reason_table`` states what each means and what to do. The ledger's refusals are in the order in which ``reserve``
+checks them.
 """
 
 from __future__ import annotations
@@ -28,37 +29,37 @@ class Reason(StrEnum):
     TOTAL_LIMIT = "total_limit"
     CASH = "cash"
     DUPLICATE_ACTION = "duplicate_action"
-    # Execution, before the ledger is asked.
+    # Execution, before it reserves.
     BREAKER = "breaker"
     STALE_BOOK = "stale_book"
     THROTTLE = "throttle"
     RATE_BUDGET = "rate_budget"
     SUPERSEDED = "superseded"
     UNCHANGED = "unchanged"
-    """A working order already is what the action asks for: it is kept, nothing is sent."""
+    """A working order already matches the target: it is kept, nothing is sent."""
     AWAITING_CANCEL = "awaiting_cancel"
-    """The slot's order is being cancelled; a later action places the new one after its terminal state is known."""
-    NO_SIZE = "no_size"
+    """The slot's order is being cancelled; a later action places the new one once that is confirmed."""
+    ZERO_SIZE = "zero_size"
     OFF_GRID = "off_grid"
     POST_ONLY_CROSS = "post_only_cross"
     FEE_TYPE = "fee_type"
     SOURCE_MISMATCH = "source_mismatch"
     MARKET_NOT_TRADING = "market_not_trading"
     NEAR_CLOSE = "near_close"
-    # The exchange said no: proof that nothing rests.
+    # The exchange rejected the order: proof that nothing rests.
     REJECTED = "rejected"
     # Observation.
     ONE_SIDED_BOOK = "one_sided_book"
-    NO_MARKET_FACTS = "no_market_facts"
+    NO_MARKET_METADATA = "no_market_metadata"
     NO_LEDGER = "no_ledger"
     SIGNAL_MISSING = "signal_missing"
     SIGNAL_EXPIRED = "signal_expired"
     # Policy.
-    HOLD_ACTION = "hold_action"
-    MODEL_FAILED = "model_failed"
+    NO_ACTION = "no_action"
+    INFERENCE_FAILED = "inference_failed"
     MODEL_MISMATCH = "model_mismatch"
     NO_EDGE = "no_edge"
-    # Why a book is stale.
+    # A book is stale.
     SEQUENCE_GAP = "sequence_gap"
     NEGATIVE_SIZE = "negative_size"
     CROSSED_BOOK = "crossed_book"
@@ -72,4 +73,3 @@ class Reason(StrEnum):
     UNDECODABLE = "undecodable"
     UNKNOWN_VERSION = "unknown_version"
     UNKNOWN_TYPE = "unknown_type"
-    HANDLER_FAILED = "handler_failed"

@@ -1,1 +1,1 @@
-"""Models: ONNX files that say how they are to be used, a registry of them, and the sessions that run them."""
+"""Models: ONNX files with metadata that states how to use them, a registry, and the sessions that run them."""

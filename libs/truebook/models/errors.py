@@ -1,17 +1,22 @@
-"""What can be wrong with a model.
+"""Errors of models.
 
 ModelError
-├── ModelRefused   the file can't be used: says what is wrong, where, and what to do; never retried
-└── ModelFailed    a loaded model gave no usable output: HOLD and an alarm
+├── ModelRefused       the file cannot be used: states what is wrong, where, and what to do; never retried
+│   └── OutputsDiffer  its outputs are not the trainer's
+├── NotConvertible     a fitted model cannot become a model file
+├── MissingLibrary     an optional library is not installed
+├── ModelFailed        a loaded model returned no usable output: no action and an alarm
+└── RegistryReadOnly   the registry's folder cannot be written
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class ModelError(Exception):
-    """A model can't do its work."""
+    """A model cannot be used."""
 
 
 class ModelRefused(ModelError):
@@ -24,5 +29,37 @@ class ModelRefused(ModelError):
         self.problems = tuple(problems)
 
 
+class OutputsDiffer(ModelRefused):
+    """The file returns other outputs than the trainer for ``inputs`` (one row)."""
+
+    def __init__(self, file: str, problem: str, *, inputs: tuple[float, ...], expected: float, found: float) -> None:
+        super().__init__(file, [problem])
+        self.inputs = inputs
+        self.expected = expected
+        self.found = found
+
+
+class NotConvertible(ModelError):
+    """A fitted model cannot become a model file: states why, and what to do."""
+
+
+class MissingLibrary(ModelError):
+    """An optional library is not installed."""
+
+    def __init__(self, library: str, extra: str, error: ImportError) -> None:
+        super().__init__(f"{library} is needed and can't be imported ({error}): install truebook[{extra}]")
+        self.library = library
+
+
 class ModelFailed(ModelError):
-    """The model's output can't be used."""
+    """The model's output cannot be used."""
+
+
+class RegistryReadOnly(ModelError):
+    """The registry's folder cannot be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{path}: can't be written: {error.strerror}; nothing was changed. Run the command where the registry can "
+            "be changed: in containers that is the reconciler's, if policy shares its folder (docs/models.md)"
+        )

@@ -1,6 +1,6 @@
-"""What a model file says about itself, in its ONNX ``metadata_props`` under keys that start with ``truebook.``.
+"""A model file's metadata, in its ONNX ``metadata_props`` under keys that start with ``truebook.``.
 
-A key that is missing, misspelt or out of range refuses the file: a guess here would trade on a misread output.
+A file with a missing, misspelt or out-of-range key is refused: a guess here would trade on a misread output.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
+import msgspec
+
 from truebook.decision.strategy import ACTION_MAP, MILLION, Output, PriceRule, Strategy
+from truebook.models.check_rows import CheckRows
 from truebook.models.errors import ModelRefused
 from truebook.money import ONE_DOLLAR_CC
 
@@ -27,12 +30,14 @@ class ModelMetadata(Strategy, frozen=True, kw_only=True):
     layout: str
     layout_hash: str
     sha256: str = ""
-    """Of the file's bytes: the identity of exactly this model; empty for one that is being written."""
+    """Of the file's bytes: the identity of this model; empty until the file is written."""
     trained: str = ""
     """Free text for people: data, window, commit."""
+    check_rows: CheckRows | None = None
+    """Inputs with the trainer's own outputs; None: the load can't compare with the trainer."""
 
     def to_properties(self) -> dict[str, str]:
-        """Write the metadata as ``metadata_props``: what ``read_properties`` reads."""
+        """Return the metadata as ``metadata_props``, the inverse of ``read_properties``."""
         properties = {
             "format": FORMAT,
             "name": self.name,
@@ -53,18 +58,20 @@ class ModelMetadata(Strategy, frozen=True, kw_only=True):
             properties["take_edge_cc"] = str(self.take_edge_cc)
         if self.trained:
             properties["trained"] = self.trained
+        if self.check_rows is not None:
+            properties["check_rows"] = msgspec.json.encode(self.check_rows).decode()
         return {PREFIX + key: value for key, value in properties.items()}
 
 
 def read_properties(properties: Mapping[str, str], file: str, *, stem: str, sha256: str = "") -> ModelMetadata:
-    """Read and check a file's ``metadata_props``; raises ``ModelRefused`` with all that is wrong.
+    """Read and check a file's ``metadata_props``; raises ``ModelRefused`` with every problem.
 
-    ``file`` is named in the error, ``stem`` is the name of a model that gives itself none. Keys without our prefix
-    are left alone.
+    ``file`` is named in the error; ``stem`` is the name of a model whose metadata has none. Keys without our prefix are
+    ignored.
     """
     own = {key.removeprefix(PREFIX): value for key, value in properties.items() if key.startswith(PREFIX)}
     if not own:
-        what = f"it carries no metadata with the prefix {PREFIX!r}"
+        what = f"it has no metadata with the prefix {PREFIX!r}"
         raise ModelRefused(file, [f"{what}: write ModelMetadata(...).to_properties() into its metadata_props"])
     reader = _Reader(own)
     fields = _read_all(reader, stem)
@@ -75,7 +82,7 @@ def read_properties(properties: Mapping[str, str], file: str, *, stem: str, sha2
 
 
 def _read_all(reader: _Reader, stem: str) -> dict[str, object]:
-    reader.must_be("format", FORMAT, "this version of Truebook reads no other")
+    reader.must_be("format", FORMAT, "the only format that this version of Truebook reads")
     fields: dict[str, object] = {
         "name": reader.text("name", stem),
         "layout": reader.text("layout", None),
@@ -89,6 +96,7 @@ def _read_all(reader: _Reader, stem: str) -> dict[str, object]:
         "cash_share_ppm": reader.whole("cash_share_ppm", 1, MILLION, 200_000),
         "max_position_centi": reader.whole("max_position_centi", 1, _MAX_SIZE_CENTI, None),
         "trained": reader.text("trained", ""),
+        "check_rows": reader.check_rows("check_rows"),
     }
     if fields["output"] is Output.ACTION_LOGITS:
         reader.must_be("action_map", ACTION_MAP, "the order of the action ids is fixed")
@@ -98,7 +106,7 @@ def _read_all(reader: _Reader, stem: str) -> dict[str, object]:
 
 
 class _Reader:
-    """Reads typed values and gathers every problem instead of stopping at the first."""
+    """Reads typed values and collects every problem instead of stopping at the first."""
 
     def __init__(self, values: dict[str, str]) -> None:
         self._values = dict(values)
@@ -109,7 +117,7 @@ class _Reader:
 
     def refuse_unknown(self) -> None:
         for key in sorted(self._values):
-            self.problems.append(f"{PREFIX}{key} is not known: a misspelling? Remove or correct it")
+            self.problems.append(f"{PREFIX}{key} is unknown: correct or remove it")
 
     def must_be(self, key: str, value: str, why: str) -> None:
         found = self.take(key)
@@ -143,6 +151,16 @@ class _Reader:
             self.problems.append(f"{PREFIX}{key} must be a whole number in {low}..{high}, it is {found!r}")
             return default
         return int(found)
+
+    def check_rows(self, key: str) -> CheckRows | None:
+        found = self.take(key)
+        if found is None:
+            return None
+        try:
+            return msgspec.json.decode(found, type=CheckRows)
+        except msgspec.DecodeError as error:
+            self.problems.append(f"{PREFIX}{key} is malformed ({error}): export the model again")
+            return None
 
     def sizes(self, key: str) -> tuple[int, ...]:
         found = self.take(key)

@@ -1,7 +1,8 @@
-"""Loads an ONNX file, checks that it is what it says, and runs it.
+"""Load an ONNX file, check it, and run it.
 
-Everything that can be known before the first trade is checked at load: that the file is ONNX, its metadata, that its
-layout is the one computed here, the types and shapes of input and output, and one probing run of two batch sizes.
+Everything that can be checked before the first trade is checked at load: the ONNX format, that all weights are inside
+the file, the metadata, the hash of the layout, the types and shapes of input and output, the outputs of test runs, and
+the trainer's own outputs where the file has check rows.
 """
 
 from __future__ import annotations
@@ -12,27 +13,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _ort
 
 from truebook.decision.strategy import Output
 from truebook.features.layout import Layout, UnknownLayout
 from truebook.features.plugins import BadPlugin, find_layout
+from truebook.models.check_rows import Batch, is_close, random_rows
 from truebook.models.errors import ModelFailed, ModelRefused
+from truebook.models.external_weights import external_weights
 from truebook.models.metadata import ModelMetadata, read_properties
 
-Batch = npt.NDArray[np.float32]
 _ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
     _ort.EPFail, _ort.EngineError, _ort.Fail, _ort.InvalidArgument, _ort.InvalidGraph, _ort.InvalidProtobuf,
     _ort.NoModel, _ort.NoSuchFile, _ort.NotImplemented, _ort.RuntimeException,
 )  # fmt: skip
 _FLOAT: Final = "tensor(float)"
-_PROBES: Final = (1, 3)
+_ZERO_BATCHES: Final = (1, 3)
+_TEST_ROWS: Final = 8
+_TEST_SEED: Final = 7
 
 
 class Model:
-    """A checked model. Made by ``load_model`` or ``model_of_bytes`` only."""
+    """A checked model; create it with ``load_model`` or ``parse_model`` only."""
 
     def __init__(self, session: Any, metadata: ModelMetadata, layout: Layout) -> None:
         self._session = session
@@ -44,8 +47,8 @@ class Model:
     def run(self, batch: Batch) -> Batch:
         """Run rows of features [n, features] → outputs [n, outputs], in one call.
 
-        Raises ``ModelFailed`` where the model fails or gives what can't be used (not finite, no probability): which
-        rows is in the message. Raises ``ValueError`` for a batch that is not float32 [n, features].
+        Raises ``ModelFailed`` if the model fails or an output is not finite or no probability; the message names the
+        rows. Raises ``ValueError`` if the batch is not float32 [n, features].
         """
         if batch.dtype != np.float32 or batch.ndim != 2 or batch.shape[1] != len(self.layout):
             raise ValueError(f"a batch is float32 [n, {len(self.layout)}], got {batch.dtype} {batch.shape}")
@@ -57,7 +60,7 @@ class Model:
             raise ModelFailed(f"model {self.metadata.name}: {_first_line(error)}") from error
         if rows.shape != (len(batch), self.metadata.outputs):
             shape = (len(batch), self.metadata.outputs)
-            raise ModelFailed(f"model {self.metadata.name}: output has shape {rows.shape}, {shape} was expected")
+            raise ModelFailed(f"model {self.metadata.name}: output has shape {rows.shape}, expected {shape}")
         good = np.isfinite(rows)
         if self.metadata.output is Output.YES_PROBABILITY:
             good &= (rows >= 0) & (rows <= 1)
@@ -65,43 +68,94 @@ class Model:
             bad = np.flatnonzero(~good.all(axis=1))[:5].tolist()
             what = "a probability" if self.metadata.output is Output.YES_PROBABILITY else "a finite score"
             raise ModelFailed(
-                f"model {self.metadata.name}: rows {bad} of {len(batch)} hold a number that is not {what}"
+                f"model {self.metadata.name}: rows {bad} of {len(batch)} contain a number that is not {what}"
             )
         return rows
 
 
 def load_model(path: Path, layouts: Callable[[str], Layout] = find_layout) -> Model:
-    """Load and check one file; raises ``ModelRefused`` with all that is wrong, where, and what to do."""
-    return model_of_bytes(read_file(path), str(path), stem=path.stem, layouts=layouts)
+    """Load and check one file; raises ``ModelRefused`` with every problem, where it is, and what to do."""
+    return parse_model(read_file(path), str(path), stem=path.stem, layouts=layouts)
 
 
 def read_file(path: Path) -> bytes:
-    """Read a model file; raises ``ModelRefused`` where it can't be read."""
+    """Read a model file; raises ``ModelRefused`` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelRefused(str(path), [f"the file can't be read: {error.strerror or error}"]) from error
+        raise ModelRefused(str(path), [f"the file cannot be read: {error.strerror or error}"]) from error
 
 
-def model_of_bytes(content: bytes, file: str, *, stem: str, layouts: Callable[[str], Layout] = find_layout) -> Model:
-    """Check a model that is already in memory; ``file`` is what errors call it."""
+def parse_model(content: bytes, file: str, *, stem: str, layouts: Callable[[str], Layout] = find_layout) -> Model:
+    """Check a model in memory; errors name it ``file``."""
+    _refuse_external_weights(content, file)
     session = _open_session(content, file)
-    properties: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    try:
+        properties: dict[str, str] = session.get_modelmeta().custom_metadata_map
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        _ = [port.name for port in (*inputs, *outputs)]  # decoded here
+    except UnicodeDecodeError as error:
+        what = "its metadata or the names of its inputs and outputs are not UTF-8"
+        raise ModelRefused(file, [f"{what} ({error}): write them as UTF-8 text and export the model again"]) from error
     metadata = read_properties(properties, file, stem=stem, sha256=hashlib.sha256(content).hexdigest())
     layout = _layout_of(metadata, file, layouts)
     problems = [
-        *_port_problems("input", session.get_inputs(), len(layout), f"layout {layout.name}"),
-        *_port_problems("output", session.get_outputs(), metadata.outputs, _outputs_meaning(metadata)),
+        *_port_problems("input", inputs, len(layout), f"layout {layout.name}"),
+        *_port_problems("output", outputs, metadata.outputs, _outputs_meaning(metadata)),
     ]
+    if metadata.check_rows is not None:
+        problems += metadata.check_rows.problems(len(layout), metadata.outputs)
     if problems:
         raise ModelRefused(file, problems)
     model = Model(session, metadata, layout)
-    try:
-        for rows in _PROBES:
-            model.run(np.zeros((rows, len(layout)), np.float32))
-    except ModelFailed as error:
-        raise ModelRefused(file, [f"a probing run with zeros fails: {error}"]) from error
+    _check_runs(model, file)
     return model
+
+
+def _refuse_external_weights(content: bytes, file: str) -> None:
+    try:
+        names = external_weights(content)
+    except ValueError as error:
+        raise ModelRefused(file, [f"it is not an ONNX file ({error}): export it again"]) from error
+    if names:
+        what = f"{len(names)} of its tensors are in other files ({', '.join(names[:5])})"
+        raise ModelRefused(
+            file, [f"{what}, which could change under the same digest: export it in one file without external data"]
+        )
+
+
+def _check_runs(model: Model, file: str) -> None:
+    """Run zeros, random rows and the check rows; raises ``ModelRefused``.
+
+    A model whose output is random, or depends on the other rows of its batch, would decide differently from what its
+    trainer measured: all markets of a poll are one batch.
+    """
+    try:
+        for count in _ZERO_BATCHES:
+            what = "zeros"
+            model.run(np.zeros((count, len(model.layout)), np.float32))
+        what = "random rows within the features' ranges"
+        rows = random_rows(model.layout, _TEST_ROWS, _TEST_SEED)
+        together, again = model.run(rows), model.run(rows)
+        alone = np.concatenate([model.run(rows[at : at + 1]) for at in range(len(rows))])
+        what = "the check rows"
+        check = model.metadata.check_rows
+        differing = [] if check is None else check.differing(model.run(check.batch()))
+    except ModelFailed as error:
+        raise ModelRefused(file, [f"a test run with {what} fails: {error}"]) from error
+    problems = []
+    if not np.array_equal(together, again):
+        problems.append("its output is random: the same rows give other numbers; export it for inference (eval mode)")
+    elif not is_close(alone, together).all():
+        what = "the output of a row depends on the other rows of its batch"
+        problems.append(f"{what}: remove what reduces or normalises over the first dimension")
+    if differing:
+        assert check is not None
+        what = f"{len(differing)} of {len(check.inputs)} check rows give other outputs than the trainer's"
+        hint = f"ONNX Runtime {onnxruntime.__version__} or the converter computes another function"
+        problems.append(f"{what} (rows {differing[:5]}): {hint}; convert again with other versions")
+    if problems:
+        raise ModelRefused(file, problems)
 
 
 def _open_session(content: bytes, file: str) -> Any:
@@ -115,7 +169,7 @@ def _open_session(content: bytes, file: str) -> Any:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
         what = f"it is not an ONNX file that ONNX Runtime {onnxruntime.__version__} can run"
-        hint = "export it anew, in one file without external data, with an older opset if need be"
+        hint = "export it again, in one file without external data, with an older opset if needed"
         raise ModelRefused(file, [f"{what} ({_first_line(error)}): {hint}"]) from error
 
 
@@ -123,13 +177,15 @@ def _layout_of(metadata: ModelMetadata, file: str, layouts: Callable[[str], Layo
     try:
         layout = layouts(metadata.layout)
     except (UnknownLayout, BadPlugin) as error:
-        hint = "install the package that brings it (entry point group truebook.features)"
+        hint = "install the package that provides it (entry point group truebook.features)"
         raise ModelRefused(file, [f"{error}; {hint}"]) from error
     if layout.hash != metadata.layout_hash:
         what = (
             f"it was made for another version of layout {layout.name}: hash {metadata.layout_hash}, here {layout.hash}"
         )
-        raise ModelRefused(file, [f"{what}; train it with this layout, or run the version that it was made with"])
+        raise ModelRefused(
+            file, [f"{what}; train it with this layout, or run the version of Truebook that it was made with"]
+        )
     return layout
 
 

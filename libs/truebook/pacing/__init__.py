@@ -1,1 +1,1 @@
-"""How often something may be done: throttle, circuit breaker, token bucket. Pure: the time is passed in."""
+"""Limits how often something is done: throttle, circuit breaker, token bucket, due queue. Pure: time is passed in."""

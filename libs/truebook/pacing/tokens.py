@@ -1,6 +1,6 @@
-"""Token bucket: a rate limit that answers at once and never waits.
+"""Token bucket: a rate limit that never waits.
 
-Whole-number arithmetic in micro-tokens: at ``refill_per_s`` tokens a second, one microsecond brings ``refill_per_s``
+Integer arithmetic in micro-tokens: at ``refill_per_s`` tokens a second, one microsecond adds ``refill_per_s``
 micro-tokens, so nothing is lost to rounding.
 """
 
@@ -17,15 +17,15 @@ class TokenBucket:
     def __init__(self, capacity: int, refill_per_s: int) -> None:
         if capacity < 1 or refill_per_s < 0:
             raise ValueError(f"a bucket needs a capacity of at least 1, got {capacity=} {refill_per_s=}")
-        self._capacity_micro = capacity * _MICRO
+        self.capacity = capacity
         self._refill_per_s = refill_per_s
-        self._level_micro = self._capacity_micro
+        self._level_micro = capacity * _MICRO
         self._at_us: int | None = None
 
     def take(self, cost: int, now_us: int, keep: int = 0) -> bool:
-        """Take ``cost`` tokens if at least ``keep`` stay; else take none. ``keep`` is the share of cancels.
+        """Take ``cost`` tokens if at least ``keep`` remain after it, else none; ``keep`` is reserved for other callers.
 
-        A time before the last one seen counts as the last one.
+        A time before the last one counts as the last one.
         """
         if cost < 0 or keep < 0:
             raise ValueError(f"cost and keep must be at least 0, got {cost=} {keep=}")
@@ -36,12 +36,12 @@ class TokenBucket:
         return True
 
     def available(self, now_us: int) -> int:
-        """Answer how many whole tokens there are."""
+        """Return the number of whole tokens."""
         self._refill(now_us)
         return self._level_micro // _MICRO
 
     def drain(self, now_us: int) -> None:
-        """Empty the bucket: the exchange has said that the limit is reached (429)."""
+        """Empty the bucket: the exchange has reported that the limit is reached (429)."""
         self._refill(now_us)
         self._level_micro = 0
 
@@ -50,4 +50,4 @@ class TokenBucket:
             self._at_us = now_us
         elapsed_us = max(0, now_us - self._at_us)
         self._at_us += elapsed_us
-        self._level_micro = min(self._capacity_micro, self._level_micro + elapsed_us * self._refill_per_s)
+        self._level_micro = min(self.capacity * _MICRO, self._level_micro + elapsed_us * self._refill_per_s)

@@ -1,7 +1,7 @@
 """The frame ``Consumer``: decode → handle → (publish) → commit.
 
-Its promise is at-least-once: an offset is committed only after the effect of its record, and before a partition is
-given up. A record may be handled again after a crash or a rebalance; effects are idempotent by their ids.
+Delivery is at-least-once: an offset is committed only after the effect of its record, and before a partition is
+released. A record may be handled again after a crash or a rebalance; effects are idempotent by their ids.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import msgspec
 
 from truebook.bus.port import BusClosed, BusConsumer, Partition, Rebalance, Record
 from truebook.messages.codec import DecodeError, decode
-from truebook.messages.envelope import Message
+from truebook.messages.envelope import Message, Tombstone
 from truebook.messages.topics import Topic
-from truebook.runtime.attempt import attempt, pause
 from truebook.runtime.context import Context
 from truebook.runtime.dead_letters import publish_dead_letter
+from truebook.runtime.retry import attempt, pause
 
 FIRST_RETRY_S = 0.1
-MOST_RETRY_S = 5.0
+MAX_RETRY_S = 5.0
 COMMIT_EVERY_RECORDS = 2_000
-"""A fast reader commits earlier than its interval: what is not committed counts against the bus's bounds."""
+"""A fast reader commits before its interval ends: uncommitted records count against the bus's bounds."""
 
 
 class Progress:
@@ -35,7 +35,7 @@ class Progress:
         self._next = -1
         self.committed = -1
 
-    def took(self, offset: int) -> None:
+    def started(self, offset: int) -> None:
         self._open.add(offset)
         self._next = max(self._next, offset + 1)
 
@@ -50,10 +50,10 @@ class Progress:
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A decoded record. With ``manual`` commits the handler calls ``done()`` once its effect is there."""
+    """A decoded record. With ``manual`` commits the handler calls ``done()`` after its effect."""
 
     record: Record
-    message: Message
+    message: Message | Tombstone
     done: Callable[[], None]
 
 
@@ -61,12 +61,13 @@ class Consumer:
     """Reads topics as a member of a group and hands batches of decoded messages to ``handle``.
 
     Offsets are committed after the effect: when ``handle`` has returned, or, with ``manual``, when each message's
-    ``done`` was called. Commits go out about once a second, before partitions are given up, and at the end.
+    ``done`` was called. Commits are sent about once a second, before partitions are released, and at the end.
     Undecodable records become dead letters.
 
-    A handler's error that says ``retry`` leads to the same batch again after a growing delay, without what is done and
-    without what now belongs to another member; any other error ends the frame. ``rebalance`` is told of assignments
-    before records flow, and of revocations before this frame commits what the revoked partitions have reached.
+    After an error with ``retry`` the handler gets the batch again after a growing delay, without records that are done
+    or belong to another member by then; any other error ends the frame. A commit that the bus can't store now is left
+    to the next one; at the end and at a rebalance its records are delivered again. ``rebalance`` is notified of
+    assignments before records are delivered, and of revocations before this frame commits the revoked partitions.
     """
 
     def __init__(
@@ -104,21 +105,21 @@ class Consumer:
         return None if self._down is None else f"{self.name}: {self._down}"
 
     async def assigned(self, partitions: frozenset[Partition]) -> None:
-        """Start these partitions anew (called by the bus)."""
+        """Reset these partitions (called by the bus)."""
         for partition in partitions:
             self._progress.pop(partition, None)
         if self._rebalance is not None:
             await self._rebalance.assigned(partitions)
 
     async def revoked(self, partitions: frozenset[Partition]) -> None:
-        """Commit what these partitions have reached and forget them (called by the bus).
+        """Commit and drop these partitions (called by the bus).
 
-        A batch in the handler is not waited for: its records go to the next owner again.
+        A batch in the handler is not awaited: the next owner gets its records again.
         """
         if self._rebalance is not None:
             await self._rebalance.revoked(partitions)
         try:
-            await self._commit(partitions)
+            await self._try_commit(partitions)
         finally:
             for partition in partitions:
                 self._progress.pop(partition, None)
@@ -133,7 +134,7 @@ class Consumer:
         finally:
             try:
                 with suppress(BusClosed):
-                    await self._commit()  # what is done stays done, also when the next batch has failed
+                    await self._try_commit()  # finished records are committed even if the next batch has failed
             finally:
                 self._consumer, self._down = None, "has left its group"
                 await consumer.close()
@@ -145,31 +146,36 @@ class Consumer:
             records = await consumer.poll(self._max_records, self._poll_s)
             if records:
                 self._taken += len(records)
-                await self._work(await self._decode(records), stop)
+                await self._work(await self._decode(records, stop), stop)
             if self._taken >= COMMIT_EVERY_RECORDS or clock.monotonic_us() - committed_us >= self._commit_every_us:
-                await self._commit()
+                await self._try_commit()
                 self._taken, committed_us = 0, clock.monotonic_us()
 
-    async def _decode(self, records: Sequence[Record]) -> list[Incoming]:
+    async def _decode(self, records: Sequence[Record], stop: asyncio.Event) -> list[Incoming]:
         batch: list[Incoming] = []
         taken = [(record, self._progress_of(record)) for record in records]
         for record, progress in taken:
-            progress.took(record.offset)
+            progress.started(record.offset)
         for record, progress in taken:
             if record.missed and self._missed is not None:
                 self._missed(record.missed)
+            topic = self._topics[record.topic]
+            if topic.compacted and not record.value:
+                batch.append(Incoming(record, Tombstone(), partial(progress.done, record.offset)))
+                continue
             try:
-                message = decode(self._topics[record.topic], record.value)
+                message = decode(topic, record.value)
             except DecodeError as error:
-                await publish_dead_letter(
-                    self._context, origin=record.topic, key=record.key, payload=record.value,
+                letter = partial(
+                    publish_dead_letter, self._context, origin=record.topic, key=record.key, payload=record.value,
                     reason=error.reason, detail=error.detail,
                 )  # fmt: skip
-                progress.done(record.offset)
+                if await self._retry(letter, stop):
+                    progress.done(record.offset)
                 continue
             self._context.correlations.root(message)
             batch.append(Incoming(record, message, partial(progress.done, record.offset)))
-        self._context.metrics.consumed(self.name, len(batch))
+        self._context.metrics.count("records_consumed", len(batch), group=self.name)
         return batch
 
     def _progress_of(self, record: Record) -> Progress:
@@ -180,29 +186,47 @@ class Consumer:
         return progress
 
     async def _work(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
-        """Hand the batch over until it is handled; ends early, with the rest not done, when ``stop`` is set."""
+        """Retry the batch until it is handled; return early, with the rest not done, when ``stop`` is set."""
+        left, is_repeated = batch, False
+
+        async def handle() -> None:
+            nonlocal left, is_repeated
+            if is_repeated:
+                left = [incoming for incoming in left if self._still_to_do(incoming.record)]
+            is_repeated = True
+            if left:
+                await self._handle(left)
+
+        if await self._retry(handle, stop) and not self._manual:
+            for incoming in left:
+                incoming.done()
+
+    async def _retry(self, action: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+        """Retry until ``action`` has succeeded; return False if ``stop`` is set before."""
         delay_s = FIRST_RETRY_S
-        while batch:
-            error = await attempt(partial(self._handle, batch))
-            if error is None:
-                self._down = None
-                if not self._manual:
-                    for incoming in batch:
-                        incoming.done()
-                return
-            self._down = str(error) or type(error).__name__
-            self._context.metrics.failed(self.name, type(error).__name__)
-            self._context.log.warning("retrying", part=self.name, error=self._down, delay_s=delay_s)
+        while (error := await attempt(action)) is not None:
+            self._failed("retrying", error, delay_s=delay_s)
             await pause(stop, self._context, delay_s)
             if stop.is_set():
-                return
-            delay_s = min(delay_s * 2, MOST_RETRY_S)
-            batch = [incoming for incoming in batch if self._still_to_do(incoming.record)]
+                return False
+            delay_s = min(delay_s * 2, MAX_RETRY_S)
         self._down = None
+        return True
+
+    def _failed(self, event: str, error: Exception, **fields: float) -> None:
+        self._down = str(error) or type(error).__name__
+        self._context.metrics.failed(self.name, type(error).__name__)
+        self._context.log.warning(event, component=self.name, error=self._down, **fields)
 
     def _still_to_do(self, record: Record) -> bool:
         progress = self._progress.get(_partition(record))
         return progress is not None and progress.is_open(record.offset)
+
+    async def _try_commit(self, partitions: frozenset[Partition] | None = None) -> None:
+        """Commit, unless the bus can't store it now."""
+        error = await attempt(partial(self._commit, partitions))
+        if error is not None:
+            self._failed("commit failed", error)
 
     async def _commit(self, partitions: frozenset[Partition] | None = None) -> None:
         if self._consumer is None:
@@ -215,6 +239,7 @@ class Consumer:
         offsets = {partition: progress.position() for partition, progress in moved.items()}
         if offsets:
             await self._consumer.commit(offsets)
+            self._down = None
             for partition, progress in moved.items():
                 progress.committed = offsets[partition]
 

@@ -1,4 +1,4 @@
-"""What every service is given by its composition root."""
+"""The dependencies that every service gets from its composition root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from truebook.bus.port import Bus
 from truebook.clock import Clock
 from truebook.messages.envelope import Source
+from truebook.messages.identity import Identity
 from truebook.runtime.correlation import Correlations
 from truebook.runtime.metrics import Metrics
 
@@ -19,10 +20,10 @@ def no_crash(label: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The surroundings of a service. ``log`` is a structlog logger already bound to the service's name.
+    """The shared dependencies of a service. ``log`` is a structlog logger bound to the service's name.
 
-    ``crash`` marks the labelled points at which crash tests kill the process; it does nothing otherwise.
-    All services of one process share ``correlations``, so that a log line of the last names the root of the first.
+    ``crash`` is called at labelled points where crash tests kill the process; it does nothing otherwise. All services
+    of one process share ``correlations``, so that their log lines have the same root.
     """
 
     service: str
@@ -35,3 +36,8 @@ class Context:
     log: Any
     crash: Callable[[str], None] = field(default=no_crash)
     correlations: Correlations = field(default_factory=Correlations)
+
+    @property
+    def identity(self) -> Identity:
+        """What each message of this system has in common."""
+        return Identity(account=self.account, strategy=self.strategy, source=self.source)

@@ -1,7 +1,7 @@
-"""What a supervisor asks a process: does it live, can it work (and if not, why), what has it counted.
+"""The HTTP endpoints for supervisors: liveness, readiness and metrics.
 
-``GET /livez``    200 while the event loop turns
-``GET /readyz``   200, or 503 with every reason why a service can't do its work now
+``GET /livez``    200 while the event loop runs
+``GET /readyz``   200, or 503 with every reason why a service can't work now
 ``GET /metrics``  Prometheus's text format
 """
 
@@ -22,8 +22,8 @@ from truebook.runtime.frames import Service
 from truebook.runtime.http import serve_http
 
 
-class _Together(Collector):
-    """Several registries as one: the same metric of two services becomes one family, as the format requires."""
+class _MergedRegistries(Collector):
+    """Several registries as one: the same metric of two services must be one family in the text format."""
 
     def __init__(self, registries: Sequence[CollectorRegistry]) -> None:
         self._registries = registries
@@ -40,10 +40,10 @@ class _Together(Collector):
 
 
 def health_app(services: Sequence[Service]) -> Starlette:
-    """The three endpoints for the services of this process."""
+    """Return the application with the three endpoints for these services."""
     registries = list({id(registry): registry for s in services if (registry := s.context.metrics.registry)}.values())
-    together = CollectorRegistry(auto_describe=False)
-    together.register(_Together(registries))
+    merged = CollectorRegistry(auto_describe=False)
+    merged.register(_MergedRegistries(registries))
 
     async def livez(_: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -53,7 +53,7 @@ def health_app(services: Sequence[Service]) -> Starlette:
         return JSONResponse({"ready": not reasons, "reasons": reasons}, status_code=503 if reasons else 200)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(together), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(merged), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
 
@@ -61,5 +61,5 @@ def health_app(services: Sequence[Service]) -> Starlette:
 def serve_health(
     services: Sequence[Service], port: int = 0, *, host: str = "127.0.0.1"
 ) -> AbstractAsyncContextManager[int]:
-    """Serve the endpoints while entered; answers the port. Raises ``PortInUse``."""
+    """Serve the endpoints while entered; yields the port. Raises ``PortInUse``."""
     return serve_http(health_app(services), port, host=host)

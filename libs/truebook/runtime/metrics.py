@@ -1,93 +1,84 @@
-"""Counters and timings of a service, by prometheus-client. Never a ticker as a label: series stay bounded.
-
-Names become ``truebook_<name>_total`` (counters), ``truebook_<name>_seconds`` (durations) and ``truebook_<name>``
-(gauges, whose last word is the unit: ``_micros``, ``_ratio``). The label ``service`` is always there.
-"""
+"""A service's metrics, by prometheus-client. Only what ``metric_table`` declares can be set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from truebook.runtime.metric_table import BY_NAME, METRICS, Metric, MetricKind
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
+class UndeclaredMetric(ValueError):
+    """A name, kind or label that ``metric_table`` does not declare: a bug of the caller."""
+
+
 class Metrics:
-    """The metrics every part may use; one registry per process, so that tests do not share them.
+    """The metrics of one service. Each process has its own registry, so that tests do not share series.
 
     Several services of one process share its registry: ``for_service`` gives each its own label on the same series.
+    The service's own counters and durations whose labels are known in advance begin at 0, so that a rate includes the
+    first event, and "none so far" differs from "not scraped". Gauges do not: a value not yet set is unknown.
     """
 
-    def __init__(self, service: str, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
-        self._service = service
-        self._collectors: dict[str, Any] = {}
+    def __init__(self, service: str, *, siblings: Metrics | None = None) -> None:
+        self.registry: CollectorRegistry = CollectorRegistry() if siblings is None else siblings.registry
+        self.service: Final = service
+        self._collectors: dict[str, Any] = {} if siblings is None else siblings._collectors
         self._series: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+        for metric in METRICS:
+            if metric.service == service and metric.kind is not MetricKind.GAUGE:
+                for labels in [{metric.labels[0]: value} for value in metric.known] if metric.labels else [{}]:
+                    self._of(metric.name, labels, metric.kind)
 
     def for_service(self, service: str) -> Metrics:
-        """Answer the metrics of another service of this process, in the same registry."""
-        other = Metrics(service, self.registry)
-        other._collectors = self._collectors
-        return other
+        """Return the metrics of another service of this process, in the same registry."""
+        return Metrics(service, siblings=self)
 
     def count(self, name: str, amount: int = 1, **labels: str) -> None:
-        """Count ``truebook_<name>_total``."""
-        self._of(name, labels, self._counter).inc(amount)
+        """Add ``amount`` to the counter ``truebook_<name>_total``."""
+        self._of(name, labels, MetricKind.COUNTER).inc(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set ``truebook_<name>``; the unit is the name's last word."""
-        self._of(name, labels, self._gauge).set(value)
+        """Set the gauge ``truebook_<name>``."""
+        self._of(name, labels, MetricKind.GAUGE).set(value)
 
     def seconds(self, name: str, value: float, **labels: str) -> None:
         """Observe a duration in the histogram ``truebook_<name>_seconds``."""
-        self._of(name, labels, self._histogram).observe(value)
+        self._of(name, labels, MetricKind.DURATION).observe(value)
 
-    def consumed(self, group: str, amount: int) -> None:
-        self.count("consumed", amount, group=group)
+    def failed(self, component: str, kind: str) -> None:
+        """Count an error that is retried."""
+        self.count("failures", component=component, kind=kind)
 
-    def failed(self, part: str, kind: str) -> None:
-        self.count("failures", part=part, kind=kind)
-
-    def total(self, name: str, **labels: str) -> int:
-        """Read back what this service has counted under ``name``, summed over the labels that are not given."""
-        wanted = {"service": self._service, **labels}
-        found = 0
-        counter = self._collectors.get(name)
-        for family in counter.collect() if counter is not None else ():
-            for sample in family.samples:
-                if sample.name.endswith("_total") and wanted.items() <= sample.labels.items():
-                    found += int(sample.value)
-        return found
-
-    def totals(self, name: str, label: str) -> dict[str, int]:
-        """Read back what this service has counted under ``name``, by one of its labels."""
-        found: dict[str, int] = {}
-        counter = self._collectors.get(name)
-        for family in counter.collect() if counter is not None else ():
-            for sample in family.samples:
-                if sample.name.endswith("_total") and sample.labels.get("service") == self._service:
-                    value = sample.labels.get(label, "")
-                    found[value] = found.get(value, 0) + int(sample.value)
-        return found
-
-    def _of(self, name: str, labels: dict[str, str], make: Callable[[str, tuple[str, ...]], Any]) -> Any:
+    def _of(self, name: str, labels: dict[str, str], kind: MetricKind) -> Any:
         key = (name, tuple(labels.items()))
         series = self._series.get(key)
         if series is None:
+            metric = _declared(name, kind)
+            if set(labels) != set(metric.labels):
+                raise UndeclaredMetric(f"metric {name}: labels {sorted(labels)}, declared are {sorted(metric.labels)}")
             if name not in self._collectors:
-                self._collectors[name] = make(name, ("service", *sorted(labels)))
-            series = self._series[key] = self._collectors[name].labels(service=self._service, **labels)
+                self._collectors[name] = _collector(metric, self.registry)
+            series = self._series[key] = self._collectors[name].labels(service=self.service, **labels)
         return series
 
-    def _counter(self, name: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(f"truebook_{name}", name.replace("_", " "), labels, registry=self.registry)
 
-    def _gauge(self, name: str, labels: tuple[str, ...]) -> Gauge:
-        return Gauge(f"truebook_{name}", name.replace("_", " "), labels, registry=self.registry)
+def _declared(name: str, kind: MetricKind) -> Metric:
+    metric = BY_NAME.get(name)
+    if metric is None or metric.kind is not kind:
+        raise UndeclaredMetric(f"no {kind} named {name} is declared in truebook.runtime.metric_table")
+    return metric
 
-    def _histogram(self, name: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(
-            f"truebook_{name}_seconds", name.replace("_", " "), labels, registry=self.registry, buckets=_SECONDS
-        )
+
+def _collector(metric: Metric, registry: CollectorRegistry) -> Any:
+    name, labels = f"truebook_{metric.name}", ("service", *metric.labels)
+    match metric.kind:
+        case MetricKind.COUNTER:
+            return Counter(name, metric.help, labels, registry=registry)
+        case MetricKind.GAUGE:
+            return Gauge(name, metric.help, labels, registry=registry)
+        case MetricKind.DURATION:
+            return Histogram(f"{name}_seconds", metric.help, labels, registry=registry, buckets=_SECONDS)

@@ -1,4 +1,4 @@
-"""A frame around a whole service of which one process is active and the others stand by."""
+"""A frame around a service of which one process is active, by a lease, and the others are standbys."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Final
 from truebook.clock import MICROS
 from truebook.ledger.lease import Lease
 from truebook.ledger.port import LedgerError
-from truebook.runtime.attempt import pause
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Service
+from truebook.runtime.retry import pause
 
 RENEWALS_PER_LEASE: Final = 4
 
 
 class Standby:
-    """Runs the service while this process holds the lease; otherwise waits for it, subscribed to nothing.
+    """Runs the service while this process holds the lease; otherwise waits for it, without subscriptions.
 
-    The service is built anew each time, so that it takes its partitions over from the beginning, with new epochs. A
-    process that could not renew in time stops it, also when it gets the lease again: others may have been active in
-    between.
+    The service is built again each time, so that it takes over its partitions from scratch, with new epochs. A process
+    that did not renew in time stops it even if it gets the lease again: another one may have been active in between.
     """
 
     def __init__(self, context: Context, lease: Lease, build: Callable[[], Service]) -> None:
@@ -32,10 +31,10 @@ class Standby:
         self._renew_s = lease.lasts_s / RENEWALS_PER_LEASE
         self._until_us = 0
         self._active: Service | None = None
-        self._down: str | None = "has not asked for the lease yet"
+        self._down: str | None = "has not requested the lease yet"
 
     def not_ready(self) -> str | None:
-        """Standing by is being ready."""
+        """Return the active service's reasons; a standby is ready."""
         if self._active is not None:
             return "; ".join(self._active.not_ready()) or None
         return None if self._down is None else f"{self.name}: {self._down}"
@@ -43,7 +42,7 @@ class Standby:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             if await self._take():
-                self._context.log.info("active: this process holds the lease")
+                self._context.log.info("active: lease acquired")
                 await self._lead(stop)
                 self._context.log.info("no longer active")
             else:
@@ -51,7 +50,7 @@ class Standby:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         service = self._active = self._build()
-        self._show()
+        self._export()
         ending = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -59,11 +58,11 @@ class Standby:
                 group.create_task(self._renew(stop, ending, running), name=f"{service.name}:lease")
         finally:
             self._active = None
-            self._show()
+            self._export()
             await self._release()
 
     async def _renew(self, stop: asyncio.Event, ending: asyncio.Event, running: asyncio.Task[None]) -> None:
-        """Renew until the service ends; a lease that was lost, or was not renewed in time, ends it."""
+        """Renew until the service ends; stop it if the lease is lost or was not renewed in time."""
         is_lost = False
         while not running.done():
             if stop.is_set() or is_lost:
@@ -71,15 +70,15 @@ class Standby:
                 await asyncio.wait((running,), timeout=self._renew_s)
             else:
                 await pause(stop, self._context, self._renew_s)
-            if not is_lost:  # also while the service ends in peace: nobody is to start beside it
+            if not is_lost:  # also while the service stops: no other process may start beside it
                 was_frozen = self._context.clock.monotonic_us() >= self._until_us
                 is_lost = was_frozen or (not await self._take() and self._down is None)
                 if is_lost:
-                    self._context.log.warning("the lease is lost", was_frozen=was_frozen)
+                    self._context.log.warning("lease lost", was_frozen=was_frozen)
 
     async def _take(self) -> bool:
-        """Ask for the lease; a store that can't be reached gives none, and takes none away before its time."""
-        asked_us = self._context.clock.monotonic_us()
+        """Request or renew the lease. An unreachable store grants none, and revokes none before it expires."""
+        requested_us = self._context.clock.monotonic_us()
         try:
             is_ours = await self._lease.take()
         except LedgerError as error:
@@ -90,14 +89,14 @@ class Standby:
             return False
         self._down = None
         if is_ours:
-            self._until_us = asked_us + int(self._lease.lasts_s * MICROS)
+            self._until_us = requested_us + int(self._lease.lasts_s * MICROS)
         return is_ours
 
     async def _release(self) -> None:
         try:
             await self._lease.release()
         except LedgerError as error:
-            self._context.log.warning("the lease was not given up, it runs out by itself", error=str(error))
+            self._context.log.warning("could not release the lease; it will expire", error=str(error))
 
-    def _show(self) -> None:
+    def _export(self) -> None:
         self._context.metrics.gauge("lease_held", float(self._active is not None))

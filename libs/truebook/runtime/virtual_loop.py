@@ -1,11 +1,14 @@
-"""Virtual time: an event loop whose time stands still while anything is left to do, and then jumps to the next timer.
+"""Virtual time: an event loop whose time does not advance while callbacks are ready, and then jumps to the next timer.
 
-Nothing on it depends on the machine: there is no selector, no socket and no thread, so what runs is decided by the
-order of calls alone. Equal timers fire in the order of their creation, ready callbacks in theirs; tasks hash by a
-counter, so that sets of tasks iterate alike in every process. Where nothing can ever happen again, ``Deadlock`` is
-raised instead of waiting for ever. Only signals come from outside: they end a run, they do not change its history.
+It is deterministic: without a selector, sockets or threads, the order of calls alone decides what runs. Time is a
+whole number of microseconds. Equal timers fire in the order of their creation, as do ready callbacks; tasks hash by a
+counter, so that sets of tasks iterate alike in every process. If nothing can ever happen again, ``Deadlock`` is raised.
+Only signals are external: they end a run and do not change its history.
 
-What runs here must not wait for anything outside the process; what it does takes no time.
+Within one instant, ``turn`` orders what would otherwise depend on the number of steps of each task: a task that awaits
+its turn continues once nothing is ready, and those with a lower rank have had theirs.
+
+Code on this loop must not wait for anything outside of the process; execution itself takes no virtual time.
 """
 
 from __future__ import annotations
@@ -16,20 +19,22 @@ import heapq
 import itertools
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from truebook.clock import MICROS
 
+LAST: Final = 100
+"""The rank of periodic work."""
 Args = TypeVarTuple("Args")
 Result = TypeVar("Result")
 
 
 class Deadlock(RuntimeError):
-    """Nothing is ready and no timer is set: the system would wait for ever."""
+    """Nothing is ready and no timer is set: the loop would wait for ever."""
 
 
 class CountedTask(asyncio.Task[Any]):
-    """A task whose place in a set does not depend on its address."""
+    """A task whose hash does not depend on its address."""
 
     def __init__(self, coro: Any, number: int, **kwargs: Any) -> None:
         self._number = number
@@ -40,15 +45,16 @@ class CountedTask(asyncio.Task[Any]):
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """See the module; ``time`` is virtual seconds since the loop's start."""
+    """The loop of the module's docstring; ``time`` is in virtual seconds since its start."""
 
-    # What ``BaseEventLoop`` keeps for its subclasses, named here for the type checker.
+    # An attribute of ``BaseEventLoop``, declared for the type checker.
     _ready: Any
 
     def __init__(self) -> None:
         super().__init__()
-        self._virtual_s = 0.0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._virtual_us = 0
+        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._turns: list[tuple[int, int, asyncio.Future[None]]] = []
         self._timer_numbers = itertools.count()
         self._task_numbers = itertools.count()
         self._handlers: dict[int, asyncio.Handle] = {}
@@ -57,13 +63,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:
-        return self._virtual_s
+        return self._virtual_us / MICROS
 
     def call_at(
         self, when: float, callback: Callable[[*Args], object], *args: *Args, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, next(self._timer_numbers), handle))
+        heapq.heappush(self._timers, (round(when * MICROS), next(self._timer_numbers), handle))
         return handle
 
     def call_later(
@@ -73,10 +79,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Args,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._virtual_s + delay, callback, *args, context=context)
+        when_s = (self._virtual_us + round(delay * MICROS)) / MICROS
+        return self.call_at(when_s, callback, *args, context=context)
+
+    async def turn(self, rank: int) -> None:
+        """Return once nothing is ready in this instant; equal ranks in the order of their calls."""
+        taken = self.create_future()
+        heapq.heappush(self._turns, (rank, next(self._timer_numbers), taken))
+        await taken
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Args], object], *args: *Args) -> None:
-        """Call back soon after the signal; the handler of before is put back when the loop closes."""
+        """Call ``callback`` soon after the signal; the previous handler is restored when the loop closes."""
         self._handlers[sig] = asyncio.Handle(callback, args, self)
         before = signal.signal(sig, lambda number, _: self._arrived.append(number))
         self._before.setdefault(sig, before)
@@ -105,11 +118,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timers = self._timers
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
-        if not self._ready:
+        if not self._ready and not self._give_turn():
             if not timers:
                 raise Deadlock("nothing is ready and no timer is set")
-            self._virtual_s = max(self._virtual_s, timers[0][0])
-        while timers and timers[0][0] <= self._virtual_s:
+            self._virtual_us = max(self._virtual_us, timers[0][0])
+        while timers and timers[0][0] <= self._virtual_us:
             handle = heapq.heappop(timers)[2]
             if not handle.cancelled():
                 self._ready.append(handle)
@@ -118,18 +131,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if not ready.cancelled():
                 ready._run()
 
+    def _give_turn(self) -> bool:
+        """Let the next waiting task continue, but not before the timers of this instant; return whether one does."""
+        if self._timers and self._timers[0][0] <= self._virtual_us:
+            return False
+        while self._turns:
+            taken = heapq.heappop(self._turns)[2]
+            if not taken.done():
+                taken.set_result(None)
+                return True
+        return False
+
     def _write_to_self(self) -> None:
-        """No other thread may wake this loop; ``call_soon_threadsafe`` from its own thread is harmless."""
+        """Do nothing: no other thread may wake this loop; ``call_soon_threadsafe`` is safe from its own thread."""
 
     def _process_events(self, event_list: Any) -> None:
-        """There is no selector."""
+        """Do nothing: there is no selector."""
 
 
 class VirtualClock:
-    """The virtual loop's time as a ``Clock``; it comes to ``start_us`` as ``ScaledClock`` does, real time included.
+    """The virtual loop's time as a ``Clock`` that starts at ``start_us``.
 
-    With ``lead_us`` it begins that much earlier and waits just before ``start_us`` until ``start``, which goes
-    straight there.
+    With ``lead_us`` it starts that much earlier and stops just before ``start_us`` until ``start`` is called, which
+    jumps there.
     """
 
     def __init__(self, start_us: int, *, lead_us: int = 0) -> None:
@@ -138,10 +162,15 @@ class VirtualClock:
         self._origin_us = self.monotonic_us()
 
     def start(self) -> None:
-        """Go to ``start_us``, if it is not reached yet."""
+        """Jump to ``start_us``, if it is not reached yet."""
         if self._lead_us:
             self._lead_us = 0
             self._origin_us = self.monotonic_us()
+
+    async def pass_lead(self) -> None:
+        """Wait until the lead is over, so that periodic work has the same phase whatever the start took."""
+        left_us = self._lead_us - (self.monotonic_us() - self._origin_us)
+        await asyncio.sleep(max(0, left_us) / MICROS)
 
     def now_us(self) -> int:
         passed_us = self.monotonic_us() - self._origin_us - self._lead_us
@@ -151,10 +180,14 @@ class VirtualClock:
         return round(asyncio.get_running_loop().time() * MICROS)
 
     async def sleep(self, seconds: float) -> None:
+        """Wait; periodic work then continues last in its instant, after all that the exchange sends in it."""
         await asyncio.sleep(seconds)
+        loop = asyncio.get_running_loop()
+        if seconds > 0 and isinstance(loop, VirtualLoop):
+            await loop.turn(LAST)
 
 
 def run_virtual(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run ``main`` to its end on a virtual loop of its own, as ``asyncio.run`` does on a real one."""
+    """Run ``main`` on a new virtual loop, as ``asyncio.run`` does on a real one."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

@@ -1,7 +1,7 @@
-"""What the simulated exchange's engine tells: plain facts, in the order in which they happened.
+"""Events of the simulated exchange, in the order in which they happened.
 
-The engine is pure: commands and times go in, a list of these comes out. The service ``paper_exchange`` writes them to
-sockets and to its journal; backtests read them directly.
+The exchange is pure: it takes commands with times and returns a list of these. The service ``paper_exchange`` writes
+them to sockets; tests and backtests read them directly.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from enum import StrEnum
 import msgspec
 
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import MarketFacts
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.venue.account import ExchangeFill, ExchangeOrder, ExchangeSettlement
 
 
 class Basis(StrEnum):
-    """How a simulated fill came about."""
+    """Why a simulated order was filled."""
 
     SYNTHETIC = "synthetic"
-    """A synthetic trader's order met ours in the engine's own book."""
+    """Matched with a synthetic trader or another account in the exchange's own book."""
     TRADE_THROUGH = "trade_through"
-    """The recorded market traded at a price worse than our resting order's."""
+    """The recorded market traded at a worse price than our resting order's."""
     QUEUE = "queue"
-    """Recorded trades at our price have worked off the queue before us."""
+    """Recorded trades at our price consumed the queue ahead of our order."""
     BOOK_CROSS = "book_cross"
-    """The recorded book's opposite best strictly crosses our price, or we took displayed liquidity."""
+    """The recorded opposite best price strictly crosses ours, or our order took displayed size."""
 
 
 class SimulationEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact at exchange time ``at_us``."""
+    """Something that happened at exchange time ``at_us``."""
 
     at_us: int
 
 
 class LevelChanged(SimulationEvent, frozen=True, kw_only=True):
-    """One level's total changed by ``delta_centi``; ``clock`` counts the market's changes."""
+    """One level's total changed by ``delta_centi``; ``clock`` is the number of changes of this market's book so far."""
 
     ticker: str
     book_side: BookSide
@@ -44,11 +44,11 @@ class LevelChanged(SimulationEvent, frozen=True, kw_only=True):
     clock: int
     account: str | None = None
     client_order_id: str | None = None
-    """Account and order that caused it, where an account's order did."""
+    """Account and order that caused the change; None for synthetic traders and recordings."""
 
 
 class BookReplaced(SimulationEvent, frozen=True, kw_only=True):
-    """A recording showed a whole book anew: (price_cc, size_centi) levels, best first."""
+    """A recorded snapshot replaced the book: (price_cc, size_centi) levels, best first."""
 
     ticker: str
     bids: tuple[tuple[int, int], ...]
@@ -65,11 +65,11 @@ class Traded(SimulationEvent, frozen=True, kw_only=True):
     size_centi: int
     taker_side: BookSide
     block: bool = False
-    """Agreed outside of the book, which it does not touch."""
+    """Negotiated outside of the book, which it does not change."""
 
 
 class Filled(SimulationEvent, frozen=True, kw_only=True):
-    """A fill of one account's order; ``post_position_centi`` is the position after it."""
+    """A fill of an account's order; ``post_position_centi`` is the position after it."""
 
     account: str
     fill: ExchangeFill
@@ -78,14 +78,14 @@ class Filled(SimulationEvent, frozen=True, kw_only=True):
 
 
 class OrderChanged(SimulationEvent, frozen=True, kw_only=True):
-    """An account's order came, rested, was filled, or ended; ``order.last_update_reason`` says why."""
+    """An account's order was accepted, changed, filled or ended; ``order.last_update_reason`` holds the reason."""
 
     account: str
     order: ExchangeOrder
 
 
 class GroupEvent(StrEnum):
-    """What happened to an order group, in the exchange's words."""
+    """Event types of an order group, as the exchange's API names them."""
 
     CREATED = "created"
     TRIGGERED = "triggered"
@@ -95,7 +95,7 @@ class GroupEvent(StrEnum):
 
 
 class GroupChanged(SimulationEvent, frozen=True, kw_only=True):
-    """An account's order group came, changed or ended; what becomes of its orders is told after it."""
+    """An account's order group was created, changed or deleted; the events of its orders follow."""
 
     account: str
     group_id: str
@@ -104,9 +104,9 @@ class GroupChanged(SimulationEvent, frozen=True, kw_only=True):
 
 
 class MarketChanged(SimulationEvent, frozen=True, kw_only=True):
-    """A market was created or moved along its life cycle (``event_type`` in the exchange's words)."""
+    """A market was created or changed state; ``event_type`` as in the exchange's life-cycle channel."""
 
-    facts: MarketFacts
+    metadata: MarketMetadata
     event_type: str
 
 

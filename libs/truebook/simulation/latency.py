@@ -1,8 +1,7 @@
-"""How long an order and a cancellation are under way before the matching engine sees them.
+"""Latency of orders and cancels on their way to the matching engine.
 
-A fixed part and a jitter that is drawn from the seed and from the id of what is sent: the same order has the same
-latency in every run, whatever else is sent. The answer comes back at once: all of the way is modelled as the way there,
-which is where it costs.
+A fixed part and a jitter derived from the seed and the id: the same order has the same latency in every run, whatever
+else is sent. Responses return at once: the whole round trip is modelled on the way there, where it matters.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from truebook.messages.ids import digest
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Microseconds of the exchange's time; the jitter is even between 0 and ``jitter_us``."""
+    """Microseconds of exchange time; the jitter is uniform between 0 and ``jitter_us``."""
 
     seed: int
     order_us: int = 0
@@ -21,11 +20,11 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     jitter_us: int = 0
 
     def of_order(self, client_order_id: str) -> int:
-        """How long a new order, or a change of one, is under way."""
+        """Return the latency of a new order or a change of one."""
         return self.order_us + self._jitter("order", client_order_id)
 
     def of_cancel(self, exchange_order_id: str) -> int:
-        """How long a cancellation is under way."""
+        """Return the latency of a cancel."""
         return self.cancel_us + self._jitter("cancel", exchange_order_id)
 
     def _jitter(self, kind: str, sent_id: str) -> int:

@@ -1,20 +1,24 @@
-"""What the exchange states about an account, in our units: orders, fills, settlements, positions, balance.
+"""The exchange's records of an account, in our units: orders, fills, settlements, positions, balance.
 
-Both directions use these: the client's answers are translated into them, and the simulated exchange's engine produces
-them before its service writes them to the wire.
+Both directions use them: the client translates responses into them, and the simulated exchange produces them before
+its service encodes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
 from truebook.messages.envelope import BookSide, TimeInForce
 
+Item = TypeVar("Item")
+
 
 class OrderStatus(StrEnum):
-    """The exchange's three states of an order."""
+    """The exchange's order states."""
 
     RESTING = "resting"
     CANCELED = "canceled"
@@ -22,14 +26,14 @@ class OrderStatus(StrEnum):
 
 
 class SelfTradePrevention(StrEnum):
-    """What happens when an order meets its owner's own resting order."""
+    """Which order is cancelled when an order would trade with its owner's own resting order."""
 
     TAKER_AT_CROSS = "taker_at_cross"
     MAKER = "maker"
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as it is asked of the exchange; ``expiration_s`` is unix seconds on the exchange's clock."""
+    """A create-order request; ``expiration_s`` is unix seconds on the exchange's clock."""
 
     ticker: str
     client_order_id: str
@@ -46,7 +50,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the exchange shows it. A cancelled order has ``remaining_centi`` 0."""
+    """An order as the exchange lists it. A cancelled order has ``remaining_centi`` 0."""
 
     exchange_order_id: str
     client_order_id: str
@@ -64,13 +68,13 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeOrderGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of the account's orders that may trade ``limit_centi`` within fifteen seconds, and is triggered then."""
+    """An order group: may trade ``limit_centi`` within fifteen seconds, then it is triggered."""
 
     group_id: str
     limit_centi: int
     is_triggered: bool
     orders: tuple[str, ...] = ()
-    """The exchange's ids of those that rest."""
+    """Exchange order ids of its resting orders."""
 
 
 class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +90,13 @@ class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
     is_taker: bool
     created_us: int
     client_order_id: str | None = None
-    """Told by the WebSocket only; REST fills carry none."""
+    """Present in WebSocket fills only; REST fills have none."""
     basis: str | None = None
-    """How a simulated fill came about (synthetic, trade_through, queue, book_cross); never told by Kalshi."""
+    """Why a simulated fill happened (synthetic, trade_through, queue, book_cross); None for Kalshi's fills."""
 
 
 class ExchangeSettlement(msgspec.Struct, frozen=True, kw_only=True):
-    """A market of the account that has paid out."""
+    """The payout of a settled market to the account."""
 
     ticker: str
     event: str
@@ -104,7 +108,7 @@ class ExchangeSettlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangePosition(msgspec.Struct, frozen=True, kw_only=True):
-    """What the exchange says the account holds in one market; + YES, - NO."""
+    """The account's position in one market at the exchange; + YES, - NO."""
 
     ticker: str
     position_centi: int
@@ -114,14 +118,44 @@ class ExchangePosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """Available cash (what resting orders hold is already taken off), at 1/10,000 dollar on the wire."""
+    """Available cash (cash held by resting orders is deducted); 1/10,000 dollar on the wire."""
 
     balance_micros: int
     updated_us: int
 
 
-class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange accepted an order. ``remaining_centi`` 0 means that ``filled_centi`` is final."""
+class CashTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit, or a withdrawal (negative), in the exchange's own lists.
+
+    Whether the amount contains the fee is not documented.
+    """
+
+    transfer_id: str
+    amount_micros: int
+    fee_micros: int
+    at_us: int
+
+
+class ExchangeIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Names an exchange and the account there: a simulated exchange's own id; else the host and the id of the key."""
+
+    exchange: str
+    key_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.exchange} with key {self.key_id}" if self.key_id else self.exchange
+
+    def may_be(self, other: str) -> bool:
+        """Return whether ``other``, an identity as text, may be of this account; a simulated exchange names itself."""
+        return other in ("", str(self)) or (self.key_id != "" and " with key " in other)
+
+    def differs_in_key(self, other: str) -> bool:
+        """Return whether ``other``, an identity as text, has the same host and another key."""
+        return self.key_id != "" and other != str(self) and other.startswith(f"{self.exchange} with key ")
+
+
+class CreateResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to an accepted order. ``remaining_centi`` 0 means that ``filled_centi`` is final."""
 
     exchange_order_id: str
     client_order_id: str
@@ -130,9 +164,34 @@ class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     processed_us: int
 
 
-class CancelAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange cancelled what was left of an order."""
+class CancelResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to a cancel: the remainder that was cancelled."""
 
     exchange_order_id: str
     reduced_centi: int
     processed_us: int
+
+
+class UnreadableItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of one of the account's lists that can't be read; a field is empty where that can't be read either."""
+
+    ticker: str
+    client_order_id: str
+    exchange_order_id: str
+    why: str
+
+
+class Listing(list[Item]):
+    """One of the account's lists without its ``unreadable`` items: those may be ours, so their absence proves nothing.
+
+    Items of another subaccount are in neither.
+    """
+
+    def __init__(self, items: Iterable[Item] = (), unreadable: Sequence[UnreadableItem] = ()) -> None:
+        super().__init__(items)
+        self.unreadable = tuple(unreadable)
+
+
+def is_before(reported_us: int, opened_us: int) -> bool:
+    """Return whether a report is from before the opening; the stream rounds times down to whole milliseconds."""
+    return reported_us < opened_us // 1000 * 1000

@@ -1,15 +1,16 @@
-"""The life cycle of a market: which states may follow which, and where orders are taken.
+"""The life cycle of a market: valid transitions, and the state in which orders are accepted.
 
 initialized -> active <-> inactive -> closed -> determined -> (disputed -> amended ->) finalized. After the close every
-operation on an order is refused, cancels too. A reader may miss states in between (the exchange does not announce the
-close), so ``may_become`` follows the arrows any number of times; only the way back is refused.
+order operation is rejected, cancels included. A reader may miss states (the exchange does not announce the close), so
+``may_become`` follows any number of arrows; only the way back is invalid. A close can be taken back (``may_reopen``),
+but not by an ``activated`` frame alone, which may be older than the close.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from truebook.messages.facts import MarketStatus
+from truebook.messages.market_metadata import MarketStatus
 
 _NEXT: Final[dict[MarketStatus, tuple[MarketStatus, ...]]] = {
     MarketStatus.INITIALIZED: (MarketStatus.ACTIVE,),
@@ -38,10 +39,15 @@ _LATER: Final = {status: _reachable(status) for status in MarketStatus}
 
 
 def may_become(old: MarketStatus, new: MarketStatus) -> bool:
-    """Tell whether a market in state ``old`` can be seen in state ``new`` next; a state does not follow itself."""
+    """Return whether state ``new`` can follow ``old``; a state does not follow itself."""
     return new in _LATER[old]
 
 
+def may_reopen(old: MarketStatus, new: MarketStatus) -> bool:
+    """Return whether ``new`` takes a close back, once the market's current state confirms it."""
+    return old is MarketStatus.CLOSED and new in (MarketStatus.ACTIVE, MarketStatus.INACTIVE)
+
+
 def takes_orders(status: MarketStatus) -> bool:
-    """Tell whether the exchange accepts orders (and cancels) in this state."""
+    """Return whether the exchange accepts orders (and cancels) in this state."""
     return status is MarketStatus.ACTIVE

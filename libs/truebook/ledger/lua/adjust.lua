@@ -1,20 +1,24 @@
 #!lua flags=allow-oom
--- adjust: book a deposit, a proven residue or a rounding, once by its id; the reason stands in the journal.
---
--- ARGV[2] adjust_id, [3] amount_micros, [4] kind
+-- include: common
+-- adjust: add a deposit, a proven residue, a rounding or interest, once by its id; the reason is kept in the journal.
 --
 -- Returns 'adjusted', 'duplicate', 'conflict' (same id, other kind or amount), 'not_open' or 'invalid'.
 
-local FIELD = { deposit = 'deposits_micros', residue = 'adjustments_micros', rounding = 'rounding_micros' }
-local adjust_id, amount, field = ARGV[2], tonumber(ARGV[3]), FIELD[ARGV[4]]
+local FIELD = {
+  deposit = 'deposits_micros', residue = 'adjustments_micros', rounding = 'rounding_micros',
+  interest = 'interest_micros',
+}
+local field = FIELD[args.kind]
 L.load_account()
-if adjust_id == '' or not field or not L.within(amount, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then return 'invalid' end
+if args.adjust_id == '' or not field or not L.within(args.amount_micros, -MAX_SINGLE_MICROS, MAX_SINGLE_MICROS) then
+  return 'invalid'
+end
 if account.opened ~= 1 then return 'not_open' end
-local known = call('HGET', K.adjusts, adjust_id)
+local known = call('HGET', K.adjusts, args.adjust_id)
 if known then
   known = unpack_record(known)
-  return known.kind == ARGV[4] and known.amount_micros == amount and 'duplicate' or 'conflict'
+  return known.kind == args.kind and known.amount_micros == args.amount_micros and 'duplicate' or 'conflict'
 end
-L.put('HSET', K.adjusts, adjust_id, pack({ kind = ARGV[4], amount_micros = amount }))
-L.add(field, amount)
-return L.book('adjust', 'adjusted')
+L.write('HSET', K.adjusts, args.adjust_id, pack({ kind = args.kind, amount_micros = args.amount_micros }))
+L.add(field, args.amount_micros)
+return L.commit('adjusted')

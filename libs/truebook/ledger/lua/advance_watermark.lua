@@ -1,13 +1,11 @@
 #!lua flags=allow-oom
+-- include: common
 -- advance_watermark: a sweep of that name is complete up to a time; a watermark never moves back.
 --
--- ARGV[2] name, [3] to_us
---
--- Returns where it stands, as a decimal string.
+-- Returns the watermark as a decimal string.
 
-local to_us = tonumber(ARGV[3])
 L.load_account()
-local stands = call('HGET', K.watermarks, ARGV[2]) or '0'
-if not L.within(to_us, tonumber(stands) + 1, MAX_AMOUNT) then return stands end
-L.put('HSET', K.watermarks, ARGV[2], L.text(to_us))
-return L.book('advance_watermark', L.text(to_us))
+local watermark = call('HGET', K.watermarks, args.name) or '0'
+if not L.within(args.to_us, tonumber(watermark) + 1, MAX_AMOUNT) then return watermark end
+L.write('HSET', K.watermarks, args.name, L.text(args.to_us))
+return L.commit(L.text(args.to_us))

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- begin: at connect, name the schema and the history of an account that is new; tell those of one that is not.
+-- include: common
+-- begin: at connect, store schema and history name of a new account; return those of an existing one.
 --
--- ARGV[2] schema, [3] a fresh name for the history
+-- args: schema, ledger_id (a fresh name)
 --
--- Returns {schema, incarnation} as stored.
+-- Returns {schema, ledger_id} as stored.
 
-call('HSETNX', K.meta, 'schema', ARGV[2])
-call('HSETNX', K.meta, 'incarnation', ARGV[3])
-return call('HMGET', K.meta, 'schema', 'incarnation')
+call('HSETNX', K.meta, 'schema', args.schema)
+call('HSETNX', K.meta, 'ledger_id', args.ledger_id)
+return call('HMGET', K.meta, 'schema', 'ledger_id')

@@ -1,11 +1,10 @@
 #!lua flags=allow-oom
--- next_number: count up a named counter; journalled, so that a restored ledger gives no number twice.
---
--- ARGV[2] name
+-- include: common
+-- next_number: increment a named counter; a journal entry, so that a restored ledger returns no number twice.
 --
 -- Returns the new number as a decimal string.
 
 L.load_account()
-local number = L.text(tonumber(call('HGET', K.counters, ARGV[2]) or 0) + 1)
-L.put('HSET', K.counters, ARGV[2], number)
-return L.book('next_number', number)
+local number = L.text(tonumber(call('HGET', K.counters, args.name) or 0) + 1)
+L.write('HSET', K.counters, args.name, number)
+return L.commit(number)

@@ -1,12 +1,12 @@
 #!lua flags=no-writes
--- order: look one order up, with the market that its opening follows from.
+-- include: common
+-- order: read one order, with its market and open orders: its opening part follows from them.
 --
--- ARGV[2] 'client' | 'exchange', [3] the id
+-- args: order_id, or exchange_order_id
 --
--- Returns {order record, market record or '', {order record of each open one, ...}}, or {} where it is not known.
+-- Returns {order record, market record or '', {order record of each open one, ...}}, or {} if there is none.
 
-local order_id = ARGV[3]
-if ARGV[2] == 'exchange' then order_id = call('HGET', K.exchange_ids, order_id) end
+local order_id = args.order_id or call('HGET', K.exchange_ids, args.exchange_order_id)
 local stored = order_id and call('HGET', K.orders, order_id)
 if not stored then return {} end
 local market = call('HGET', K.markets, unpack_record(stored).ticker)

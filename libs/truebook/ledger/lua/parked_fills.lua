@@ -1,5 +1,6 @@
 #!lua flags=no-writes
--- parked_fills: list the fills that wait for their order to be known.
+-- include: common
+-- parked_fills: read the fills whose order is not known yet.
 --
 -- KEYS fills: the stem of the keys, since the orders are found here
 --

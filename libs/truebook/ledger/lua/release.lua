@@ -1,13 +1,16 @@
 #!lua flags=allow-oom
+-- include: common
 -- release: end a hold; only its owner may.
---
--- ARGV[2] name, [3] owner
 --
 -- Returns 'released', 'not_owner' or 'no_hold'.
 
 L.load_account()
-local known = call('HGET', K.holds, ARGV[2])
+local known = call('HGET', K.holds, args.name)
 if not known then return 'no_hold' end
-if string.match(known, '^[^:]+:(.*)$') ~= ARGV[3] then return 'not_owner' end
-L.change_hold(ARGV[2], nil)
-return L.book('release', 'released')
+if string.match(known, '^[^:]+:(.*)$') ~= args.owner then return 'not_owner' end
+L.change_hold(args.name, nil)
+if account.mark_day > 0 then -- the loss that placed the hold is accepted
+  if args.name == 'daily_loss' then L.set('mark_day_start_micros', account.mark_last_micros) end
+  if args.name == 'drawdown' then L.set('mark_peak_micros', account.mark_last_micros) end
+end
+return L.commit('released')

@@ -1,17 +1,16 @@
 #!lua flags=allow-oom
--- settle_fill: book a fill once, by (trade id, exchange order id); park it while its order is not known.
+-- include: common
+-- settle_fill: apply a fill once, by (trade id, exchange order id); park it while its order is not known.
 --
 -- KEYS fills: of this exchange order id
--- ARGV[2] trade_id, [3] the exchange's order id, [4] ticker, [5] book_side, [6] price_cc, [7] size_centi,
--- [8] fee_micros
 --
--- Returns 'applied', 'parked', 'duplicate', 'conflict' (other content under the same key, or of another market or
--- side than its order) or 'invalid'.
+-- Returns 'applied', 'parked', 'duplicate', 'conflict' (other content under the same key, or another market or side
+-- than its order's) or 'invalid'.
 
-local trade_id, exchange_order_id = ARGV[2], ARGV[3]
+local trade_id, exchange_order_id = args.trade_id, args.order_id
 local fill = {
-  ticker = ARGV[4], book_side = ARGV[5], price_cc = tonumber(ARGV[6]), size_centi = tonumber(ARGV[7]),
-  fee_micros = tonumber(ARGV[8]),
+  ticker = args.ticker, book_side = args.book_side, price_cc = args.price_cc, size_centi = args.size_centi,
+  fee_micros = args.fee_micros,
 }
 L.load_account()
 if trade_id == '' or exchange_order_id == '' or fill.ticker == '' or not L.within(fill.price_cc, 1, DOLLAR_CC - 1)
@@ -33,18 +32,18 @@ local order_id = call('HGET', K.exchange_ids, exchange_order_id)
 if not order_id then
   fill.parked = true
   L.add('parked', 1)
-  L.put('HSET', K.fills, trade_id, pack(fill))
-  L.put('SADD', K.parked, exchange_order_id)
-  return L.book('settle_fill', 'parked')
+  L.write('HSET', K.fills, trade_id, pack(fill))
+  L.write('SADD', K.parked, exchange_order_id)
+  return L.commit('parked')
 end
 
 local order = L.load_order(order_id)
 if not L.belongs(fill, order) then return 'conflict' end
-L.put('HSET', K.fills, trade_id, pack(fill))
+L.write('HSET', K.fills, trade_id, pack(fill))
 local market, orders = L.load_market(order.ticker)
-L.include(orders, order)
+L.add_order(orders, order)
 L.apply_fill(market, order, fill)
 if order.foreign then order.ended_us = nil end
-L.note_order(order)
-L.bring_into_step(market, orders)
-return L.book('settle_fill', 'applied')
+L.update_order(order)
+L.update_market(market, orders)
+return L.commit('applied')

@@ -1,17 +1,16 @@
 #!lua flags=allow-oom
--- settle_market: remember what one YES contract of a market got; payouts follow from that and the sums.
+-- include: common
+-- settle_market: record a market's settlement value; payouts follow from it and the sums.
 --
--- ARGV[2] ticker, [3] settlement_cc
---
--- Returns 'settled', 'duplicate', 'conflict' (another value is known) or 'invalid'.
+-- Returns 'settled', 'duplicate', 'conflict' (another value is recorded) or 'invalid'.
 
-local ticker, settlement = ARGV[2], tonumber(ARGV[3])
 L.load_account()
-if ticker == '' or not L.within(settlement, 0, DOLLAR_CC) then return 'invalid' end
-local market, orders = L.load_market(ticker)
+if args.ticker == '' or not L.within(args.settlement_cc, 0, DOLLAR_CC) then return 'invalid' end
+local market, orders = L.load_market(args.ticker)
 if market.settlement_cc then
-  return market.settlement_cc == settlement and 'duplicate' or 'conflict'
+  return market.settlement_cc == args.settlement_cc and 'duplicate' or 'conflict'
 end
-market.settlement_cc = settlement
-L.bring_into_step(market, orders)
-return L.book('settle_market', 'settled')
+market.settlement_cc = args.settlement_cc
+market.settled_us = account.clock_us
+L.update_market(market, orders)
+return L.commit('settled')

@@ -1,0 +1,1 @@
+"""What results mean: statistics with intervals, scores, comparison, splits of data."""

@@ -1,0 +1,393 @@
+"""The engine of a backtest: one account, one model and one queue model on recorded events, without a loop or a clock.
+
+It does what the services do on virtual time (docs/decisions/0005), instant by instant, in the same order:
+
+1. the exchange applies the recorded events of the instant, then arriving orders and cancels;
+2. its reports of the account are recorded in the ledger, then responses are handled;
+3. the books are updated, due markets observed, decided and traded;
+4. periodic work that is due, that with the longest interval first.
+
+``feed`` takes events in the order of their times; an instant is complete when a later event or ``finish`` comes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from truebook.backtest.engine.account_reports import AccountReports
+from truebook.backtest.engine.market_data import FollowedMarket, MarketData
+from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
+from truebook.backtest.engine.settings import EngineSettings
+from truebook.backtest.engine.trading import Sent, Trader
+from truebook.backtest.engine.venue import Recorded, Venue
+from truebook.capture.event_types import BookGap
+from truebook.decision.decide import Decision
+from truebook.features.layout import FeatureError
+from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
+from truebook.ledger.exchange_reports import OPENED, RECONCILED, SWEPT
+from truebook.ledger.rules.ledger import Ledger
+from truebook.ledger.trading_holds import RECONCILIATION, WIND_DOWN
+from truebook.ledger.verbs import AdvanceWatermark, Limits, NextNumber, OpenAccount, Prune, RaiseEpoch
+from truebook.messages.market_metadata import MarketMetadata, MarketStatus
+from truebook.messages.observations import Observation
+from truebook.messages.reasons import Reason
+from truebook.models.batch import action_of, decide_all
+from truebook.models.session import Model
+from truebook.observation.builder import ObservationBuilder, refusal
+from truebook.observation.portfolio import Positions
+from truebook.observation.signals import SignalTable
+from truebook.pacing.due_queue import DueQueue
+from truebook.pacing.throttle import Throttle
+from truebook.simulation.events import BookReplaced, MarketChanged, SimulationEvent
+from truebook.simulation.recorded.queue import QueueModel
+from truebook.venue.lifecycle import takes_orders
+
+SAMPLE_US: Final = 10_000_000
+"""Interval of the points of the equity, beside those at fills and settlements."""
+TRIM_EVERY: Final = 10_000
+"""Entries of the ledger's journal after which it is dropped: a backtest is not restored from it."""
+Watcher = Callable[[int, Sequence[SimulationEvent]], None]
+"""Called with each instant's time and events, after they are recorded."""
+
+
+class Engine:
+    """One pass. ``markets`` are the recorded markets, ``start_us`` is the time of the first event.
+
+    ``watch``, ``sampled``, ``decided`` and ``pruned`` observe it: they are called with each instant's events, once in
+    ten seconds, with each batch that the model decides, and before settled markets are added up in one record.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, model: Model, markets: Iterable[MarketMetadata], *,
+        queue: QueueModel, start_us: int,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.ledger = Ledger(settings.ledger_id)
+        self.venue = Venue(settings.exchange_account, settings.latency, markets, queue)
+        self.exchange = self.venue.exchange
+        self.model = model
+        self.observations = self.decisions = self.targets = self.events = 0
+        self.refusals: Counter[str] = Counter()
+        self.now_us = start_us - settings.lead_us
+        self.data = MarketData(
+            settings.data, self.exchange.queries.book, self._schedule, idle_us=settings.observation.idle_us
+        )
+        self.trader = Trader(settings, self.ledger, self.data, self._send)
+        self.reports = AccountReports(self.ledger, self.exchange.queries)
+        self.watch: Watcher = lambda now_us, events: None
+        self.sampled: Callable[[int], None] = lambda now_us: None
+        self.decided: Callable[[Sequence[Observation], Sequence[Decision]], None] = lambda observations, decisions: None
+        self.pruned: Callable[[], None] = lambda: None
+        self._mark_us = NEVER_US
+        self._mark: Callable[[int], int | None] = lambda before_us: None
+        self._start_us = start_us
+        self._builder = ObservationBuilder(settings.identity, model.layout, SignalTable(1))
+        self._positions = Positions()
+        self._throttle = Throttle(settings.observation.throttle_us)
+        self._pending = DueQueue()
+        self._batch: list[Recorded] = []
+        self._batch_us = self.now_us
+        self._jitter = random.Random("fill_listener.sweep")
+        self._prune_mark: tuple[int, int] | None = None
+        self._trimmed = 0
+        self._calendar = self._begin()
+        self._next_us = self._next_due_us()
+
+    # Start.
+
+    def _begin(self) -> Calendar:
+        """Open the account as the services do at their start; return the calendar of periodic work."""
+        settings, ledger, now_us = self.settings, self.ledger, self.now_us
+        self.venue.begin(settings.balance_micros, now_us)
+        ledger.apply(RECONCILIATION.place())
+        if settings.limits != Limits():
+            ledger.apply(settings.limits)
+        ledger.apply(NextNumber(name="ingest-epoch"))
+        ledger.apply(NextNumber(name="actions-epoch"))
+        ledger.apply(RaiseEpoch(partition=0, epoch=1))
+        ledger.apply(AdvanceWatermark(name=OPENED, to_us=now_us))
+        ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
+        ledger.apply(OpenAccount(balance_micros=settings.balance_micros, exchange="backtest"))
+        ledger.apply(RECONCILIATION.release())
+        ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
+        self.trader.start(now_us)
+        self._follow_markets(now_us)
+        self._transition_us = self._next_transition_us(now_us)
+        return Calendar(
+            now_us,
+            (
+                Every(settings.prune_us, self._prune),
+                Every(settings.reconciled_us, self._state_completion),
+                Every(settings.observation.refresh_us, self._read_positions),
+                Every(settings.execution.sweep_us, self._sweep),
+                Every(settings.data.watch_us, self._read_markets),
+                Every(settings.data.watch_us, self._watch_data),
+                Every(SAMPLE_US, lambda at_us: self.sampled(at_us)),
+            ),
+            (
+                Next(now_us + settings.data.first_data_us, self._first_data),
+                Next(self._sweep_us(now_us), self._sweep_reports),
+            ),
+        )
+
+    def _follow_markets(self, now_us: int) -> None:
+        members = self._members()
+        for metadata in sorted(self.exchange.queries.markets(), key=lambda one: one.ticker):
+            is_early = metadata.status in (MarketStatus.INITIALIZED, MarketStatus.INACTIVE)
+            if takes_orders(metadata.status) or is_early:
+                self.data.follow(metadata, members.get(metadata.event, frozenset()), now_us)
+
+    def _members(self) -> dict[str, frozenset[str]]:
+        members: dict[str, set[str]] = {}
+        for metadata in self.exchange.queries.markets():
+            if metadata.status is MarketStatus.ACTIVE:
+                members.setdefault(metadata.event, set()).add(metadata.ticker)
+        return {event: frozenset(tickers) for event, tickers in members.items()}
+
+    def _read_markets(self, now_us: int) -> None:
+        """Read the markets again at their open and close times, which the exchange does not announce."""
+        if now_us < self._transition_us:
+            return
+        queries = self.exchange.queries
+        for ticker, market in self.data.markets.items():
+            market.metadata = queries.market(ticker) or market.metadata
+        self.data.set_members(self._members())
+        self._transition_us = self._next_transition_us(now_us)
+        self._release()
+
+    def _next_transition_us(self, now_us: int) -> int:
+        times_us = (
+            at_us
+            for market in self.data.markets.values()
+            if market.metadata is not None
+            for at_us in (market.metadata.open_us, market.metadata.close_us)
+        )
+        return min((at_us for at_us in times_us if at_us > now_us), default=NEVER_US)
+
+    # Time.
+
+    def feed(self, at_us: int, event: Recorded) -> None:
+        """Take the next recorded event."""
+        if at_us != self._batch_us:
+            self._advance(at_us)
+            self._batch_us = at_us
+        self._batch.append(event)
+
+    def finish(self) -> None:
+        """Complete the last instant, and the time after it; then cancel what rests."""
+        if not self._batch:
+            return
+        end_us = self._batch_us + self.settings.after_us
+        self._advance(end_us + 1)
+        self.ledger.apply(WIND_DOWN.place())  # nothing more is sent while the last responses arrive
+        while (arrive_us := self.venue.arrives_us()) is not None:  # sent before the end
+            self._instant(max(arrive_us, self.now_us), ())
+        self.now_us = max(self.now_us, end_us)
+        self._record(self.exchange.cancel_all(self.settings.exchange_account, self.now_us))
+
+    def _advance(self, before_us: int) -> None:
+        """Complete every instant before that time."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._instant(self._batch_us, batch)
+        while self._next_us < before_us:
+            self._instant(self._next_us, ())
+
+    def _next_due_us(self) -> int:
+        due_us = self._calendar.next_us
+        exchange_us = self.venue.next_due_us()
+        if exchange_us is not None and exchange_us < due_us:
+            due_us = exchange_us
+        pending_us = self._pending.next_us()
+        if pending_us is not None:
+            due_us = min(due_us, max(self._release_us(pending_us), self.now_us + 1))
+        return due_us
+
+    def _release_us(self, ready_us: int) -> int:
+        """Return the first check for throttled changes at or after that time."""
+        every_us, origin_us = self.settings.observation.release_us, self._start_us - self.settings.lead_us
+        return origin_us + -(-(ready_us - origin_us) // every_us) * every_us
+
+    def mark_at(self, at_us: int, mark: Callable[[int], int | None]) -> None:
+        """Call ``mark`` before the first instant after that time, while the books still are as of it."""
+        self._mark_us, self._mark = at_us, mark
+
+    def _instant(self, now_us: int, batch: Sequence[Recorded]) -> None:
+        if self._mark_us < now_us:
+            self._mark_us = self._mark(now_us) or NEVER_US
+        self.now_us = now_us
+        self.events += len(batch)
+        while True:
+            events, responses = self.venue.step(batch, now_us)
+            self._record(events)
+            for sent, response in responses:
+                self.trader.receive(sent, response, now_us)
+            if self._publish(batch, events):
+                self._release()
+            batch = ()
+            arrive_us = self.venue.arrives_us()
+            if arrive_us is None or arrive_us > now_us:
+                break
+        self._calendar.run(now_us)
+        if self._pending and self._release_us(now_us) == now_us:
+            self._release()
+        self._next_us = self._next_due_us()
+
+    # The exchange.
+
+    def _send(self, sent: Sent) -> None:
+        self.venue.send(sent, self.now_us)
+
+    def _record(self, events: Sequence[SimulationEvent]) -> None:
+        """Record what the exchange reports about the account."""
+        if events:
+            self.reports.record(events)
+            self.watch(self.now_us, events)
+
+    # Books and observations.
+
+    def _publish(self, batch: Sequence[Recorded], events: Sequence[SimulationEvent]) -> bool:
+        """Update the books by the instant's public events; return whether there were any."""
+        data, now_us, is_any = self.data, self.now_us, bool(batch)
+        for event in batch:
+            match event:
+                case DeltaFrame():
+                    data.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
+                case SnapshotFrame():
+                    data.snapshot(event.ticker, event.bids, event.asks, now_us)
+                case TradeFrame():
+                    data.trade(event.ticker, now_us)
+                case BookGap():
+                    for ticker in event.tickers:
+                        data.snapshot(ticker, (), (), now_us)
+        for changed in events:
+            match changed:
+                case BookReplaced():
+                    data.snapshot(changed.ticker, (), (), now_us)
+                    is_any = True
+                case MarketChanged():
+                    self._update_market(changed.metadata)
+                    is_any = True
+        return data.send_requested(now_us) or is_any
+
+    def _update_market(self, metadata: MarketMetadata) -> None:
+        market = self.data.markets.get(metadata.ticker)
+        if market is not None:
+            market.metadata = metadata
+            self.data.set_members(self._members())
+
+    def _schedule(self, market: FollowedMarket, now_us: int) -> None:
+        market.pending_frame_us = 1
+        self._pending.add(market.ticker, self._throttle.ready_at(market.ticker, now_us))
+
+    def _release(self) -> None:
+        """Observe every changed market whose throttle is open."""
+        if not self._pending:
+            return
+        now_us = self.now_us
+        due: list[FollowedMarket] = []
+        for ticker in self._pending.take(now_us):
+            market = self.data.markets[ticker]
+            self._throttle.attempt(ticker, now_us)
+            market.observed_us, market.pending_frame_us = now_us, None
+            reason = refusal(market, self.settings.observation.limits, now_us)
+            if reason is None:
+                due.append(market)
+            else:
+                self.refusals[reason] += 1
+        if due:
+            self._observe(due)
+
+    def _observe(self, due: Sequence[FollowedMarket]) -> None:
+        now_us = self.now_us
+        view = self.ledger.view([market.ticker for market in due])
+        if not view.account.opened:
+            self.refusals[Reason.NO_LEDGER] += len(due)
+            return
+        self._positions.update(view)
+        portfolio = self._positions.value(view.account, self.data.markets)
+        views = {market.ticker: market for market in view.markets}
+        made: list[Observation] = []
+        for market in due:
+            try:
+                made.append(self._builder.build(market, views.get(market.ticker), portfolio, now_us=now_us, frame_us=0))
+            except FeatureError as error:
+                self.refusals[error.reason] += 1
+        self.observations += len(made)
+        oldest_us = now_us - self.settings.max_age_us
+        current = [each for each in made if each.confirmed_us > oldest_us]
+        self.refusals[Reason.DEADLINE] += len(made) - len(current)
+        if current:
+            self._decide(current)
+
+    def _decide(self, current: Sequence[Observation]) -> None:
+        settings = self.settings
+        decisions, _ = decide_all(self.model, current)
+        self.decisions += len(decisions)
+        self.decided(current, decisions)
+        make = partial(
+            action_of, settings.identity, model=self.model.metadata.name, now_us=self.now_us,
+            max_age_us=settings.max_age_us,
+        )  # fmt: skip
+        for observation, decision in zip(current, decisions, strict=True):
+            self.targets += len(decision.targets)
+            if decision.reason is not None:
+                self.refusals[decision.reason] += 1
+            self.trader.offer(make(observation, decision), self.now_us)
+
+    # Periodic work.
+
+    def _first_data(self, now_us: int) -> int:
+        """Apply the first snapshots of the subscription; the account's reports are read for the first time."""
+        self.ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
+        for ticker in list(self.data.markets):
+            self.data.snapshot(ticker, (), (), now_us)
+        self._release()
+        return NEVER_US
+
+    def _sweep_us(self, now_us: int) -> int:
+        seconds = self.settings.swept_s * (1 + 0.2 * self._jitter.random())
+        return now_us + round(seconds * 1_000_000)
+
+    def _sweep_reports(self, now_us: int) -> int:
+        self.ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
+        return self._sweep_us(now_us)
+
+    def _state_completion(self, now_us: int) -> None:
+        self.ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
+        if self.ledger.seq - self._trimmed > TRIM_EVERY:
+            self._trimmed = self.ledger.seq
+            self.ledger.trim_journal(self.ledger.seq)
+
+    def _read_positions(self, now_us: int) -> None:
+        self._positions.replace(self.ledger.view())
+
+    def _sweep(self, now_us: int) -> None:
+        if self.trader.group_id is None and self.settings.execution.order_group_limit_centi:
+            self._open_group(now_us)
+        self.trader.sweep(now_us)
+
+    def _open_group(self, now_us: int) -> None:
+        group, _ = self.exchange.groups.create(
+            self.settings.exchange_account, self.settings.execution.order_group_limit_centi, now_us
+        )
+        self.trader.group_id = getattr(group, "group_id", None)
+
+    def _watch_data(self, now_us: int) -> None:
+        if self.data.watch(now_us):
+            self._release()
+
+    def _prune(self, now_us: int) -> None:
+        """Prune up to the last mark, as the reconciler does."""
+        mark, self._prune_mark = self._prune_mark, (now_us, self.ledger.state.clock_us)
+        if mark is None:
+            return
+        before_us = min(mark[1], now_us - self.settings.retention_us)
+        if before_us > 0:
+            self.pruned()
+        while before_us > 0 and self.ledger.apply(Prune(terminal_before_us=before_us, settled_before_us=before_us)):
+            pass

@@ -1,0 +1,235 @@
+"""The followed books: what ingest publishes and its readers keep, as one state of each market.
+
+All readers get each message of an instant before anything is decided, so that one book serves all of them. Versions,
+confirmed times, staleness and repeated snapshots are those of ``ingest.books`` and ``ingest.session``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from truebook.backtest.engine.settings import DataRules
+from truebook.book.event_sums import EventSum
+from truebook.book.order_book import BookError, OrderBook
+from truebook.messages.envelope import BookSide
+from truebook.messages.market_metadata import MarketMetadata
+from truebook.messages.reasons import Reason
+from truebook.observation.markets import ObservedMarket
+
+EPOCH = 1
+"""The book epoch of the first connection."""
+FUTURE_US = 1_000_000
+MAX_DOUBLINGS = 5
+_BID, _ASK = BookSide.BID, BookSide.ASK
+Levels = tuple[tuple[int, int], ...]
+
+
+class FollowedMarket(ObservedMarket):
+    """One market as every reader has it."""
+
+    __slots__ = ("bid_plus_ask_cc", "changed", "event_sum", "fresh_us", "published_confirmed_us", "published_us",
+                 "requested_us", "requests", "stale")  # fmt: skip
+
+    def __init__(self, metadata: MarketMetadata, event_sum: EventSum) -> None:
+        super().__init__(metadata.ticker)
+        self.metadata = metadata
+        self.selected = True
+        self.event_sum = event_sum
+        self.stale: Reason | None = Reason.NO_SNAPSHOT
+        self.changed = False
+        self.published_us = self.published_confirmed_us = 0
+        self.fresh_us: int | None = None
+        """Confirmed time of the newest message while the book was fresh; None before the first."""
+        self.bid_plus_ask_cc: int | None = None
+        self.requests = 0
+        self.requested_us = 0
+
+
+class MarketData:
+    """The followed markets; ``schedule`` is called for one that is to be observed, at the time of the message."""
+
+    def __init__(
+        self, rules: DataRules, read_book: Callable[[str], OrderBook], schedule: Callable[[FollowedMarket, int], None],
+        *, idle_us: int,
+    ) -> None:  # fmt: skip
+        self.markets: dict[str, FollowedMarket] = {}
+        self.confirmed_us = 0
+        self._rules = rules
+        self._read_book = read_book
+        self._schedule = schedule
+        self._idle_us = idle_us
+        self._sums: dict[str, EventSum] = {}
+        self._received_us = 0
+        self._next_probe = 0
+        self._due: list[str] = []
+        """Markets whose requested snapshot is sent at the end of this instant."""
+
+    def follow(self, metadata: MarketMetadata, members: frozenset[str], now_us: int) -> None:
+        """Start following a market: its book is stale until its snapshot."""
+        event_sum = self._sums.setdefault(metadata.event, EventSum())
+        event_sum.set_members(members)
+        event_sum.add(metadata.ticker)
+        self.markets[metadata.ticker] = market = FollowedMarket(metadata, event_sum)
+        market.requested_us = now_us
+        self._received_us = now_us
+
+    def set_members(self, members: dict[str, frozenset[str]]) -> None:
+        """Set the active markets of each event."""
+        for event, event_sum in self._sums.items():
+            event_sum.set_members(members.get(event, frozenset()))
+
+    # Messages.
+
+    def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, now_us: int) -> None:
+        """Apply one change of a level."""
+        self._confirm(now_us)
+        market = self.markets.get(ticker)
+        if market is None or market.stale is not None:
+            return
+        replica = market.replica
+        book = replica.book
+        try:
+            book.change_level(side, price_cc, delta_centi)
+        except BookError as error:
+            self._invalidate(market, error.reason)
+            self._request(ticker, now_us)
+            return
+        replica.version += 1
+        market.changed = True
+        self._update_sum(market)
+        if delta_centi > 0 and book.is_crossed():
+            self._invalidate(market, Reason.CROSSED_BOOK)
+            self._request(ticker, now_us)
+            return
+        self._note(market, now_us)
+        market.history.changed(book, now_us // 1000 * 1000)
+        if market.pending_frame_us is None:
+            self._schedule(market, now_us)
+
+    def snapshot(self, ticker: str, bids: Levels, asks: Levels, now_us: int) -> None:
+        """Replace a book; an invalid snapshot makes it stale, and is requested again after a timeout."""
+        self._confirm(now_us)
+        market = self.markets.get(ticker)
+        if market is None:
+            return
+        try:
+            book = OrderBook(bids, asks)
+        except BookError as error:
+            self._invalidate(market, error.reason)
+            return
+        replica, was_stale = market.replica, market.stale is not None
+        is_changed = was_stale or book != replica.book
+        if is_changed:
+            replica.book = book
+            replica.version += 1
+            market.stale = replica.stale = None
+            market.event_sum.mark_fresh(ticker)
+            self._update_sum(market)
+        market.requests = market.requested_us = 0
+        self._publish(market, now_us, now_us // 1000 * 1000 if is_changed else None)
+
+    def trade(self, ticker: str, now_us: int) -> None:
+        """Note a public trade, which changes no level."""
+        market = self.markets.get(ticker)
+        if market is not None and market.stale is None:
+            self._note(market, now_us)
+
+    def send_requested(self, now_us: int) -> bool:
+        """Apply the snapshots that were requested in this instant; return whether there were any."""
+        due, self._due = self._due, []
+        for ticker in due:
+            book = self._read_book(ticker)
+            self.snapshot(ticker, tuple(book.levels(_BID)), tuple(book.levels(_ASK)), now_us)
+        return bool(due)
+
+    def watch(self, now_us: int) -> bool:
+        """Request overdue and confirming snapshots, publish due ones; return whether any message was made."""
+        rules = self._rules
+        stale = sorted(market.ticker for market in self.markets.values() if market.stale is not None)
+        for ticker in stale:
+            self._request(ticker, now_us)
+        if now_us - self._received_us > rules.idle_probe_us:
+            fresh = [market.ticker for market in self.markets.values() if market.stale is None]
+            if fresh:
+                self._next_probe = (self._next_probe + 1) % len(fresh)
+                self._request(fresh[self._next_probe], now_us)
+            self._received_us = now_us
+        published = False
+        for market in self.markets.values():
+            if market.stale is None and now_us - market.published_us >= rules.snapshot_us:  # noqa: SIM102
+                if market.changed or market.published_confirmed_us < self.confirmed_us:
+                    self._publish(market, now_us, None)
+                    published = True
+        return self.send_requested(now_us) or published
+
+    # Readers.
+
+    def age_us(self, ticker: str, now_us: int, started_us: int) -> int:
+        """Return the time since a book was last fresh, or since the start if it never was."""
+        market = self.markets.get(ticker)
+        fresh_us = None if market is None else market.fresh_us
+        return max(0, now_us - (started_us if fresh_us is None else fresh_us))
+
+    def is_fresh(self, ticker: str, within_us: int, now_us: int) -> bool:
+        """Return whether the book is not stale and was confirmed within that time."""
+        market = self.markets.get(ticker)
+        return market is not None and market.stale is None and self.age_us(ticker, now_us, now_us) <= within_us
+
+    def books(self) -> Iterable[tuple[str, OrderBook]]:
+        """Return the books that are not stale."""
+        return ((ticker, market.replica.book) for ticker, market in self.markets.items() if market.stale is None)
+
+    # Steps.
+
+    def _confirm(self, now_us: int) -> None:
+        self._received_us = now_us
+        sent_us = now_us // 1000 * 1000
+        if sent_us > self.confirmed_us:
+            self.confirmed_us = sent_us
+
+    def _note(self, market: FollowedMarket, now_us: int) -> None:
+        replica = market.replica
+        if self.confirmed_us > replica.confirmed_us:
+            replica.confirmed_us = self.confirmed_us
+        market.fresh_us = replica.confirmed_us
+        replica.event_yes_sum_cc, replica.event_yes_sum_age_us = market.event_sum.read(now_us, self.confirmed_us)
+
+    def _publish(self, market: FollowedMarket, now_us: int, changed_at_us: int | None) -> None:
+        """Publish the whole book; ``changed_at_us`` is given if it changed."""
+        replica = market.replica
+        market.changed = False
+        market.published_us, market.published_confirmed_us = now_us, self.confirmed_us
+        replica.epoch = EPOCH
+        replica.confirmed_us = 0
+        self._note(market, now_us)
+        if changed_at_us is not None:
+            market.history.changed(replica.book, changed_at_us)
+        is_idle = now_us - market.observed_us >= self._idle_us
+        if (changed_at_us is not None or is_idle) and market.pending_frame_us is None:
+            self._schedule(market, now_us)
+
+    def _invalidate(self, market: FollowedMarket, reason: Reason) -> None:
+        if market.stale is not None:
+            return
+        market.stale = market.replica.stale = reason
+        market.event_sum.mark_stale(market.ticker, self.confirmed_us)
+        market.history.clear()
+
+    def _request(self, ticker: str, now_us: int) -> None:
+        """Request a snapshot, unless one requested within the timeout is still expected."""
+        market, rules = self.markets[ticker], self._rules
+        if market.requested_us:
+            doublings = min(max(0, market.requests - rules.max_snapshot_requests), MAX_DOUBLINGS)
+            if now_us - market.requested_us < rules.snapshot_timeout_us << doublings:
+                return
+        market.requests += 1
+        market.requested_us = now_us
+        self._due.append(ticker)
+
+    @staticmethod
+    def _update_sum(market: FollowedMarket) -> None:
+        bid, ask = market.replica.book.best(_BID), market.replica.book.best(_ASK)
+        bid_plus_ask_cc = None if bid is None or ask is None else bid[0] + ask[0]
+        if bid_plus_ask_cc != market.bid_plus_ask_cc:
+            market.bid_plus_ask_cc = bid_plus_ask_cc
+            market.event_sum.set_price(market.ticker, bid_plus_ask_cc)

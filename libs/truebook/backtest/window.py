@@ -1,0 +1,96 @@
+"""The part of a recording that a backtest uses: a window of time, and some of its markets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from truebook.backtest.engine.venue import Recorded
+from truebook.book.order_book import BookError, OrderBook
+from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame
+from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
+from truebook.messages.envelope import BookSide
+
+BLOCK = 1 << 20
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """``from_us`` and ``to_us`` (included; None: to the end) of the recording's time; empty ``markets`` are all."""
+
+    from_us: int = 0
+    to_us: int | None = None
+    markets: frozenset[str] = frozenset()
+
+    def has(self, ticker: str) -> bool:
+        return not self.markets or ticker in self.markets
+
+
+def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]:
+    """Yield the events of the window, at its start a snapshot of each book that is known by then."""
+    books: dict[str, OrderBook] = {}
+    is_before = window.from_us > 0
+    for captured in events:
+        at_us, event = captured.at_us, captured.event
+        if window.to_us is not None and at_us > window.to_us:
+            return
+        if isinstance(event, SkippedFrame) or not _is_selected(event, window):
+            continue
+        if isinstance(event, BookGap):
+            event = BookGap(tuple(filter(window.has, event.tickers)), event.sid)
+        if is_before and at_us < window.from_us:
+            _fold(books, event)
+            continue
+        if is_before:
+            is_before = False
+            yield from ((at_us, _snapshot(ticker, book)) for ticker, book in sorted(books.items()))
+        yield at_us, event
+
+
+def _is_selected(event: Recorded, window: Window) -> bool:
+    match event:
+        case DeltaFrame() | SnapshotFrame() | TradeFrame() | LifecycleFrame():
+            return window.has(event.ticker)
+        case BookGap():
+            return any(window.has(ticker) for ticker in event.tickers)
+    return True
+
+
+def _fold(books: dict[str, OrderBook], event: Recorded) -> None:
+    """Apply an event before the window to the books; an inconsistent one is unknown until its next snapshot."""
+    match event:
+        case SnapshotFrame():
+            try:
+                books[event.ticker] = OrderBook(event.bids, event.asks)
+            except BookError:
+                books.pop(event.ticker, None)
+        case DeltaFrame() if event.ticker in books:
+            try:
+                books[event.ticker].change_level(event.book_side, event.price_cc, event.delta_centi)
+            except BookError:
+                del books[event.ticker]
+        case BookGap():
+            for ticker in event.tickers:
+                books.pop(ticker, None)
+        case _:
+            pass
+
+
+def _snapshot(ticker: str, book: OrderBook) -> SnapshotFrame:
+    return SnapshotFrame(
+        sid=None, seq=None, received_us=0, ticker=ticker, bids=tuple(book.levels(BookSide.BID)),
+        asks=tuple(book.levels(BookSide.ASK)), exchange_us=None,
+    )  # fmt: skip
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a recording: of its file, or of the names and contents of all files of its folder."""
+    digest = hashlib.sha256()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]:
+        digest.update(f"{file.relative_to(path)}\n".encode() if path.is_dir() else b"")
+        with file.open("rb") as content:
+            while block := content.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The bus over Kafka, and the administration of its topics."""

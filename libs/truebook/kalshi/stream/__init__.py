@@ -1,0 +1,1 @@
+"""The WebSocket client: the connection, commands, decoded frames and error codes."""

@@ -1,0 +1,78 @@
+#!lua flags=allow-oom
+-- include: common
+-- prune: drop ended orders with their fills, and refusals past their deadline, and add up markets that settled before a
+-- time of their own in one record without a ticker (rules/account.py). At most 1000 orders and markets a call.
+--
+-- An order is dropped only when its deadline has passed: its id can't be reserved again. Its fills go with it, never
+-- earlier.
+--
+-- KEYS fills: the stem of the keys, since the orders are found here
+--
+-- Returns how many orders, fills and markets were dropped, as a decimal string.
+
+L.load_account()
+local dropped = 0
+
+local function drop_fills(exchange_order_id)
+  local key = K.fills .. exchange_order_id
+  for _, stored in ipairs(call('HVALS', key)) do
+    if unpack_record(stored).parked then L.add('parked', -1) end
+    dropped = dropped + 1
+  end
+  L.write('DEL', key)
+  L.write('SREM', K.parked, exchange_order_id)
+  L.write('HDEL', K.exchange_ids, exchange_order_id)
+end
+
+local before = string.format('(%.17g', args.terminal_before_us)
+for _, order_id in ipairs(call('ZRANGEBYSCORE', K.ended, '-inf', before, 'LIMIT', 0, 1000)) do
+  local order = L.load_order(order_id)
+  if order.deadline_us <= account.clock_us then
+    dropped = dropped + 1
+    L.write('HDEL', K.orders, order_id)
+    L.write('ZREM', K.ended, order_id)
+    if order.exchange_order_id then drop_fills(order.exchange_order_id) end
+  end
+end
+local settled, markets_of = {}, {}
+local stored = call('HGETALL', K.markets)
+for i = 1, #stored, 2 do
+  local market = unpack_record(stored[i + 1])
+  markets_of[market.event] = (markets_of[market.event] or 0) + 1
+  local settled_us = market.settled_us or 0
+  if market.settlement_cc and stored[i] ~= '' and #market.open == 0 and settled_us < args.settled_before_us then
+    settled[#settled + 1] = { settled_us = settled_us, ticker = stored[i], market = market }
+  end
+end
+table.sort(settled, function(one, other)
+  if one.settled_us ~= other.settled_us then return one.settled_us < other.settled_us end
+  return one.ticker < other.ticker
+end)
+if #settled > 0 then
+  local pruned = L.load_market('', '')
+  pruned.settlement_cc = 0
+  for i = 1, math.min(#settled, 1000) do
+    local market, amounts = settled[i].market, L.amounts(settled[i].market)
+    local paired = math.min(market.yes_bought_centi, market.no_bought_centi)
+    pruned.yes_bought_centi = pruned.yes_bought_centi + paired
+    pruned.no_bought_centi = pruned.no_bought_centi + paired
+    pruned.yes_cost_micros = pruned.yes_cost_micros + amounts.costs_micros - amounts.payouts_micros
+    pruned.fees_micros = pruned.fees_micros + market.fees_micros
+    pruned.fills = (pruned.fills or 0) + (market.fills or 0)
+    pruned.pruned_markets = (pruned.pruned_markets or 0) + 1
+    L.add('payouts_micros', -amounts.payouts_micros)
+    L.add('costs_micros', -amounts.payouts_micros)
+    L.write('HDEL', K.markets, settled[i].ticker)
+    markets_of[market.event] = markets_of[market.event] - 1
+    if markets_of[market.event] == 0 then L.write('HDEL', K.events, market.event) end
+    dropped = dropped + 1
+  end
+  L.write('HSET', K.markets, '', pack(pruned))
+end
+local clock = L.text(account.clock_us)
+for _, order_id in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do
+  L.drop_refusal(order_id)
+end
+if dropped > 0 then return L.commit(L.text(dropped)) end
+L.write_all()
+return '0'

@@ -1,0 +1,69 @@
+"""The ledger's keys in Redis: the only place that spells them.
+
+All begin with ``truebook:2:{account}:``. The braces make the account the hash slot, so that one script may use all of
+them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can distinguish them.
+
+| key | type | content |
+|---|---|---|
+| ``account`` | hash | totals, marks, clock, journal number, mode of the holds: decimal strings; limits: a record |
+| ``holds`` | hash | name -> ``mode:owner`` |
+| ``epochs``, ``counters``, ``watermarks`` | hash | partition or name -> number |
+| ``adjusts`` | hash | id -> record; the opening's under the empty id |
+| ``orders`` | hash | client order id -> record |
+| ``exchange_ids`` | hash | the exchange's order id -> client order id |
+| ``fills:<exchange order id>`` | hash | trade id -> record |
+| ``parked`` | set | the exchange's order ids under which fills are parked |
+| ``markets``, ``events`` | hash | ticker or event -> record |
+| ``refusals``, ``refusal_deadlines`` | hash, sorted set | client order id -> record; by deadline |
+| ``grants`` | list | the clock at each grant of the last minute |
+| ``ended`` | sorted set | client order ids by the clock of their end |
+| ``journal`` | stream | ``<number>-0`` -> verb, arguments, result |
+| ``meta`` | hash | schema, ledger_id |
+| ``lease:<name>`` | string | the lease's owner; expires when it is not renewed |
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA: Final = "2"
+_NAMES: Final = (
+    "account", "holds", "epochs", "counters", "watermarks", "adjusts", "orders", "exchange_ids", "fills:", "parked",
+    "markets", "events", "refusals", "refusal_deadlines", "grants", "ended", "journal", "meta",
+)  # fmt: skip
+"""In the order in which they are passed to the scripts."""
+_FILLS: Final = _NAMES.index("fills:")
+LUA_KEYS: Final = ", ".join(f"{name.rstrip(':')} = KEYS[{number}]" for number, name in enumerate(_NAMES, start=1))
+"""The fields of the scripts' table of keys."""
+
+
+class LedgerKeys:
+    """The keys of one account."""
+
+    NAMES: Final = _NAMES
+
+    def __init__(self, account: str) -> None:
+        if not account or set(account) & set("{}"):
+            raise ValueError(f"an account's name must not be empty or contain braces: {account!r}")
+        self.prefix = f"truebook:{SCHEMA}:{{{account}}}:"
+        self._all = [self.prefix + name for name in _NAMES]
+
+    def __getitem__(self, name: str) -> str:
+        """Spell one key by its name in the table above."""
+        return self._all[_NAMES.index(name)]
+
+    def earlier_schemas(self) -> dict[str, str]:
+        """Return the keys that exist if the account is stored in an earlier schema: schema -> key."""
+        return {
+            str(schema): self["meta"].replace(f":{SCHEMA}:", f":{schema}:", 1) for schema in range(1, int(SCHEMA))
+        }  # fmt: skip
+
+    def lease(self, name: str) -> str:
+        """Spell the key of a lease: not a part of the ledger, used by no script of it."""
+        return f"{self.prefix}lease:{name}"
+
+    def for_script(self, exchange_order_id: str = "") -> list[str]:
+        """Return all keys for a script, with the fills of that exchange order id (empty: the stem of such keys)."""
+        keys = self._all.copy()
+        keys[_FILLS] += exchange_order_id
+        return keys

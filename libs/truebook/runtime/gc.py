@@ -1,0 +1,23 @@
+"""Exclude the objects of a process's start from garbage collection.
+
+A full collection visits every object: with the libraries, models and books of a running system it is a pause of about
+80 ms in which no order is sent. Nearly all objects that exist after the start live as long as the process, so they are
+frozen. Later objects are collected as usual.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def frozen_startup_objects() -> Iterator[None]:
+    """Exclude all current objects from collections while entered."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,196 @@
+"""The simulated exchange's record of one account: cash, positions, and cash held by resting orders.
+
+Cash changes by fills and payouts only. Held cash is a pure function of open orders and positions, recomputed whenever
+either changes, so that it cannot drift. YES and NO of one market net at once into $1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from truebook.messages.envelope import BookSide
+from truebook.money import ONE_DOLLAR_CC, no_price
+from truebook.simulation.venue.orders import LiveOrder, Match
+from truebook.venue.account import CashTransfer, ExchangeFill, ExchangePosition, ExchangeSettlement
+from truebook.venue.fees import charge, worst_fee_micros
+
+
+class Position(msgspec.Struct):
+    """An account's position in one market: + YES, - NO, at cost; ``updated_us`` is the time of its last fill."""
+
+    position_centi: int = 0
+    cost_micros: int = 0
+    fees_micros: int = 0
+    realized_micros: int = 0
+    traded_micros: int = 0
+    updated_us: int = 0
+
+    def trade(self, side: BookSide, price_cc: int, size_centi: int) -> int:
+        """Apply a trade and return the change of cash in micros before fees (negative: a cost).
+
+        The closing part is paid out at once (a YES/NO pair is worth $1); the rest opens at the price of its own leg.
+        The released cost is the closed share of the average cost, rounded down.
+        """
+        own_cc = price_cc if side is BookSide.BID else no_price(price_cc)
+        sign = 1 if side is BookSide.BID else -1
+        opposite_centi = max(0, -sign * self.position_centi)
+        closing_centi = min(size_centi, opposite_centi)
+        opening_centi = size_centi - closing_centi
+        proceeds = closing_centi * (ONE_DOLLAR_CC - own_cc)
+        if closing_centi:
+            released = self.cost_micros * closing_centi // opposite_centi
+            self.cost_micros -= released
+            self.realized_micros += proceeds - released
+        self.cost_micros += opening_centi * own_cc
+        self.traded_micros += size_centi * own_cc
+        self.position_centi += sign * size_centi
+        return proceeds - opening_centi * own_cc
+
+
+class Account(msgspec.Struct, eq=False):
+    """One account: cash, orders, fills and settlements (oldest first)."""
+
+    name: str
+    cash_micros: int
+    updated_us: int = 0
+    positions: dict[str, Position] = {}
+    orders: dict[str, LiveOrder] = {}
+    """Those that rest, and the newest ended ones."""
+    accepted: int = 0
+    """How many orders were ever accepted."""
+    ended: dict[str, None] = {}
+    """The client order ids of ended orders and of killed ones, in the order of their end."""
+    open_orders: dict[str, dict[str, LiveOrder]] = {}
+    client_ids: dict[str, str] = {}
+    """Client order id -> exchange order id; empty where the order was never accepted."""
+    fills: list[ExchangeFill] = []
+    settlements: list[ExchangeSettlement] = []
+    held_by_market: dict[str, int] = {}
+    held_micros: int = 0
+    transfers: dict[str, CashTransfer] = {}
+    """Deposits and withdrawals by their id."""
+
+    def position_centi(self, ticker: str) -> int:
+        position = self.positions.get(ticker)
+        return 0 if position is None else position.position_centi
+
+    def available_micros(self) -> int:
+        """Return the cash that no order holds.
+
+        Bounded at 0: a fill rounded in the exchange's favor can exceed the released hold by a micro-dollar.
+        """
+        return max(0, self.cash_micros - self.held_micros)
+
+    def can_afford(self, order: LiveOrder, rate_ppm: int, *, instead_of: LiveOrder | None = None) -> bool:
+        """Return whether the cash covers the worst case of all open orders, with this one added or replaced."""
+        ticker = order.ticker
+        others = [one for one in self.open_orders.get(ticker, {}).values() if one is not instead_of]
+        required = market_hold_micros([*others, order], self.position_centi(ticker), rate_ppm)
+        return self.cash_micros >= self.held_micros - self.held_by_market.get(ticker, 0) + required
+
+    def update_holds(self, ticker: str, rate_ppm: int) -> None:
+        """Recompute the cash held by the market's open orders."""
+        orders = self.open_orders.get(ticker)
+        held = market_hold_micros(orders.values(), self.position_centi(ticker), rate_ppm) if orders else 0
+        self.held_micros += held - self.held_by_market.get(ticker, 0)
+        if held:
+            self.held_by_market[ticker] = held
+        else:
+            self.held_by_market.pop(ticker, None)
+
+    def add_open(self, order: LiveOrder) -> None:
+        self.open_orders.setdefault(order.ticker, {})[order.exchange_order_id] = order
+
+    def remove_open(self, order: LiveOrder) -> None:
+        """Remove an order that no longer rests; a no-op where it never rested."""
+        orders = self.open_orders.get(order.ticker)
+        if orders is not None and orders.pop(order.exchange_order_id, None) is not None and not orders:
+            del self.open_orders[order.ticker]
+
+    def end(self, client_order_id: str, max_kept: int | None) -> None:
+        """Count an order as ended, and drop the oldest ended ones beyond the limit; may be repeated."""
+        self.ended[client_order_id] = None
+        while max_kept is not None and len(self.ended) > max_kept:
+            oldest = next(iter(self.ended))
+            del self.ended[oldest]
+            self.orders.pop(self.client_ids.pop(oldest, ""), None)
+
+    def drop_old_reports(self, max_kept: int | None) -> None:
+        """Drop the oldest fills and settlements, once they are twice as many as the limit."""
+        for reports in (self.fills, self.settlements):
+            if max_kept is not None and len(reports) > 2 * max_kept:
+                del reports[:max_kept]
+
+    def record_fill(self, order: LiveOrder, match: Match, is_taker: bool, rate_ppm: int) -> ExchangeFill:
+        """Apply one fill of the account's order to cash and position, and keep it."""
+        position = self.positions.get(order.ticker)
+        if position is None:
+            position = self.positions[order.ticker] = Position()
+        price_cc, size_centi = match.price_cc, match.size_centi
+        revenue = position.trade(order.book_side, price_cc, size_centi)
+        fee, order.rounding = charge(size_centi, price_cc, rate_ppm, revenue, order.rounding)
+        position.fees_micros += fee
+        position.updated_us = match.at_us
+        self.cash_micros += revenue - fee
+        self.updated_us = match.at_us
+        own_cc = price_cc if order.book_side is BookSide.BID else no_price(price_cc)
+        order.add_costs(size_centi * own_cc, fee, is_taker)
+        fill = ExchangeFill(
+            trade_id=match.trade_id, exchange_order_id=order.exchange_order_id, ticker=order.ticker,
+            book_side=order.book_side, price_cc=price_cc, size_centi=size_centi, fee_micros=fee, is_taker=is_taker,
+            created_us=match.at_us, client_order_id=order.request.client_order_id, basis=match.basis.value,
+        )  # fmt: skip
+        self.fills.append(fill)
+        return fill
+
+    def pay_out(self, ticker: str, event: str, settlement_cc: int, at_us: int) -> ExchangeSettlement | None:
+        """Pay out a settled market's position: YES gets the value, NO its complement; None without a position."""
+        position = self.positions.pop(ticker, None)
+        if position is None or position.position_centi == 0:
+            return None
+        yes_centi, no_centi = max(0, position.position_centi), max(0, -position.position_centi)
+        payout = yes_centi * settlement_cc + no_centi * (ONE_DOLLAR_CC - settlement_cc)
+        self.cash_micros += payout
+        self.updated_us = at_us
+        settlement = ExchangeSettlement(
+            ticker=ticker, event=event, settlement_cc=settlement_cc, settled_us=at_us, yes_centi=yes_centi,
+            no_centi=no_centi, revenue_micros=payout,
+        )  # fmt: skip
+        self.settlements.append(settlement)
+        return settlement
+
+    def exchange_positions(self) -> list[ExchangePosition]:
+        """List open positions in the order of the first trade; flat ones are left out."""
+        return [
+            ExchangePosition(
+                ticker=ticker,
+                position_centi=position.position_centi,
+                exposure_micros=position.cost_micros,
+                fees_micros=position.fees_micros,
+            )
+            for ticker, position in self.positions.items()
+            if position.position_centi
+        ]
+
+
+def market_hold_micros(orders: Iterable[LiveOrder], position_centi: int, rate_ppm: int) -> int:
+    """Compute the cash held by one account's open orders in one market: the worst case of each side.
+
+    Reducing a position needs no cash. Where a side's orders exceed the position against them, the position covers the
+    orders with the lowest own price first; the rest opens and holds own price plus the worst taker fee.
+    """
+    held = 0
+    by_side: dict[BookSide, list[LiveOrder]] = {BookSide.BID: [], BookSide.ASK: []}
+    for order in orders:
+        by_side[order.book_side].append(order)
+    for side, same_side in by_side.items():
+        left_centi = max(0, -position_centi if side is BookSide.BID else position_centi)
+        for order in sorted(same_side, key=lambda one: one.own_price_cc):
+            closing_centi = min(left_centi, order.remaining_centi)
+            left_centi -= closing_centi
+            opening_centi = order.remaining_centi - closing_centi
+            if opening_centi:
+                held += opening_centi * order.own_price_cc + worst_fee_micros(opening_centi, order.price_cc, rate_ppm)
+    return held

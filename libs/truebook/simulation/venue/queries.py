@@ -1,0 +1,127 @@
+"""Reads of the simulated exchange, the same for synthetic and recorded markets."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from truebook.book.order_book import OrderBook
+from truebook.messages.market_metadata import MarketMetadata
+from truebook.simulation.events import Traded
+from truebook.simulation.venue.account_book import AccountBook
+from truebook.simulation.venue.accounts import Position
+from truebook.simulation.venue.engine import Engine
+from truebook.simulation.venue.orders import OrderCosts
+from truebook.venue.account import (
+    CashTransfer,
+    ExchangeBalance,
+    ExchangeFill,
+    ExchangeOrder,
+    ExchangePosition,
+    ExchangeSettlement,
+    OrderRequest,
+    OrderStatus,
+)
+
+
+class VenueQueries:
+    """Reads of markets and accounts. Those of an account raise ``UnknownAccount`` where it was never opened."""
+
+    def __init__(self, accounts: AccountBook, engine: Engine) -> None:
+        self._accounts = accounts
+        self._engine = engine
+
+    # Markets
+
+    def market(self, ticker: str) -> MarketMetadata | None:
+        record = self._accounts.markets.get(ticker)
+        return None if record is None else record.metadata
+
+    def markets(self) -> list[MarketMetadata]:
+        """List all markets, ended ones included as long as they are kept, in the order of listing."""
+        return [record.metadata for record in self._accounts.markets]
+
+    def trades(self, ticker: str | None, limit: int) -> list[Traded]:
+        """List the recent public trades of a market, or of all, newest first."""
+        return self._accounts.markets.trades(ticker, limit)
+
+    def book(self, ticker: str) -> OrderBook:
+        """Copy the displayed book; empty for an unknown market."""
+        return self._engine.book(ticker)
+
+    def clock_of(self, ticker: str) -> int:
+        """Return the number of changes of the market's book, 0 for an unknown market."""
+        return self._engine.clock_of(ticker)
+
+    # Accounts
+
+    def orders(
+        self, account: str, *, ticker: str | None = None, status: OrderStatus | None = None, since_us: int = 0
+    ) -> list[ExchangeOrder]:
+        """List an account's orders, newest first, optionally of one market or status, or created since a time.
+
+        Resting and recent orders are found without a scan of the account's whole history.
+        """
+        owner = self._accounts.account(account)
+        if status is OrderStatus.RESTING:
+            resting = [one for open_orders in owner.open_orders.values() for one in open_orders.values()]
+            resting.sort(key=lambda one: one.number, reverse=True)
+            return [one.exported() for one in resting if ticker in (None, one.ticker)]
+        recent = takewhile(lambda one: one.created_us >= since_us, reversed(owner.orders.values()))
+        return [one.exported() for one in recent if ticker in (None, one.ticker) and status in (None, one.status)]
+
+    def order(self, account: str, exchange_order_id: str) -> ExchangeOrder | None:
+        found = self._accounts.account(account).orders.get(exchange_order_id)
+        return None if found is None else found.exported()
+
+    def queue_position(self, account: str, exchange_order_id: str) -> int | None:
+        """Return the size (1/100 contract) ahead of a resting order; None where it does not rest."""
+        found = self._accounts.account(account).orders.get(exchange_order_id)
+        return self._engine.queue_ahead(found) if found is not None and found.is_resting else None
+
+    def order_request(self, account: str, exchange_order_id: str) -> OrderRequest | None:
+        """Return an order's request (time in force, self-trade prevention, group), which ``order`` does not show."""
+        found = self._accounts.account(account).orders.get(exchange_order_id)
+        return None if found is None else found.request
+
+    def order_costs(self, account: str, exchange_order_id: str) -> OrderCosts | None:
+        """Return the total cost and fees of an order's fills, as taker and as maker."""
+        found = self._accounts.account(account).orders.get(exchange_order_id)
+        return None if found is None else found.costs
+
+    def order_id_of(self, account: str, client_order_id: str) -> str | None:
+        """Find the exchange order id of a client order id; None where no order was accepted."""
+        return self._accounts.order_id_of(account, client_order_id)
+
+    def fills(self, account: str, *, since_us: int = 0) -> list[ExchangeFill]:
+        """List an account's fills, newest first, optionally since a time."""
+        newest_first = reversed(self._accounts.account(account).fills)
+        return list(takewhile(lambda fill: fill.created_us >= since_us, newest_first))
+
+    def settlements(self, account: str) -> list[ExchangeSettlement]:
+        """List an account's settlements, newest first."""
+        return self._accounts.account(account).settlements[::-1]
+
+    def transfers(self, account: str) -> list[CashTransfer]:
+        """List an account's deposits and (negative) withdrawals, newest first."""
+        return list(self._accounts.account(account).transfers.values())[::-1]
+
+    def positions(self, account: str) -> list[ExchangePosition]:
+        """List open positions in markets that have not settled; flat ones are left out."""
+        return self._accounts.account(account).exchange_positions()
+
+    def traded_tickers(self, account: str) -> list[str]:
+        """List the unsettled markets in which an account has traded, in the order of the first trade."""
+        return list(self._accounts.account(account).positions)
+
+    def position(self, account: str, ticker: str) -> Position | None:
+        """Return the record of a position (with realized P&L and turnover); not to be modified."""
+        return self._accounts.account(account).positions.get(ticker)
+
+    def balance(self, account: str) -> ExchangeBalance:
+        """Return the available cash: cash held by resting orders is deducted."""
+        owner = self._accounts.account(account)
+        return ExchangeBalance(balance_micros=owner.available_micros(), updated_us=owner.updated_us)
+
+    def held_micros(self, account: str) -> int:
+        """Return the cash held by resting orders."""
+        return self._accounts.account(account).held_micros
