@@ -1,41 +1,79 @@
-"""The command ``truebook``. Each verb stands in its own module; here they are put together."""
+"""The command ``truebook``: its subcommands, put together."""
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
+from truebook_services.cli.account import (
+    deposit,
+    fills,
+    flatten,
+    limits,
+    orders,
+    pnl,
+    positions,
+    rebind,
+    reconcile,
+    withdraw,
+)
+from truebook_services.cli.backtest import backtest
+from truebook_services.cli.calibrate import calibrate
+from truebook_services.cli.compare import compare, report
+from truebook_services.cli.data import data
 from truebook_services.cli.dead_letters import dead_letters
 from truebook_services.cli.doctor import doctor
 from truebook_services.cli.errors import exit_with_one_line
 from truebook_services.cli.exchange import exchange
-from truebook_services.cli.operator import halt, resume, status
+from truebook_services.cli.halt import halt
+from truebook_services.cli.ledger import ledger
+from truebook_services.cli.models import models
+from truebook_services.cli.operator import resume, status, why
 from truebook_services.cli.record import record
 from truebook_services.cli.run import run
 from truebook_services.cli.serve import serve
+from truebook_services.cli.splits import splits
 from truebook_services.cli.topics import topics
-from truebook_services.cli.why import why
 
 app = typer.Typer(
-    help="Trades Kalshi prediction markets on paper with a policy that you bring, and keeps true books.",
+    help="Trade Kalshi prediction markets on paper with your own model; the ledger is checked against the exchange.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(run)
-app.command()(exchange)
-app.command()(record)
-app.command()(status)
-app.command()(why)
-app.command()(doctor)
-app.command()(halt)
-app.command()(resume)
-app.command()(serve)
-app.command()(topics)
-app.command()(dead_letters)
+for command in (
+    run, backtest, exchange, record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
+    flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
+    splits, calibrate,
+):  # fmt: skip
+    app.command()(command)
+app.add_typer(limits, name="limits")
+app.add_typer(models, name="models")
+app.add_typer(ledger, name="ledger")
+app.add_typer(data, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"truebook {metadata.version('truebook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    # Without a docstring: it would replace the help of the whole command.
+    del version
 
 
 def main() -> None:
-    """Run the command; what is expected to go wrong ends in one clear line and a documented exit code."""
+    """Run the command; an expected error ends in one line on standard error and a documented exit code."""
     with exit_with_one_line():
         app()
 

@@ -1,10 +1,9 @@
-"""``truebook dead-letters``: what services have put aside, why, and how to give it to them once more."""
+"""``truebook dead-letters``: messages that services could not handle, the reason, and how to replay them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -12,36 +11,30 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from truebook.bus.kafka import KafkaBus
-from truebook.bus.kafka_reading import read_topic
+from truebook.bus.kafka.bus import KafkaBus
+from truebook.bus.kafka.reading import read_topic
 from truebook.messages.codec import DecodeError, decode
 from truebook.messages.dead_letters import DeadLetter
-from truebook.messages.reasons import Reason
+from truebook.messages.reason_table import EXPLANATIONS
 from truebook.messages.topics import DEAD_LETTERS, TOPICS, Topic
-from truebook.runtime.dead_letters import MOST_PAYLOAD
+from truebook.runtime.dead_letters import MAX_PAYLOAD
 from truebook.runtime.settings import TruebookSettings, load
 from truebook_services.cli.errors import UsageError
 from truebook_services.serving.settings import kafka_connection
 
-EXPLANATIONS: Final[Mapping[Reason, str]] = {
-    Reason.UNDECODABLE: "it is no message of its topic: mend its writer; a replay ends here again",
-    Reason.UNKNOWN_VERSION: "a newer Truebook wrote it: update this service, then replay",
-    Reason.UNKNOWN_TYPE: "its topic does not carry this type for this version: update this service, then replay",
-    Reason.HANDLER_FAILED: "its reader failed on it: see that service's log, mend the cause, then replay",
-}
 SHOWN: Final = 60
 ALTERED: Final = "\ufffd"
 
 
 def dead_letters(
-    replay: Annotated[str | None, typer.Option(help="Id of the letter to publish on its topic once more.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    replay: Annotated[str | None, typer.Option(help="Id of the letter to publish again on its topic.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """List what was put aside and explain it, or replay one letter."""
+    """List and explain the dead letters, or replay one."""
     settings = load(TruebookSettings)
     if replay is not None:
-        answer = asyncio.run(_replay(settings, replay))
-        print(json.dumps(answer) if json_ else f"replayed to {answer['topic']}: {answer['replayed']}")
+        result = asyncio.run(_replay(settings, replay))
+        print(json.dumps(result) if json_ else f"replayed to {result['topic']}: {result['replayed']}")
         return
     letters = [_row(letter, times) for letter, times in asyncio.run(_read(settings)).values()]
     if json_:
@@ -51,22 +44,24 @@ def dead_letters(
 
 
 async def _read(settings: TruebookSettings) -> dict[str, tuple[DeadLetter, int]]:
-    """The letters by id, the oldest first, each with how often it was written: one that ends here again is the same."""
+    """Return the letters by id, oldest first, with how often each was written: a failed replay has the same id."""
     found: dict[str, tuple[DeadLetter, int]] = {}
     async for record in read_topic(kafka_connection(settings), DEAD_LETTERS, settings.kafka_partitions):
         try:
             letter = decode(DEAD_LETTERS, record.value)
         except DecodeError:
-            continue  # counted and logged by who wrote or read it; a letter about it would cause the next one
+            continue  # counted and logged elsewhere; a letter about a letter would cause the next one
         if isinstance(letter, DeadLetter):
             found[letter.id] = (letter, found[letter.id][1] + 1 if letter.id in found else 1)
     return dict(sorted(found.items(), key=lambda item: item[1][0].produced_us))
 
 
-async def _replay(settings: TruebookSettings, wanted: str) -> dict[str, Any]:
-    matching = [letter for name, (letter, _) in (await _read(settings)).items() if name.startswith(wanted)]
+async def _replay(settings: TruebookSettings, id_prefix: str) -> dict[str, Any]:
+    matching = [letter for name, (letter, _) in (await _read(settings)).items() if name.startswith(id_prefix)]
     if len(matching) != 1:
-        raise UsageError(f"{len(matching)} dead letters have an id that begins with {wanted!r}; see the list")
+        raise UsageError(
+            f"{len(matching)} dead letters have an id that begins with {id_prefix!r}; see `truebook dead-letters`"
+        )
     letter = matching[0]
     topic = topic_of(letter)
     bus = await KafkaBus.connect(kafka_connection(settings))
@@ -78,12 +73,12 @@ async def _replay(settings: TruebookSettings, wanted: str) -> dict[str, Any]:
 
 
 def topic_of(letter: DeadLetter) -> Topic:
-    """The topic that a letter can go back to; raises ``UsageError`` with the reason where it can't."""
+    """Return the topic to replay a letter on; raises ``UsageError`` where it can't be replayed."""
     topic = next((topic for topic in TOPICS if topic.name == letter.origin), None)
     if topic is None:
-        raise UsageError(f"it came from {letter.origin}, not from a topic: there is no way back")
-    if len(letter.payload) >= MOST_PAYLOAD or ALTERED in letter.payload:
-        raise UsageError("only a part of it, or no readable text, was kept: it can't be replayed as it was")
+        raise UsageError(f"the letter came from {letter.origin}, not from a topic: it can't be replayed")
+    if len(letter.payload) >= MAX_PAYLOAD or ALTERED in letter.payload:
+        raise UsageError("only a part of the payload, or no readable text, was kept: it can't be replayed")
     return topic
 
 
@@ -97,7 +92,7 @@ def _row(letter: DeadLetter, times: int) -> dict[str, Any]:
         "service": letter.service,
         "reason": str(letter.reason),
         "detail": letter.detail,
-        "explanation": EXPLANATIONS.get(letter.reason, "see docs/reasons.md"),
+        "explanation": EXPLANATIONS[letter.reason].sentence(),
         "payload": letter.payload,
     }
 

@@ -1,4 +1,4 @@
-"""The command's exit codes: those of every process (``serving.exit_codes``), and those of what only it does."""
+"""The command's exit codes: those of every process (``serving.exit_codes``), and its own."""
 
 from __future__ import annotations
 
@@ -6,28 +6,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from truebook.backtest.analysis.comparison import NotComparable
+from truebook.backtest.analysis.splits import SplitError
+from truebook.backtest.report.charts import MissingLibrary
+from truebook.backtest.result import UnreadableResult
 from truebook.capture.reader import CaptureError
-from truebook.ledger.bundled import BundledServerError
+from truebook.ledger.redis.bundled import BundledServerError
 from truebook.simulation.faults import FaultError
-from truebook_services.operator.client import OperatorError
+from truebook_services.embedded.run import StartInterrupted
+from truebook_services.operator.port import NothingRecorded, OperatorError, RequestRefused
 from truebook_services.paper_exchange.auth import KeyFileError
-from truebook_services.paper_exchange.server import JournalError, PortInUse
+from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalError
 from truebook_services.serving import exit_codes
 
 
 class UsageError(Exception):
-    """The command can't be carried out as it was given."""
+    """The command can't be run with these arguments."""
+
+
+class NothingToRecord(Exception):
+    """The exchange lists none of the markets that are to be recorded."""
 
 
 EXIT_CODES: Final[exit_codes.Codes] = (
     *exit_codes.COMMON,
     (UsageError, 2),
+    (StartInterrupted, 130),
+    (NothingToRecord, 2),
     (CaptureError, 2),
     (FaultError, 2),
     (KeyFileError, 2),
-    (PortInUse, 3),
-    (JournalError, 3),
+    (ExchangeJournalError, 3),
+    (NothingRecorded, 2),
+    (RequestRefused, 2),
     (OperatorError, 3),
+    (UnreadableResult, 1),
+    (NotComparable, 1),
+    (MissingLibrary, 3),
+    (SplitError, 2),
     (BundledServerError, 3),
 )
 

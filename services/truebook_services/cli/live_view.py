@@ -1,9 +1,9 @@
-"""What a person sees while the system runs: a table that is drawn again, or a plain line every few seconds."""
+"""What a person sees while the system runs: a table that is redrawn, or a plain line every few seconds."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol
+from typing import Final, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,25 +11,33 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-PLAIN_EVERY_S = 5.0
-LIVE_EVERY_S = 0.5
+from truebook_services.cli.output import show_progress
+from truebook_services.embedded.run import View
+from truebook_services.operator.port import Status
+
+PLAIN_EVERY_S: Final = 5.0
+LIVE_EVERY_S: Final = 0.5
+NOT_KNOWN: Final = "–"
 
 
-def dollars(micros: int) -> str:
-    """Write micro-dollars for people: to the cent, with thousands separated."""
+def dollars(micros: int | None) -> str:
+    """Format micro-dollars for people: to the cent, with thousands separated."""
+    if micros is None:
+        return NOT_KNOWN
     sign = "-" if micros < 0 else ""
     cents = abs(micros) // 10_000
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 
-class View(Protocol):
-    """Shows the state of a run; ``every_s`` is how often it wants news."""
+def describe_mode(status: Status) -> str:
+    """Return the ledger's mode, with the trading holds that cause it."""
+    return f"{status.mode}: {', '.join(status.holds)}" if status.holds else status.mode
 
-    every_s: float
+
+class StartedView(View, Protocol):
+    """A view that takes and releases the terminal."""
 
     def start(self) -> None: ...
-    def show(self, summary: dict[str, Any], news: list[str]) -> None: ...
-    def say(self, text: str) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -41,24 +49,23 @@ class PlainView:
     def start(self) -> None:
         """Nothing to set up."""
 
-    def show(self, summary: dict[str, Any], news: list[str]) -> None:
-        orders = summary["orders"]
-        self.say(
-            f"{summary['seconds']:7.1f} s  markets {summary['markets']}  deltas {summary['deltas']}  "
-            f"decisions {summary['actions']}  orders {orders['sent']}  fills {summary['fills']}  "
-            f"cash {dollars(summary['cash_micros'])}  promised {dollars(summary['promised_micros'])}  "
-            f"equity {dollars(summary['equity_micros'])}  mode {summary['mode']}"
+    def show(self, status: Status, events: list[str]) -> None:
+        self.report(
+            f"{status.seconds:7.1f} s  markets {status.markets}  deltas {status.deltas}  "
+            f"decisions {status.actions}  orders {status.orders.sent}  fills {status.fills}  "
+            f"cash {dollars(status.cash_micros)}  reserved {dollars(status.reserved_micros)}  "
+            f"equity {dollars(status.equity_micros)}  mode {describe_mode(status)}"
         )
 
-    def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+    def report(self, text: str) -> None:
+        show_progress(text)
 
     def stop(self) -> None:
         """Nothing to tear down."""
 
 
 class LiveView:
-    """A picture in the terminal that is drawn again twice a second."""
+    """A panel in the terminal, redrawn twice a second."""
 
     every_s = LIVE_EVERY_S
 
@@ -69,56 +76,62 @@ class LiveView:
     def start(self) -> None:
         self._live.start()
 
-    def show(self, summary: dict[str, Any], news: list[str]) -> None:
-        self._live.update(Group(_figures(summary), _news(news)))
+    def show(self, status: Status, events: list[str]) -> None:
+        holds = Text("\n".join(f"trading hold: {hold}" for hold in status.holds), style="bold yellow")
+        newest = Text("\n".join(events), style="dim", no_wrap=True, overflow="ellipsis")
+        self._live.update(Group(_panel(status), *([holds] if status.holds else []), newest))
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self._console.print(Text(text))
 
     def stop(self) -> None:
         self._live.stop()
 
 
-def _figures(summary: dict[str, Any]) -> Panel:
-    orders, latency = summary["orders"], summary["tick_to_order_ms"]
-    left, right = Table.grid(padding=(0, 2)), Table.grid(padding=(0, 2))
-    for table in (left, right):
-        table.add_column(style="dim")
-        table.add_column(justify="right")
-    refused = sum(orders["refused"].values())
-    for name, value in (
-        ("markets", f"{summary['markets']}"),
-        ("book changes", f"{summary['deltas']:,}"),
-        ("observations", f"{summary['observations']:,}"),
-        ("decisions", f"{summary['actions']:,}"),
-        ("orders sent", f"{orders['sent']:,}"),
-        ("refused", f"{refused:,}"),
-        ("fills", f"{summary['fills']:,}"),
-        ("settlements", f"{summary['settlements']:,}"),
-    ):
-        left.add_row(name, value)
-    profit = summary["realised_micros"] + summary["unrealised_micros"] - summary["fees_micros"]
-    for name, value in (
-        ("cash", dollars(summary["cash_micros"])),
-        ("promised", dollars(summary["promised_micros"])),
-        ("positions at cost", dollars(summary["position_cost_micros"])),
-        ("equity", dollars(summary["equity_micros"])),
-        ("profit and loss", dollars(profit)),
-        ("fees", dollars(summary["fees_micros"])),
-        ("tick to order p50 / p99", f"{latency['p50'] or '–'} / {latency['p99'] or '–'} ms"),
-        ("mode", summary["mode"]),
-    ):
-        right.add_row(name, value)
+def _panel(status: Status) -> Panel:
+    orders, latency = status.orders, status.tick_to_order_ms
+    unrealized = status.unrealized_micros
+    pnl = None if unrealized is None else status.realized_micros + unrealized - status.fees_micros
     both = Table.grid(padding=(0, 4))
-    both.add_row(left, right)
-    title = f"truebook · {summary['market_data']} · {summary['model']} · {summary['seconds']:.0f} s"
-    return Panel(both, title=title, subtitle="Ctrl-C ends the run in order", expand=False)
+    both.add_row(
+        _column(
+            ("markets", f"{status.markets}"),
+            ("book changes", _count(status.deltas)),
+            ("observations", f"{status.observations:,}"),
+            ("decisions", f"{status.actions:,}"),
+            ("orders sent", f"{orders.sent:,}"),
+            ("refused", f"{sum(orders.refused.values()):,}"),
+            ("fills", _count(status.fills)),
+            ("settlements", _count(status.settlements)),
+        ),
+        _column(
+            ("available cash", dollars(status.cash_micros)),
+            ("reserved", dollars(status.reserved_micros)),
+            ("positions at cost", dollars(status.position_cost_micros)),
+            ("equity", dollars(status.equity_micros)),
+            ("profit and loss", dollars(pnl)),
+            ("fees", dollars(status.fees_micros)),
+            ("tick to order p50 / p99", f"{latency.p50 or NOT_KNOWN} / {latency.p99 or NOT_KNOWN} ms"),
+            ("mode", status.mode),
+        ),
+    )
+    title = f"truebook · {status.market_data} · {status.model} · {status.seconds:.0f} s"
+    return Panel(both, title=title, subtitle="Ctrl-C stops the run", expand=False)
 
 
-def _news(news: list[str]) -> Text:
-    return Text("\n".join(news), style="dim", no_wrap=True, overflow="ellipsis")
+def _column(*rows: tuple[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
 
 
-def choose_view(*, plain: bool) -> View:
-    """Draw where there is a terminal, write lines where there is none or where it was asked for."""
+def _count(value: int | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:,}"
+
+
+def choose_view(*, plain: bool) -> StartedView:
+    """Return the redrawn panel in a terminal, plain lines elsewhere or where requested."""
     return PlainView() if plain or not sys.stderr.isatty() else LiveView()

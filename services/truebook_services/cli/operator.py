@@ -1,75 +1,63 @@
-"""``truebook status``, ``halt`` and ``resume``: by the operator's API of a running system; of services that are
-processes of their own by what they share (``deployed``); or on the ledger, when nothing is alive."""
+"""``truebook status``, ``why`` and ``resume``: the operator's port as commands."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
-from truebook.ledger.bundled import BundledServer
-from truebook.ledger.port import LedgerStore
-from truebook.ledger.redis_store import RedisStore
 from truebook.runtime.settings import load
-from truebook.runtime.state_folder import StateFolder
-from truebook_services.cli import deployed
-from truebook_services.cli.errors import UsageError
 from truebook_services.cli.run import parse_duration
 from truebook_services.cli.summary_table import print_summary
-from truebook_services.embedded.run import BOOKS, SUMMARY
+from truebook_services.cli.why_table import print_why
 from truebook_services.embedded.settings import EmbeddedSettings
-from truebook_services.embedded.statistics import Statistics
-from truebook_services.embedded.summary import account_figures, summarise
-from truebook_services.embedded.surroundings import LEDGER
-from truebook_services.operator.api import HOLD, HOLD_KEEPING_ORDERS, OWNER, release_for_operator
-from truebook_services.operator.client import OperatorClient
+from truebook_services.operator.connect import open_operator
+from truebook_services.operator.port import MAX_WINDOW_S, NothingRecorded, Operator, Status
+from truebook_services.operator.status import may_be_consistent
 
-MOST_WINDOW_S: Final = 3_600.0
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Last = Annotated[str, typer.Option(help="Over Kafka: length of the window to read, up to 1h.")]
+Result = TypeVar("Result", bound=msgspec.Struct)
 
 
-def status(
-    last: Annotated[str, typer.Option(help="Over Kafka: how much of the past is counted, up to 1h.")] = "10m",
-    json_: Json = False,
-) -> None:
-    """Show a running system, or what the ledger of a stopped one holds."""
-    settings = load(EmbeddedSettings)
-    client = OperatorClient.of_folder(settings.state_path)
-    if client is not None:
-        summary, title = client.status() | {"alive": True}, "running"
-    elif settings.kafka_servers is not None:
-        summary = asyncio.run(deployed.status(settings, parse_window(last)))
-        title = f"{'running' if summary['alive'] else 'no execution is active'}: the last {summary['seconds']} s"
-    else:
-        summary = _left_by_lockstep(settings) or asyncio.run(
-            _on_ledger(settings, partial(_stored_status, settings.state_path))
-        )
-        summary["alive"], title = False, "not running: figures from the ledger"
+def status(last: Last = "10m", json_: Json = False) -> None:
+    """Show mode, trading holds, account, orders and fills; exit code 1: ledger and exchange may differ."""
+    window_s = parse_window(last)
+    result = request(lambda operator: operator.status(window_s))
     if json_:
-        print(json.dumps(summary))
+        print_json(result)
     else:
-        print_summary(summary, title)
+        print_summary(result, _state(result))
+    raise typer.Exit(0 if may_be_consistent(result) else 1)
 
 
-def halt(
-    keep_orders: Annotated[bool, typer.Option("--keep-orders", help="Leave resting orders alone.")] = False,
+def _state(status: Status) -> str:
+    if status.alive is True:
+        return "running"
+    if status.crashed is True:
+        return "not running: the last run did not end in order; the next one reconciles its orders"
+    return "not running: nothing sends orders"
+
+
+def why(
+    ticker: Annotated[str | None, typer.Argument(help="A market; all markets if omitted.")] = None,
+    last: Last = "10m",
     json_: Json = False,
 ) -> None:
-    """Stop all trading at once and cancel what rests, until ``resume``."""
-    settings = load(EmbeddedSettings)
-    client = OperatorClient.of_folder(settings.state_path)
-    if client is not None:
-        answer = client.halt(keep_orders=keep_orders)
-    elif settings.kafka_servers is not None:
-        answer = asyncio.run(deployed.halt(settings, keep_orders=keep_orders))
+    """Explain why orders were or were not sent."""
+    window_s = parse_window(last)
+    result = request(lambda operator: operator.why(ticker, window_s))
+    if ticker is not None and result.market is None:
+        raise NothingRecorded(
+            f"{ticker}: no data", "the exchange does not list it, or ingest has not read it yet; see `truebook why`"
+        )
+    if json_:
+        print_json(result)
     else:
-        answer = asyncio.run(_on_ledger(settings, partial(_hold, keep_orders=keep_orders)))
-    _tell(answer, json_)
+        print_why(result)
 
 
 def resume(
@@ -78,93 +66,49 @@ def resume(
         typer.Option(
             "--hold",
             metavar="NAME",
-            help="Release this hold, which the ledger placed by itself, instead of the operator's own:"
-            " only once you know what brought it and have seen to it.",
+            help="Release this hold, which the ledger placed, instead of the operator's own:"
+            " only after finding and removing its cause.",
         ),
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Take the operator's halt away; other holds stay."""
-    settings = load(EmbeddedSettings)
-    client = OperatorClient.of_folder(settings.state_path)
-    if client is not None:
-        answer = client.resume(hold)
-    elif settings.kafka_servers is not None:
-        answer = asyncio.run(deployed.resume(settings, hold))
+    """Release the operator's halt and list the holds that remain; exit code 1: they restrict trading."""
+    result = request(lambda operator: operator.resume(hold))
+    if json_:
+        print_json(result)
     else:
-        answer = asyncio.run(_on_ledger(settings, partial(_release, hold=hold)))
-    _tell(answer, json_)
+        print("released" if result.result == "released" else f"nothing to release: {result.result}")
+        for each in result.remaining:
+            print(f"still in force: {each.name} ({each.mode}, by {each.owner}), while {each.reason}")
+    raise typer.Exit(0 if result.may_trade else 1)
 
 
 def parse_window(text: str) -> float:
-    """Read how much of the past is looked at, in seconds: more than an hour is not kept."""
+    """Read the length of the window in seconds: the topics keep an hour."""
     window_s = parse_duration(text)
-    if not 0 < window_s <= MOST_WINDOW_S:
+    if not 0 < window_s <= MAX_WINDOW_S:
         raise typer.BadParameter(f"{text!r}: expected more than 0 and at most 1h")
     return window_s
 
 
-async def _on_ledger(
-    settings: EmbeddedSettings, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
-) -> dict[str, Any]:
-    """Work on the ledger itself, while no other process holds its folder."""
-    if settings.redis_url is not None:
-        return await _with_store(settings.redis_url, settings, act)
-    if not (settings.state_path / LEDGER).exists():
-        raise UsageError(f"no ledger in {settings.state_path}: nothing has run here yet; start with `truebook run`")
-    with StateFolder(settings.state_path):
-        server = await BundledServer.start(settings.state_path / LEDGER)
-        try:
-            return await _with_store(server.url, settings, act)
-        finally:
-            await server.stop()
+def call(action: Callable[[Operator], Awaitable[Result]], as_json: bool) -> Result | None:
+    """Call the operator's backend; prints the result as JSON, or returns it to be printed for people."""
+    result = request(action)
+    if not as_json:
+        return result
+    print_json(result)
+    return None
 
 
-async def _with_store(
-    url: str, settings: EmbeddedSettings, act: Callable[[LedgerStore], Awaitable[dict[str, Any]]]
-) -> dict[str, Any]:
-    ledger = await RedisStore.connect(url, settings.account, password=settings.redis_password())
-    try:
-        return await act(ledger)
-    finally:
-        await ledger.aclose()
+def request(action: Callable[[Operator], Awaitable[Result]]) -> Result:
+    """Call the operator's backend."""
+
+    async def run() -> Result:
+        async with open_operator(load(EmbeddedSettings)) as operator:
+            return await action(operator)
+
+    return asyncio.run(run())
 
 
-async def _stored_status(folder: Path, ledger: LedgerStore) -> dict[str, Any]:
-    """The last run's summary, with what the ledger says by now; a run that was killed has left none of its own."""
-    view = await ledger.view()
-    books = {
-        ticker: (book["bids"], book["asks"]) for ticker, book in _read(folder / BOOKS).items() if book["stale"] is None
-    }
-    blank = summarise(Statistics(), view, None, seconds=0.0, seed=0, model="", market_data="")
-    return {**blank, **_read(folder / SUMMARY), **account_figures(view, books)}
-
-
-def _left_by_lockstep(settings: EmbeddedSettings) -> dict[str, Any]:
-    """The summary of a run that kept its ledger in memory; empty where there is a ledger to ask."""
-    is_kept = settings.redis_url is not None or (settings.state_path / LEDGER).exists()
-    return {} if is_kept else _read(settings.state_path / SUMMARY)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return found
-
-
-async def _hold(ledger: LedgerStore, *, keep_orders: bool) -> dict[str, Any]:
-    result = await ledger.hold(HOLD_KEEPING_ORDERS if keep_orders else HOLD, "halted", OWNER)
-    return {"result": result, "cancelled": "nothing runs: nothing to cancel with"}
-
-
-async def _release(ledger: LedgerStore, *, hold: str | None) -> dict[str, Any]:
-    return {"result": await release_for_operator(ledger, hold)}
-
-
-def _tell(answer: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer))
-    else:
-        print("  ".join(f"{name}: {value}" for name, value in answer.items()))
+def print_json(result: msgspec.Struct) -> None:
+    print(msgspec.json.encode(result).decode())

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 import typer
 
+from truebook.messages.envelope import Source
 from truebook.money import WireFormatError, parse_micros
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
+from truebook_services.cli.errors import UsageError
 from truebook_services.cli.live_view import choose_view
-from truebook_services.cli.summary_table import print_summary
+from truebook_services.cli.output import last_output
+from truebook_services.cli.summary_table import print_summary, title_of_run
 from truebook_services.embedded.run import run_to_end
 from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.serving.exit_codes import NOTHING_TRADABLE
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?", re.ASCII)
 _SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600}
@@ -40,45 +44,56 @@ def parse_balance(text: str) -> int:
     return micros
 
 
+def _check_source(settings: EmbeddedSettings) -> None:
+    """Refuse market data that this run does not have: it would trade on others, and keep them in the wrong folder."""
+    source, named = settings.market_data, f"TRUEBOOK_MARKET_DATA={settings.market_data}"
+    if (source is Source.CAPTURE) is not (settings.capture is not None):
+        raise UsageError(f"{named} and --capture belong together: a run on a recording needs both, any other neither")
+    if source in (Source.DEMO, Source.PRODUCTION) and settings.exchange_url is None:
+        raise UsageError(f"{named} without a source: give the exchange that has them by --exchange, or remove it")
+
+
 def run(
     for_: Annotated[
-        str | None, typer.Option("--for", help="Length of the run, such as 60s; else until Ctrl-C.")
+        str | None, typer.Option("--for", help="Length of the run, such as 60s; until Ctrl-C if omitted.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
-    model: Annotated[str | None, typer.Option(help="A model's name, or an ONNX file.")] = None,
-    capture: Annotated[Path | None, typer.Option(help="A recorded session as market data.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a model, or an ONNX file.")] = None,
+    capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
     speed: Annotated[
-        str | None, typer.Option(help="How many times as fast a recording runs; max: in lock-step, reproducibly.")
+        str | None, typer.Option(help="Speed of a recording, 1 is real time; max: in lock-step, reproducible.")
     ] = None,
-    exchange: Annotated[str | None, typer.Option(help="Address of an exchange that runs elsewhere.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start with empty books.")] = False,
-    balance: Annotated[str | None, typer.Option(help="First balance in dollars, such as 1000.00.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Summary as one JSON object on the last line.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Plain lines instead of a live view.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Detailed log; tracebacks of errors.")] = False,
+    exchange: Annotated[str | None, typer.Option(help="Address of an exchange in another process.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start with an empty ledger and exchange.")] = False,
+    balance: Annotated[str | None, typer.Option(help="Opening balance in dollars, such as 1000.00.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on the last line.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of a live view.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Write a detailed log; show tracebacks of errors.")] = False,
 ) -> None:
-    """Trade: with the shipped model on the simulated exchange, if nothing else is said. Exit code 0: true books."""
-    flags: dict[str, Any] = {
-        "for_s": parse_duration(for_) if for_ else None,
-        "model": model,
-        "capture": capture,
-        "speed": speed,
-        "exchange_url": exchange,
-        "fresh": fresh or None,
-    }
-    of_exchange = {"seed": seed, "markets": markets, "balance_micros": parse_balance(balance) if balance else None}
-    flags["paper_exchange"] = {name: value for name, value in of_exchange.items() if value is not None} or None
-    settings = load(EmbeddedSettings, **{name: value for name, value in flags.items() if value is not None})
-    configure_logs("debug" if debug else settings.log_level, json=True, file=settings.state_path / "log.jsonl")
+    """Trade on the simulated exchange; exit code 0: ledger and exchange agree; 5: nothing could be traded."""
+    balance_micros = parse_balance(balance) if balance else None
+    settings = load(
+        EmbeddedSettings, duration_s=parse_duration(for_) if for_ else None, model=model, capture=capture, speed=speed,
+        exchange_url=exchange, fresh=fresh or None,
+        paper_exchange={"seed": seed, "markets": markets, "balance_micros": balance_micros},
+    )  # fmt: skip
+    if speed is not None and settings.capture is None:
+        raise UsageError("--speed is that of a recording: give one by --capture")
+    _check_source(settings)
+    configure_logs(
+        "debug" if debug else settings.log_level, json=True, file=settings.state_path / "log.jsonl",
+        max_bytes=settings.log_max_bytes,
+    )  # fmt: skip
     view = choose_view(plain=plain or debug)
     view.start()
     try:
         code, summary = run_to_end(settings, view)
     finally:
         view.stop()
-    if json_:
-        print(json.dumps(summary))
-    else:
-        print_summary(summary, "true books" if code == 0 else "THE BOOKS DIFFER")
+    with last_output():
+        if json_:
+            print(msgspec.json.encode(summary).decode())
+        else:
+            print_summary(summary, title_of_run(summary, agree=code in (0, NOTHING_TRADABLE)))
     raise typer.Exit(code)

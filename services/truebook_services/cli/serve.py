@@ -1,4 +1,4 @@
-"""``truebook serve SERVICE``: one service as a process, exactly as ``python -m truebook_services.SERVICE``."""
+"""``truebook serve SERVICE``: one service as a process, the same as ``python -m truebook_services.SERVICE``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SERVICES: Final = (
 
 
 def serve(service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]) -> None:
-    """Run one service alone, over Kafka and Redis, until it is told to stop."""
+    """Run one service as a process over Kafka and Redis."""
     name = service.replace("-", "_")
     if name not in SERVICES:
-        raise UsageError(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
+        raise UsageError(f"unknown service {service!r}; use one of {', '.join(SERVICES)}")
     runpy.run_module(f"truebook_services.{name}", run_name="__main__", alter_sys=True)

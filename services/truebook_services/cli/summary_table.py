@@ -1,62 +1,77 @@
-"""The summary of a run or of a running system as a table for people."""
+"""The status of a run or of a running system as a table for people."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from truebook_services.cli.live_view import dollars
-
-MONEY = (
-    ("deposits", "deposits_micros"),
-    ("cash", "cash_micros"),
-    ("promised", "promised_micros"),
-    ("positions at cost", "position_cost_micros"),
-    ("realised", "realised_micros"),
-    ("unrealised", "unrealised_micros"),
-    ("fees", "fees_micros"),
-    ("equity", "equity_micros"),
-)
-
-NOT_KNOWN = "–"
+from truebook_services.cli.live_view import NOT_KNOWN, dollars
+from truebook_services.operator.port import Status
 
 
-def print_summary(summary: dict[str, Any], title: str) -> None:
-    """Write the summary to standard output; what is null is not known."""
+def title_of_run(status: Status, *, agree: bool) -> str:
+    """Return whether both sides agree now, and whether this run had to record a residue for that."""
+    if not agree:
+        return "LEDGER AND EXCHANGE DIFFER"
+    adjusted_micros = status.adjusted_in_run_micros
+    adjusted = f", after an adjustment of {adjusted_micros} micros in this run" if adjusted_micros else ""
+    return f"ledger and exchange agree{adjusted}"
+
+
+def print_summary(status: Status, title: str) -> None:
+    """Write the status to standard output; what is not known is a dash. That nothing was traded comes first."""
+    console = Console()
+    if status.not_traded is not None:
+        console.print(f"[bold yellow]{escape(status.not_traded)}[/bold yellow]")
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
-    orders = summary["orders"]
+    orders, latency = status.orders, status.tick_to_order_ms
+    table.add_row("mode", status.mode)
+    for hold in status.holds:
+        table.add_row("trading hold", escape(hold))
+    table.add_section()
     for name in ("seconds", "seed", "model", "market_data", "markets", "deltas", "observations", "actions"):
-        table.add_row(name.replace("_", " "), _known(summary[name]))
+        table.add_row(name.replace("_", " "), _known(getattr(status, name)))
+    if status.skipped_messages:
+        table.add_row("not counted (busy)", str(status.skipped_messages))
     table.add_section()
     for name in ("sent", "acknowledged", "rejected", "cancelled", "unknown"):
-        table.add_row(f"orders {name}", str(orders[name]))
-    for reason, count in orders["refused"].items():
+        table.add_row(f"orders {name}", str(getattr(orders, name)))
+    for reason, count in orders.refused.items():
         table.add_row(f"refused: {reason}", str(count))
-    table.add_row("fills", _known(summary["fills"]))
-    for basis, count in (summary["fills_by_basis"] or {}).items():
+    table.add_row("fills", _known(status.fills))
+    for basis, count in (status.fills_by_basis or {}).items():
         table.add_row(f"fills: {basis}", str(count))
-    table.add_row("settlements", _known(summary["settlements"]))
+    table.add_row("settlements", _known(status.settlements))
     table.add_section()
-    for name, field in MONEY:
-        table.add_row(name, NOT_KNOWN if summary[field] is None else dollars(summary[field]))
+    for name, micros in (
+        ("deposits", status.deposits_micros),
+        *([("interest", status.interest_micros)] if status.interest_micros else ()),
+        ("available cash", status.cash_micros),
+        ("reserved", status.reserved_micros),
+        ("positions at cost", status.position_cost_micros),
+        ("realized", status.realized_micros),
+        ("unrealized", status.unrealized_micros),
+        ("fees", status.fees_micros),
+        ("equity", status.equity_micros),
+    ):
+        table.add_row(name, dollars(micros))
     table.add_section()
-    latency = summary["tick_to_order_ms"]
-    table.add_row("tick to order p50 / p99", f"{_known(latency['p50'])} / {_known(latency['p99'])} ms")
-    table.add_row("conservation error", f"{summary['conservation_error_micros']} micros")
-    table.add_row("adjustments", f"{summary['adjustments_micros']} micros")
-    compared = summary["ledger_equals_exchange"]
-    table.add_row("ledger equals exchange", "not compared" if compared is None else "yes" if compared else "NO")
-    console = Console()
+    table.add_row("tick to order p50 / p99", f"{_known(latency.p50)} / {_known(latency.p99)} ms")
+    table.add_row("conservation error", f"{status.conservation_error_micros} micros")
+    table.add_row("adjustments", f"{status.adjustments_micros} micros")
+    table.add_row("adjusted in this run", f"{_known(status.adjusted_in_run_micros)} micros")
+    equal = status.ledger_equals_exchange
+    table.add_row("ledger equals exchange", "not compared" if equal is None else "yes" if equal else "NO")
     console.print(table)
-    for difference in summary["differences"]:
-        console.print(f"[red]differs[/red]: {escape(str(difference))}")
-    for order in summary["unresolved_orders"]:
-        console.print(f"[red]unresolved[/red]: {escape(str(order))}")
+    for difference in status.differences:
+        console.print(f"[red]differs[/red]: {escape(difference)}")
+    for ticker in status.unvalued_markets:
+        console.print(f"[yellow]value unknown[/yellow]: {escape(ticker)} has a position, but no book and no outcome")
+    for order in status.unresolved_orders:
+        console.print(f"[red]unresolved[/red]: {escape(order)}")
 
 
 def _known(value: object) -> str:

@@ -1,7 +1,7 @@
-"""What a run did, as the exchange shows it: every order with what became of it, then every fill.
+"""The history of a recording's run, as the exchange reports it: every order with its outcome, then every fill.
 
-Two runs can be compared line by line, or by one digest. Ids and times stand aside in the digest: it covers who stood
-where for how much, with what outcome, and in which order.
+Two runs can be compared line by line, or by one digest, which covers sides, prices, sizes and outcomes in their order,
+but neither ids nor times.
 """
 
 from __future__ import annotations
@@ -10,26 +10,25 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from truebook.kalshi.port import RestClient
 from truebook.money import format_micros, format_price, format_size
 from truebook.venue.account import ExchangeFill, ExchangeOrder
 
-ASIDE = frozenset({"order_id", "client_order_id", "trade_id", "at_us"})
-"""What the digest leaves out."""
+NOT_IN_DIGEST: Final = frozenset({"order_id", "client_order_id", "trade_id", "at_us"})
 
 
 async def write_history(rest: RestClient, path: Path) -> str:
-    """Write the account's orders and fills, oldest first, as JSON lines; answer the SHA-256 of what matters."""
+    """Write the account's orders and fills, oldest first, as JSON lines; returns the digest (SHA-256)."""
     orders, fills = await rest.orders(), await rest.fills()
-    covered = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("w") as file:
         for line in (*_orders(orders), *_fills(fills)):
             file.write(json.dumps(line) + "\n")
-            told = {name: value for name, value in line.items() if name not in ASIDE}
-            covered.update(json.dumps(told).encode() + b"\n")
-    return covered.hexdigest()
+            covered = {name: value for name, value in line.items() if name not in NOT_IN_DIGEST}
+            digest.update(json.dumps(covered).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _orders(orders: list[ExchangeOrder]) -> Iterator[dict[str, Any]]:

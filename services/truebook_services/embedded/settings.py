@@ -15,48 +15,50 @@ from truebook_services.observation.settings import ObservationSettings
 from truebook_services.operator.settings import OperatorSettings
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.policy.settings import PolicySettings
-from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.settings import LimitsSettings, ReconcilerSettings
 
 TIER: Final = "premier"
-"""Rate limits of the embedded exchange, and what the trader may use of them."""
+"""Rate tier of the embedded exchange and of execution."""
 
 
 MAX_SPEED: Final = "max"
 
 
 class EmbeddedSettings(TruebookSettings):
-    """What ``truebook run`` can be told; every field also as ``TRUEBOOK_…`` or in ``truebook.toml``."""
+    """Settings of ``truebook run``; every field also as ``TRUEBOOK_…`` or in ``truebook.toml``."""
 
-    for_s: float | None = Field(default=None, gt=0)
-    """Length of the run in seconds; null runs until it is stopped."""
-    model: str = "maker"
-    """A shipped or registered model's name, or the path of an ONNX file."""
+    duration_s: float | None = Field(default=None, gt=0)
+    """Length of the run in seconds; null: until it is stopped."""
+    model: str = ""
+    """Name of a bundled or registered model, or path of an ONNX file; empty: the registry's active one, also when it is
+    switched during the run."""
     capture: Path | None = None
-    """A recorded session as market data."""
+    """Path of a recording that is the market data."""
     speed: Annotated[float, Field(gt=0)] | Literal["max"] = 1.0
-    """How many times as fast as it was recorded; ``max``: in lock-step, as fast as this machine can."""
+    """Speed of a recording relative to real time; ``max``: in lock-step, as fast as this machine can."""
     fresh: bool = False
-    """Start with empty books instead of going on where the last run ended."""
+    """Start with an empty ledger and exchange instead of continuing from the last run."""
     crash_at: str | None = None
     """For crash tests: LABEL[:COUNT], see ``serving/crash.py``."""
 
-    # A private exchange: no reason to trade fewer markets or slower than it allows, nor to stay away from their close.
+    # A private exchange: no reason for fewer markets, a lower rate or a wide margin before their close.
     paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER)
-    ingest: IngestSettings = IngestSettings(universe=UniverseSettings(most_markets=1_000, least_time_to_close_s=10))
+    ingest: IngestSettings = IngestSettings(universe=UniverseSettings(max_markets=1_000, min_time_to_close_s=10))
     observation: ObservationSettings = ObservationSettings()
     policy: PolicySettings = PolicySettings()
     execution: ExecutionSettings = ExecutionSettings(tier=TIER, near_close_s=5)
     fill_listener: FillListenerSettings = FillListenerSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    limits: LimitsSettings = LimitsSettings()
     operator: OperatorSettings = OperatorSettings()
 
     @field_validator("speed")
     @classmethod
     def _check_speed(cls, speed: float | str, info: ValidationInfo) -> float | str:
         if speed == MAX_SPEED and info.data.get("capture") is None:
-            raise ValueError("the speed max needs a recording (--capture): other markets run in real time")
+            raise ValueError("the speed max needs a recording (--capture): other market data are in real time")
         if speed == MAX_SPEED and info.data.get("exchange_url") is not None:
-            raise ValueError("the speed max runs its own exchange: leave the exchange's address (--exchange) away")
+            raise ValueError("the speed max runs its own exchange: remove the exchange's address (--exchange)")
         return speed
 
     @property

@@ -1,7 +1,7 @@
 """The whole system in one process: its composition root.
 
-``open_system`` builds, in this order: the state folder's lock, what the services stand on (``surroundings``, or
-``lockstep``), the bus and the services. What was opened is closed again in reverse.
+``open_system`` builds, in this order: the state folder's lock, the services' resources (``resources``, or
+``lockstep``), the bus and the services. It closes them in reverse.
 """
 
 from __future__ import annotations
@@ -12,44 +12,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truebook.bus.memory import MemoryBus
-from truebook.capture.facts import capture_facts
+from truebook.bus.memory.bus import MemoryBus
+from truebook.bus.port import Bus
+from truebook.capture.market_metadata import capture_metadata
 from truebook.clock import Clock
+from truebook.features.plugins import find_layout
 from truebook.kalshi.port import RestClient
-from truebook.ledger.bundled import end_server
 from truebook.ledger.port import LedgerStore
+from truebook.ledger.redis.bundled import BundledServer, end_server
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
-from truebook.runtime.collection import startup_kept
 from truebook.runtime.context import Context
 from truebook.runtime.correlation import Correlations
 from truebook.runtime.frames import Service
+from truebook.runtime.gc import frozen_startup_objects
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.state_folder import StateFolder
-from truebook_services.embedded.journal import open_journal
-from truebook_services.embedded.lockstep import open_in_lockstep
+from truebook_services.embedded.lockstep import lockstep_bus, open_in_lockstep
+from truebook_services.embedded.resources import Resources, journal_upkeep, open_resources
 from truebook_services.embedded.settings import EmbeddedSettings
-from truebook_services.embedded.statistics import Statistics
-from truebook_services.embedded.surroundings import LEDGER, open_surroundings
 from truebook_services.embedded.wind_down import resume_after_wind_down
 from truebook_services.execution.service import build as build_execution
 from truebook_services.fill_listener.service import build as build_fill_listener
 from truebook_services.ingest.service import build as build_ingest
 from truebook_services.ingest.settings import IngestSettings
 from truebook_services.observation.service import build as build_observation
+from truebook_services.operator.run_files import LEDGER
+from truebook_services.operator.statistics import Statistics
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.policy.service import build as build_policy
+from truebook_services.reconciler.limits import apply_limits
+from truebook_services.reconciler.recovery import recover
+from truebook_services.reconciler.relay import Relay
 from truebook_services.reconciler.service import build as build_reconciler
-from truebook_services.reconciler.startup import begin
+from truebook_services.reconciler.startup import hold_until_reconciled
+from truebook_services.serving.binding import check_exchange
 from truebook_services.serving.crash import crash_point
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
+"""Shows a line of progress to a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What ``run`` needs of the running system."""
+    """The open system, as ``run`` needs it."""
 
     settings: EmbeddedSettings
     folder: Path
@@ -57,14 +64,17 @@ class System:
     exchange: PaperExchange | None
     rest: RestClient
     ledger: LedgerStore
+    server: BundledServer | None
+    registry: ModelRegistry
+    bus: Bus
     services: tuple[Service, ...]
     statistics: Statistics
     log: Any
 
 
 @asynccontextmanager
-async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[System]:
-    """Build everything, ready to be run; raises what can't be reached or is refused, by name."""
+async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterator[System]:
+    """Build everything, ready to run; raises what can't be reached or is refused."""
     async with AsyncExitStack() as stack:
         registry = choose_model(settings)
         folder = stack.enter_context(
@@ -75,10 +85,10 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
             )
         )
         log = logger("embedded")
-        opening = open_in_lockstep if settings.in_lockstep else open_surroundings
-        around = await opening(settings, folder.path, stack)
-        clock, exchange, rest, ledger = around.clock, around.exchange, around.rest, around.ledger
-        bus = MemoryBus()
+        open_all = open_in_lockstep if settings.in_lockstep else open_resources
+        resources = await open_all(settings, folder.path, stack)
+        clock, exchange, rest, ledger = resources.clock, resources.exchange, resources.rest, resources.ledger
+        bus = lockstep_bus() if settings.in_lockstep else MemoryBus()
         stack.push_async_callback(bus.aclose)
         crash = crash_point(settings.crash_at)
         metrics, correlations = Metrics("embedded"), Correlations()
@@ -90,58 +100,89 @@ async def open_system(settings: EmbeddedSettings, say: Say) -> AsyncIterator[Sys
                 correlations=correlations,
             )  # fmt: skip
 
-        if around.journal is not None:
-            await open_journal(
-                context("journal"), ledger, around.journal, keep=settings.reconciler.journal_keep, say=say, stack=stack
-            )
-        await begin(ledger)
+        await _open_journal(context("journal"), settings, resources, report, stack)
+        await check_exchange(ledger, rest)
+        await hold_until_reconciled(ledger)
         await resume_after_wind_down(ledger)
+        for difference in await apply_limits(ledger, settings.limits.given(), log):
+            report(str(difference))
         statistics = Statistics()
         policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
         services = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(
-                context("reconciler"), settings.reconciler, rest=rest, ledger=ledger, journal=around.journal
+                context("reconciler"),
+                settings.reconciler,
+                rest=rest,
+                ledger=ledger,
+                journal=resources.journal,
+                upkeep=journal_upkeep(settings, resources),
             ),
             build_fill_listener(
-                context("fill_listener"), settings.fill_listener, rest=rest, connector=around.connector, ledger=ledger
+                context("fill_listener"),
+                settings.fill_listener,
+                rest=rest,
+                connector=resources.connector,
+                ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
             build_policy(context("policy"), policy, registry=registry),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
-                context("ingest"), _ingest_settings(settings), rest=rest, connector=around.connector, ledger=ledger
+                context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
             ),
         )
-        stack.enter_context(startup_kept())
-        say(f"exchange {around.url}, account {settings.account}, state in {folder.path}")
+        stack.enter_context(frozen_startup_objects())
+        report(f"exchange {resources.url}, account {settings.account}, state in {folder.path}")
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
-            services=services, statistics=statistics, log=log,
+            server=resources.server, registry=registry, bus=bus, services=services, statistics=statistics, log=log,
         )  # fmt: skip
 
 
-def choose_model(settings: EmbeddedSettings) -> ModelRegistry:
-    """The registry of this account's models, with the wished one checked; raises ``ModelRefused``.
+async def _open_journal(
+    context: Context, settings: EmbeddedSettings, resources: Resources, report: Report, stack: AsyncExitStack
+) -> None:
+    """Restore the ledger from its journal where it lacks changes; ``stack`` copies the last entries at the end."""
+    ledger, journal = resources.ledger, resources.journal
+    if journal is None:
+        return
+    replayed = await recover(ledger, journal, context.log)
+    if replayed:
+        report(
+            f"the ledger lacked its newest {replayed} changes: restored from its journal; "
+            "now comparing with the exchange"
+        )
+    stack.push_async_callback(Relay(context, ledger, journal, keep=settings.reconciler.journal_keep).finish)
 
-    A file is copied into the registry under its own name, so that what traded can be found again.
+
+def choose_model(settings: EmbeddedSettings) -> ModelRegistry:
+    """Return the registry of this account's models, the selected one checked; raises ``ModelRefused``.
+
+    A file is copied into the registry under its own name, so that the model that traded can be found later.
     """
-    registry = ModelRegistry(settings.state_folder / "models")
+    registry = ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
     if settings.model.endswith(".onnx"):
         registry.add(Path(settings.model))
-    registry.load(Path(settings.model).stem)
+    if settings.model:
+        registry.load(Path(settings.model).stem)
+    else:
+        registry.active()
     return registry
 
 
 def source_of(settings: EmbeddedSettings) -> Source:
-    """Where this run's market data come from."""
+    """Return the source of this run's market data."""
     return Source.CAPTURE if settings.capture is not None else Source(settings.market_data)
 
 
 def _ingest_settings(settings: EmbeddedSettings) -> IngestSettings:
-    """A recording's markets are followed from its first frame on, whatever their books look like by then."""
+    """Return ingest's settings; a recording's markets are selected from its first frame on, whatever their books."""
     if settings.capture is None:
         return settings.ingest
-    tickers = tuple(facts.ticker for facts in capture_facts(settings.capture))
-    universe = settings.ingest.universe.model_copy(update={"tickers": tickers, "most_markets": len(tickers)})
-    return settings.ingest.model_copy(update={"universe": universe})
+    tickers = tuple(market.ticker for market in capture_metadata(settings.capture))
+    universe = settings.ingest.universe.model_copy(update={"tickers": tickers, "max_markets": len(tickers)})
+    update: dict[str, Any] = {"universe": universe}
+    if settings.in_lockstep:
+        update["linger_ms"] = 0  # collecting messages saves work of a machine, which takes no virtual time
+    return settings.ingest.model_copy(update=update)

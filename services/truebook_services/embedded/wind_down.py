@@ -1,4 +1,4 @@
-"""The orderly end of a run: stop deciding, cancel all, wait for terminal states, compare exactly."""
+"""The orderly end of a run: halt, cancel all orders, wait for their terminal states, compare exactly."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from truebook.clock import Clock
 from truebook.kalshi.port import ExchangeError, RestClient
 from truebook.ledger.port import LedgerError, LedgerStore
 from truebook.ledger.reconcile import Difference
+from truebook.ledger.trading_holds import WIND_DOWN
 from truebook_services.reconciler.compare import compare_exactly
 
-HOLD = "wind_down"
-OWNER = "embedded"
 TERMINAL_WITHIN_S = 30.0
 CANCEL_AGAIN_S = 3.0
 POLL_S = 0.1
 QUIET_ROUNDS = 20
-"""A settlement or a late fill may fall between two queries: comparing again shows whether a difference stays."""
+"""A settlement or a late fill may fall between two queries: a repeated comparison shows whether a difference stays."""
 
 Wait = Callable[[float], Awaitable[None]]
 
 
 async def resume_after_wind_down(ledger: LedgerStore) -> None:
-    """Take away the hold that the end of the last run left, so that this one may trade."""
-    await ledger.release(HOLD, OWNER)
+    """Release the hold that the end of the last run placed, so that this run may trade."""
+    await ledger.apply(WIND_DOWN.release())
 
 
 async def wind_down(rest: RestClient, ledger: LedgerStore, clock: Clock, wait: Wait) -> Sequence[Difference]:
-    """End trading while the services still run, and answer what differs between ledger and exchange.
+    """End trading while the services still run; returns what differs between ledger and exchange.
 
-    ``wait`` sleeps real seconds: a fast capture must not shorten the patience. An order without a known outcome
-    after ``TERMINAL_WITHIN_S`` stays in the ledger's view, where the summary names it.
+    ``wait`` sleeps real seconds: a fast capture must not shorten the timeout. An order without a known outcome after
+    ``TERMINAL_WITHIN_S`` stays in the ledger's view, where the summary lists it.
     """
-    await ledger.hold(HOLD, "halted", OWNER)
+    await ledger.apply(WIND_DOWN.place())
     deadline_us = clock.monotonic_us() + int(TERMINAL_WITHIN_S * 1e6)
     cancel_at_us = 0
     while await _open_orders(ledger) and clock.monotonic_us() < deadline_us:
@@ -63,7 +62,7 @@ async def _compare_until_quiet(rest: RestClient, ledger: LedgerStore, wait: Wait
         except (ExchangeError, LedgerError) as error:
             if not error.retry:
                 raise
-            found = (Difference(what="comparison", ledger="?", exchange=f"not reached: {error}"),)
+            found = (Difference(what="comparison", ledger="?", exchange=f"unreachable: {error}"),)
         if not found:
             break
         await wait(5 * POLL_S)

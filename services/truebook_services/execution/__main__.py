@@ -1,7 +1,7 @@
-"""Execution as a process of its own: ``python -m truebook_services.execution``. Of several, one is active.
+"""Execution as a process: ``python -m truebook_services.execution``. Of several instances one is active.
 
-All of them have one static name in Kafka's group: the one that becomes active takes the place of the one before it
-at once, instead of after that one's session.
+All instances have the same static member id in the consumer group: the next active one takes the partitions over at
+once instead of after the session timeout.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from truebook.runtime.frames import Service
 from truebook.runtime.standby import Standby
 from truebook_services.execution.service import build
 from truebook_services.execution.settings import ExecutionSettings
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.serve import serve
 from truebook_services.serving.settings import ServeSettings
-from truebook_services.serving.surroundings import Surroundings
 
 NAME: Final = "execution"
 LEASE_S: Final = 3.0
@@ -27,13 +27,13 @@ class ExecutionProcess(ServeSettings):
     execution: ExecutionSettings = ExecutionSettings()
 
 
-async def root(around: Surroundings[ExecutionProcess]) -> Service:
-    """Put the service together; it is built each time that this process becomes the active one."""
-    context, settings = around.context, around.settings.execution
-    ledger = await around.durable_ledger()
-    await around.reconciled()
-    rest, _ = await around.exchange(signature_life_s=settings.signature_life_s, follow_clock=False)
-    lease = around.lease(NAME, uuid.uuid4().hex, LEASE_S)
+async def root(dependencies: Dependencies[ExecutionProcess]) -> Service:
+    """Compose the service; it is built again each time that this process becomes the active one."""
+    context, settings = dependencies.context, dependencies.settings.execution
+    ledger = await dependencies.durable_ledger()
+    await dependencies.reconciled()
+    rest, _ = await dependencies.exchange(ledger, signature_life_s=settings.signature_lifetime_s, follow_clock=False)
+    lease = dependencies.lease(NAME, uuid.uuid4().hex, LEASE_S)
     return Service(context, [Standby(context, lease, lambda: build(context, settings, rest=rest, ledger=ledger))])
 
 

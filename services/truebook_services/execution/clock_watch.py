@@ -1,28 +1,27 @@
-"""The hold ``clock``: while the exchange's clock has just jumped, no deadline can be judged by it.
+"""The trading hold ``clock``: after a jump of the exchange's clock, no deadline can be judged by it.
 
-Nor can it where the ledger's own clock, which never steps back, was once moved far ahead: then the ledger refuses every
-order as too late, and the hold says why.
+Nor can it if the ledger's own clock, which never decreases, was once far ahead: the ledger then refuses every order as
+too late, and the hold makes that visible.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from truebook.clock import ExchangeClock
+from truebook.clock import MICROS, ExchangeClock
 from truebook.kalshi.port import ExchangeError, RestClient
-from truebook.ledger.facts import persist
+from truebook.ledger.exchange_reports import persist
 from truebook.ledger.port import LedgerStore
+from truebook.ledger.trading_holds import CLOCK
 from truebook.runtime.context import Context
 
-HOLD: Final = "clock"
-OWNER: Final = "execution"
-LEDGER_AHEAD_US: Final = 60_000_000
+MAX_LEDGER_AHEAD_US: Final = 60 * MICROS
 
 
 class ClockWatch:
-    """Measures the exchange's time again and again; a jump of over a second holds trading until it is stable.
+    """Measures the exchange's time periodically; a jump of over a second holds trading until it is stable.
 
-    A hold that it finds was put by another execution, which may be gone by now: it ends like one of its own.
+    A hold that another execution placed, which may have ended since, is released like one of its own.
     """
 
     def __init__(
@@ -32,40 +31,40 @@ class ClockWatch:
         self._clock = clock
         self._rest = rest
         self._ledger = ledger
-        self._stable_checks = stable_checks
+        self._required = stable_checks
         self._stable = stable_checks - 1
-        """One good measurement after the start releases a hold that a former life has left."""
+        """One good measurement after the start releases a hold of an earlier instance."""
 
     async def check(self) -> None:
-        """Take one measurement and set or release the hold."""
+        """Take one measurement and place or release the hold."""
         try:
             exchange_us = await self._rest.exchange_time_us()
         except ExchangeError as error:
-            self._context.log.warning("the exchange does not tell its time", error=str(error))
+            self._context.log.warning("could not read the exchange clock", error=str(error))
             return
         jumped = self._clock.observe(exchange_us)
-        self._context.metrics.gauge("clock_offset_seconds", self._clock.offset_us / 1e6)
+        self._context.metrics.gauge("clock_offset_seconds", self._clock.offset_us / MICROS)
         if jumped:
-            self._context.log.warning("the exchange's clock has jumped", offset_us=self._clock.offset_us)
+            self._context.log.warning("exchange clock jumped", offset_us=self._clock.offset_us)
             await self._hold()
             return
         account = (await self._ledger.view(())).account
         ahead_us = account.clock_us - self._clock.now_us()
-        if ahead_us > LEDGER_AHEAD_US:
+        if ahead_us > MAX_LEDGER_AHEAD_US:
             self._context.log.error(
-                "the ledger was written by a clock that was ahead: orders are refused until that time has come",
-                ahead_s=ahead_us // 1_000_000,
+                "ledger clock ahead: it was written by a machine whose clock was wrong; orders are refused until then",
+                ahead_s=ahead_us // MICROS,
             )
             await self._hold()
             return
-        if self._stable >= self._stable_checks:
-            if all(hold.name != HOLD for hold in account.holds):
+        if self._stable >= self._required:
+            if all(hold.name != CLOCK.name for hold in account.holds):
                 return
             self._stable = 0
-        if self._stable + 1 == self._stable_checks:
-            await self._ledger.release(HOLD, OWNER)  # a ledger that can't be reached now is asked again next time
+        if self._stable + 1 == self._required:
+            await self._ledger.apply(CLOCK.release())  # if the ledger can't be reached, the next check releases
         self._stable += 1
 
     async def _hold(self) -> None:
         self._stable = 0
-        await persist(self._clock, lambda: self._ledger.hold(HOLD, "halted", OWNER))
+        await persist(self._clock, lambda: self._ledger.apply(CLOCK.place()))

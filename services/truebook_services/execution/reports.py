@@ -1,24 +1,25 @@
-"""Topic ``orders``: telling what became of each target, and counting it."""
+"""The topic ``orders``: one event for each outcome of a target or order, and its count."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from truebook.ledger.port import OrderView
+from truebook.ledger.port import LedgerStore, OrderView
 from truebook.messages.actions import Action, Target
-from truebook.messages.codec import encode
 from truebook.messages.ids import client_order_id, digest
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.topics import ORDERS
 from truebook.runtime.context import Context
+from truebook_services.execution.report_queue import ReportQueue
 
 
 class Reports:
-    """Makes and publishes order events; ``detail`` and the exchange's id are for people."""
+    """Makes order events and queues them for the bus; ``detail`` is free text."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, ledger: LedgerStore, queue: ReportQueue) -> None:
         self._context = context
+        self._ledger = ledger
+        self._queue = queue
 
     def of_target(
         self,
@@ -33,7 +34,7 @@ class Reports:
         tick_to_send_us: int | None = None,
     ) -> OrderEvent:
         """Make the event of one target of an action."""
-        order_id = client_order_id(action.id, target.book_side)
+        order_id = client_order_id(self._ledger.ledger_id, action.id, target.book_side)
         return OrderEvent(
             id=digest(order_id, outcome, str(reason)), cause_id=action.id, account=self._context.account,
             strategy=action.strategy, ticker=action.ticker, source=self._context.source, exchange_us=None,
@@ -46,7 +47,7 @@ class Reports:
     def of_order(
         self, order: OrderView, outcome: OrderOutcome, reason: Reason | None = None, detail: str = "", cause: str = ""
     ) -> OrderEvent:
-        """Make the event of an order that the ledger holds; ``cause`` is the action behind it, where there is one."""
+        """Make the event of an order in the ledger; ``cause`` is the id of the action behind it, if any."""
         return OrderEvent(
             id=digest(order.order_id, outcome, str(reason), detail), cause_id=cause, account=self._context.account,
             strategy=self._context.strategy, ticker=order.ticker, source=self._context.source, exchange_us=None,
@@ -55,17 +56,13 @@ class Reports:
             book_side=order.book_side, price_cc=order.price_cc, size_centi=order.size_centi,
         )  # fmt: skip
 
-    async def publish(self, events: Iterable[OrderEvent]) -> None:
-        """Count and publish events, in order."""
-        records = []
+    def add(self, *events: OrderEvent) -> None:
+        """Count events and queue them, in order."""
         for event in events:
             self._context.metrics.count("order_events", outcome=event.outcome, reason=str(event.reason or ""))
-            records.append((event.ticker, encode(event)))
-        if records:
-            await self._context.bus.publish_many(ORDERS, records)
+            self._queue.add(event)
 
-    async def refuse(self, action: Action, targets: Iterable[Target], reason: Reason, detail: str = "") -> None:
-        """Tell that nothing was done for these targets, and why."""
-        await self.publish(
-            self.of_target(action, target, OrderOutcome.REFUSED, reason, detail=detail) for target in targets
-        )
+    def refuse(self, action: Action, targets: Iterable[Target], reason: Reason, detail: str = "") -> None:
+        """Report that nothing was done for these targets, and why."""
+        for target in targets:
+            self.add(self.of_target(action, target, OrderOutcome.REFUSED, reason, detail=detail))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truebook.clock import ExchangeClock
+from truebook.execution.books import Books
+from truebook.execution.guards import Limiters
+from truebook.execution.plan import Tolerance
 from truebook.kalshi.port import RestClient
 from truebook.ledger.port import LedgerStore
 from truebook.messages.topics import ACTIONS, MARKETS, ORDERBOOK
@@ -13,60 +16,79 @@ from truebook.pacing.throttle import Throttle
 from truebook.pacing.tokens import TokenBucket
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Frame, Periodic, Service
-from truebook_services.execution.books import Books
+from truebook.venue.rate_tiers import TIER_LIMITS
+from truebook_services.execution.account_age import AccountAge
+from truebook_services.execution.action_consumer import ActionConsumer
+from truebook_services.execution.action_handler import ActionHandler, Candidates
 from truebook_services.execution.canceller import Canceller
-from truebook_services.execution.carrier import Carrier
 from truebook_services.execution.clock_watch import ClockWatch
 from truebook_services.execution.dispatcher import Dispatcher
-from truebook_services.execution.fences import Fences
-from truebook_services.execution.figures import Figures
-from truebook_services.execution.intake import Intake
-from truebook_services.execution.pauses import Pauses
+from truebook_services.execution.exchange_pause import ExchangePauseHold
+from truebook_services.execution.gauges import Gauges
+from truebook_services.execution.order_gateway import OrderGateway
+from truebook_services.execution.order_group import OrderGroup
+from truebook_services.execution.partition_epochs import PartitionEpochs
+from truebook_services.execution.records import OrderRecords
+from truebook_services.execution.report_queue import ReportQueue
 from truebook_services.execution.reports import Reports
 from truebook_services.execution.resolver import Resolver
 from truebook_services.execution.sender import Sender
-from truebook_services.execution.settings import WRITE_TOKENS, ExecutionSettings
+from truebook_services.execution.settings import ExecutionSettings, to_us
 from truebook_services.execution.sweep import Sweep
 
 GROUP = "truebook.execution"
-FIGURES_EVERY_S = 1.0
+EXPORT_S = 1.0
 
 
 def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, ledger: LedgerStore) -> Service:
-    """Wire the service: one consumer, the tasks that send, and the periodic watchers."""
-    refill_per_s, capacity = WRITE_TOKENS[settings.tier]
-    tokens = TokenBucket(capacity, refill_per_s)
-    breaker = Breaker(
-        settings.breaker_errors, int(settings.breaker_window_s * 1e6), int(settings.breaker_rest_s * 1e6)
-    )  # fmt: skip
-    books = Books(context.clock)
-    reports = Reports(context)
-    pauses = Pauses(context, rest, ledger)
-    resolver = Resolver(context, settings, rest, ledger, reports)
-    fences = Fences(context, ledger, resolver)
-    canceller = Canceller(context, settings, rest, ledger, reports=reports, tokens=tokens)
+    """Wire the service: one consumer, the tasks that send, and the periodic checks."""
+    durations, limiters = settings.durations(), _limiters(settings)
+    books, queue, records = Books(context.clock), ReportQueue(context), OrderRecords(context, ledger)
+    reports = Reports(context, ledger, queue)
+    pause_hold = ExchangePauseHold(context, rest, ledger)
+    account_age = AccountAge(context, ledger, to_us(settings.max_account_age_s))
+    resolver = Resolver(
+        context, rest, ledger, records=records, reports=reports, signature_lifetime_us=durations.signature_lifetime_us
+    )
+    epochs = PartitionEpochs(context, ledger, resolver)
+    canceller = Canceller(
+        context, rest, records, reports=reports, tokens=limiters.tokens, retry_us=durations.cancel_retry_us
+    )
+    group = OrderGroup(context, rest, ledger, tokens=limiters.tokens, limit_centi=settings.order_group_limit_centi)
     sender = Sender(
-        context, settings, rest, ledger, reports=reports, resolver=resolver, breaker=breaker, pauses=pauses,
-        tokens=tokens,
+        context, durations, rest, records, limiters=limiters, pause_hold=pause_hold, group=group,
+        send_timeout_s=settings.send_timeout_s,
     )  # fmt: skip
-    throttle = Throttle(settings.throttle_ms * 1000)
-    carrier = Carrier(
-        context, settings, ledger, books=books, fences=fences, resolver=resolver, canceller=canceller, sender=sender,
-        reports=reports, breaker=breaker, throttle=throttle, tokens=tokens,
-    )  # fmt: skip
-    dispatcher = Dispatcher(context, carrier.carry_out, settings.most_markets_at_once)
-    intake = Intake(books, dispatcher, reports)
-    figures = Figures(context, settings, books=books, breaker=breaker, throttle=throttle, tokens=tokens)
+    candidates = Candidates(context, durations, books, epochs, limiters=limiters, queue=queue)
+    orders = OrderGateway(reports, canceller, sender, resolver)
+    tolerance = Tolerance(settings.price_tolerance_cc, settings.min_remaining_share)
+    handler = ActionHandler(context, ledger, candidates, orders, tolerance)
+    dispatcher = Dispatcher(context, handler.handle, settings.max_concurrent_markets)
+    consumer = ActionConsumer(books, dispatcher, reports, queue)
+    sweep = Sweep(ledger, books, canceller, group, stale_after_us=durations.cancel_stale_after_us)
+    gauges = Gauges(context, books, limiters, queue, max_book_age_us=durations.max_book_age_us)
     frames: Sequence[Frame] = (
-        Consumer(context, GROUP, (MARKETS, ORDERBOOK, ACTIONS), intake.take, manual=True, rebalance=fences),
+        Consumer(context, GROUP, (MARKETS, ORDERBOOK, ACTIONS), consumer.handle, manual=True, rebalance=epochs),
         dispatcher,
         Periodic(context, "execution.resolve", settings.resolve_s, resolver.resolve),
-        Periodic(context, "execution.sweep", settings.sweep_s, Sweep(settings, ledger, books, canceller).run),
-        Periodic(context, "execution.pauses", settings.pause_check_s, pauses.check),
-        Periodic(context, "execution.figures", FIGURES_EVERY_S, figures.show),
+        Periodic(context, "execution.sweep", settings.sweep_s, sweep.run),
+        Periodic(context, "execution.exchange_pause", settings.pause_check_s, pause_hold.check),
+        Periodic(context, "execution.account_age", EXPORT_S, account_age.check),
+        Periodic(context, "execution.gauges", EXPORT_S, gauges.export),
         *_clock_watch(context, settings, rest, ledger),
     )
-    return Service(context, frames)
+    return Service(context, frames, last=(queue,))
+
+
+def _limiters(settings: ExecutionSettings) -> Limiters:
+    write = TIER_LIMITS[settings.tier].write
+    window_us, cooldown_us = to_us(settings.breaker_window_s), to_us(settings.breaker_cooldown_s)
+    return Limiters(
+        breaker=Breaker(settings.breaker_errors, window_us, cooldown_us),
+        throttle=Throttle(settings.throttle_ms * 1000),
+        tokens=TokenBucket(write.capacity, write.refill_per_s),
+        rate_reserve=int(write.capacity * settings.rate_reserve_share),
+    )
 
 
 def _clock_watch(

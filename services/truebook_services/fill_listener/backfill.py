@@ -1,54 +1,61 @@
-"""The backfill: what the exchange did for the account since the watermark, by REST.
+"""The backfill: reads by REST what the exchange did for the account since the watermark, and records it.
 
-The socket's private messages are never replayed, so REST is what makes the record complete. The watermark moves only to
-the data time-stamp that was asked for *before* the lists, and only once every fill of them is settled or parked, and
-all that was booked is told as well.
+The socket's private messages are never replayed, so REST completes the record. The watermark advances only to the data
+time-stamp that was requested *before* the lists, and only once every fill of them is settled or parked and every
+recorded event is published. Where an item of a list could not be read, the lists are read again from before it.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError, RestClient
-from truebook.ledger.facts import CONTRADICTS, SWEPT
+from truebook.ledger.exchange_reports import READABLE, SWEPT, read_up_to_us
 from truebook.ledger.port import LedgerStore
+from truebook.ledger.verbs import AdvanceWatermark
+from truebook.messages.fills import ReportOutcome
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeSettlement
-from truebook_services.fill_listener.booking import Booking
-from truebook_services.fill_listener.telling import Telling
+from truebook_services.fill_listener.outbox import FillPublisher
+from truebook_services.fill_listener.recorder import FillRecorder
 
-DONE = ("applied", "duplicate", "parked", "known", "before_opening", CONTRADICTS)
-NEWS = ("applied", "parked")
-WHOLE_CC = (0, 10_000)
+COMPLETE: Final = (ReportOutcome.SETTLED, ReportOutcome.DUPLICATE, ReportOutcome.CONTRADICTS)
+"""Outcomes of a settlement that a sweep need not read again."""
+READ_AGAIN_US: Final = 6 * 3600 * MICROS
+"""How far back lists are read again for an item that could not be read."""
 
 
 class SweepFailed(Exception):
-    """The exchange refused a read: the sweep is not complete and is tried again."""
+    """The exchange refused a read: the sweep is not complete and is retried."""
 
     retry = True
 
 
 class Backfill:
-    """Reads and books everything since the watermark, with overlap."""
+    """Reads and records everything since the watermark, with overlap."""
 
     def __init__(
         self,
         context: Context,
         rest: RestClient,
         ledger: LedgerStore,
-        booking: Booking,
-        telling: Telling,
+        *,
+        recorder: FillRecorder,
+        publisher: FillPublisher,
         overlap_s: float,
     ) -> None:
         self._context = context
         self._rest = rest
         self._ledger = ledger
-        self._booking = booking
-        self._telling = telling
-        self._overlap_us = int(overlap_s * 1e6)
+        self._recorder = recorder
+        self._publisher = publisher
+        self._overlap_us = int(overlap_s * MICROS)
 
     async def sweep(self) -> list[int]:
-        """Sweep once; answers the exchange times of the fills that nobody had told before.
+        """Sweep once; return the exchange times of the fills that were new.
 
-        Raises what a read raised; every such error says ``retry``.
+        Raises what a read raised; every such error has ``retry``.
         """
         try:
             return await self._sweep()
@@ -58,44 +65,60 @@ class Backfill:
             raise SweepFailed(str(error)) from error
 
     async def _sweep(self) -> list[int]:
-        put_off = self._telling.put_off
+        deferred = self._publisher.deferred
         data_us = await self._rest.data_time_us()
-        watermark_us = await self._ledger.watermark(SWEPT)
-        since_us = max(self._booking.opened_us, watermark_us - self._overlap_us)
-        for order in await self._rest.orders(min_us=since_us):
-            await self._booking.order(order)
-        news: list[int] = []
+        read_us = await read_up_to_us(self._ledger)
+        since_us = max(self._recorder.opened_us, read_us - self._overlap_us)
+        orders = await self._rest.orders(min_us=since_us)
+        for order in orders:
+            await self._recorder.order(order)
+        new_us: list[int] = []
         complete = True
-        for fill in await self._rest.fills(min_us=since_us):
-            answer = await self._booking.fill(fill)
-            complete = complete and answer in DONE
-            if answer in NEWS:
-                news.append(fill.created_us)
-        for settlement in await self._rest.settlements(min_us=since_us):
-            complete = await self._settle(settlement) and complete
-        complete = complete and await self._telling.told() and put_off == self._telling.put_off
+        fills = await self._rest.fills(min_us=since_us)
+        for fill in fills:
+            outcome = await self._recorder.fill(fill)
+            # One that can't be recorded is logged; its position then differs, which halts. Repetition would not help.
+            complete = complete and outcome is not ReportOutcome.CONFLICT
+            if outcome.is_new:
+                new_us.append(fill.created_us)
+        settlements = await self._rest.settlements(min_us=since_us)
+        for settlement in settlements:
+            complete = await self._record_settlement(settlement) and complete
+        complete = complete and await self._publisher.flush() and deferred == self._publisher.deferred
         if complete:
-            await self._ledger.advance_watermark(SWEPT, data_us)
-        self._context.metrics.count("sweeps", complete=str(complete).lower())
-        return news
+            if orders.unreadable or fills.unreadable or settlements.unreadable:
+                await self._ledger.apply(AdvanceWatermark(name=READABLE, to_us=max(read_us, data_us - READ_AGAIN_US)))
+            elif await self._ledger.watermark(READABLE):
+                await self._ledger.apply(AdvanceWatermark(name=READABLE, to_us=data_us))
+            await self._ledger.apply(AdvanceWatermark(name=SWEPT, to_us=data_us))
+        self._context.metrics.count("backfill_sweeps", complete=str(complete).lower())
+        return new_us
 
-    async def settle_by_market(self, ticker: str) -> bool:
-        """Settle a market at the value that the exchange's own record of it names; false where it names none yet."""
+    async def settle(self, ticker: str, settlement_cc: int | None) -> None:
+        """Settle a market that the account has and that is not settled yet; without a value, at the market's own."""
+        market = (await self._ledger.view((ticker,))).market(ticker)
+        if market is None or market.settlement_cc is not None:
+            return
+        if settlement_cc is None:
+            await self._settle_by_market(ticker)
+        else:
+            await self._recorder.settlement(ticker, settlement_cc, None)
+
+    async def _settle_by_market(self, ticker: str) -> None:
+        """Settle a market at the value in the exchange's own record of it, if it has one already."""
         try:
             settlement_cc = (await self._rest.market(ticker)).settlement_cc
         except ExchangeError as error:
             self._context.log.warning("no settlement value", ticker=ticker, error=str(error))
-            return False
-        if settlement_cc is None:
-            return False
-        await self._booking.settlement(ticker, settlement_cc, None)
-        return True
+            return
+        if settlement_cc is not None:
+            await self._recorder.settlement(ticker, settlement_cc, None)
 
-    async def _settle(self, settlement: ExchangeSettlement) -> bool:
-        """Book one settlement. Its value is told in whole cents: one between them is read from the market itself."""
-        if settlement.settled_us < self._booking.opened_us:
+    async def _record_settlement(self, settlement: ExchangeSettlement) -> bool:
+        """Record one settlement; return whether it need not be read again."""
+        if settlement.settled_us < self._recorder.opened_us:
             return True
-        if settlement.settlement_cc not in WHOLE_CC:
-            return await self.settle_by_market(settlement.ticker)
-        answer = await self._booking.settlement(settlement.ticker, settlement.settlement_cc, settlement.settled_us)
-        return answer in ("settled", "duplicate", CONTRADICTS)
+        outcome = await self._recorder.settlement(
+            settlement.ticker, settlement.settlement_cc, settlement.settled_us
+        )  # fmt: skip
+        return outcome in COMPLETE

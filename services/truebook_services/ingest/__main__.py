@@ -1,13 +1,13 @@
-"""Ingest as a process of its own: ``python -m truebook_services.ingest``."""
+"""Run ingest as its own process: ``python -m truebook_services.ingest``."""
 
 from __future__ import annotations
 
 from truebook.runtime.frames import Service
 from truebook_services.ingest.service import build
 from truebook_services.ingest.settings import IngestSettings
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.serve import serve
 from truebook_services.serving.settings import ServeSettings
-from truebook_services.serving.surroundings import Surroundings
 
 
 class IngestProcess(ServeSettings):
@@ -16,11 +16,11 @@ class IngestProcess(ServeSettings):
     ingest: IngestSettings = IngestSettings()
 
 
-async def root(around: Surroundings[IngestProcess]) -> Service:
-    """Put the service together."""
-    ledger = await around.opened_ledger()
-    rest, connector = await around.exchange()
-    return build(around.context, around.settings.ingest, rest=rest, connector=connector, ledger=ledger)
+async def root(dependencies: Dependencies[IngestProcess]) -> Service:
+    """Build the service."""
+    ledger = await dependencies.opened_ledger()
+    rest, connector = await dependencies.exchange()
+    return build(dependencies.context, dependencies.settings.ingest, rest=rest, connector=connector, ledger=ledger)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,33 @@
-"""Ingest's own full-depth copy of every followed book, and the ``orderbook`` messages that its changes make.
+"""The full-depth copy of every followed book, and the ``orderbook`` messages of its changes. No I/O.
 
-Takes decoded frames of one subscription whose sequence has been checked, answers with the messages to be published
-(through ``emit``) and with what is wrong. It does no I/O. A book that is *stale* ignores deltas until its snapshot.
+Input is decoded frames whose sequence has been checked; output is the messages to publish (through ``emit``) and the
+reason why a book became invalid. A *stale* book ignores deltas until its snapshot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from truebook.book.event_sums import EventSum
 from truebook.book.order_book import BookError, OrderBook
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
 from truebook.messages.envelope import BookSide
 from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.reasons import Reason
 from truebook.runtime.context import Context
-from truebook_services.ingest.event_sums import EventSum
 
 FUTURE_US = 1_000_000
-"""An exchange time further ahead of our clock than this is not believed: it would keep books fresh for ever."""
+"""An exchange time further ahead of our clock than this is limited: it would keep books fresh forever."""
 
 
-def _nowhere(message: BookMessage) -> None:
+def _no_outbox(message: BookMessage) -> None:
     raise AssertionError(f"no outbox for {message.id}")
 
 
 class FollowedBook:
-    """One market's book with its version, and what was last published of it."""
+    """One market's book with its version, and when it was last published."""
 
-    __slots__ = ("book", "changed", "doubled_mid_cc", "event", "published_confirmed_us", "published_us", "stale",
+    __slots__ = ("bid_plus_ask_cc", "book", "changed", "event", "published_confirmed_us", "published_us", "stale",
                  "sum", "ticker", "version")  # fmt: skip
 
     def __init__(self, ticker: str, event: str, event_sum: EventSum) -> None:
@@ -38,21 +38,21 @@ class FollowedBook:
         self.version = 0
         self.stale: Reason | None = Reason.NO_SNAPSHOT
         self.changed = False
-        """Since the last published snapshot."""
+        """Whether it changed since the last published snapshot."""
         self.published_us = 0
         self.published_confirmed_us = 0
-        self.doubled_mid_cc: int | None = None
+        self.bid_plus_ask_cc: int | None = None
 
 
 class FollowedBooks:
-    """All followed books of the connection; versions go on over reconnects, as the epoch does."""
+    """All followed books; epoch and versions continue across reconnects."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._emit: Callable[[BookMessage], None] = _nowhere
+        self._emit: Callable[[BookMessage], None] = _no_outbox
         self._books: dict[str, FollowedBook] = {}
         self._first_version = 0
-        """Where a newly followed book counts on from, so that no version of one epoch comes twice."""
+        """The start of a newly followed book's versions, so that no version of an epoch is used twice."""
         self._sums: dict[str, EventSum] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._snapshots = 0
@@ -60,7 +60,7 @@ class FollowedBooks:
         self.confirmed_us = 0
 
     def publish_through(self, emit: Callable[[BookMessage], None]) -> None:
-        """State where messages go; the outbox and the books need each other."""
+        """Set the receiver of messages: the outbox and the books depend on each other."""
         self._emit = emit
 
     def __contains__(self, ticker: str) -> bool:
@@ -76,65 +76,65 @@ class FollowedBooks:
         return tuple(ticker for ticker, followed in self._books.items() if followed.stale is not None)
 
     def follow(self, ticker: str, event: str) -> None:
-        """Begin with a market: stale until its snapshot."""
+        """Start following a market; its book is stale until its snapshot."""
         if ticker in self._books:
             return
         event_sum = self._sums.setdefault(event, EventSum())
-        event_sum.know(self._members.get(event, frozenset()))
+        event_sum.set_members(self._members.get(event, frozenset()))
         event_sum.add(ticker)
         followed = self._books[ticker] = FollowedBook(ticker, event, event_sum)
         followed.version = self._first_version
 
     def unfollow(self, ticker: str) -> None:
-        """End with a market; its readers learn that nobody tends the book any more."""
+        """Stop following a market; publishes its book as stale."""
         followed = self._books.get(ticker)
         if followed is None:
             return
-        self.lose(ticker, Reason.NO_SNAPSHOT, frame_us=self._context.clock.monotonic_us())
+        self.invalidate(ticker, Reason.NO_SNAPSHOT, frame_us=self._context.clock.monotonic_us())
         self._first_version = max(self._first_version, followed.version)
         followed.sum.remove(ticker)
         if followed.sum.is_empty:
             self._sums.pop(followed.event, None)
         del self._books[ticker]
 
-    def know_events(self, members: dict[str, frozenset[str]]) -> None:
-        """State which active markets each event has; of an event not named only the followed ones are known."""
+    def set_event_members(self, members: dict[str, frozenset[str]]) -> None:
+        """Set the active markets of each event."""
         self._members = members
         for event, event_sum in self._sums.items():
-            event_sum.know(members.get(event, frozenset()))
+            event_sum.set_members(members.get(event, frozenset()))
 
     def confirm(self, exchange_us: int | None) -> None:
-        """Move the subscription's time on: by the frame's own time, else by our clock."""
+        """Advance the confirmed time to the frame's time, or to our clock's if it has none."""
         now_us = self._context.clock.now_us()
         seen_us = now_us if exchange_us is None else min(exchange_us, now_us + FUTURE_US)
         if seen_us > self.confirmed_us:
             self.confirmed_us = seen_us
 
-    def take_snapshot(self, frame: SnapshotFrame) -> Reason | None:
-        """Replace a book; answers why it can't be trusted, where it can't."""
+    def apply_snapshot(self, frame: SnapshotFrame) -> Reason | None:
+        """Replace a book; returns why the snapshot is invalid, or None."""
         followed = self._books.get(frame.ticker)
         if followed is None:
             return None
         try:
             book = OrderBook(frame.bids, frame.asks)
         except BookError as error:
-            self.lose(frame.ticker, error.reason, frame_us=frame.received_us)
+            self.invalidate(frame.ticker, error.reason, frame_us=frame.received_us)
             return error.reason
         if followed.stale is None and book != followed.book:
-            # The stream was whole, and yet our copy was another: worth knowing, since no gap was seen.
+            # No sequence gap was detected, yet our copy differs.
             self._context.metrics.count("book_mismatches")
             self._context.log.warning("book differs from its snapshot", ticker=frame.ticker)
         if followed.stale is not None or book != followed.book:
             followed.book = book
             followed.version += 1
             followed.stale = None
-            followed.sum.fresh(frame.ticker)
-            self._price(followed)
+            followed.sum.mark_fresh(frame.ticker)
+            self._update_sum(followed)
         self.publish_snapshot(followed, frame_us=frame.received_us, exchange_us=frame.exchange_us)
         return None
 
-    def take_delta(self, frame: DeltaFrame) -> Reason | None:
-        """Change one level; answers why the book can't be trusted any more, where that is so."""
+    def apply_delta(self, frame: DeltaFrame) -> Reason | None:
+        """Change one level; returns why the book has become invalid, or None."""
         followed = self._books.get(frame.ticker)
         if followed is None or followed.stale is not None:
             return None
@@ -142,13 +142,13 @@ class FollowedBooks:
         try:
             total_centi = book.change_level(side, price_cc, frame.delta_centi)
         except BookError as error:
-            self.lose(frame.ticker, error.reason, frame_us=frame.received_us)
+            self.invalidate(frame.ticker, error.reason, frame_us=frame.received_us)
             return error.reason
         followed.version += 1
         followed.changed = True
-        self._price(followed)
+        self._update_sum(followed)
         if frame.delta_centi > 0 and book.is_crossed():
-            self.lose(frame.ticker, Reason.CROSSED_BOOK, frame_us=frame.received_us)
+            self.invalidate(frame.ticker, Reason.CROSSED_BOOK, frame_us=frame.received_us)
             return Reason.CROSSED_BOOK
         context, now_us = self._context, self._context.clock.now_us()
         sum_cc, age_us = followed.sum.read(now_us, self.confirmed_us)
@@ -161,8 +161,8 @@ class FollowedBooks:
         ))  # fmt: skip
         return None
 
-    def take_trade(self, frame: TradeFrame) -> None:
-        """Pass a public trade on; it changes no level."""
+    def publish_trade(self, frame: TradeFrame) -> None:
+        """Publish a public trade; it changes no level."""
         followed = self._books.get(frame.ticker)
         if followed is None:
             return
@@ -176,29 +176,29 @@ class FollowedBooks:
             price_cc=frame.price_cc, size_centi=frame.size_centi, taker_side=frame.taker_side,
         ))  # fmt: skip
 
-    def lose(self, ticker: str, reason: Reason, *, frame_us: int) -> None:
-        """Mark a book stale at once and tell its readers; a book that is stale already is not told again."""
+    def invalidate(self, ticker: str, reason: Reason, *, frame_us: int) -> None:
+        """Mark a fresh book stale and publish that."""
         followed = self._books.get(ticker)
         if followed is None or followed.stale is not None:
             return
         followed.stale = reason
-        followed.sum.stale(ticker, self.confirmed_us)
-        self._context.metrics.count("stale_books", reason=str(reason))
-        self._emit(self.stale_mark(followed, reason, frame_us=frame_us))
+        followed.sum.mark_stale(ticker, self.confirmed_us)
+        self._context.metrics.count("books_invalidated", reason=str(reason))
+        self._emit(self.stale_message(followed, reason, frame_us=frame_us))
 
-    def lose_all(self, reason: Reason, *, frame_us: int) -> None:
+    def invalidate_all(self, reason: Reason, *, frame_us: int) -> None:
         for ticker in self._books:
-            self.lose(ticker, reason, frame_us=frame_us)
+            self.invalidate(ticker, reason, frame_us=frame_us)
 
     def publish_snapshot(self, followed: FollowedBook, *, frame_us: int, exchange_us: int | None = None) -> None:
-        """Publish a fresh book whole."""
+        """Publish the whole book."""
         followed.changed = False
         followed.published_us = self._context.clock.now_us()
         followed.published_confirmed_us = self.confirmed_us
-        self._emit(self.snapshot_of(followed, frame_us=frame_us, exchange_us=exchange_us))
+        self._emit(self.snapshot_message(followed, frame_us=frame_us, exchange_us=exchange_us))
 
     def publish_due_snapshots(self, every_us: int, *, frame_us: int) -> None:
-        """Publish each fresh book that was not published for ``every_us`` and has changed or become newer since."""
+        """Publish each fresh book not published for ``every_us``, if it or its confirmed time has changed since."""
         now_us = self._context.clock.now_us()
         for followed in self._books.values():
             if followed.stale is not None or now_us - followed.published_us < every_us:
@@ -206,8 +206,10 @@ class FollowedBooks:
             if followed.changed or followed.published_confirmed_us < self.confirmed_us:
                 self.publish_snapshot(followed, frame_us=frame_us)
 
-    def snapshot_of(self, followed: FollowedBook, *, frame_us: int, exchange_us: int | None = None) -> BookSnapshot:
-        """Write a book as a snapshot; one that changed nothing carries the version that the book has."""
+    def snapshot_message(
+        self, followed: FollowedBook, *, frame_us: int, exchange_us: int | None = None
+    ) -> BookSnapshot:
+        """Return the book as a snapshot with its current version."""
         context, now_us = self._context, self._context.clock.now_us()
         self._snapshots += 1
         sum_cc, age_us = followed.sum.read(now_us, self.confirmed_us)
@@ -219,7 +221,7 @@ class FollowedBooks:
             bids=tuple(followed.book.levels(BookSide.BID)), asks=tuple(followed.book.levels(BookSide.ASK)),
         )  # fmt: skip
 
-    def stale_mark(self, followed: FollowedBook, reason: Reason, *, frame_us: int) -> BookStale:
+    def stale_message(self, followed: FollowedBook, reason: Reason, *, frame_us: int) -> BookStale:
         context = self._context
         return BookStale(
             id=f"{followed.ticker}:{self.epoch}:{followed.version}:stale:{reason}:{self._snapshots}", cause_id="",
@@ -229,18 +231,18 @@ class FollowedBooks:
         )  # fmt: skip
 
     def collapse(self, tickers: Sequence[str]) -> list[BookMessage]:
-        """Write what a reader needs in place of a backlog: a stale mark, then the book, or why there is none."""
+        """Return the messages that replace a backlog: per market a stale mark, then a snapshot if the book is fresh."""
         frame_us, messages = self._context.clock.monotonic_us(), list[BookMessage]()
         for followed in (self._books[ticker] for ticker in tickers if ticker in self._books):
-            messages.append(self.stale_mark(followed, followed.stale or Reason.BACKLOG, frame_us=frame_us))
+            messages.append(self.stale_message(followed, followed.stale or Reason.BACKLOG, frame_us=frame_us))
             if followed.stale is None:
-                messages.append(self.snapshot_of(followed, frame_us=frame_us))
+                messages.append(self.snapshot_message(followed, frame_us=frame_us))
         return messages
 
     @staticmethod
-    def _price(followed: FollowedBook) -> None:
+    def _update_sum(followed: FollowedBook) -> None:
         bid, ask = followed.book.best(BookSide.BID), followed.book.best(BookSide.ASK)
-        doubled_mid_cc = None if bid is None or ask is None else bid[0] + ask[0]
-        if doubled_mid_cc != followed.doubled_mid_cc:
-            followed.doubled_mid_cc = doubled_mid_cc
-            followed.sum.price(followed.ticker, doubled_mid_cc)
+        bid_plus_ask_cc = None if bid is None or ask is None else bid[0] + ask[0]
+        if bid_plus_ask_cc != followed.bid_plus_ask_cc:
+            followed.bid_plus_ask_cc = bid_plus_ask_cc
+            followed.sum.set_price(followed.ticker, bid_plus_ask_cc)

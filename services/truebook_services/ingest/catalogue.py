@@ -1,39 +1,49 @@
-"""What is known of markets, and which of them are followed: written to the topic ``markets``.
+"""The metadata of followed markets and the selection of the universe, published on the topic ``markets``.
 
-Facts come from REST at every choice of the universe and, in between, from the exchange's life-cycle frames. Only
-markets that are or were followed are published; one that is over and not followed any more is forgotten.
+Metadata is read from REST at each selection and updated in between by the exchange's life-cycle frames. Published are
+the markets that are or were followed, and a bounded number of others with the reason why they are not selected. A
+market that has ended and is not followed any more is dropped, and deleted from the compacted topic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Sequence
+import heapq
+from collections.abc import Iterable, KeysView, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from truebook.clock import MICROS
-from truebook.kalshi.port import ExchangeError, LifecycleFrame, NotFound, RateLimited, RestClient
+from truebook.kalshi.port import ExchangeError, LifecycleFrame, ListedMarket, NotFound, RateLimited, RestClient
 from truebook.ledger.port import LedgerStore
-from truebook.messages.envelope import BookSide
-from truebook.messages.facts import MarketFacts, MarketStatus
-from truebook.messages.markets import Market
+from truebook.messages.envelope import BookSide, Tombstone
+from truebook.messages.market_metadata import MarketMetadata, MarketStatus
+from truebook.messages.markets import Exclusion, MarketUpdated
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Incoming
 from truebook.venue.lifecycle import may_become, takes_orders
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.outbox import Outbox
 from truebook_services.ingest.settings import IngestSettings
-from truebook_services.ingest.universe import Shape, Universe, is_of_shard
+from truebook_services.ingest.universe import TopOfBook, Universe, busiest_first, choose_candidates, is_of_shard
 
 NEVER_US = 2**62
 NEW_MARKET_EVENTS = frozenset({"created", "activated"})
+GRID_CHANGED = "price_level_structure_updated"
+MIN_PAUSE_FACTOR = 2
+"""An interval is at least so many times as long as the last selection took."""
+DELETED_AFTER_S = 600
+"""Compaction may remove a market's last message as soon as the market is deleted; a reader may lag by so long."""
+REST_LAG_S = 10
+"""A REST response may be older than a life-cycle frame received so long before the request (lists lag by 1.5 s)."""
 
 
 class Catalogue:
-    """Facts of followed markets, and the choice of the universe."""
+    """Selects the universe and publishes what changes about its markets."""
 
     def __init__(
-        self, context: Context, settings: IngestSettings, rest: RestClient, ledger: LedgerStore, books: FollowedBooks,
-        outbox: Outbox,
+        self, context: Context, settings: IngestSettings, *, rest: RestClient, ledger: LedgerStore,
+        books: FollowedBooks, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._context = context
         self._settings = settings
@@ -42,114 +52,143 @@ class Catalogue:
         self._books = books
         self._outbox = outbox
         self._universe = Universe(settings.universe)
-        self._facts: dict[str, MarketFacts] = {}
-        self._published: dict[str, Market] = {}
-        self._shapes: dict[str, tuple[int, Shape]] = {}
+        self._metadata: dict[str, MarketMetadata] = {}
+        self._published: dict[str, MarketUpdated] = {}
+        self._exclusions: dict[str, Exclusion] = {}
+        """Why each tracked market that is not selected is excluded."""
+        self._excluded: dict[str, MarketUpdated] = {}
+        """The newest message about each published market that was never followed."""
+        self._reported: dict[str, dict[str, tuple[int, Any]]] = {}
+        """By ticker and field: when a life-cycle frame reported it (monotonic), and the value."""
+        self._dropped_us: dict[str, int] = {}
+        """When each market was dropped that the topic still has (monotonic)."""
+        self._probed: dict[str, tuple[int, TopOfBook]] = {}
         self._refresh_at_us = 0
         self._refreshed_us = 0
-        self._next_turn_us = NEVER_US
-        self._pace_s = settings.refresh_soon_s / 2
+        self._next_transition_us = NEVER_US
+        self._interval_s = settings.min_refresh_s / 2
+        self._took_s = 0.0
         self._count = 0
-        self.wanted: frozenset[str] = frozenset()
-        self.chosen_once = False
+        self.selected: frozenset[str] = frozenset()
+        self.has_selected = False
 
     def event_of(self, ticker: str) -> str:
-        return self._facts[ticker].event
+        return self._metadata[ticker].event
 
     def refresh_soon(self) -> None:
-        """Bring the next choice forward, as far as ``refresh_soon_s`` lets it."""
-        self._pace_s = self._settings.refresh_soon_s
-        self._refresh_at_us = min(self._refresh_at_us, self._refreshed_us + int(self._pace_s * MICROS))
+        """Bring the next selection forward, to ``min_refresh_s`` after the last one."""
+        self._interval_s = self._min_interval_s()
+        self._refresh_at_us = min(self._refresh_at_us, self._refreshed_us + int(self._interval_s * MICROS))
 
-    def facts_changed(self) -> None:
-        """The exchange told that an event's or a series' facts (its fees) are others now."""
-        self._rest.forget_facts()
+    def _min_interval_s(self) -> float:
+        """Return the shortest interval: long lists take seconds, and are not read one after another."""
+        return max(self._settings.min_refresh_s, MIN_PAUSE_FACTOR * self._took_s)
+
+    def fees_changed(self) -> None:
+        """Read the fees of events and series again: the exchange reported a change."""
+        self._rest.clear_metadata_cache()
         self.refresh_soon()
 
     def is_due(self) -> bool:
-        """Tell whether it is time to choose.
+        """Return whether a selection is due.
 
-        The cadence is of the steady clock: it spends the exchange's patience, not its time. Opening and closing of a
-        followed market are times to look too: nobody announces a close.
+        The interval is measured on the monotonic clock, because it protects the exchange's rate limit. A selection is
+        also due at the open and close times of followed markets: no frame announces a close.
         """
-        if self._context.clock.now_us() >= self._next_turn_us:
-            self._next_turn_us = NEVER_US
+        if self._context.clock.now_us() >= self._next_transition_us:
+            self._next_transition_us = NEVER_US
             return True
         return self._context.clock.monotonic_us() >= self._refresh_at_us
 
     async def refresh(self) -> None:
-        """Choose the universe anew and publish what has changed; raises what REST or the ledger raise."""
+        """Select the universe again and publish what has changed; raises ``ExchangeError`` or ``LedgerError``."""
         now_us = self._context.clock.now_us()
         self._refreshed_us = self._context.clock.monotonic_us()
-        self._refresh_at_us = self._refreshed_us + int(self._settings.refresh_soon_s * MICROS)
+        self._refresh_at_us = self._refreshed_us + int(self._settings.min_refresh_s * MICROS)
         pinned = await self._pinned()
+        opened, read = await self._list(pinned, now_us)
         listed = {
-            ticker: self._newer(ticker, read)
-            for ticker, read in (await self._list(pinned)).items()
-            if is_of_shard(read, self._settings.universe)
+            ticker: self._newer(ticker, market)
+            for ticker, market in read.items()
+            if is_of_shard(market, self._settings.universe)
         }
-        self._books.know_events(_members(listed.values()))
-        shapes = self._own_shapes() | await self._probe(listed, now_us)
-        chosen = self._universe.choose(listed, shapes, self.wanted, pinned & listed.keys(), now_us)
-        for ticker in sorted(chosen | (listed.keys() & self._facts.keys())):
-            self._facts[ticker] = listed[ticker]
-        is_changed, self.wanted, self.chosen_once = chosen != self.wanted, chosen, True
+        others = [market for market in opened if market.ticker not in listed]
+        self._books.set_event_members(_members([*others, *listed.values()]))
+        tops = self._followed_tops() | await self._probe(listed, now_us)
+        selected = self._universe.select(listed, tops, self.selected, pinned & listed.keys(), now_us)
+        for ticker in sorted(selected | (listed.keys() & self._metadata.keys())):
+            self._metadata[ticker] = listed[ticker]
+        is_changed, self.selected, self.has_selected = selected != self.selected, selected, True
+        self._exclude(listed, tops, now_us)
         self._publish_changes()
-        self._forget(listed.keys())
-        self._context.metrics.gauge("followed_markets", len(chosen))
-        self._plan([self._facts[ticker] for ticker in chosen], now_us, is_changed=is_changed)
+        self._drop_ended(listed.keys())
+        self._delete_dropped()
+        self._context.metrics.gauge("selected_markets", len(selected))
+        self._plan([self._metadata[ticker] for ticker in selected], now_us, is_changed=is_changed)
 
     def _is_full(self) -> bool:
         universe = self._settings.universe
-        places = min(universe.most_markets, len(universe.tickers) or universe.most_markets)
-        return len(self.wanted) >= places
+        places = min(universe.max_markets, len(universe.tickers) or universe.max_markets)
+        return len(self.selected) >= places
 
-    def _plan(self, followed: Sequence[MarketFacts], now_us: int, *, is_changed: bool) -> None:
-        """Look again soon while places are free, but ever more seldom while that finds nothing."""
-        turns_us = [turn_us for facts in followed for turn_us in (facts.open_us, facts.close_us) if turn_us > now_us]
-        self._next_turn_us = min(turns_us, default=NEVER_US)
-        if any(_is_behind(facts, now_us) for facts in followed):
-            self._pace_s = self._settings.refresh_soon_s
+    def _plan(self, followed: Sequence[MarketMetadata], now_us: int, *, is_changed: bool) -> None:
+        """Set the next selection: soon while places are free, with a growing interval while none is filled."""
+        transitions_us = [at_us for each in followed for at_us in (each.open_us, each.close_us) if at_us > now_us]
+        self._next_transition_us = min(transitions_us, default=NEVER_US)
+        self._took_s = (self._context.clock.monotonic_us() - self._refreshed_us) / MICROS
+        shortest_s = self._min_interval_s()
+        if any(_is_overdue(each, now_us) for each in followed):
+            self._interval_s = shortest_s
         elif self._is_full():
-            self._pace_s = self._settings.refresh_s
+            self._interval_s = max(self._settings.refresh_s, shortest_s)
         elif is_changed:
-            self._pace_s = self._settings.refresh_soon_s
+            self._interval_s = shortest_s
         else:
-            self._pace_s = min(2 * self._pace_s, self._settings.refresh_s)
-        self._refresh_at_us = self._refreshed_us + int(self._pace_s * MICROS)
+            self._interval_s = max(min(2 * self._interval_s, self._settings.refresh_s), shortest_s)
+        self._refresh_at_us = self._refreshed_us + int(self._interval_s * MICROS)
 
-    def take_lifecycle(self, frame: LifecycleFrame) -> None:
-        """Take news of one market's state; news of markets that are not known may be of one to be chosen."""
-        facts = self._facts.get(frame.ticker)
-        if facts is None:
+    def apply_lifecycle(self, frame: LifecycleFrame) -> None:
+        """Apply a change of one market's state; a new market, of which nothing is known, may be worth selecting."""
+        market = self._metadata.get(frame.ticker)
+        if market is None:
             if frame.event_type in NEW_MARKET_EVENTS and not self._is_full():
                 self.refresh_soon()
             return
-        status = frame.status if frame.status and may_become(facts.status, frame.status) else facts.status
-        self._facts[frame.ticker] = msgspec.structs.replace(
-            facts,
-            status=status,
-            close_us=facts.close_us if frame.close_us is None else frame.close_us,
-            settlement_cc=facts.settlement_cc if frame.settlement_cc is None else frame.settlement_cc,
+        stated = {
+            "status": frame.status if frame.status and may_become(market.status, frame.status) else None,
+            "close_us": frame.close_us, "settlement_cc": frame.settlement_cc, "price_ranges": frame.price_ranges,
+        }  # fmt: skip
+        changes: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+        at_us = self._context.clock.monotonic_us()
+        self._reported.setdefault(frame.ticker, {}).update({name: (at_us, changes[name]) for name in changes})
+        changed = self._metadata[frame.ticker] = msgspec.structs.replace(market, **changes)
+        self._context.log.info(
+            "market changed", ticker=frame.ticker, change=frame.event_type, status=str(changed.status)
         )
-        self._context.log.info("market changed", ticker=frame.ticker, news=frame.event_type, status=str(status))
         self._publish_changes()
-        if not takes_orders(status):
-            self.refresh_soon()
+        is_incomplete = frame.event_type == GRID_CHANGED and frame.price_ranges is None
+        if not takes_orders(changed.status) or is_incomplete:
+            self.refresh_soon()  # REST also confirms or denies that a closed market is open again
 
-    async def take_earlier(self, batch: Sequence[Incoming]) -> None:
-        """Read back what earlier lives published, so that markets which they followed and we do not are let go.
+    async def read_published(self, batch: Sequence[Incoming]) -> None:
+        """Read what earlier instances of this shard published.
 
-        Another shard's markets are its own affair.
+        Markets that only they followed are deselected; those that are not tracked any more are deleted from the topic.
         """
+        now_us = self._context.clock.monotonic_us()
         for incoming in batch:
             message = incoming.message
-            if not isinstance(message, Market) or not is_of_shard(message.facts, self._settings.universe):
+            if isinstance(message, Tombstone):
+                self._dropped_us.pop(incoming.record.key, None)
                 continue
-            if message.chosen and message.ticker not in self._published:
+            if not isinstance(message, MarketUpdated) or not is_of_shard(message.metadata, self._settings.universe):
+                continue
+            if not message.selected:
+                self._dropped_us.setdefault(message.ticker, now_us)
+            elif message.ticker not in self._published:
                 self._published[message.ticker] = message
-                self._facts.setdefault(message.ticker, message.facts)
-        if self.chosen_once:
+                self._metadata.setdefault(message.ticker, message.metadata)
+        if self.has_selected:
             self._publish_changes()
 
     async def _pinned(self) -> frozenset[str]:
@@ -160,46 +199,44 @@ class Catalogue:
             if market.orders or (market.position_centi != 0 and market.settlement_cc is None)
         )
 
-    async def _list(self, pinned: frozenset[str]) -> dict[str, MarketFacts]:
-        """Read the open markets that the filter can take, and apart from them the ones that we must know of."""
+    async def _list(self, pinned: frozenset[str], now_us: int) -> tuple[list[ListedMarket], dict[str, MarketMetadata]]:
+        """Read all open markets of this shard, and the metadata of the candidates and of pinned and published ones.
+
+        Where the settings name markets, only these are read.
+        """
         universe = self._settings.universe
-        if universe.tickers:
-            found = await self._rest.markets(tickers=universe.tickers)
-        else:
-            found = [
-                facts
-                for series in universe.series or (None,)
-                for facts in await self._rest.markets(status="open", series=series, multivariate=universe.multivariate)
-            ]
-        listed = {facts.ticker: facts for facts in found}
-        missing = sorted((pinned | self.wanted | self._facts.keys()) - listed.keys())
-        if missing:
-            listed |= {facts.ticker: facts for facts in await self._rest.markets(tickers=missing)}
-        return listed
+        opened: list[ListedMarket] = []
+        for series in () if universe.tickers else universe.series or (None,):
+            found = await self._rest.open_markets(series=series, multivariate=universe.multivariate)
+            opened += [market for market in found if is_of_shard(market, universe)]
+        wanted = choose_candidates(opened, universe, now_us) | set(universe.tickers)
+        wanted |= pinned | self.selected | self._metadata.keys()
+        wanted |= self._excluded.keys() & {market.ticker for market in opened}
+        found_metadata = await self._rest.markets(tickers=sorted(wanted)) if wanted else []
+        return opened, {market.ticker: market for market in found_metadata}
 
-    def _own_shapes(self) -> dict[str, Shape]:
-        shapes = {}
-        for followed in self._books.all():
-            if followed.stale is None:
-                bid, ask = followed.book.best(BookSide.BID), followed.book.best(BookSide.ASK)
-                shapes[followed.ticker] = _shape(bid, ask)
-        return shapes
+    def _followed_tops(self) -> dict[str, TopOfBook]:
+        return {
+            followed.ticker: _top(followed.book.best(BookSide.BID), followed.book.best(BookSide.ASK))
+            for followed in self._books.all()
+            if followed.stale is None
+        }
 
-    async def _probe(self, listed: dict[str, MarketFacts], now_us: int) -> dict[str, Shape]:
-        """Read the books of the busiest candidates by REST, a few each time, and keep them a while.
+    async def _probe(self, listed: dict[str, MarketMetadata], now_us: int) -> dict[str, TopOfBook]:
+        """Read the books of the busiest candidates by REST, ``max_probes`` per selection, and cache the results.
 
-        At most twice as many candidates as there are places are ever looked at.
+        Only the busiest candidates, twice as many as there are places, are considered.
         """
         valid_us = int(self._settings.probe_valid_s * MICROS)
-        self._shapes = {ticker: at for ticker, at in self._shapes.items() if now_us - at[0] < valid_us}
+        self._probed = {ticker: at for ticker, at in self._probed.items() if now_us - at[0] < valid_us}
         universe = self._settings.universe
-        newcomers = self._universe.newcomers(listed.values(), self.wanted, now_us)[: 2 * universe.most_markets]
+        newcomers = self._universe.newcomers(listed.values(), self.selected, now_us)[: 2 * universe.max_markets]
         unknown = [
-            each for each in newcomers if each.ticker not in self._shapes and each.ticker not in universe.tickers
+            each for each in newcomers if each.ticker not in self._probed and each.ticker not in universe.tickers
         ]
-        for facts in unknown[: self._settings.most_probes]:
+        for market in unknown[: self._settings.max_probes]:
             try:
-                book = await self._rest.book(facts.ticker)
+                book = await self._rest.book(market.ticker)
             except NotFound:
                 continue
             except RateLimited:
@@ -207,61 +244,102 @@ class Catalogue:
             except ExchangeError as error:
                 if not error.retry:
                     raise
-                self._context.log.warning("candidate's book not read", ticker=facts.ticker, error=str(error))
+                self._context.log.warning("could not read a candidate's book", ticker=market.ticker, error=str(error))
                 break
-            shape = _shape(book.bids[0] if book.bids else None, book.asks[0] if book.asks else None)
-            self._shapes[facts.ticker] = (now_us, shape)
-        return {ticker: shape for ticker, (_, shape) in self._shapes.items()}
+            top = _top(book.bids[0] if book.bids else None, book.asks[0] if book.asks else None)
+            self._probed[market.ticker] = (now_us, top)
+        return {ticker: top for ticker, (_, top) in self._probed.items()}
 
-    def _newer(self, ticker: str, read: MarketFacts) -> MarketFacts:
-        """Of two states of a market the later one holds: a REST answer may be older than a life-cycle frame."""
-        known = self._facts.get(ticker)
-        if known is not None and may_become(read.status, known.status) and not may_become(known.status, read.status):
-            return msgspec.structs.replace(read, status=known.status, settlement_cc=known.settlement_cc)
-        return read
+    def _newer(self, ticker: str, read: MarketMetadata) -> MarketMetadata:
+        """Keep what life-cycle frames reported shortly before the request, unless the response has a later status."""
+        since_us = self._refreshed_us - REST_LAG_S * MICROS
+        reported = self._reported.get(ticker, {})
+        newer = {name: value for name, (at_us, value) in reported.items() if at_us >= since_us}
+        status = newer.get("status")
+        if status is not None and may_become(status, read.status) and not may_become(read.status, status):
+            del newer["status"]
+        return msgspec.structs.replace(read, **newer)
+
+    def _exclude(self, listed: Mapping[str, MarketMetadata], tops: Mapping[str, TopOfBook], now_us: int) -> None:
+        """Find the exclusion of each unselected market, and publish those of markets that were never followed.
+
+        Of these at most ``max_excluded`` are published: the ones that the settings name first, then the busiest.
+        """
+        universe, excluded = self._settings.universe, self._excluded
+        self._exclusions = {
+            ticker: self._universe.exclusion(listed[ticker], tops.get(ticker), now_us)
+            if ticker in listed else Exclusion.NOT_LISTED
+            for ticker in self._metadata.keys() - self.selected
+        }  # fmt: skip
+        for ticker in sorted(excluded.keys() - self._metadata.keys() - listed.keys()):
+            self._publish(excluded[ticker].metadata, selected=False, exclusion=Exclusion.NOT_LISTED)
+            self._dropped_us[ticker] = self._refreshed_us
+        known = excluded.keys() & listed.keys() - self._metadata.keys()
+        new = [market for ticker, market in listed.items() if ticker not in known and ticker not in self._metadata]
+        room = max(0, universe.max_excluded - len(known))
+        added = heapq.nsmallest(room, new, key=lambda each: (each.ticker not in universe.tickers, busiest_first(each)))
+        self._excluded = {ticker: excluded[ticker] for ticker in known}
+        for market in [*(listed[ticker] for ticker in sorted(known)), *added]:
+            exclusion = self._universe.exclusion(market, tops.get(market.ticker), now_us)
+            before = self._excluded.get(market.ticker)
+            if before is None or (before.exclusion, before.metadata.status) != (exclusion, market.status):
+                self._excluded[market.ticker] = self._publish(market, selected=False, exclusion=exclusion)
 
     def _publish_changes(self) -> None:
-        for ticker, facts in list(self._facts.items()):
-            chosen, before = ticker in self.wanted, self._published.get(ticker)
-            if before is None or before.facts != facts or before.chosen != chosen:
-                self._publish(facts, chosen)
+        for ticker, market in list(self._metadata.items()):
+            selected, before = ticker in self.selected, self._published.get(ticker)
+            exclusion = None if selected else self._exclusions.get(ticker)
+            if before is None or (before.metadata, before.selected, before.exclusion) != (market, selected, exclusion):
+                self._published[ticker] = self._publish(market, selected=selected, exclusion=exclusion)
 
-    def _forget(self, known_to_exchange: KeysView[str]) -> None:
-        """Drop markets that are over, or that the exchange does not know (any more), once that is published."""
-        for ticker, facts in list(self._facts.items()):
-            is_over = facts.status is MarketStatus.FINALIZED or ticker not in known_to_exchange
-            if is_over and ticker not in self.wanted:
-                del self._facts[ticker]
+    def _drop_ended(self, listed: KeysView[str]) -> None:
+        """Drop markets that have ended or that the exchange does not list, once that is published."""
+        for ticker, market in list(self._metadata.items()):
+            has_ended = market.status is MarketStatus.FINALIZED or ticker not in listed
+            if has_ended and ticker not in self.selected:
+                del self._metadata[ticker]
+                self._dropped_us[ticker] = self._refreshed_us
                 self._published.pop(ticker, None)
+                self._reported.pop(ticker, None)
 
-    def _publish(self, facts: MarketFacts, chosen: bool) -> None:
+    def _delete_dropped(self) -> None:
+        """Delete dropped markets from the topic, once every reader has seen their last message."""
+        until_us = self._refreshed_us - DELETED_AFTER_S * MICROS
+        for ticker, at_us in list(self._dropped_us.items()):
+            if ticker in self._metadata or ticker in self._excluded:
+                del self._dropped_us[ticker]
+            elif at_us <= until_us:
+                del self._dropped_us[ticker]
+                self._outbox.delete_market(ticker)
+
+    def _publish(self, market: MarketMetadata, *, selected: bool, exclusion: Exclusion | None) -> MarketUpdated:
         context, now_us = self._context, self._context.clock.now_us()
         self._count += 1
-        message = Market(
-            id=f"{facts.ticker}:market:{self._books.epoch}:{self._count}:{now_us}", cause_id="",
-            account=context.account, strategy=context.strategy, ticker=facts.ticker, source=context.source,
-            exchange_us=None, produced_us=now_us, facts=facts, chosen=chosen,
+        message = MarketUpdated(
+            id=f"{market.ticker}:market:{self._books.epoch}:{self._count}:{now_us}", cause_id="",
+            account=context.account, strategy=context.strategy, ticker=market.ticker, source=context.source,
+            exchange_us=None, produced_us=now_us, metadata=market, selected=selected, exclusion=exclusion,
         )  # fmt: skip
-        self._published[facts.ticker] = message
         self._outbox.put_market(message)
+        return message
 
 
-def _shape(bid: tuple[int, int] | None, ask: tuple[int, int] | None) -> Shape:
+def _top(bid: tuple[int, int] | None, ask: tuple[int, int] | None) -> TopOfBook:
     if bid is None or ask is None:
-        return Shape(None, 0)
-    return Shape(ask[0] - bid[0], min(bid[1], ask[1]))
+        return TopOfBook(None, 0)
+    return TopOfBook(ask[0] - bid[0], min(bid[1], ask[1]))
 
 
-def _is_behind(facts: MarketFacts, now_us: int) -> bool:
-    """Tell whether the exchange has yet to say that the market has opened or closed, though its time has come."""
-    if facts.status is MarketStatus.INITIALIZED:
-        return facts.open_us <= now_us
-    return facts.status is MarketStatus.ACTIVE and facts.close_us <= now_us
+def _is_overdue(market: MarketMetadata, now_us: int) -> bool:
+    """Return whether the market's open or close time has passed and the exchange has not reported it yet."""
+    if market.status is MarketStatus.INITIALIZED:
+        return market.open_us <= now_us
+    return market.status is MarketStatus.ACTIVE and market.close_us <= now_us
 
 
-def _members(listed: Iterable[MarketFacts]) -> dict[str, frozenset[str]]:
+def _members(listed: Iterable[MarketMetadata | ListedMarket]) -> dict[str, frozenset[str]]:
     members: dict[str, set[str]] = {}
-    for facts in listed:
-        if facts.status is MarketStatus.ACTIVE:
-            members.setdefault(facts.event, set()).add(facts.ticker)
+    for market in listed:
+        if market.status is MarketStatus.ACTIVE:
+            members.setdefault(market.event, set()).add(market.ticker)
     return {event: frozenset(tickers) for event, tickers in members.items()}

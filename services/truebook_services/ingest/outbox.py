@@ -1,8 +1,7 @@
-"""Gathers ingest's messages for a moment and publishes them together: only the source gathers.
+"""Collects ingest's messages for a moment and publishes them together. No other service delays messages.
 
-Nothing is dropped for good: a backlog (a bus that pushes back for longer than the books can wait) collapses to one
-stale mark and one snapshot for each market in it, which is all that a reader needs. What could not be published stays
-and goes out again: repetitions change nothing for a reader.
+If the bus is too slow, the backlog is replaced by one stale mark and one snapshot per market, which is all that a
+reader needs. Messages that could not be published are published again; readers ignore repetitions.
 """
 
 from __future__ import annotations
@@ -12,68 +11,74 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from truebook.messages.codec import encode
-from truebook.messages.markets import Market
+from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookMessage
 from truebook.messages.topics import MARKETS, ORDERBOOK, Topic
 from truebook.runtime.context import Context
 
 Encoded = tuple[str, bytes]
-MOST_WAIT_S = 0.25
+MAX_WAIT_S = 0.25
+TOMBSTONE = b""
 
 
 class Outbox:
-    """What waits to be published, in order per topic."""
+    """Messages waiting to be published, in order per topic."""
 
     def __init__(
-        self, context: Context, *, most_backlog: int, collapse: Callable[[Sequence[str]], Sequence[BookMessage]]
+        self, context: Context, *, max_backlog: int, collapse: Callable[[Sequence[str]], Sequence[BookMessage]]
     ) -> None:
         self._context = context
-        self._most_backlog = most_backlog
+        self._max_backlog = max_backlog
         self._collapse = collapse
         self._books: list[Encoded] = []
         self._markets: list[Encoded] = []
-        self._waiting = asyncio.Event()
+        self._has_messages = asyncio.Event()
         self._publishing = asyncio.Lock()
 
     def put(self, message: BookMessage) -> None:
-        """Take a message about a book."""
+        """Add a message about a book."""
         self._books.append((message.ticker, encode(message)))
-        self._waiting.set()
-        if len(self._books) > self._most_backlog:
+        self._has_messages.set()
+        if len(self._books) > self._max_backlog:
             self._collapse_backlog()
 
-    def put_market(self, message: Market) -> None:
-        """Take a market's facts; they are published before the books that are gathered with them."""
+    def put_market(self, message: MarketUpdated) -> None:
+        """Add a market's metadata; it is published before the books that are collected with it."""
         self._markets.append((message.ticker, encode(message)))
-        self._waiting.set()
+        self._has_messages.set()
 
-    async def publish_gathered(self) -> None:
-        """Wait until there is something, but not so long that a stop would have to wait; publish all that is there."""
+    def delete_market(self, ticker: str) -> None:
+        """Delete a market from the compacted topic, behind its last message; else it is kept for ever."""
+        self._markets.append((ticker, TOMBSTONE))
+        self._has_messages.set()
+
+    async def publish_when_ready(self) -> None:
+        """Wait for messages, no longer than ``MAX_WAIT_S`` so that a stop is not delayed, and publish them."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(MOST_WAIT_S):
-                await self._waiting.wait()
+            async with asyncio.timeout(MAX_WAIT_S):
+                await self._has_messages.wait()
         await self.publish_now()
 
     async def publish_now(self) -> None:
-        """Publish what has been gathered until now."""
+        """Publish all collected messages."""
         async with self._publishing:
-            self._waiting.clear()
+            self._has_messages.clear()
             await self._publish(MARKETS, self._markets)
             await self._publish(ORDERBOOK, self._books)
             if self._markets or self._books:
-                self._waiting.set()
+                self._has_messages.set()
 
-    async def _publish(self, topic: Topic, waiting: list[Encoded]) -> None:
-        if not waiting:
+    async def _publish(self, topic: Topic, messages: list[Encoded]) -> None:
+        if not messages:
             return
-        batch = waiting.copy()
+        batch = messages.copy()
         try:
             await self._context.bus.publish_many(topic, batch)
         except BaseException:
-            self._waiting.set()
+            self._has_messages.set()
             raise
-        if waiting is self._markets or waiting is self._books:  # else a backlog has collapsed meanwhile
-            del waiting[: len(batch)]
+        if messages is self._markets or messages is self._books:  # else the backlog was collapsed during the publish
+            del messages[: len(batch)]
 
     def _collapse_backlog(self) -> None:
         dropped, self._books = self._books, []

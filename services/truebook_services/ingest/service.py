@@ -1,6 +1,7 @@
-"""Ingest: the exchange's market data on their way into the bus, with every doubt about them said at once.
+"""Ingest: publishes the exchange's market data on the bus, and marks a book stale as soon as it may be wrong.
 
-It alone talks to the exchange's market-data WebSocket, chooses the markets, and asks for snapshots. It never trades.
+It is the only service with a connection to the exchange's market-data WebSocket; it selects the markets and requests
+snapshots. It never trades.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from truebook.runtime.frames import Consumer, Feed, Periodic, Service
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.catalogue import Catalogue
 from truebook_services.ingest.outbox import Outbox
-from truebook_services.ingest.session import Session
+from truebook_services.ingest.session import MarketDataSession
 from truebook_services.ingest.settings import IngestSettings
 
 GROUP = "truebook.ingest"
@@ -22,17 +23,19 @@ GROUP = "truebook.ingest"
 def build(
     context: Context, settings: IngestSettings, *, rest: RestClient, connector: Connector, ledger: LedgerStore
 ) -> Service:
-    """Put the service together: the composition root."""
+    """Build the service: the composition root."""
     books = FollowedBooks(context)
-    outbox = Outbox(context, most_backlog=settings.most_backlog, collapse=books.collapse)
+    outbox = Outbox(context, max_backlog=settings.max_backlog, collapse=books.collapse)
     books.publish_through(outbox.put)
-    catalogue = Catalogue(context, settings, rest, ledger, books, outbox)
-    session = Session(context, settings, connector, ledger, books, catalogue, outbox)
+    catalogue = Catalogue(context, settings, rest=rest, ledger=ledger, books=books, outbox=outbox)
+    session = MarketDataSession(
+        context, settings, connector=connector, ledger=ledger, books=books, catalogue=catalogue, outbox=outbox
+    )
 
     universe = settings.universe
     group = GROUP if universe.shards == 1 else f"{GROUP}.{universe.shard}-of-{universe.shards}"
 
-    async def choose_markets() -> None:
+    async def select_markets() -> None:
         if catalogue.is_due():
             await catalogue.refresh()
             await session.follow()
@@ -40,10 +43,10 @@ def build(
     return Service(
         context,
         (
-            Periodic(context, "universe", settings.watch_s, choose_markets),
+            Periodic(context, "universe", settings.watch_s, select_markets),
             Feed(context, "market data", session.run),
             Periodic(context, "watch", settings.watch_s, session.watch),
-            Periodic(context, "outbox", settings.gather_ms / 1000, outbox.publish_gathered),
-            Consumer(context, group, (MARKETS,), catalogue.take_earlier, observer=True),
+            Periodic(context, "outbox", settings.linger_ms / 1000, outbox.publish_when_ready),
+            Consumer(context, group, (MARKETS,), catalogue.read_published, observer=True),
         ),
     )

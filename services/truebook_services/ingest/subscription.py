@@ -1,29 +1,29 @@
-"""What one connection is subscribed to, its sequence numbers, and which commands are to be sent next. No I/O.
+"""A connection's subscriptions, their sequence numbers, and the commands to send next. No I/O.
 
 The exchange numbers frames per subscription (``sid``); a confirmed command consumes a number too. Books and trades of
-the followed markets are two subscriptions whose market lists are kept alike; the life cycle of all markets is a third.
+the followed markets are two subscriptions with the same markets; the life cycle of all markets is a third. Times are
+of the monotonic clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from truebook.book.sequence import Sequence as SequenceNumbers
-from truebook.kalshi.commands import add_markets, delete_markets, get_snapshot, subscribe
+from truebook.book.sequence import Verdict
+from truebook.kalshi.stream.commands import add_markets, delete_markets, get_snapshot, subscribe
 
 BOOKS: Final = "orderbook_delta"
 TRADES: Final = "trade"
 LIFECYCLE: Final = "market_lifecycle_v2"
-MOST_PER_COMMAND: Final = 500
+MAX_PER_COMMAND: Final = 500
+MAX_DOUBLINGS: Final = 5
+"""How often the retry interval of a missing snapshot doubles while other books are fresh."""
 
 
-MOST_DOUBLINGS: Final = 5
-"""A book that does not come while others are there is asked for ever more seldom: so often the pause doubles."""
-
-
-class _Ask:
-    """A book that is due from the exchange."""
+class _SnapshotRequest:
+    """A snapshot that is expected from the exchange."""
 
     __slots__ = ("count", "first_us", "since_us")
 
@@ -33,19 +33,19 @@ class _Ask:
 
 
 class Subscription:
-    """State of one connection; ``take_commands`` hands out what is to be sent."""
+    """State of one connection; ``take_commands`` returns the commands to send."""
 
-    def __init__(self, ask_again_us: int, most_asks: int) -> None:
-        self._ask_again_us = ask_again_us
-        self._most_asks = most_asks
+    def __init__(self, timeout_us: int, max_snapshot_requests: int) -> None:
+        self._timeout_us = timeout_us
+        self._max_requests = max_snapshot_requests
         self._commands: list[str] = []
         self._last_id = 0
         self._sids: dict[str, int] = {}
         self._sequences: dict[int, SequenceNumbers] = {}
-        self._told: dict[str, set[str]] = {}
-        self._asks: dict[str, _Ask] = {}
-        self._arrived_us = 0
-        self._wanted: frozenset[str] = frozenset()
+        self._subscribed: dict[str, set[str]] = {}
+        self._requests: dict[str, _SnapshotRequest] = {}
+        self._received_us = 0
+        self._markets: frozenset[str] = frozenset()
         self.subscribe_ids: set[int] = set()
         self._command(subscribe(self._next_id(is_subscribe=True), (LIFECYCLE,)))
 
@@ -59,92 +59,98 @@ class Subscription:
     def is_books(self, sid: int | None) -> bool:
         return sid is not None and sid == self._sids.get(BOOKS)
 
+    def is_foreign_to_books(self, sid: int | None) -> bool:
+        """Return whether the book channel's sid is known and differs: its numbers then belong to another sequence."""
+        return BOOKS in self._sids and sid != self._sids[BOOKS]
+
     def confirmed(self, channel: str, sid: int, now_us: int) -> None:
-        """The exchange gave a channel its sid; changes of the market list that waited for it go out."""
+        """Store a channel's sid; changes of the market list that waited for it become commands."""
         self._sids[channel] = sid
         self._sync(now_us)
 
-    def take_seq(self, sid: int, seq: int) -> Literal["next", "gap", "old"]:
+    def take_seq(self, sid: int, seq: int, frame: str) -> Verdict:
         numbers = self._sequences.get(sid)
         if numbers is None:
             numbers = self._sequences[sid] = SequenceNumbers()
-        return numbers.take(seq)
+        return numbers.take(seq, frame)
 
-    def want(self, tickers: frozenset[str], now_us: int) -> None:
-        """State the markets to be subscribed to from now on; ``now_us`` is monotonic, as everywhere here."""
-        self._wanted = tickers
+    def set_markets(self, tickers: frozenset[str], now_us: int) -> None:
+        """Set the markets to be subscribed to."""
+        self._markets = tickers
         self._sync(now_us)
 
-    def ask(self, tickers: Iterable[str], now_us: int) -> None:
-        """Ask for whole books, but for those that were asked for just now: what comes is newer than this call."""
+    def request_snapshots(self, tickers: Iterable[str], now_us: int) -> None:
+        """Request snapshots, except those requested within the timeout: they will be newer than this call."""
         sid = self._sids.get(BOOKS)
-        asked = sorted({ticker for ticker in tickers if ticker in self._wanted and self._is_overdue(ticker, now_us)})
-        for ticker in asked:
-            ask = self._asks.setdefault(ticker, _Ask(now_us))
-            ask.count, ask.since_us = ask.count + 1, now_us
+        due = sorted({ticker for ticker in tickers if ticker in self._markets and self._is_overdue(ticker, now_us)})
+        for ticker in due:
+            request = self._requests.setdefault(ticker, _SnapshotRequest(now_us))
+            request.count, request.since_us = request.count + 1, now_us
         if sid is not None:
-            for part in _parts(asked):
+            for part in _parts(due):
                 self._command(get_snapshot(self._next_id(), sid, part))
 
-    def ask_again(self, missing: Collection[str], now_us: int) -> bool:
-        """Ask again for missing books that are overdue; answers false when one was asked for too often, no book has
-        come since, and there is none that deltas keep true.
+    def retry_snapshots(self, missing: Collection[str], now_us: int) -> bool:
+        """Request overdue snapshots again.
+
+        Returns False if the subscription is dead: a snapshot was requested too often, none was received since its first
+        request, and no book is fresh.
         """
         overdue = [ticker for ticker in missing if self._is_overdue(ticker, now_us)]
-        asks = [self._asks[ticker] for ticker in overdue if ticker in self._asks]
-        is_dead = any(self._is_vain(ask) and self._arrived_us <= ask.first_us for ask in asks)
-        if is_dead and self._wanted.issubset(missing):
+        requests = [self._requests[ticker] for ticker in overdue if ticker in self._requests]
+        is_dead = any(self._is_exhausted(each) and self._received_us <= each.first_us for each in requests)
+        if is_dead and self._markets.issubset(missing):
             return False
         if overdue:
-            self.ask(overdue, now_us)
+            self.request_snapshots(overdue, now_us)
         return True
 
-    def given_up(self) -> frozenset[str]:
-        """Name the markets whose books have been asked for in vain so often that nobody waits for them any more."""
-        return frozenset(ticker for ticker, ask in self._asks.items() if self._is_vain(ask))
+    def without_snapshot(self) -> frozenset[str]:
+        """Return the markets whose snapshot was requested ``max_snapshot_requests`` times and not received."""
+        return frozenset(ticker for ticker, request in self._requests.items() if self._is_exhausted(request))
 
-    def arrived(self, ticker: str, now_us: int) -> None:
-        """A usable book of the market came."""
-        self._asks.pop(ticker, None)
-        self._arrived_us = now_us
+    def snapshot_received(self, ticker: str, now_us: int) -> None:
+        """Note that a valid snapshot of the market was received."""
+        self._requests.pop(ticker, None)
+        self._received_us = now_us
 
-    def _is_vain(self, ask: _Ask) -> bool:
-        return ask.count >= self._most_asks
+    def _is_exhausted(self, request: _SnapshotRequest) -> bool:
+        return request.count >= self._max_requests
 
     def _is_overdue(self, ticker: str, now_us: int) -> bool:
-        ask = self._asks.get(ticker)
-        if ask is None:
+        request = self._requests.get(ticker)
+        if request is None:
             return True
-        doublings = min(max(0, ask.count - self._most_asks), MOST_DOUBLINGS)
-        return now_us - ask.since_us >= self._ask_again_us << doublings
+        doublings = min(max(0, request.count - self._max_requests), MAX_DOUBLINGS)
+        return now_us - request.since_us >= self._timeout_us << doublings
 
     def _sync(self, now_us: int) -> None:
-        """Bring the market lists of both subscriptions to what is wanted, as far as their sids are known."""
-        if not self._told:
-            if self._wanted:
-                self._told = {BOOKS: set(self._wanted), TRADES: set(self._wanted)}
-                self._expect(self._wanted, now_us)
-                tickers = tuple(sorted(self._wanted))
+        """Update the market lists of both subscriptions whose sids are known."""
+        if not self._subscribed:
+            if self._markets:
+                self._subscribed = {BOOKS: set(self._markets), TRADES: set(self._markets)}
+                self._expect(self._markets, now_us)
+                tickers = tuple(sorted(self._markets))
                 self._command(subscribe(self._next_id(is_subscribe=True), (BOOKS, TRADES), tickers))
             return
-        for channel, told in self._told.items():
+        for channel, subscribed in self._subscribed.items():
             sid = self._sids.get(channel)
             if sid is None:
                 continue
-            added, removed = self._wanted - told, told - self._wanted
+            added, removed = self._markets - subscribed, subscribed - self._markets
             for part in _parts(sorted(added)):
                 self._command(add_markets(self._next_id(), sid, part))
             for part in _parts(sorted(removed)):
                 self._command(delete_markets(self._next_id(), sid, part))
             if channel == BOOKS:
                 self._expect(added, now_us)
-            told |= added
-            told -= removed
+            subscribed |= added
+            subscribed -= removed
 
     def _expect(self, tickers: Iterable[str], now_us: int) -> None:
-        """The exchange sends a first book for each added market by itself."""
+        """Expect the first snapshot of each added market, which the exchange sends without a request."""
         for ticker in tickers:
-            self._asks[ticker] = _Ask(now_us)
+            self._requests[ticker] = _SnapshotRequest(now_us)
 
     def _next_id(self, *, is_subscribe: bool = False) -> int:
         self._last_id += 1
@@ -157,5 +163,5 @@ class Subscription:
 
 
 def _parts(tickers: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(tickers), MOST_PER_COMMAND):
-        yield tuple(tickers[start : start + MOST_PER_COMMAND])
+    for start in range(0, len(tickers), MAX_PER_COMMAND):
+        yield tuple(tickers[start : start + MAX_PER_COMMAND])

@@ -1,13 +1,13 @@
-"""Observation as a process of its own: ``python -m truebook_services.observation``."""
+"""Run observation as its own process: ``python -m truebook_services.observation``."""
 
 from __future__ import annotations
 
 from truebook.runtime.frames import Service
 from truebook_services.observation.service import build
 from truebook_services.observation.settings import ObservationSettings
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.serve import serve
 from truebook_services.serving.settings import ServeSettings
-from truebook_services.serving.surroundings import Surroundings
 
 
 class ObservationProcess(ServeSettings):
@@ -16,9 +16,9 @@ class ObservationProcess(ServeSettings):
     observation: ObservationSettings = ObservationSettings()
 
 
-async def root(around: Surroundings[ObservationProcess]) -> Service:
-    """Put the service together."""
-    return build(around.context, around.settings.observation, ledger=await around.ledger())
+async def root(dependencies: Dependencies[ObservationProcess]) -> Service:
+    """Build the service."""
+    return build(dependencies.context, dependencies.settings.observation, ledger=await dependencies.ledger())
 
 
 if __name__ == "__main__":

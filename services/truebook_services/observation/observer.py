@@ -1,7 +1,7 @@
-"""When which market is observed: applies the news, keeps the throttle, asks the ledger once for all that is due.
+"""Decides when a market is observed: applies updates, throttles, and reads the ledger once for all due markets.
 
-A change of a market whose throttle is open is observed as soon as its batch is read. One that has to wait is kept
-(the newest book stands for all changes) and released by ``release``. The handlers never run twice at a time.
+A change is observed with its batch if the market's throttle is open; otherwise the newest book is observed when
+``release`` finds the throttle open. Observations are never made concurrently.
 """
 
 from __future__ import annotations
@@ -9,68 +9,87 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from truebook.bus.port import Record
 from truebook.clock import MICROS
 from truebook.features.layout import FeatureError, Layout
-from truebook.ledger.port import LedgerError, LedgerStore, MarketView, View
+from truebook.ledger.port import LedgerError, LedgerStore, LedgerView, MarketView
 from truebook.messages.codec import encode
-from truebook.messages.envelope import Source
-from truebook.messages.facts import MarketStatus
-from truebook.messages.markets import Market
+from truebook.messages.envelope import Source, Tombstone
+from truebook.messages.market_metadata import MarketStatus
+from truebook.messages.markets import MarketUpdated
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.reasons import Reason
 from truebook.messages.signals import Signal
-from truebook.messages.topics import OBSERVATIONS
+from truebook.messages.topics import MARKETS, OBSERVATIONS
+from truebook.observation.builder import ObservationBuilder, refusal
+from truebook.observation.markets import BookUpdate, ObservedMarket
+from truebook.observation.portfolio import Portfolio, Positions
+from truebook.observation.signals import SignalTable, key_error, time_error
 from truebook.pacing.breaker import Breaker
+from truebook.pacing.due_queue import DueQueue
 from truebook.pacing.throttle import Throttle
-from truebook.pacing.waiting import Waiting
 from truebook.runtime.context import Context
+from truebook.runtime.dead_letters import publish_dead_letter
 from truebook.runtime.frames import Incoming
-from truebook_services.observation.making import ObservationMaker, refusal
-from truebook_services.observation.markets import BookNews, ObservedMarket
-from truebook_services.observation.portfolio import Portfolio, Positions
+from truebook.runtime.refusals import RefusalCounter
 from truebook_services.observation.settings import ObservationSettings
-from truebook_services.observation.signals import SignalTable
 
-AT_ONCE = 16
-"""So many vectors are made without a pause: in one process, orders on their way must not wait for hundreds of them."""
-SHOWN_IN_BOOK = (Source.SIMULATED, Source.DEMO)
-"""Market data that contain our own orders: there the exchange that we trade on is the one that is shown."""
+YIELD_EVERY = 16
+"""Vectors computed between two yields to the event loop: in one process, orders must not wait for hundreds of them."""
+FEEDS_WITH_OWN_ORDERS = (Source.SIMULATED, Source.DEMO)
+"""Sources whose market data is of the exchange that we trade on, and so contains our own orders."""
 
 
 class Observer:
-    """The service's state and its three handlers."""
+    """The state of all markets, and the service's handlers."""
 
     def __init__(self, context: Context, settings: ObservationSettings, layout: Layout, ledger: LedgerStore) -> None:
         self._context = context
         self._settings = settings
         self._ledger = ledger
-        self._signals = SignalTable(settings.most_signals)
-        self._maker = ObservationMaker(context, layout, self._signals)
+        self._signals = SignalTable(settings.max_signals)
+        self._builder = ObservationBuilder(context.identity, layout, self._signals)
+        self._limits = settings.limits()
         self._markets: dict[str, ObservedMarket] = {}
-        self._pending = Waiting()
+        self._pending = DueQueue()
         self._positions = Positions()
         self._throttle = Throttle(settings.throttle_ms * 1000)
         self._breaker = Breaker(
-            settings.breaker_errors, int(settings.breaker_window_s * MICROS), int(settings.breaker_rest_s * MICROS),
-            settings.breaker_slows,
+            settings.breaker_errors, int(settings.breaker_window_s * MICROS), int(settings.breaker_cooldown_s * MICROS),
+            settings.breaker_slow_calls,
         )  # fmt: skip
         self._observing = asyncio.Lock()
+        self.refusals = RefusalCounter(context)
 
-    async def take(self, batch: Sequence[Incoming]) -> None:
-        """Apply news of markets, books and signals, and observe what has changed and may be observed now."""
+    async def handle(self, batch: Sequence[Incoming]) -> None:
+        """Apply updates of markets, books and signals, and observe the changed markets whose throttle is open."""
         for incoming in batch:
             match incoming.message:
-                case BookDelta() | BookSnapshot() | BookStale() | PublicTrade() as news:
-                    self._take_book(news)
-                case Market() as news:
-                    self._take_market(news)
-                case Signal() as news:
-                    if self._signals.take(news, self._context.clock.now_us()) and news.ticker in self._markets:
-                        self._is_due(self._markets[news.ticker])
+                case BookDelta() | BookSnapshot() | BookStale() | PublicTrade() as update:
+                    self._update_book(update)
+                case MarketUpdated() as update:
+                    self._update_market(update)
+                case Signal() as signal:
+                    await self._take_signal(signal, incoming.record)
+                case Tombstone() if incoming.record.topic == MARKETS.name:
+                    self._drop(incoming.record.key)
+                case Tombstone():
+                    self._signals.delete(incoming.record.key)
                 case _:
                     pass
         await self.release()
+
+    async def _take_signal(self, signal: Signal, record: Record) -> None:
+        now_us = self._context.clock.now_us()
+        error = key_error(signal, record.key) or time_error(signal, now_us)
+        if error:
+            await publish_dead_letter(
+                self._context, origin=record.topic, key=record.key, payload=record.value, reason=Reason.UNDECODABLE,
+                detail=error,
+            )  # fmt: skip
+        elif self._signals.take(signal, now_us) and signal.ticker in self._markets:
+            self._schedule(self._markets[signal.ticker])
 
     async def release(self) -> None:
         """Observe every changed market whose throttle is open."""
@@ -82,29 +101,36 @@ class Observer:
                 await self._observe(due)
 
     async def read_positions(self) -> None:
-        """Read the positions of all markets anew; raises what the ledger raises."""
-        self._positions.take_all(await self._ledger.view())
+        """Read the positions of all markets; raises ``LedgerError``."""
+        self._positions.replace(await self._ledger.view())
 
-    def _take_market(self, message: Market) -> None:
+    def _update_market(self, message: MarketUpdated) -> None:
         market = self._market(message.ticker)
-        is_new = not market.is_chosen and message.chosen
-        market.take_facts(message)
+        is_new = not market.selected and message.selected
+        market.update_metadata(message)
         if is_new and market.replica.stale is None:
-            self._is_due(market)
-        if not message.chosen:
+            self._schedule(market)
+        if not message.selected:
             self._pending.discard(message.ticker)
             market.pending_frame_us = None
-            if message.facts.status is MarketStatus.FINALIZED:
-                self._markets.pop(message.ticker, None)
-                self._throttle.forget(message.ticker)
-                self._breaker.reset(message.ticker)
+            if message.metadata.status is MarketStatus.FINALIZED:
+                self._drop(message.ticker)
 
-    def _take_book(self, message: BookNews) -> None:
+    def _drop(self, ticker: str) -> None:
+        """Drop all that is kept of a market that has ended or is deleted from the topic."""
+        self._pending.discard(ticker)
+        self._markets.pop(ticker, None)
+        self._throttle.drop(ticker)
+        self._breaker.reset(ticker)
+
+    def _update_book(self, message: BookUpdate) -> None:
+        if isinstance(message, BookStale) and message.ticker not in self._markets:
+            return  # topics have no common order: a dropped book's last message must not bring the market back
         market = self._market(message.ticker)
-        is_changed = market.take_book(message)
-        is_long_ago = self._context.clock.now_us() - market.observed_us >= self._settings.quiet_s * MICROS
-        if is_changed or (is_long_ago and isinstance(message, BookSnapshot) and market.replica.stale is None):
-            self._is_due(market)
+        is_changed = market.update_book(message)
+        is_idle = self._context.clock.now_us() - market.observed_us >= self._settings.idle_interval_s * MICROS
+        if is_changed or (is_idle and isinstance(message, BookSnapshot) and market.replica.stale is None):
+            self._schedule(market)
 
     def _market(self, ticker: str) -> ObservedMarket:
         market = self._markets.get(ticker)
@@ -112,107 +138,108 @@ class Observer:
             market = self._markets[ticker] = ObservedMarket(ticker)
         return market
 
-    def _is_due(self, market: ObservedMarket) -> None:
+    def _schedule(self, market: ObservedMarket) -> None:
         if market.pending_frame_us is not None:
             return
         now_us = self._context.clock.now_us()
         market.pending_frame_us = market.replica.frame_us
         ready_us = self._throttle.ready_at(market.ticker, now_us)
-        market.waited = ready_us > now_us
+        market.was_throttled = ready_us > now_us
         self._pending.add(market.ticker, ready_us)
 
     def _take_due(self) -> list[ObservedMarket]:
-        """Take the pending markets that pass throttle, breaker and all that can be judged without the ledger."""
+        """Take the pending markets whose throttle is open, and count the refusals that need no ledger."""
         now_us, due = self._context.clock.now_us(), []
         for ticker in self._pending.take(now_us):
             market = self._markets.get(ticker)
             if market is None:
-                continue  # it ended while its view was being read
+                continue  # the market ended while the ledger was read
             self._throttle.attempt(ticker, now_us)
             reason = None if self._breaker.allows(ticker, now_us) else Reason.BREAKER
-            reason = reason or refusal(market, self._settings, now_us)
-            if reason is None and market.is_chosen:
+            reason = reason or refusal(market, self._limits, now_us)
+            if reason is None and market.selected:
                 due.append(market)
                 continue
             market.observed_us, market.pending_frame_us = now_us, None
             if reason is not None:
-                self._refuse(reason)
+                self._refuse(ticker, reason)
         return due
 
     async def _observe(self, due: Sequence[ObservedMarket]) -> None:
-        """Observe these markets by one view of the ledger. Their books may have moved on while it was read. Those whose
-        observation was not published, for whatever reason, wait for their next turn.
+        """Observe these markets by one view of the ledger; their books may change while it is read.
+
+        A market whose observation was not published, for whatever reason, is scheduled again.
         """
         released_us = self._context.clock.monotonic_us()
         done = 0
         try:
             view = await self._view(due)
             if view is None:
-                for _ in due:
-                    self._refuse(Reason.NO_LEDGER)
+                for market in due:
+                    self._refuse(market.ticker, Reason.NO_LEDGER)
                 return
-            self._positions.take(view)
+            self._positions.update(view)
             portfolio = self._positions.value(view.account, self._markets)
             views = {market.ticker: market for market in view.markets}
-            for start in range(0, len(due), AT_ONCE):
+            for start in range(0, len(due), YIELD_EVERY):
                 if start:
                     await asyncio.sleep(0)
-                await self._observe_some(due[start : start + AT_ONCE], views, portfolio, released_us)
-                done = start + AT_ONCE
+                await self._observe_some(due[start : start + YIELD_EVERY], views, portfolio, released_us)
+                done = start + YIELD_EVERY
         finally:
             for market in due[done:]:
                 market.pending_frame_us = None
-                self._is_due(market)
+                self._schedule(market)
 
     async def _observe_some(
         self, due: Sequence[ObservedMarket], views: Mapping[str, MarketView], portfolio: Portfolio, released_us: int
     ) -> None:
         clock, metrics = self._context.clock, self._context.metrics
-        made: list[tuple[str, bytes]] = []
+        built: list[tuple[str, bytes]] = []
         frames_us: list[int] = []
         for market in due:
             market_view = views.get(market.ticker)
-            market.take_orders(market_view, shown_in_book=self._context.source in SHOWN_IN_BOOK)
-            if market.waited and market.pending_frame_us is not None:
+            market.update_own_orders(market_view, in_feed=self._context.source in FEEDS_WITH_OWN_ORDERS)
+            if market.was_throttled and market.pending_frame_us is not None:
                 metrics.seconds("throttle_wait", max(0, released_us - market.pending_frame_us) / MICROS)
             market.observed_us, market.pending_frame_us = clock.now_us(), None
-            frame_us = released_us if market.waited else market.replica.frame_us
-            observation = self._make(market, market_view, portfolio, frame_us)
+            frame_us = released_us if market.was_throttled else market.replica.frame_us
+            observation = self._build(market, market_view, portfolio, frame_us)
             if observation is not None:
-                made.append((market.ticker, encode(observation)))
+                built.append((market.ticker, encode(observation)))
                 frames_us.append(frame_us)
-        if made:
-            await self._context.bus.publish_many(OBSERVATIONS, made)
-            metrics.count("observations", len(made))
+        if built:
+            await self._context.bus.publish_many(OBSERVATIONS, built)
+            metrics.count("observations", len(built))
             observed_us = clock.monotonic_us()
             for frame_us in frames_us:
                 if frame_us:
                     metrics.seconds("tick_to_observation", max(0, observed_us - frame_us) / MICROS)
 
-    async def _view(self, due: Sequence[ObservedMarket]) -> View | None:
+    async def _view(self, due: Sequence[ObservedMarket]) -> LedgerView | None:
         try:
             view = await self._ledger.view(tuple(market.ticker for market in due))
         except LedgerError as error:
             if not error.retry:
                 raise
-            self._context.log.warning("ledger not read", error=str(error))
+            self._context.log.warning("could not read the ledger", error=str(error))
             return None
         return view if view.account.opened else None
 
-    def _make(
+    def _build(
         self, market: ObservedMarket, view: MarketView | None, portfolio: Portfolio, frame_us: int
     ) -> Observation | None:
         now_us, started_us = market.observed_us, self._context.clock.monotonic_us()
-        reason = refusal(market, self._settings, now_us)
+        reason = refusal(market, self._limits, now_us)
         if reason is not None:
-            self._refuse(reason)
+            self._refuse(market.ticker, reason)
             return None
         try:
-            observation = self._maker.make(market, view, portfolio, now_us=now_us, frame_us=frame_us)
+            observation = self._builder.build(market, view, portfolio, now_us=now_us, frame_us=frame_us)
         except FeatureError as error:
-            self._refuse(error.reason)
-            if error.reason is Reason.MODEL_FAILED:
-                self._context.log.error("features failed", ticker=market.ticker, detail=error.detail)
+            self._refuse(market.ticker, error.reason)
+            if error.reason is Reason.INFERENCE_FAILED:
+                self._context.log.error("feature computation failed", ticker=market.ticker, detail=error.detail)
                 self._breaker.failed(market.ticker, now_us)
             return None
         took_us = self._context.clock.monotonic_us() - started_us
@@ -223,5 +250,6 @@ class Observer:
             self._breaker.succeeded(market.ticker)
         return observation
 
-    def _refuse(self, reason: Reason) -> None:
+    def _refuse(self, ticker: str, reason: Reason) -> None:
+        self.refusals.count(ticker, reason)
         self._context.metrics.count("observations_refused", reason=str(reason))

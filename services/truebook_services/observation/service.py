@@ -1,4 +1,4 @@
-"""Observation: books, facts, positions and signals → one feature vector per market and moment. It never trades."""
+"""Observation: books, metadata, positions and signals → one feature vector per market and moment. It never trades."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ GROUP = "truebook.observation"
 
 
 def build(context: Context, settings: ObservationSettings, *, ledger: LedgerStore) -> Service:
-    """Put the service together: the composition root. Raises ``UnknownLayout`` or ``BadPlugin``."""
+    """Build the service: the composition root. Raises ``UnknownLayout`` or ``BadPlugin``."""
     observer = Observer(context, settings, find_layout(settings.layout), ledger)
     return Service(
         context,
         (
-            Periodic(context, "positions", settings.portfolio_s, observer.read_positions),
-            Consumer(context, GROUP, (MARKETS, ORDERBOOK, SIGNALS), observer.take),
+            Periodic(context, "positions", settings.portfolio_refresh_s, observer.read_positions),
+            Consumer(context, GROUP, (MARKETS, ORDERBOOK, SIGNALS), observer.handle),
             Periodic(context, "release", settings.release_ms / 1000, observer.release),
+            observer.refusals.frame(),
         ),
     )

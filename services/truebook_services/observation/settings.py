@@ -1,34 +1,45 @@
-"""Settings of observation: how often a market is looked at, and when it is not. Durations are in exchange time."""
+"""Settings of observation: how often a market is observed, and when it is not. Durations are in exchange time."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from truebook.clock import MICROS
+from truebook.observation.builder import ObservationLimits
+from truebook_services.serving.settings import LayoutSection
 
 
-class ObservationSettings(BaseModel):
+class ObservationSettings(LayoutSection):
     """Settings of the service."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
-    layout: str = "m1"
-    """The layout of the vectors; the model must have been made for it."""
     throttle_ms: int = Field(default=250, ge=0)
-    """A market is observed at most this often; the last change of a burst always is."""
+    """The shortest interval between two observations of a market; the last change of a burst is always observed."""
     release_ms: int = Field(default=20, ge=1)
-    """How often changes that waited for the throttle are looked for: the throttle's precision."""
-    quiet_s: float = Field(default=5.0, gt=0)
-    """A market that does not change is observed this often, when ingest confirms its book."""
+    """Interval between checks for throttled changes that are due: the throttle's precision."""
+    idle_interval_s: float = Field(default=5.0, gt=0)
+    """A market whose book does not change is observed this often, when a snapshot confirms it."""
     max_book_age_s: float = Field(default=10.0, gt=0)
-    """A book that was confirmed longer ago than this gives no observation."""
+    """A book whose confirmed time is older gives no observation."""
     near_close_s: float = Field(default=5.0, ge=0)
-    """Markets that close sooner are not observed any more."""
-    portfolio_s: float = Field(default=2.0, gt=0)
-    """How often the positions of all markets are read anew; those of observed markets are read each time."""
+    """A market that closes sooner is not observed."""
+    portfolio_refresh_s: float = Field(default=2.0, gt=0)
+    """Interval between reads of all positions; those of observed markets are read with each observation."""
     breaker_errors: int = Field(default=5, ge=1)
-    breaker_slows: int = Field(default=20, ge=1)
+    """This many failed feature computations of a market within the window open its breaker."""
+    breaker_slow_calls: int = Field(default=20, ge=1)
+    """This many slow feature computations of a market within the window open its breaker."""
     breaker_window_s: float = Field(default=30.0, gt=0)
-    breaker_rest_s: float = Field(default=30.0, gt=0)
+    """The window in which failed and slow computations are counted."""
+    breaker_cooldown_s: float = Field(default=30.0, gt=0)
+    """A market whose breaker is open is not observed for this long."""
     slow_ms: float = Field(default=20.0, gt=0)
-    """A vector that takes longer to compute (real time) counts as slow."""
-    most_signals: int = Field(default=50_000, ge=1)
-    """Signals kept in memory; beyond, expired ones go first, then the oldest."""
+    """A vector that takes longer to compute (real time) is slow."""
+    max_signals: int = Field(default=50_000, ge=1)
+    """Signals kept in memory; above this expired ones are dropped first, then the oldest."""
+
+    def limits(self) -> ObservationLimits:
+        return ObservationLimits(
+            max_book_age_us=int(self.max_book_age_s * MICROS), near_close_us=int(self.near_close_s * MICROS)
+        )

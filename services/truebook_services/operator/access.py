@@ -1,6 +1,8 @@
-"""Where the operator's API of a state folder listens, and the token that it asks for: one file that only its owner
-may read. It is written when the API listens and removed when it ends; one left behind by a killed process names a
-dead address, which a client finds out by knocking."""
+"""The access file of the operator's API in the state folder: its address and token, readable by its owner only.
+
+It is written when the API listens and removed when it stops. A killed process leaves a file with a dead address, which
+a client detects by calling it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ FILE: Final = "operator.json"
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a client needs."""
+    """What a client needs to call the API."""
 
     url: str
     token: str
@@ -27,7 +29,7 @@ def new_token() -> str:
 
 
 def write_access(folder: Path, access: Access) -> Path:
-    """Put the file in place whole, readable by its owner alone from its first byte on."""
+    """Write the file atomically, readable by its owner only from its first byte on."""
     path = folder / FILE
     draft = folder / f".{FILE}.{access.pid}"
     draft.unlink(missing_ok=True)
@@ -38,7 +40,7 @@ def write_access(folder: Path, access: Access) -> Path:
 
 
 def read_access(folder: Path) -> Access | None:
-    """Read the file; null where there is none, or none that can be read."""
+    """Read the file; None where it is missing or can't be decoded."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Access)
     except (OSError, msgspec.DecodeError):

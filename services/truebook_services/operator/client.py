@@ -1,147 +1,107 @@
-"""Clients of the operator's API: one that blocks, for commands, and one for event loops. Both say the same.
-
-OperatorError       the API did not do what was asked; the message says why and what to do
-└── NotRunning      nobody answers at the address
-"""
+"""The operator's port over HTTP, for a running process that serves the API of a state folder."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
-from urllib.parse import quote
+from typing import Any, Final, TypeVar
 
 import httpx
+import msgspec
 
 from truebook_services.operator.access import Access, read_access
+from truebook_services.operator.api import STATUS_CODES
+from truebook_services.operator.port import (
+    WINDOW_S,
+    HaltResult,
+    NotRunning,
+    Operator,
+    OperatorError,
+    ResumeResult,
+    Status,
+    Why,
+)
+from truebook_services.operator.requests import Request, ResultT
 
 TIMEOUT: Final = httpx.Timeout(20.0, connect=2.0)
-"""Above ``cancel_within_s``: a halt waits for the exchange."""
+"""Above ``cancel_timeout_s``: a halt waits for the exchange."""
+PROCESS_TIMEOUT_S: Final = 2.0
+
+Result = TypeVar("Result")
 
 
-class OperatorError(Exception):
-    """The API refused, or could not do, what was asked; ``status`` is the HTTP status (0: no answer)."""
+class HttpOperator(Operator):
+    """Calls the API; ``window_s`` has no effect, since a running process counts for itself."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class NotRunning(OperatorError):
-    """Nothing answers there."""
-
-
-class OperatorClient:
-    """The client for commands: each call blocks until it is answered."""
-
-    def __init__(self, access: Access, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.access = access
-        self._http = httpx.Client(**_options(access), transport=transport)
+    def __init__(self, access: Access, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._access = access
+        # trust_env off: a proxy named in the environment must not see a loopback call and its token.
+        self._http = httpx.AsyncClient(
+            base_url=access.url, headers={"Authorization": f"Bearer {access.token}"}, timeout=TIMEOUT,
+            trust_env=False, transport=transport,
+        )  # fmt: skip
 
     @classmethod
-    def of_folder(cls, folder: Path) -> OperatorClient | None:
-        """The client of the system that runs on this state folder; null where none answers."""
+    @asynccontextmanager
+    async def of_folder(cls, folder: Path) -> AsyncIterator[HttpOperator | None]:
+        """Connect to the process that runs on this state folder while entered; None where none serves it."""
         access = read_access(folder)
         if access is None:
-            return None
+            yield None
+            return
         client = cls(access)
-        if client.is_alive():
-            return client
-        client.close()
-        return None
-
-    def is_alive(self) -> bool:
-        """Tell whether this API (and not just anyone on its port) answers with our token."""
         try:
-            return _read(self._http.get("/process", timeout=2.0)) == {"pid": self.access.pid}
+            yield client if await client.is_alive() else None
+        finally:
+            await client.aclose()
+
+    async def is_alive(self) -> bool:
+        """Whether the intended process (not another one on its port) accepts the token."""
+        try:
+            response = await self._http.get("/process", timeout=PROCESS_TIMEOUT_S)
+            return _decode(response, dict[str, Any]) == {"pid": self._access.pid}
         except (httpx.TransportError, OperatorError):
             return False
 
-    def status(self) -> dict[str, Any]:
-        return self._call("GET", "/status")
+    async def status(self, window_s: float = WINDOW_S) -> Status:
+        status = await self._call("GET", "/status", Status)
+        return msgspec.structs.replace(status, alive=True)
 
-    def why(self, ticker: str | None = None) -> dict[str, Any]:
-        return self._call("GET", _why_path(ticker))
+    async def why(self, ticker: str | None = None, window_s: float = WINDOW_S) -> Why:
+        why = await self._call("GET", "/why", Why, params={} if ticker is None else {"ticker": ticker})
+        return msgspec.structs.replace(why, alive=True)
 
-    def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
-        return self._call("POST", "/halt", {"keep_orders": keep_orders})
+    async def halt(self, *, keep_orders: bool = False) -> HaltResult:
+        return await self._call("POST", "/halt", HaltResult, json={"keep_orders": keep_orders})
 
-    def resume(self, hold: str | None = None) -> dict[str, Any]:
-        return self._call("POST", "/resume", {"hold": hold})
+    async def resume(self, hold: str | None = None) -> ResumeResult:
+        return await self._call("POST", "/resume", ResumeResult, json={"hold": hold})
 
-    def close(self) -> None:
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        try:
-            return _read(self._http.request(method, path, json=body))
-        except httpx.TransportError as error:
-            raise _not_running(self.access, error) from error
-
-
-class AsyncOperatorClient:
-    """The client for event loops."""
-
-    def __init__(self, access: Access, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.access = access
-        self._http = httpx.AsyncClient(**_options(access), transport=transport)
-
-    async def status(self) -> dict[str, Any]:
-        return await self._call("GET", "/status")
-
-    async def why(self, ticker: str | None = None) -> dict[str, Any]:
-        return await self._call("GET", _why_path(ticker))
-
-    async def halt(self, *, keep_orders: bool = False) -> dict[str, Any]:
-        return await self._call("POST", "/halt", {"keep_orders": keep_orders})
-
-    async def resume(self, hold: str | None = None) -> dict[str, Any]:
-        return await self._call("POST", "/resume", {"hold": hold})
+    async def perform(self, request: Request[ResultT]) -> ResultT:
+        result: ResultT = await self._call(
+            "POST", f"/requests/{request.NAME}", request.RESULT, content=msgspec.json.encode(request)
+        )
+        return result
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def _call(self, method: str, path: str, kind: type[Result], **options: Any) -> Result:
         try:
-            return _read(await self._http.request(method, path, json=body))
+            return _decode(await self._http.request(method, path, **options), kind)
         except httpx.TransportError as error:
-            raise _not_running(self.access, error) from error
+            raise NotRunning(f"{self._access.url} does not respond ({error})", "check `truebook run`") from error
 
 
-def _options(access: Access) -> dict[str, Any]:
-    # trust_env off: a proxy of the environment must not get to see a loopback call and its token.
-    return {
-        "base_url": access.url,
-        "headers": {"Authorization": f"Bearer {access.token}"},
-        "timeout": TIMEOUT,
-        "trust_env": False,
-    }
-
-
-def _why_path(ticker: str | None) -> str:
-    return "/why" if ticker is None else f"/why?ticker={quote(ticker, safe='')}"
-
-
-def _read(response: httpx.Response) -> dict[str, Any]:
+def _decode(response: httpx.Response, kind: type[Result]) -> Result:
     try:
-        answer: dict[str, Any] = response.json()
-    except ValueError as error:
-        raise OperatorError(
-            f"HTTP {response.status_code} without a JSON body: see the log", response.status_code
-        ) from error
-    if response.is_success:
-        return answer
-    what, what_to_do = answer.get("error", "no reason given"), answer.get("what_to_do", "see the log")
-    raise OperatorError(f"{what}; {what_to_do}", response.status_code)
-
-
-def _not_running(access: Access, error: httpx.TransportError) -> NotRunning:
-    return NotRunning(f"{access.url} does not answer ({error}): is `truebook run` still running?")
+        if response.is_success:
+            return msgspec.json.decode(response.content, type=kind)
+        body = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise OperatorError(f"HTTP {response.status_code} with an unreadable body", "see the process's log") from error
+    kinds = {code: error for error, code in STATUS_CODES.items()}
+    raise kinds.get(response.status_code, OperatorError)(
+        body.get("error", f"HTTP {response.status_code}"), body.get("hint", "see the process's log")
+    )

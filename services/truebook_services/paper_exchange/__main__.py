@@ -1,6 +1,6 @@
 """The simulated exchange as a process beside the services: ``python -m truebook_services.paper_exchange``.
 
-It has the health endpoints of a service; for people there is ``truebook exchange``.
+It has a service's health endpoints; ``truebook exchange`` is the command for people.
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from truebook.capture.reader import CaptureError, read_capture
-from truebook.clock import Clock, ScaledClock, SystemClock
+from truebook.capture.reader import CaptureError
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Service
 from truebook.simulation.faults import FaultError
-from truebook_services.paper_exchange import server
 from truebook_services.paper_exchange.auth import KeyFileError
+from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalError
+from truebook_services.paper_exchange.server import PaperExchange, exchange_clock
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.exit_codes import COMMON, Codes
 from truebook_services.serving.serve import serve
 from truebook_services.serving.settings import ServeSettings
-from truebook_services.serving.surroundings import Surroundings
 
 CODES: Final[Codes] = (
-    *COMMON, (CaptureError, 2), (FaultError, 2), (KeyFileError, 2), (server.JournalError, 3), (server.PortInUse, 3),
+    *COMMON, (CaptureError, 2), (FaultError, 2), (KeyFileError, 2), (ExchangeJournalError, 3),
 )  # fmt: skip
 
 
@@ -32,43 +32,32 @@ class PaperExchangeProcess(ServeSettings):
     paper_exchange: PaperExchangeSettings = PaperExchangeSettings(port=18080)
 
 
-class Serving:
-    """The frame around the exchange's server."""
+class ExchangeFrame:
+    """The service frame around the exchange's server."""
 
     def __init__(self, context: Context, settings: PaperExchangeSettings) -> None:
         self.name = "exchange"
         self._context = context
         self._settings = settings
-        self._exchange: server.PaperExchange | None = None
+        self._is_ready = False
 
     def not_ready(self) -> str | None:
-        return "the exchange does not serve yet" if self._exchange is None else None
+        return None if self._is_ready else "the exchange has not started yet"
 
     async def run(self, stop: asyncio.Event) -> None:
-        exchange = server.PaperExchange(self._settings, _clock(self._settings), self._context.log)
-        await exchange.start()
-        self._exchange = exchange
-        failing, stopping = asyncio.ensure_future(exchange.wait()), asyncio.ensure_future(stop.wait())
+        exchange = PaperExchange(self._settings, exchange_clock(self._settings), self._context.log)
         try:
-            await asyncio.wait((failing, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if failing.done():
-                failing.result()
+            await exchange.run(stop, on_ready=self._set_ready)
         finally:
-            self._exchange = None
-            stopping.cancel()
-            await exchange.aclose()
-            await asyncio.gather(failing, stopping, return_exceptions=True)
+            self._is_ready = False
+
+    def _set_ready(self) -> None:
+        self._is_ready = True
 
 
-def _clock(settings: PaperExchangeSettings) -> Clock:
-    if settings.capture is None:
-        return SystemClock()
-    return ScaledClock(next(iter(read_capture(settings.capture))).at_us, settings.speed)
-
-
-async def root(around: Surroundings[PaperExchangeProcess]) -> Service:
+async def root(dependencies: Dependencies[PaperExchangeProcess]) -> Service:
     """Put the service together."""
-    return Service(around.context, [Serving(around.context, around.settings.paper_exchange)])
+    return Service(dependencies.context, [ExchangeFrame(dependencies.context, dependencies.settings.paper_exchange)])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Who is asking: signatures of requests, and the key pair that the exchange makes when it is given none.
+"""Authenticates requests by their signature, and makes a key pair if the settings name no key.
 
 A request carries the key's id, a time in milliseconds and a signature over ``time + METHOD + path`` (without the
-query). RSA keys sign by PSS with SHA-256, Ed25519 keys as they are. Times are judged by the exchange's own clock.
+query). RSA keys sign with PSS and SHA-256, Ed25519 keys sign the text itself. Times are checked against the exchange's
+own clock.
 """
 
 from __future__ import annotations
@@ -19,49 +20,50 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from truebook_services.paper_exchange.errors import unauthenticated
+from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 KEY_HEADER: Final = "kalshi-access-key"
 TIME_HEADER: Final = "kalshi-access-timestamp"
 SIGNATURE_HEADER: Final = "kalshi-access-signature"
 PRIVATE_FILE: Final = "exchange-key.pem"
 ID_FILE: Final = "exchange-key-id"
-"""The exchange's own pair, in its folder."""
+"""Files of the exchange's own key pair, in its state folder."""
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
 
 PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 
 class KeyFileError(ValueError):
-    """A key file can't be used; the message says which, why, and what to do."""
+    """A key file cannot be used; the message names the file, the cause and the remedy."""
 
 
 class Authenticator:
-    """Knows the keys and the accounts that they speak for."""
+    """The keys, each with its account."""
 
-    def __init__(self, *, behind_s: float, ahead_s: float, verify: bool = True) -> None:
-        self._behind_ms = int(behind_s * 1000)
-        self._ahead_ms = int(ahead_s * 1000)
+    def __init__(self, *, max_age_s: float, max_ahead_s: float, verify: bool = True) -> None:
+        self._max_age_ms = int(max_age_s * 1000)
+        self._max_ahead_ms = int(max_ahead_s * 1000)
         self._verify = verify
         self._keys: dict[str, tuple[PublicKey | None, str]] = {}
 
-    def admit(self, key_id: str, key: PublicKey | None, account: str) -> None:
-        """Let ``key_id`` speak for ``account``; without a key only where signatures are not verified."""
+    def add_key(self, key_id: str, key: PublicKey | None, account: str) -> None:
+        """Let ``key_id`` sign for ``account``; the key may be None only if signatures are not verified."""
         self._keys[key_id] = (key, account)
 
     def account_of(self, headers: Mapping[str, str], method: str, path: str, now_us: int) -> str:
-        """Answer the account that signed this request; raises ``WireError`` (401) as the exchange would answer."""
-        key_id, stamp, signature = (headers.get(name) for name in (KEY_HEADER, TIME_HEADER, SIGNATURE_HEADER))
-        if not key_id or not stamp or not signature:
+        """Return the account that signed this request; raises ``WireError`` (401) with the exchange's error body."""
+        key_id, timestamp, signature = (headers.get(name) for name in (KEY_HEADER, TIME_HEADER, SIGNATURE_HEADER))
+        if not key_id or not timestamp or not signature:
             raise unauthenticated("signature_is_missing_from_headers")
-        if not stamp.isascii() or not stamp.isdigit():
+        if not timestamp.isascii() or not timestamp.isdigit():
             raise unauthenticated("header_timestamp_expired")
-        behind_ms = now_us // 1000 - int(stamp)
-        if behind_ms > self._behind_ms or -behind_ms > self._ahead_ms:
+        age_ms = now_us // 1000 - int(timestamp)
+        if age_ms > self._max_age_ms or -age_ms > self._max_ahead_ms:
             raise unauthenticated("header_timestamp_expired")
         if key_id not in self._keys:
             raise unauthenticated("authentication_error", "NOT_FOUND")
         key, account = self._keys[key_id]
-        if self._verify and not _is_signed(key, signature, f"{stamp}{method.upper()}{path}".encode()):
+        if self._verify and not _is_signed(key, signature, f"{timestamp}{method.upper()}{path}".encode()):
             raise unauthenticated("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
         return account
 
@@ -81,29 +83,29 @@ def _is_signed(key: PublicKey | None, signature: str, message: bytes) -> bool:
 
 
 def load_public_key(file: Path) -> PublicKey:
-    """Read a PEM file with an RSA or Ed25519 public key (or a private key, whose public half is taken)."""
+    """Read a PEM file with an RSA or Ed25519 public key, or a private key, of which the public half is used."""
     try:
         pem = file.read_bytes()
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; give the PEM file of the public key") from error
+        raise KeyFileError(f"{file}: {error.strerror}; set the PEM file of the public key") from error
     try:
         if b"PRIVATE KEY" in pem:
             key = serialization.load_pem_private_key(pem, password=None).public_key()
         else:
             key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
-        raise KeyFileError(f"{file}: no unencrypted PEM key ({error})") from error
+        raise KeyFileError(f"{file}: not an unencrypted PEM key ({error})") from error
     if not isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey):
-        raise KeyFileError(f"{file}: only RSA and Ed25519 keys can sign; this is a {type(key).__name__}")
+        raise KeyFileError(f"{file}: only RSA and Ed25519 keys are supported; this is a {type(key).__name__}")
     return key
 
 
-def own_pair(folder: Path) -> tuple[str, Path]:
-    """Answer (key id, private key file) of the pair that lies in ``folder``, making it on the first call.
+def ensure_key_pair(folder: Path) -> tuple[str, Path]:
+    """Return (key id, private key file) of the key pair in ``folder``; the first call makes it.
 
-    The pair is RSA, which every client can use; the private key is readable by its owner only.
+    The pair is RSA, which every client supports; only its owner can read the private key.
     """
-    existing = existing_pair(folder)
+    existing = read_key_pair(folder)
     private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
     if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,16 +118,40 @@ def own_pair(folder: Path) -> tuple[str, Path]:
     return existing or (id_file.read_text(encoding="ascii").strip(), private_file)
 
 
-def existing_pair(folder: Path) -> tuple[str, Path] | None:
-    """Answer the pair that lies in ``folder``; null where none was made there."""
+def read_key_pair(folder: Path) -> tuple[str, Path] | None:
+    """Return (key id, private key file) of the key pair in ``folder``; None if it has none."""
     private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
     if not (private_file.exists() and id_file.exists()):
         return None
     return id_file.read_text(encoding="ascii").strip(), private_file
 
 
+def build_authenticator(settings: PaperExchangeSettings) -> tuple[Authenticator, str, Path | None]:
+    """Build the authenticator; returns it with the key's id and the private key file of the exchange's own pair."""
+    authenticator = Authenticator(
+        max_age_s=settings.signature_max_age_s,
+        max_ahead_s=settings.signature_max_ahead_s,
+        verify=settings.verify_signatures,
+    )
+    private_file: Path | None = None
+    key_id = settings.key_id
+    if key_id is not None and settings.public_key_file is not None:
+        key = load_public_key(settings.public_key_file)
+    elif key_id is not None and not settings.verify_signatures:
+        key = None
+    elif key_id is not None or settings.public_key_file is not None:
+        raise KeyFileError("paper_exchange.key_id and public_key_file belong together: set both or neither")
+    elif settings.state_folder is None:
+        raise KeyFileError("a key pair needs a state folder: set one, or set a key id and a public key")
+    else:
+        key_id, private_file = ensure_key_pair(settings.state_folder)
+        key = load_public_key(private_file)
+    authenticator.add_key(key_id, key, settings.account)
+    return authenticator, key_id, private_file
+
+
 def _write_private(file: Path, content: bytes) -> None:
-    """Write through a temporary file that was never readable by others."""
+    """Write the file atomically; no other user can read it at any time."""
     temporary = file.with_suffix(file.suffix + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The exchange's error answers, in each of the shapes that it uses.
+"""The exchange's error responses, in each of their shapes.
 
 (a) nested ``{"error": {...}}``: signatures and the matching engine    (b) flat ``{"code", ...}``: unreadable bodies
 (c) ``{"msg": ...}``: query parameters                                 (d) ``{"error": "too many requests"}``: 429
@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from truebook.simulation.orders import Rejected
+from truebook.simulation.venue.orders import Rejected
 
 _DOCS = "https://docs.kalshi.com/api-reference/orders/create-order-v2"
 
 
 class WireError(Exception):
-    """An answer other than 2xx: what a handler raises and the application writes."""
+    """An error response: raised by a handler, written by the application."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"HTTP {status} {body}")
         self.status = status
         self.body = body
-
-
-class PortInUse(OSError):
-    """Another process listens on the port that was asked for."""
 
 
 def nested(status: int, code: str, details: str = "", message: str = "") -> WireError:
@@ -32,25 +28,25 @@ def nested(status: int, code: str, details: str = "", message: str = "") -> Wire
 
 
 def nested_body(code: str, details: str = "", message: str = "") -> dict[str, str]:
-    """The inner object of shape (a), which batches also put into their elements."""
+    """The inner object of shape (a), which is also an element of a batch response."""
     body = {"code": code, "message": message or code.replace("_", " ")}
     if details and details != body["message"]:
         body["details"] = details
     return body
 
 
-def rejected(answer: Rejected) -> WireError:
-    """The matching engine said no."""
-    return nested(answer.status, answer.code, answer.detail)
+def rejected(rejection: Rejected) -> WireError:
+    """A rejection by the matching engine."""
+    return nested(rejection.status, rejection.code, rejection.detail)
 
 
 def bad_request(details: str) -> WireError:
-    """Shape (b): a body that can't be decoded into the request's fields."""
+    """Shape (b): a body that cannot be decoded into the request's fields."""
     return WireError(400, {"code": "bad_request", "message": "bad request", "details": details})
 
 
 def bad_parameter(operation: str, field: str, rule: str) -> WireError:
-    """Shape (c): a query parameter that its rule refuses."""
+    """Shape (c): a query parameter that breaks its rule."""
     where = f"Key: '{operation}Params.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag"
     return WireError(400, {"msg": f"Parameter validation failed for {operation}: {where}"})
 
@@ -65,10 +61,10 @@ def not_found() -> WireError:
 
 
 def too_many_requests() -> WireError:
-    """Shape (d); the exchange adds no header that tells when to come back."""
+    """Shape (d); the exchange sends no ``Retry-After`` header."""
     return WireError(429, {"error": "too many requests"})
 
 
 def legacy_endpoint() -> WireError:
-    """The order endpoints that were taken out of service in June 2026."""
+    """The order endpoints that the exchange removed in June 2026."""
     return nested(410, "deprecated_v1_order_endpoint", _DOCS, "Please switch to the V2 endpoints")

@@ -1,83 +1,92 @@
-"""What can be set of the simulated exchange; every field has a default that works on a laptop."""
+"""Settings of the simulated exchange; every field has a default that suits a laptop."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from truebook.runtime.settings import Section
 from truebook.simulation.latency import Latency
-from truebook.simulation.recorded_queue import QueueModel
+from truebook.simulation.recorded.queue import QueueModel
+from truebook.venue.rate_tiers import Tier
 
 CAPTURE_LATENCY_US: Final = 50_000
 CAPTURE_JITTER_US: Final = 20_000
 
-Tier = Literal["basic", "advanced", "expert", "premier", "paragon", "prime", "prestige"]
 
-
-class PaperExchangeSettings(BaseModel):
-    """One simulated exchange. What shapes its history (seed, markets, capture, balance) is fixed by its journal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class PaperExchangeSettings(Section):
+    """One simulated exchange. The settings that determine its history (seed, markets, capture, balance) are fixed once
+    its journal exists."""
 
     host: str = "127.0.0.1"
-    """The address to bind: loopback, unless the exchange is a container of its own."""
+    """Address to bind: loopback, unless the exchange runs in a container of its own."""
     port: int = Field(default=0, ge=0, le=65_535)
-    """0 takes any free port; the command ``truebook exchange`` uses 18080."""
+    """Port to bind; 0 takes any free one. ``truebook exchange`` and the container use 18080."""
     markets: int = Field(default=50, ge=1, le=2_000)
-    """How many markets the synthetic traders keep open at a time."""
+    """Number of markets that the synthetic traders keep open."""
     tickers: tuple[str, ...] = ()
-    """Names of markets to open first; the rest is named by the traders."""
+    """Tickers of the first markets; the other tickers are generated."""
     seed: int = 1
+    """Seed of the synthetic traders, of outcomes, ids and latency."""
     account: str = "sim-main"
+    """Name of the exchange's one account."""
     balance_micros: int = Field(default=1_000_000_000, ge=0)
-    """What the account starts with: $1000.00."""
+    """Opening balance of the account."""
     key_id: str | None = None
+    """Id of the API key of the account; without it and ``public_key_file``, a key pair is made and kept."""
     public_key_file: Path | None = None
-    """The public key (PEM, RSA or Ed25519) that belongs to ``key_id``; without both, a pair is made and kept."""
+    """PEM file with the RSA or Ed25519 public key of ``key_id``."""
     verify_signatures: bool = True
-    """False looks at the key id alone: for runs under a virtual clock, where signatures only cost time."""
+    """False checks only the key id: for runs on virtual time, where signatures only cost time."""
     capture: Path | None = None
-    """A recorded session whose books take the place of the synthetic traders."""
+    """A recording whose books replace the synthetic traders."""
     speed: float = Field(default=1.0, gt=0)
-    """How fast the capture is replayed; the composition root gives the same number to its clock."""
+    """Replay speed of the recording, as a multiple of real time."""
     order_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
-    """How long an order is under way, in the exchange's time; by default 50 ms with a capture, else not at all."""
+    """Time from the receipt of an order to its execution, in exchange time; default 50 ms with a recording, else 0."""
     cancel_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
-    """How long a cancellation is under way; by default as long as an order."""
+    """The same for cancels; default: that of orders."""
     latency_jitter_us: int | None = Field(default=None, ge=0, le=10_000_000)
-    """What each of both may take longer, drawn by the seed; by default 20 ms with a capture, else nothing."""
+    """Largest random addition to both, drawn from the seed; default 20 ms with a recording, else 0."""
     queue: QueueModel = QueueModel.PESSIMISTIC
-    """In a capture: where those stand that cancel, before our orders or behind them."""
+    """Queue model of a recording: whether cancelled size was ahead of our orders or behind them."""
     tier: Tier = "basic"
+    """Usage tier of the account: its rate limits."""
     state_folder: Path | None = Path(".truebook/exchange")
-    """Where journal and keys lie; none keeps everything in memory (and needs ``key_id`` with its public key)."""
+    """Folder of journal and keys; None keeps everything in memory and needs ``key_id`` with its public key."""
+    journal_segment_bytes: int = Field(default=32 * 2**20, ge=2**16)
+    """Size at which a segment of the journal is closed and compressed."""
+    journal_max_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Size of the closed segments; beyond it the oldest ones are removed, and the exchange can be continued only by the
+    version that wrote its checkpoints."""
     faults: tuple[str, ...] = ()
-    """Faults by schedule, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
-    late_fill_ms: int = Field(default=1_000, ge=0)
-    """How long a ``late_fill`` is held back."""
-    clock_behind_s: float = Field(default=15.0, gt=0)
-    """How old a signature may be."""
-    clock_ahead_s: float = Field(default=60.0, gt=0)
-    """How far in the future a signature may lie."""
+    """Scheduled faults, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
+    late_fill_delay_ms: int = Field(default=1_000, ge=0)
+    """Delay of a fill by the fault ``late_fill``."""
+    signature_max_age_s: float = Field(default=15.0, gt=0)
+    """Age at which a signature expires."""
+    signature_max_ahead_s: float = Field(default=60.0, gt=0)
+    """How far in the future a signature's time may be."""
     emit_liquidity_dollars: bool = True
-    """Some clients still require the field that the exchange removed in October 2026; to the others it is harmless."""
-    first_data_after_ms: int = Field(default=100, ge=0, le=5_000)
-    """From a ``subscribed`` to the first snapshot: some clients drop what arrives while they subscribe to more."""
-    snapshot_always_both_sides: bool = False
-    """Some clients require both sides in a snapshot; the exchange leaves an empty one out."""
+    """Send ``liquidity_dollars`` of markets: the exchange removed it in October 2026, some clients need it."""
+    first_data_delay_ms: int = Field(default=100, ge=0, le=5_000)
+    """Delay from ``subscribed`` to the first snapshot: some clients drop frames while they subscribe to more."""
+    snapshot_includes_empty_sides: bool = False
+    """Send both sides of a snapshot, as some clients require; the exchange omits an empty one."""
     settlement_delay_ms: int = Field(default=2_000, ge=0)
-    """From the determination of a market to its payout."""
-    pump_ms: int = Field(default=20, ge=1, le=1_000)
-    """How often due events of the market are applied and told."""
+    """Time from the determination of a market to its payout."""
+    tick_interval_ms: int = Field(default=20, ge=1, le=1_000)
+    """Interval at which due market events are applied and published."""
     heartbeat_s: float = Field(default=10.0, gt=0)
-    stream_queue: int = Field(default=10_000, ge=10)
-    """Frames that may wait for a slow reader; the subscription whose frame finds it full ends with error 25."""
+    """Interval of WebSocket pings."""
+    max_queued_frames: int = Field(default=10_000, ge=10)
+    """Frames queued for a slow reader; the subscription whose frame exceeds it ends with error 25."""
 
     @property
     def latency(self) -> Latency:
-        """The latency that these settings mean."""
+        """The latency model of these settings."""
         fixed_us, jitter_us = (CAPTURE_LATENCY_US, CAPTURE_JITTER_US) if self.capture is not None else (0, 0)
         order_us = fixed_us if self.order_latency_us is None else self.order_latency_us
         return Latency(

@@ -1,7 +1,7 @@
-"""The sockets below the exchange: HTTP connections that can be broken on purpose, and the WebSocket protocol.
+"""The exchange's connections: HTTP connections that a fault can reset, and the WebSocket protocol.
 
-The WebSocket side is ``websockets``' protocol without I/O on an asyncio transport: the exchange pings with the payload
-``heartbeat``, resets connections for faults, and needs to know when a reader is slow; an ASGI server offers none of it.
+The WebSocket side is ``websockets``' sans-I/O protocol on an asyncio transport: the exchange pings with the payload
+``heartbeat``, resets connections for faults, and has to notice a slow reader; an ASGI server offers none of these.
 """
 
 from __future__ import annotations
@@ -24,29 +24,24 @@ GOING_AWAY: Final = 1001
 FRAMES_PER_WRITE: Final = 50
 
 
-class Session(Protocol):
-    """What stands behind one WebSocket."""
+class FrameSession(Protocol):
+    """The receiver and source of one WebSocket's frames."""
 
     def receive(self, text: str | bytes) -> None: ...
     def take(self) -> bytes | None:
-        """Give the next frame to send, or none."""
+        """Return the next frame to send, or None."""
         ...
 
     def ended(self) -> None: ...
 
 
-class Doorman(Protocol):
-    """Decides who may connect."""
-
-    heartbeat_s: float
-
-    def admit(self, request: Request, wake: Callable[[], None]) -> Session | tuple[int, bytes]:
-        """Answer a session, or the status and JSON body of the refusal."""
-        ...
+OpenSession = Callable[[Request, Callable[[], None]], FrameSession | tuple[int, bytes]]
+"""Opens a session for an upgrade request; returns the HTTP status and JSON body of a rejection instead. The second
+argument is to be called when the session has frames to send."""
 
 
 class Connections:
-    """All open connections by peer, so that one, or every WebSocket, can be reset."""
+    """All open connections by peer, so that faults can reset one, or every WebSocket."""
 
     def __init__(self) -> None:
         self._transports: dict[Peer, asyncio.Transport] = {}
@@ -65,10 +60,10 @@ class Connections:
         self._sockets.pop(socket, None)
 
     def abort(self, peer: Peer | None) -> None:
-        """Reset the peer's connection; raises ``ConnectionAbortedError`` where the request came without a socket."""
+        """Reset the peer's connection; raises ``ConnectionAbortedError`` for a request without a socket."""
         transport = None if peer is None else self._transports.get((peer[0], peer[1]))
         if transport is None:
-            raise ConnectionAbortedError("the answer is withheld")
+            raise ConnectionAbortedError("response withheld by a fault")
         transport.abort()
 
     def abort_sockets(self) -> None:
@@ -78,7 +73,7 @@ class Connections:
 
 
 def http_protocol(connections: Connections) -> type[H11Protocol]:
-    """Make uvicorn's HTTP protocol with its connections registered."""
+    """Return uvicorn's HTTP protocol class, extended to register its connections."""
 
     class TrackedHttp(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -92,12 +87,12 @@ def http_protocol(connections: Connections) -> type[H11Protocol]:
     return TrackedHttp
 
 
-def socket_protocol(connections: Connections, doorman: Doorman) -> type[KalshiSocket]:
-    """Make the WebSocket protocol class that uvicorn hands upgrades to."""
+def socket_protocol(connections: Connections, open_session: OpenSession, heartbeat_s: float) -> type[KalshiSocket]:
+    """Return the WebSocket protocol class to which uvicorn hands upgrades."""
 
     class BoundSocket(KalshiSocket):
         def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-            super().__init__(connections, doorman, server_state.connections)
+            super().__init__(connections, open_session, heartbeat_s, server_state.connections)
 
     return BoundSocket
 
@@ -105,22 +100,25 @@ def socket_protocol(connections: Connections, doorman: Doorman) -> type[KalshiSo
 class KalshiSocket(asyncio.Protocol):
     """One WebSocket connection, from the upgrade to its end."""
 
-    def __init__(self, connections: Connections, doorman: Doorman, open_connections: set[Any]) -> None:
+    def __init__(
+        self, connections: Connections, open_session: OpenSession, heartbeat_s: float, open_connections: set[Any]
+    ) -> None:
         self._connections = connections
-        self._doorman = doorman
-        self._open = open_connections
-        self._session: Session | None = None
+        self._open_session = open_session
+        self._heartbeat_s = heartbeat_s
+        self._open_connections = open_connections
+        self._session: FrameSession | None = None
         self._writable = True
         self._parts: list[bytes] = []
         self._heartbeat: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self._wire = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()], max_size=MESSAGE_LIMIT)
 
-    # What asyncio tells.
+    # Callbacks of asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self._open.add(self)
+        self._open_connections.add(self)
         self._connections.upgraded(self)
 
     def data_received(self, data: bytes) -> None:
@@ -139,7 +137,7 @@ class KalshiSocket(asyncio.Protocol):
         self._drain()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._open.discard(self)
+        self._open_connections.discard(self)
         self._connections.closed(self._transport)
         self._connections.ended(self)
         if self._heartbeat is not None:
@@ -148,10 +146,10 @@ class KalshiSocket(asyncio.Protocol):
             self._session.ended()
             self._session = None
 
-    # What the server asks for.
+    # Callbacks of uvicorn.
 
     def shutdown(self) -> None:
-        """Close with a handshake: the server ends."""
+        """Close with a handshake: the server is stopping."""
         if self._session is None:
             self._transport.close()
             return
@@ -179,22 +177,22 @@ class KalshiSocket(asyncio.Protocol):
     def _upgrade(self, request: Request) -> None:
         response = self._wire.accept(request)
         if self._wire.handshake_exc is None:
-            admitted = self._doorman.admit(request, self._drain)
-            if isinstance(admitted, tuple):
-                status, body = admitted
+            opened = self._open_session(request, self._drain)
+            if isinstance(opened, tuple):
+                status, body = opened
                 response = self._wire.reject(status, body.decode())
                 response.headers["Content-Type"] = "application/json"
             else:
-                self._session = admitted
+                self._session = opened
         self._wire.send_response(response)
         self._flush()
         if self._session is None:
             self._transport.close()
         else:
-            self._beat()
+            self._schedule_heartbeat()
 
     def _take_frame(self, frame: Frame) -> None:
-        """Gather a message, whole or in fragments; text and binary are read alike, as the exchange does."""
+        """Assemble a message from its fragments; text and binary are read alike, as the exchange does."""
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         self._parts.append(bytes(frame.data))
@@ -204,7 +202,7 @@ class KalshiSocket(asyncio.Protocol):
             self._session.receive(message)
 
     def _drain(self) -> None:
-        """Send what waits, as long as the peer takes it, in gulps of a few frames."""
+        """Send queued frames while the transport is writable, ``FRAMES_PER_WRITE`` at a time."""
         if self._session is None or self._transport.is_closing():
             return
         try:
@@ -216,7 +214,7 @@ class KalshiSocket(asyncio.Protocol):
                     self._wire.send_text(frame)
                 self._flush()
         except InvalidState:
-            return  # the closing handshake has begun: nothing may be sent any more
+            return  # the closing handshake has begun
 
     def _flush(self) -> None:
         if self._transport.is_closing():
@@ -227,13 +225,13 @@ class KalshiSocket(asyncio.Protocol):
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
 
-    def _beat(self) -> None:
+    def _schedule_heartbeat(self) -> None:
         loop = asyncio.get_running_loop()
-        self._heartbeat = loop.call_later(self._doorman.heartbeat_s, self._beat_again)
+        self._heartbeat = loop.call_later(self._heartbeat_s, self._send_heartbeat)
 
-    def _beat_again(self) -> None:
+    def _send_heartbeat(self) -> None:
         if self._session is None or self._transport.is_closing():
             return
         self._wire.send_ping(HEARTBEAT)
         self._flush()
-        self._beat()
+        self._schedule_heartbeat()

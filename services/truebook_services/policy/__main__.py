@@ -1,26 +1,29 @@
-"""Policy as a process of its own: ``python -m truebook_services.policy``."""
+"""Run policy as its own process: ``python -m truebook_services.policy``."""
 
 from __future__ import annotations
 
+from truebook.features.plugins import find_layout
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.frames import Service
 from truebook_services.policy.service import build
 from truebook_services.policy.settings import PolicySettings
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.serve import serve
-from truebook_services.serving.settings import ServeSettings
-from truebook_services.serving.surroundings import Surroundings
+from truebook_services.serving.settings import LayoutSection, ServeSettings
 
 
 class PolicyProcess(ServeSettings):
-    """The common settings and the service's section."""
+    """The common settings, the service's section, and the layout of the observations that it decides."""
 
     policy: PolicySettings = PolicySettings()
+    observation: LayoutSection = LayoutSection()
 
 
-async def root(around: Surroundings[PolicyProcess]) -> Service:
-    """Put the service together."""
-    registry = ModelRegistry(around.settings.state_folder / "models")
-    return build(around.context, around.settings.policy, registry=registry)
+async def root(dependencies: Dependencies[PolicyProcess]) -> Service:
+    """Build the service; raises ``ModelRefused``, also for a model of another layout than the observations have."""
+    settings = dependencies.settings
+    registry = ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
+    return build(dependencies.context, settings.policy, registry=registry)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The model that decides now. A switch in the registry takes effect between two batches; a bad one changes nothing."""
+"""The model in use. A switch in the registry takes effect between two batches; an unusable model changes nothing."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from truebook_services.policy.settings import PolicySettings
 
 
 class ModelUnavailable(Exception):
-    """The active model can't be used; the one before goes on until it can."""
+    """The registry's active model cannot be used; the previous one stays in use."""
 
     retry = True
 
 
 class ActiveModel:
-    """The model in use, and the shadow's where there is one. Raises ``ModelRefused`` when there is none at all."""
+    """The model in use and the shadow model, if one is set; raises ``ModelRefused`` if one of them cannot be loaded."""
 
     def __init__(self, context: Context, settings: PolicySettings, registry: ModelRegistry) -> None:
         self._context = context
         self._settings = settings
         self._registry = registry
-        self.model = self._wanted()
+        self.model = self._load()
         self.shadow: Model | None = registry.load(settings.shadow) if settings.shadow else None
-        self._announce()
+        self._log_model()
 
     async def follow_registry(self) -> None:
-        """Switch to the registry's active model, if it is another; raises ``ModelUnavailable``."""
+        """Switch to the registry's active model, if it has changed; raises ``ModelUnavailable``."""
         if self._settings.model:
             return
         try:
-            wanted = self._wanted()
+            model = self._load()
         except ModelRefused as error:
             self._context.metrics.count("policy_alarms", kind="model_refused")
-            raise ModelUnavailable(f"{self.model.metadata.name} goes on: {error}") from error
-        if wanted.metadata.sha256 != self.model.metadata.sha256:
-            self.model = wanted
+            raise ModelUnavailable(f"model {self.model.metadata.name} stays in use: {error}") from error
+        if model.metadata.sha256 != self.model.metadata.sha256:
+            self.model = model
             self._context.metrics.count("model_switches")
-            self._announce()
+            self._log_model()
 
-    def _wanted(self) -> Model:
+    def _load(self) -> Model:
         return self._registry.load(self._settings.model) if self._settings.model else self._registry.active()
 
-    def _announce(self) -> None:
+    def _log_model(self) -> None:
         metadata = self.model.metadata
         self._context.log.info("model in use", model=metadata.name, sha256=metadata.sha256, layout=metadata.layout)

@@ -1,4 +1,4 @@
-"""Policy: observations → decisions by the active model. It knows no orders and no money, and never trades."""
+"""Policy: observations → decisions by the active model. It reads no orders and no money, and never trades."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Periodic, Service
 from truebook_services.policy.active_model import ActiveModel
-from truebook_services.policy.decider import Decider
+from truebook_services.policy.handler import PolicyHandler
 from truebook_services.policy.settings import PolicySettings
 
 GROUP = "truebook.policy"
 
 
 def build(context: Context, settings: PolicySettings, *, registry: ModelRegistry) -> Service:
-    """Put the service together: the composition root. Raises ``ModelRefused`` where no usable model is active."""
+    """Build the service: the composition root. Raises ``ModelRefused`` if no usable model is active."""
     active = ActiveModel(context, settings, registry)
-    decider = Decider(context, settings, active)
+    handler = PolicyHandler(context, settings, active)
     return Service(
         context,
         (
-            Consumer(context, GROUP, (OBSERVATIONS,), decider.take, max_records=settings.most_batch),
-            Periodic(context, "model switch", settings.switch_s, active.follow_registry),
+            Consumer(context, GROUP, (OBSERVATIONS,), handler.handle, max_records=settings.max_batch),
+            Periodic(context, "model switch", settings.registry_poll_s, active.follow_registry),
+            handler.refusals.frame(),
         ),
     )

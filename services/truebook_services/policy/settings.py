@@ -1,22 +1,22 @@
-"""Settings of policy: which model decides, and for how long a decision may be carried out."""
+"""Settings of policy: which model decides, and for how long its decisions are valid."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from truebook.runtime.settings import Section
 
 
-class PolicySettings(BaseModel):
+class PolicySettings(Section):
     """Settings of the service."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     model: str = ""
-    """A model's name in the registry that decides whatever is active there; empty follows the registry."""
+    """The registered model that decides, whichever is active in the registry; empty follows the registry."""
     shadow: str = ""
-    """A model's name in the registry that decides beside the other one, is counted, and never trades."""
+    """A registered model whose decisions are compared with the first one's and counted; it never trades."""
     max_age_s: float = Field(default=5.0, gt=0)
-    """A decision may be carried out until its book's confirmed time plus this (exchange time)."""
-    switch_s: float = Field(default=1.0, gt=0)
-    """How often the registry is asked which model is active."""
-    most_batch: int = Field(default=500, ge=1)
-    """Observations that are decided by one run of the model."""
+    """A decision is valid until its book's confirmed time plus this (exchange time)."""
+    registry_poll_s: float = Field(default=1.0, gt=0)
+    """Interval between reads of the registry's active model."""
+    max_batch: int = Field(default=500, ge=1)
+    """Observations decided by one run of the model."""

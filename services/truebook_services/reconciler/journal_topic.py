@@ -1,7 +1,7 @@
-"""The journal as a topic of the bus: one partition for all accounts, keyed by account, kept for ever.
+"""The journal as a topic of the bus: one partition for all accounts, keyed by account, kept forever.
 
-Entries may stand there more than once (an answer of the bus was lost, two reconcilers overlapped): the first one of
-each number counts. Written through the bus; read by ``Reading``, since no consumer group has to keep a position.
+An entry may be there more than once (after a lost response of the bus, or with two reconcilers): the first one of each
+number is valid. Written through the bus; read by a ``TopicReading``, because no consumer group needs a position.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from truebook.bus.port import BusError, Record
-from truebook.ledger.journal_port import Journal, JournalCorrupt, JournalError, JournalUnavailable
+from truebook.ledger.journal.port import JournalCorrupt, JournalError, JournalUnavailable, LedgerJournal
 from truebook.ledger.port import JournalEntry
 from truebook.messages.codec import DecodeError, decode, encode
 from truebook.messages.ids import digest
@@ -21,28 +21,28 @@ from truebook.messages.journal import JournalRecorded
 from truebook.messages.topics import JOURNAL
 from truebook.runtime.context import Context
 
-Reading = Callable[[int | None], AsyncGenerator[Record, None]]
-"""Gives the topic's newest records, so many of all accounts together (null: all that there are), oldest first."""
-LOOK: Final = 4_000
-"""Newest records that are looked at first; above what a relay copies at once, so that repeated entries don't hide."""
-LOOK_FURTHER: Final = 8
-MOST_OUT_OF_ORDER: Final = 10_000
+TopicReading = Callable[[int | None], AsyncGenerator[Record, None]]
+"""Yields the topic's newest records of all accounts, up to the given number (None: all), oldest first."""
+FIRST_READ: Final = 4_000
+"""Newest records that are read first; more than a relay copies at once, so that repetitions do not fill it."""
+READ_GROWTH: Final = 8
+MAX_OUT_OF_ORDER: Final = 10_000
 
 
-class TopicJournal(Journal):
-    """One account's entries on the topic. Make it by ``open``."""
+class TopicJournal(LedgerJournal):
+    """One account's entries on the topic; create it with ``open``."""
 
-    def __init__(self, context: Context, reading: Reading) -> None:
+    def __init__(self, context: Context, reading: TopicReading) -> None:
         self._context = context
         self._reading = reading
         self._tail: JournalEntry | None = None
 
     @classmethod
-    async def open(cls, context: Context, reading: Reading) -> TopicJournal:
+    async def open(cls, context: Context, reading: TopicReading) -> TopicJournal:
         """Find the account's newest entry; raises JournalError."""
         journal = cls(context, reading)
-        for look in _looks(LOOK):
-            async for entry in journal._entries(look):
+        for newest in _read_sizes(FIRST_READ):
+            async for entry in journal._entries(newest):
                 if journal._tail is None or entry.seq > journal._tail.seq:
                     journal._tail = entry
             if journal._tail is not None:
@@ -56,10 +56,10 @@ class TopicJournal(Journal):
     async def read(self, after_seq: int) -> AsyncIterator[JournalEntry]:
         if self._tail is None:
             return
-        for look in _looks(max(0, self._tail.seq - after_seq) + LOOK):
-            async with aclosing(self._entries(look)) as entries:
+        for newest in _read_sizes(max(0, self._tail.seq - after_seq) + FIRST_READ):
+            async with aclosing(self._entries(newest)) as entries:
                 first = await anext(entries, None)
-                if first is not None and (look is None or first.seq <= after_seq + 1):
+                if first is not None and (newest is None or first.seq <= after_seq + 1):
                     async for entry in self._in_order(first, entries, max(after_seq + 1, first.seq)):
                         yield entry
                     return
@@ -75,12 +75,12 @@ class TopicJournal(Journal):
             self._tail = entries[-1]
 
     async def aclose(self) -> None:
-        """Nothing to close: the bus is its owner's."""
+        """Do nothing: the bus is closed by its owner."""
 
-    async def _entries(self, look: int | None) -> AsyncGenerator[JournalEntry, None]:
-        """Give this account's entries among the topic's newest records, as they stand there."""
+    async def _entries(self, newest: int | None) -> AsyncGenerator[JournalEntry, None]:
+        """Yield this account's entries among the topic's newest records, in the topic's order."""
         try:
-            async with aclosing(self._reading(look)) as records:
+            async with aclosing(self._reading(newest)) as records:
                 async for record in records:
                     if record.key == self._context.account:
                         yield _entry_of(record)
@@ -88,36 +88,36 @@ class TopicJournal(Journal):
             raise _translated(error) from error
 
     async def _in_order(
-        self, first: JournalEntry, others: AsyncIterator[JournalEntry], wanted: int
+        self, first: JournalEntry, others: AsyncIterator[JournalEntry], next_seq: int
     ) -> AsyncIterator[JournalEntry]:
-        """Give each number once from ``wanted`` on, in order; of repeated ones the first."""
+        """Yield each entry once, in order from ``next_seq``; of repeated ones the first."""
         waiting = {first.seq: first}
         async for entry in others:
-            while wanted in waiting:
-                yield waiting.pop(wanted)
-                wanted += 1
-            if entry.seq >= wanted:
+            while next_seq in waiting:
+                yield waiting.pop(next_seq)
+                next_seq += 1
+            if entry.seq >= next_seq:
                 waiting.setdefault(entry.seq, entry)
-            if len(waiting) > MOST_OUT_OF_ORDER:
+            if len(waiting) > MAX_OUT_OF_ORDER:
                 break
-        for seq in sorted(seq for seq in waiting if seq >= wanted):
-            if seq != wanted:
-                raise JournalCorrupt(f"the topic {JOURNAL.name} lacks entry {wanted} of {self._context.account}")
+        for seq in sorted(seq for seq in waiting if seq >= next_seq):
+            if seq != next_seq:
+                raise JournalCorrupt(f"the topic {JOURNAL.name} lacks entry {next_seq} of {self._context.account}")
             yield waiting[seq]
-            wanted += 1
+            next_seq += 1
 
     def _recorded(self, entry: JournalEntry) -> JournalRecorded:
         context = self._context
         return JournalRecorded(
-            id=digest("journal", context.account, entry.incarnation, entry.seq), cause_id="", account=context.account,
+            id=digest("journal", context.account, entry.ledger_id, entry.seq), cause_id="", account=context.account,
             strategy=context.strategy, ticker="", source=context.source, exchange_us=None,
-            produced_us=context.clock.now_us(), seq=entry.seq, incarnation=entry.incarnation, verb=entry.verb,
+            produced_us=context.clock.now_us(), seq=entry.seq, ledger_id=entry.ledger_id, verb=entry.verb,
             arguments=bytes(entry.arguments).decode(), result=entry.result,
         )  # fmt: skip
 
 
-def _looks(first: int) -> tuple[int | None, ...]:
-    return first, first * LOOK_FURTHER, None
+def _read_sizes(first: int) -> tuple[int | None, ...]:
+    return first, first * READ_GROWTH, None
 
 
 def _entry_of(record: Record) -> JournalEntry:
@@ -125,9 +125,9 @@ def _entry_of(record: Record) -> JournalEntry:
         message = decode(JOURNAL, record.value)
     except DecodeError as error:
         raise JournalCorrupt(f"the topic {JOURNAL.name} at offset {record.offset}: {error}") from error
-    assert isinstance(message, JournalRecorded), "the topic carries nothing else"
+    assert isinstance(message, JournalRecorded), "the topic has no other messages"
     return JournalEntry(
-        seq=message.seq, incarnation=message.incarnation, verb=message.verb,
+        seq=message.seq, ledger_id=message.ledger_id, verb=message.verb,
         arguments=msgspec.Raw(message.arguments.encode()), result=message.result,
     )  # fmt: skip
 

@@ -1,68 +1,100 @@
-"""Opening the account: the ledger's first numbers come from the exchange, never from a default.
+"""Open the account with the exchange's balance and positions, never with defaults.
 
-All orders that rest are cancelled first (they are none of the ledger's), and the opening waits until none rests and the
-exchange's data are from after that: then balance and positions are one consistent reading. What happened before the
-watermark ``opened`` is contained in them.
+All resting orders are cancelled first, because the ledger does not know them. The account is opened once no order rests
+and the exchange's data is newer than that: balance and positions are then consistent, and contain everything before the
+watermark ``opened``.
 """
 
 from __future__ import annotations
 
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
-from truebook.ledger.facts import OPENED, SWEPT
-from truebook.ledger.port import AdoptedPosition, LedgerStore
+from truebook.ledger.exchange_reports import OPENED, SWEPT
+from truebook.ledger.port import LedgerStore
+from truebook.ledger.verbs import AdoptedPosition, AdvanceWatermark, BindExchange, OpenAccount
 from truebook.runtime.context import Context
-from truebook.venue.account import ExchangePosition, OrderStatus
+from truebook.venue.account import ExchangeOrder, ExchangePosition, OrderStatus, UnreadableItem
 
 
-class NotYet(Exception):
-    """It can't be done now; the reason is the message. Tried again."""
+class NotReady(Exception):
+    """The account cannot be opened or reconciled now, for the stated reason; retried."""
 
     retry = True
 
 
-class Opening:
+async def cancel(context: Context, rest: RestClient, order: ExchangeOrder | UnreadableItem) -> None:
+    """Cancel an order, or log why that failed: the next run finds it again if it still rests."""
+    try:
+        await rest.cancel_order(order.exchange_order_id, order.ticker)
+    except ExchangeError as error:
+        context.log.warning("cancel failed", order=order.exchange_order_id, error=str(error))
+
+
+class AccountOpener:
     """Opens the ledger's account once."""
 
     def __init__(self, context: Context, rest: RestClient, ledger: LedgerStore) -> None:
         self._context = context
         self._rest = rest
         self._ledger = ledger
+        self._odd: set[str] = set()
+        """Exchange order ids that can't be read and were cancelled once, as far as possible: no reason to wait."""
 
     async def open(self) -> None:
-        """Open the account, or raise ``NotYet`` with what stands in the way."""
+        """Open the account; raises ``NotReady`` with the reason if it cannot be opened now."""
         if await self._rest.cross_market_netting():
-            raise NotYet("the account nets across markets, which the ledger does not: switch it off at the exchange")
-        await self._cancel_what_rests()
+            raise NotReady("the account nets positions across markets: disable that at the exchange")
+        await self._cancel_resting()
         opened_us = await self._rest.data_time_us()
         balance = await self._rest.balance()
-        positions = [position for position in await self._rest.positions() if position.position_centi]
+        listed = await self._rest.positions()
+        if listed.unreadable:  # a size that is not known is not 0, and the ledger can't adopt it later
+            first = listed.unreadable[0]
+            raise NotReady(
+                f"{len(listed.unreadable)} positions can't be read ({first.ticker or 'no market'}: {first.why})"
+            )
+        positions = [position for position in listed if position.position_centi]
         await self._check_quiet(opened_us, positions)
         adopted = tuple([await self._adopt(position) for position in positions])
-        await self._ledger.advance_watermark(OPENED, opened_us)
-        await self._ledger.advance_watermark(SWEPT, opened_us)
-        answer = await self._ledger.open_account(balance.balance_micros, adopted)
+        await self._ledger.apply(AdvanceWatermark(name=OPENED, to_us=opened_us))
+        await self._ledger.apply(AdvanceWatermark(name=SWEPT, to_us=opened_us))
+        opened = OpenAccount(
+            balance_micros=balance.balance_micros, positions=adopted, exchange=str(await self._rest.identity())
+        )
+        outcome = await self._ledger.apply(opened)
         self._context.log.info(
-            "account opened", answer=answer, balance_micros=balance.balance_micros, positions=len(adopted)
+            "account opened", outcome=outcome, balance_micros=balance.balance_micros, positions=len(adopted)
         )
 
-    async def _cancel_what_rests(self) -> None:
+    async def bind(self) -> None:
+        """Bind an account that an earlier build opened without its exchange: ledger and exchange have agreed."""
+        if not (await self._ledger.view(())).account.exchange:
+            identity = str(await self._rest.identity())
+            outcome = await self._ledger.apply(BindExchange(exchange=identity))
+            self._context.log.info("account bound to its exchange", exchange=identity, outcome=outcome)
+
+    async def _cancel_resting(self) -> None:
         resting = await self._rest.orders(status=OrderStatus.RESTING)
         for order in resting:
-            try:
-                await self._rest.cancel_order(order.exchange_order_id, order.ticker)
-            except ExchangeError as error:
-                self._context.log.warning("cancel failed", order=order.exchange_order_id, error=str(error))
+            await cancel(self._context, self._rest, order)
+        odd = [one for one in resting.unreadable if one.exchange_order_id not in self._odd]
+        for one in odd:
+            self._odd.add(one.exchange_order_id)
+            if one.exchange_order_id:
+                await cancel(self._context, self._rest, one)
+        if odd:
+            raise NotReady(f"{len(odd)} orders that can't be read are being cancelled ({odd[0].why})")
         if resting:
-            raise NotYet(f"{len(resting)} orders rest at the exchange and are being cancelled")
+            raise NotReady(f"{len(resting)} resting orders are being cancelled")
 
     async def _check_quiet(self, opened_us: int, positions: list[ExchangePosition]) -> None:
-        """Check that nothing moved while balance and positions were read."""
+        """Check that the account did not change while balance and positions were read."""
         if await self._rest.data_time_us() < opened_us:
-            raise NotYet("the exchange's data went back in time")
-        late = [fill for fill in await self._rest.fills(min_us=opened_us) if fill.created_us >= opened_us]
+            raise NotReady("the exchange's data went back in time")
+        fills = await self._rest.fills(min_us=opened_us)
+        late = fills.unreadable or [fill for fill in fills if fill.created_us >= opened_us]
         again = [position for position in await self._rest.positions() if position.position_centi]
         if late or again != positions or await self._rest.orders(status=OrderStatus.RESTING):
-            raise NotYet("the account moved while it was read: someone else is trading on it")
+            raise NotReady("the account changed while it was read: another program is trading on it")
 
     async def _adopt(self, position: ExchangePosition) -> AdoptedPosition:
         try:

@@ -1,8 +1,8 @@
-"""Brings a ledger that lost its newest changes, or all, up to its journal before anybody trades on it.
+"""Restore a ledger that lost its newest changes, or all, from its journal before any service uses it.
 
-A restored backup, a log that was cut, an emptied server: the ledger is fenced off, what it lacks is replayed, and it
-keeps the hold ``journal`` until it has been reconciled with the exchange. A ledger that tells another story than its
-journal is halted, and the process that found it ends: which of the two is this account's, a person must say.
+After a restored backup, a truncated log or an emptied server: the ledger is locked for restoring, missing entries are
+replayed, and the hold ``journal`` stays until it has been reconciled with the exchange. If ledger and journal have
+diverged, trading is halted and the process ends: an operator must decide which of the two is the account's.
 """
 
 from __future__ import annotations
@@ -11,56 +11,67 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
 
-from truebook.ledger.journal_compare import Standing, check_same, judge
-from truebook.ledger.journal_port import Journal, JournalMismatch
-from truebook.ledger.port import JournalEnd, JournalEntry, LedgerStore, RestorableStore, StoreCorrupt, StoreUnavailable
-from truebook.ledger.restore import replay_into
-from truebook.ledger.rules_view import FENCE
+from truebook.ledger.journal.compare import LedgerPosition, check_same, compare_ends
+from truebook.ledger.journal.port import JournalMismatch, LedgerJournal
+from truebook.ledger.journal.restore import replay_into
+from truebook.ledger.port import (
+    JournalEnd,
+    JournalEntry,
+    LedgerStore,
+    RestorableStore,
+    RestoringStore,
+    StoreCorrupt,
+    StoreUnavailable,
+)
+from truebook.ledger.trading_holds import JOURNAL
 
 PAGE: Final = 1000
-TOGETHER: Final = 200
-"""Calls that a restore makes at once."""
+REPLAY_BATCH: Final = 200
+"""Verbs that a restore applies at once."""
 ATTEMPTS: Final = 5
 
 
-async def recover(ledger: RestorableStore, journal: Journal, log: Any) -> int:
-    """Compare both, replay what the ledger lacks, and answer how many entries that were.
+async def recover(ledger: RestorableStore, journal: LedgerJournal, log: Any) -> int:
+    """Compare both and replay the entries that the ledger lacks; returns their number.
 
-    Nothing else may write to the ledger meanwhile: to be awaited before the other services start. Raises
-    JournalMismatch (the ledger is halted then), JournalCorrupt, or StoreUnavailable where others keep writing.
+    Await this before other services start: nothing else may write to the ledger meanwhile. Raises JournalMismatch
+    (trading is halted then), JournalCorrupt, or StoreUnavailable if other processes keep writing.
     """
     try:
         return await _recover(ledger, journal, log)
     except JournalMismatch:
-        with suppress(StoreUnavailable):  # one that is fenced off can't be traded on anyway
-            await ledger.hold(FENCE.name, FENCE.mode, FENCE.owner)
+        with suppress(StoreUnavailable):  # a ledger locked for restoring refuses decisions anyway
+            await ledger.apply(JOURNAL.place())
         raise
 
 
-async def _recover(ledger: RestorableStore, journal: Journal, log: Any) -> int:
+async def _recover(ledger: RestorableStore, journal: LedgerJournal, log: Any) -> int:
     for _ in range(ATTEMPTS):
         end, tail = await ledger.journal_end(), journal.tail
-        standing = judge(end, tail)
+        position = compare_ends(end, tail)
         await _compare(ledger, journal, end)
-        if standing is Standing.AHEAD and not end.fenced:
+        if position is LedgerPosition.HAS_ALL and not end.restoring:
             return 0
-        incarnation = end.incarnation if tail is None else tail.incarnation
-        restorer = await ledger.fence(incarnation, end.seq)
+        ledger_id = end.ledger_id if tail is None else tail.ledger_id
+        restorer = await ledger.begin_restore(ledger_id, end.seq)
         if restorer is None:
-            continue  # somebody wrote in between: compare again
+            continue  # another process wrote in between: compare again
         replayed = 0
-        if standing is Standing.BEHIND:
-            assert tail is not None, "nobody is behind an empty journal"
-            log.warning("the ledger is behind its journal: replaying", ledger_seq=end.seq, journal_seq=tail.seq)
-            replayed = await _replay(restorer, journal, end.seq, log)
-        await restorer.hold(FENCE.name, FENCE.mode, FENCE.owner)
-        await ledger.unfence()
+        if position is LedgerPosition.LACKS_NEWEST:
+            assert tail is not None, "a ledger cannot be behind an empty journal"
+            log.warning("ledger is behind its journal; replaying", ledger_seq=end.seq, journal_seq=tail.seq)
+            await _replay(restorer, journal, await _load_anchor(restorer, journal, end.seq, log), log)
+            replayed = tail.seq - end.seq
+        await restorer.apply(JOURNAL.place())
+        await ledger.end_restore()
         return replayed
-    raise StoreUnavailable("the ledger is behind its journal while somebody writes to it: stop the other services")
+    raise StoreUnavailable(
+        "the ledger is behind its journal while another process writes to it: stop the other services"
+    )
 
 
-async def _compare(ledger: LedgerStore, journal: Journal, end: JournalEnd) -> None:
-    """Check that the entries which both keep are the same ones; raises JournalMismatch."""
+async def _compare(ledger: LedgerStore, journal: LedgerJournal, end: JournalEnd) -> None:
+    """Check that the entries in both are equal; raises JournalMismatch."""
     if not end.first_kept:
         return
     async for page in _pages(journal, end.first_kept - 1):
@@ -73,19 +84,32 @@ async def _compare(ledger: LedgerStore, journal: Journal, end: JournalEnd) -> No
         check_same(kept, copied)
 
 
-async def _replay(restorer: LedgerStore, journal: Journal, after_seq: int, log: Any) -> int:
+async def _load_anchor(restorer: RestoringStore, journal: LedgerJournal, seq: int, log: Any) -> int:
+    """Load the journal's newest anchor if it is ahead of the ledger; return the number of the ledger's last entry."""
+    anchor = await journal.anchor()
+    if anchor is None or anchor.seq <= seq:
+        return seq
+    try:
+        await restorer.load(anchor.state, anchor.seq)
+    except StoreCorrupt as error:
+        log.warning("anchor of the journal ignored; replaying all entries", error=str(error))
+        return seq
+    log.warning("ledger loaded from an anchor of its journal", through_seq=anchor.seq)
+    return anchor.seq
+
+
+async def _replay(restorer: LedgerStore, journal: LedgerJournal, after_seq: int, log: Any) -> None:
     replayed = 0
     try:
         async for page in _pages(journal, after_seq):
-            replayed += await replay_into(restorer, page, together=TOGETHER)
-            log.info("replaying the journal", entries=replayed)
+            replayed += await replay_into(restorer, page, batch=REPLAY_BATCH)
+            log.info("replaying journal", entries=replayed)
     except StoreCorrupt as error:
-        raise JournalMismatch(f"the ledger can't be restored from its journal: {error}") from error
-    log.warning("the ledger is restored from its journal", entries=replayed)
-    return replayed
+        raise JournalMismatch(f"the ledger cannot be restored from its journal: {error}") from error
+    log.warning("ledger restored from its journal", entries=replayed)
 
 
-async def _pages(journal: Journal, after_seq: int) -> AsyncIterator[list[JournalEntry]]:
+async def _pages(journal: LedgerJournal, after_seq: int) -> AsyncIterator[list[JournalEntry]]:
     page: list[JournalEntry] = []
     async for entry in journal.read(after_seq):
         page.append(entry)

@@ -1,26 +1,30 @@
-"""Reconciler: the ledger equals the exchange, or nothing is traded. Composition root."""
+"""Reconciler: halts trading unless the ledger equals the exchange. Composition root."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from truebook.kalshi.port import RestClient
-from truebook.ledger.journal_port import Journal
+from truebook.ledger.journal.port import LedgerJournal
+from truebook.ledger.journal.upkeep import JournalUpkeep
 from truebook.ledger.lease import Lease
 from truebook.ledger.port import RestorableStore
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic, Service
-from truebook_services.reconciler.account import Accountant
-from truebook_services.reconciler.figures import Figures
-from truebook_services.reconciler.forgetting import Forgetting
-from truebook_services.reconciler.opening import Opening
-from truebook_services.reconciler.relay import Relay, RelayFrame
-from truebook_services.reconciler.repair import Repair
-from truebook_services.reconciler.rounds import Rounds
+from truebook_services.reconciler.balance_checker import BalanceChecker
+from truebook_services.reconciler.ledger_watch import LedgerWatch
+from truebook_services.reconciler.loop import ReconcileLoop
+from truebook_services.reconciler.loss_watch import LossWatch
+from truebook_services.reconciler.opening import AccountOpener
+from truebook_services.reconciler.pruner import Pruner
+from truebook_services.reconciler.relay import Relay
+from truebook_services.reconciler.repairer import Repairer
 from truebook_services.reconciler.settings import ReconcilerSettings
-from truebook_services.reconciler.vouching import Voucher
+from truebook_services.reconciler.startup import Readiness
+from truebook_services.reconciler.unreadable import UnreadableMarkets
 
-VOUCH_EVERY_S: Final = 1.0
+RENEW_EVERY_S: Final = 1.0
+UPKEEP_EVERY_S: Final = 60.0
 
 
 def build(
@@ -29,27 +33,37 @@ def build(
     *,
     rest: RestClient,
     ledger: RestorableStore,
-    journal: Journal | None = None,
+    journal: LedgerJournal | None = None,
+    upkeep: JournalUpkeep | None = None,
     lease: Lease | None = None,
 ) -> Service:
-    """Wire the service; ``startup.begin`` has been awaited before any service runs, and before it, where there is a
-    ``journal`` outside of the ledger, ``recovery.recover``. ``lease``: what executions in other processes wait for."""
-    repair = Repair(context, rest, ledger, grace_s=settings.grace_s, overlap_s=settings.overlap_s)
-    rounds = Rounds(
+    """Build the service.
+
+    Before any service runs, ``recovery.recover`` (if there is a ``journal`` outside of the ledger) and then
+    ``startup.hold_until_reconciled`` must have been awaited. Executions in other processes wait for ``lease``.
+    """
+    unreadable = UnreadableMarkets(context, ledger)
+    repairer = Repairer(
+        context, rest, ledger, unreadable=unreadable, grace_s=settings.grace_s, overlap_s=settings.overlap_s
+    )  # fmt: skip
+    loop = ReconcileLoop(
         context, settings, ledger,
-        opening=Opening(context, rest, ledger),
-        repair=repair,
-        accountant=Accountant(context, settings, rest, ledger, repair),
+        opener=AccountOpener(context, rest, ledger),
+        repairer=repairer,
+        balance_checker=BalanceChecker(context, settings, rest, ledger, repairer=repairer, unreadable=unreadable),
     )  # fmt: skip
     frames: list[Frame] = [
-        Periodic(context, "reconciler.rounds", settings.orders_s, rounds.run),
-        Periodic(context, "reconciler.figures", settings.orders_s, Figures(context, ledger).show),
-        Periodic(context, "reconciler.forget", settings.forget_every_s, Forgetting(context, settings, ledger).run),
+        Periodic(context, "reconciler.compare", settings.orders_s, loop.run),
+        Periodic(context, "reconciler.ledger_watch", settings.watch_s, LedgerWatch(context, ledger).run),
+        Periodic(context, "reconciler.loss_watch", settings.mark_s, LossWatch(context, settings, rest, ledger).run),
+        Periodic(context, "reconciler.prune", settings.prune_interval_s, Pruner(context, settings, ledger).run),
     ]
     if journal is not None:
-        relay = Relay(context, ledger, journal, keep=settings.journal_keep, doubt=rounds.doubt)
-        frames.append(RelayFrame(Periodic(context, "reconciler.journal", settings.journal_s, relay.run), relay))
+        relay = Relay(context, ledger, journal, keep=settings.journal_keep, invalidate=loop.invalidate)
+        frames.append(Periodic(context, "reconciler.journal", settings.journal_s, relay.run, at_stop=True))
+    if upkeep is not None:
+        frames.append(Periodic(context, "reconciler.journal_upkeep", UPKEEP_EVERY_S, upkeep.run))
     if lease is not None:
-        vouch = Voucher(lease, lambda: rounds.reconciled)
-        frames.append(Periodic(context, "reconciler.vouch", VOUCH_EVERY_S, vouch.run))
+        readiness = Readiness(lease, lambda: loop.reconciled)
+        frames.append(Periodic(context, "reconciler.readiness", RENEW_EVERY_S, readiness.run))
     return Service(context, frames)

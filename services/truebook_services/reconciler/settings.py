@@ -2,33 +2,94 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from truebook.ledger.verbs import LIMIT_NAMES
+from truebook.runtime.settings import Section
 
 
-class ReconcilerSettings(BaseModel):
-    """How often ledger and exchange are compared, and what may be repaired without a person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ReconcilerSettings(Section):
+    """How often ledger and exchange are compared, and what is corrected without an operator."""
 
     orders_s: float = Field(default=3.0, gt=0)
-    """How often open and unknown orders are compared."""
+    """Interval between comparisons of open and unknown orders."""
     account_s: float = Field(default=30.0, gt=0)
-    """How often positions and balance are compared; while something differs, with every comparison of orders."""
+    """Interval between comparisons of positions and balance; while they differ, each comparison of orders includes
+    one."""
+    watch_s: float = Field(default=1.0, gt=0)
+    """Interval between checks of the ledger's totals against their parts, which also set its gauges."""
     opening_poll_s: float = Field(default=0.2, gt=0)
-    """How often is looked whether all orders have ended before the account is opened."""
+    """Before the account is opened: interval between checks whether all orders have ended."""
     grace_s: float = Field(default=2.0, ge=0)
-    """Younger orders are left to execution and fill listener: lists lag behind answers."""
+    """Younger orders are left to execution and fill_listener: the exchange's lists lag behind its responses."""
     overlap_s: float = Field(default=60.0, ge=0)
-    """Fills are read from so long before the watermark."""
+    """Fills are read from this long before the watermark."""
     persist_rounds: int = Field(default=4, ge=2)
+    """A difference is acted on once this many consecutive comparisons have found it, in the same direction, and for
+    ``persist_s``."""
     persist_s: float = Field(default=10.0, ge=0)
-    """A difference is a residue once it has shown the same amount in so many rounds and for so long (real)."""
-    adjust_at_most_micros: int = Field(default=10_000, ge=0)
-    """A residue of cash up to this (one cent) is booked; a larger one, or any of a position, halts."""
-    forget_every_s: float = Field(default=600.0, gt=0)
-    forget_after_s: float = Field(default=86_400.0, ge=3_600)
-    """Terminal orders and the ids of their fills are kept for so long, and two rounds of forgetting at least."""
+    """How long a difference must have lasted before it is acted on (real time)."""
+    max_adjustment_micros: int = Field(default=10_000, ge=0)
+    """A cash difference up to this (one cent) of a constant amount is recorded as an adjustment while no order is open;
+    any other difference halts trading."""
+    prune_interval_s: float = Field(default=600.0, gt=0)
+    """Interval between prunings of the ledger."""
+    retention_s: float = Field(default=3_600.0, ge=3_600)
+    """Ended orders with the ids of their fills, and settled markets, are kept for this long, and for two prunings at
+    least."""
+    mark_s: float = Field(default=10.0, gt=0)
+    """Interval between marks of the account's equity, while a limit of losses is set."""
+    day_zone: str = "America/New_York"
+    """Time zone at whose midnight the day of ``limits.daily_loss_micros`` begins; by default that of the exchange."""
     journal_s: float = Field(default=1.0, gt=0)
-    """How often the ledger's journal is copied to where it is kept for ever."""
+    """Interval between copies of the ledger's journal to the topic ``journal``."""
+    journal_segment_bytes: int = Field(default=64 * 2**20, ge=2**16)
+    """Size at which a segment of the journal's file (``truebook run``) is closed and compressed."""
+    journal_max_bytes: int = Field(default=2**30, ge=0)
+    """Size of the closed segments with their anchors; beyond it the oldest ones are removed."""
+    journal_max_days: int = Field(default=30, ge=1)
+    """Age at which a closed segment is removed."""
     journal_keep: int = Field(default=10_000, ge=100)
-    """Copied entries that the ledger itself keeps, about 0.5 KB each."""
+    """Copied entries that the ledger keeps, about 0.3 KB each."""
+
+    @field_validator("day_zone")
+    @classmethod
+    def _check_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not a time zone of this machine, such as America/New_York or UTC") from error
+        return name
+
+
+class LimitsSettings(Section):
+    """The account's limits, applied to its ledger at each start of the reconciler. A limit that an operator set by
+    `truebook limits set` is kept until `truebook limits clear`. None is no limit."""
+
+    price_collar_cc: int | None = Field(default=None, ge=0)
+    """Largest distance of an order's price from the price that the decision was based on."""
+    order_size_centi: int | None = Field(default=None, ge=0)
+    """Largest size of an order."""
+    orders_per_minute: int | None = Field(default=None, ge=0)
+    """Number of orders in a minute."""
+    open_orders: int | None = Field(default=None, ge=0)
+    """Number of open orders; orders that only close are allowed beyond it."""
+    market_centi: int | None = Field(default=None, ge=0)
+    """Largest position in a market, open orders included."""
+    event_loss_micros: int | None = Field(default=None, ge=0)
+    """Largest possible loss in an event."""
+    total_loss_micros: int | None = Field(default=None, ge=0)
+    """Largest sum of the possible losses of all events."""
+    cash_floor_micros: int | None = Field(default=None, ge=0)
+    """Cash that orders which open positions must leave."""
+    daily_loss_micros: int | None = Field(default=None, ge=0)
+    """A larger loss of the account since the start of the day stops trading by the hold ``daily_loss``."""
+    drawdown_micros: int | None = Field(default=None, ge=0)
+    """A larger fall of the account's profit from its peak stops trading by the hold ``drawdown``."""
+
+    def given(self) -> dict[str, int]:
+        """Return the limits that are set."""
+        values = {name: getattr(self, name) for name in LIMIT_NAMES}
+        return {name: value for name, value in values.items() if value is not None}

@@ -1,7 +1,7 @@
-"""One recording: which markets it follows, and every frame as it came. It reads what it must, and changes nothing.
+"""Records the market data of a set of markets, frame by frame and unchanged. Sends subscriptions only.
 
-A subscription from which a frame is missing is begun anew at once, on a new connection with whole books: whoever reads
-the recording knows which books are to be trusted when.
+After a sequence gap, a restart of the numbers or an ended subscription it reconnects for fresh snapshots, so that a
+reader of the recording can determine when each book is valid.
 """
 
 from __future__ import annotations
@@ -9,30 +9,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count, islice
+from itertools import count
 from typing import Final
 
 from truebook.book.sequence import Sequence
 from truebook.capture.writer import CaptureWriter
-from truebook.kalshi.commands import BOOK_CHANNEL, USE_YES_PRICE, subscribe
-from truebook.kalshi.frames import decode_frame
 from truebook.kalshi.port import Connection, Connector, FrameError, RestClient, StreamClosed, StreamError
+from truebook.kalshi.stream.commands import BOOK_CHANNEL, USE_YES_PRICE, subscribe
+from truebook.kalshi.stream.error_codes import ENDS_SUBSCRIPTION
+from truebook.kalshi.stream.frames import decode_frame
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Feed
 from truebook_services.recorder.settings import RecorderSettings
 
 CHANNELS: Final = (BOOK_CHANNEL, "trade")
 LIFECYCLE: Final = "market_lifecycle_v2"
-MOST_PER_COMMAND: Final = 500
-CLOSE_WITHIN_S: Final = 1.0
-TERMINAL_ERRORS: Final = frozenset({10, 25})
-"""Channel error and buffer overflow: the exchange has ended the subscription."""
+MAX_TICKERS_PER_COMMAND: Final = 500
+CLOSE_TIMEOUT_S: Final = 1.0
 RECORDS_YES_PRICE: Final = USE_YES_PRICE
-"""How NO levels are recorded: as the commands of this recording ask for them."""
+"""How NO levels are recorded: as requested by the subscribe commands."""
 
 
 class Recording:
-    """The markets that are followed, the connection, and what has been written."""
+    """The recorded markets, the connection, and counts of what was written."""
 
     def __init__(
         self, context: Context, settings: RecorderSettings, rest: RestClient, connector: Connector,
@@ -48,22 +47,25 @@ class Recording:
         self._connector = connector
         self._writer = writer
         self._connection: Connection | None = None
-        self._asked = 0
+        self._subscribed = 0
         self._ids = count(1)
         self._connections = count()
         self._last_us = 0
 
     async def refresh(self) -> None:
-        """Read the open markets with their facts, and follow those that are new and wanted."""
+        """Read the open markets and subscribe to those that are new and match the settings."""
         settings = self._settings
-        listed = await self._rest.markets(status="open", tickers=settings.tickers)
-        wanted = [one for one in listed if not settings.series or one.series in settings.series]
-        wanted.sort(key=lambda one: one.ticker)
-        known = [one for one in wanted if one.ticker in self.followed]
-        room = max(0, settings.most_markets - len(self.followed))
-        new = list(islice((one for one in wanted if one.ticker not in self.followed), room))
-        self._writer.add_markets([*known, *new])
-        self.followed.update(dict.fromkeys(one.ticker for one in new))
+        found = set(settings.tickers)
+        for series in () if settings.tickers else settings.series or (None,):
+            found |= {market.ticker for market in await self._rest.open_markets(series=series)}
+        free = max(0, settings.max_markets - len(self.followed))
+        new = sorted(found - self.followed.keys())
+        if new and free:
+            listed = await self._rest.markets(status="open", tickers=new[:free] if not settings.tickers else new)
+            matching = [one for one in listed if not settings.series or one.series in settings.series]
+            matching.sort(key=lambda one: one.ticker)
+            self._writer.add_markets(matching[:free])
+            self.followed.update(dict.fromkeys(one.ticker for one in matching[:free]))
         await self._subscribe()
 
     async def session(self, stop: asyncio.Event, feed: Feed) -> None:
@@ -71,7 +73,7 @@ class Recording:
         connection = await self._connector.connect()
         number = next(self._connections)
         self.reconnections = number
-        self._connection, self._asked = connection, 0
+        self._connection, self._subscribed = connection, 0
         reader = asyncio.ensure_future(self._read(connection, number, feed))
         stopper = asyncio.ensure_future(stop.wait())
         try:
@@ -86,16 +88,16 @@ class Recording:
                 task.cancel()
             await asyncio.gather(reader, stopper, return_exceptions=True)
             with suppress(TimeoutError, StreamClosed):
-                async with asyncio.timeout(CLOSE_WITHIN_S):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await connection.close()
 
     async def _subscribe(self) -> None:
-        """Ask for the markets that this connection has not been asked for yet; repeated subscriptions add up."""
+        """Subscribe to the markets that this connection does not include yet; subscriptions accumulate."""
         connection = self._connection
         if connection is None:
             return
-        new = tuple(self.followed)[self._asked :]
-        self._asked += len(new)
+        new = tuple(self.followed)[self._subscribed :]
+        self._subscribed += len(new)
         for part in _parts(new):
             await connection.send(subscribe(next(self._ids), CHANNELS, part))
 
@@ -107,11 +109,11 @@ class Recording:
             self._writer.add_frame(self._last_us, number, text)
             self.frames += 1
             self.characters += len(text)
-            feed.healthy()
-            self._judge(text, sequences)
+            feed.mark_healthy()
+            self._check(text, sequences)
 
-    def _judge(self, text: str, sequences: dict[int, Sequence]) -> None:
-        """Raise ``StreamClosed`` where a subscription can't be trusted any more."""
+    def _check(self, text: str, sequences: dict[int, Sequence]) -> None:
+        """Raise ``StreamClosed`` after a gap or restart of a sequence, or the end of a subscription."""
         sid, seq = None, None
         try:
             event = decode_frame(text, 0)
@@ -119,17 +121,18 @@ class Recording:
             sid, seq = error.sid, error.seq
         else:
             if isinstance(event, StreamError):
-                self._context.log.warning("the exchange refused a command", code=event.code, detail=event.message)
-                if event.code in TERMINAL_ERRORS:
+                self._context.log.warning("subscribe command rejected", code=event.code, detail=event.message)
+                if event.code in ENDS_SUBSCRIPTION:
                     raise StreamClosed(f"error {event.code}: {event.message}")
             if event is not None:
                 sid, seq = event.sid, event.seq
         if sid is None or seq is None:
             return
-        if sequences.setdefault(sid, Sequence()).take(seq) == "gap":
-            raise StreamClosed("frames are missing: beginning anew with whole books")
+        verdict = sequences.setdefault(sid, Sequence()).take(seq, text)
+        if verdict in ("gap", "restart"):
+            raise StreamClosed(f"sequence {verdict}: reconnecting for fresh snapshots")
 
 
 def _parts(tickers: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(tickers), MOST_PER_COMMAND):
-        yield tickers[start : start + MOST_PER_COMMAND]
+    for start in range(0, len(tickers), MAX_TICKERS_PER_COMMAND):
+        yield tickers[start : start + MAX_TICKERS_PER_COMMAND]

@@ -1,7 +1,7 @@
 """Recorder: writes an exchange's market data to a folder of capture format 1. It never trades.
 
-What is recorded: books, trades and the life cycle of markets, frame by frame as they come, and the facts of the markets
-by REST. Nothing of an account.
+Recorded are the frames of books, trades and the life cycle of markets, and the markets' metadata by REST; nothing of an
+account.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from truebook_services.recorder.settings import RecorderSettings
 
 
 def build(context: Context, settings: RecorderSettings, *, recording: Recording) -> Service:
-    """Put the service together: the composition root. The caller closes the recording's writer afterwards."""
+    """Build the service: the composition root. The caller closes the recording's writer afterwards."""
     return Service(
         context,
         (

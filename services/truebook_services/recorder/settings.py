@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from truebook.runtime.settings import Section
 
 
-class RecorderSettings(BaseModel):
-    """Settings of the service; durations are real."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RecorderSettings(Section):
+    """Settings of the recorder; durations are in real time."""
 
     tickers: tuple[str, ...] = ()
-    """Only these markets; empty records every open one, up to ``most_markets``."""
+    """Markets to record; empty: every open one, up to ``max_markets``."""
     series: tuple[str, ...] = ()
-    """Only markets of these series; empty allows all."""
-    most_markets: int = Field(default=200, ge=1)
-    """Once this many have been recorded, no market that opens later is added."""
+    """Series whose markets are recorded; empty: all."""
+    max_markets: int = Field(default=200, ge=1)
+    """Maximum number of markets of a recording; later ones are not added."""
     refresh_s: float = Field(default=5.0, gt=0)
-    """How often the list of markets, with their facts, is read by REST."""
+    """Interval at which the list of markets is read by REST."""

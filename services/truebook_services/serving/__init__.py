@@ -1,0 +1,1 @@
+"""A service as its own process: settings, dependencies, durability checks, exit codes."""

@@ -1,4 +1,4 @@
-"""Crash points for tests: ``TRUEBOOK_CRASH_AT=sent:3`` kills this process, as kill −9 does, at the third ``sent``."""
+"""Crash points for tests: ``TRUEBOOK_CRASH_AT=sent:3`` kills this process by SIGKILL at the third ``sent``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from truebook.runtime.context import no_crash
 LABELS = ("reserved", "sent", "settled")
 
 
-def crash_point(wanted: str | None) -> Callable[[str], None]:
-    """Make the ``crash`` of a ``Context`` from the variable's text; without one it does nothing."""
-    if not wanted:
+def crash_point(requested: str | None) -> Callable[[str], None]:
+    """Build the ``crash`` of a ``Context`` from the variable's value; without one it does nothing."""
+    if not requested:
         return no_crash
-    label, _, count = wanted.partition(":")
+    label, _, count = requested.partition(":")
     if label not in LABELS or not (count or "1").isdigit():
-        raise ValueError(f"TRUEBOOK_CRASH_AT={wanted!r}: expected LABEL[:COUNT] with LABEL one of {', '.join(LABELS)}")
+        raise ValueError(f"TRUEBOOK_CRASH_AT={requested!r}: expected LABEL[:COUNT], LABEL of {', '.join(LABELS)}")
     left = int(count or "1")
 
     def crash(passed: str) -> None:

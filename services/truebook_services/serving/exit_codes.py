@@ -1,12 +1,13 @@
-"""From exceptions to one clear line and a documented exit code: the same for the command and for each service.
+"""Map expected errors to one line on standard error and an exit code, alike for the command and each service.
 
 | code | meaning |
 |---|---|
-| 0 | true books, also after Ctrl-C |
-| 1 | the books differ, or an order's fate is not known |
-| 2 | usage or settings |
-| 3 | a dependency can't be reached or can't be used (port, folder, Kafka, Redis, exchange, capture, model) |
-| 4 | refused for safety (hosts, keys, a ledger server that may forget) |
+| 0 | ledger and exchange agree, also after Ctrl-C |
+| 1 | ledger and exchange differ, or an order's outcome is unknown |
+| 2 | usage or settings; an invalid model, recording or fault |
+| 3 | a dependency can't be reached or used (port, folder, Kafka, Redis, exchange) |
+| 4 | refused for safety (hosts, keys, a ledger server that may lose writes, another exchange) |
+| 5 | nothing could be traded: every market was excluded for the whole run |
 """
 
 from __future__ import annotations
@@ -17,27 +18,35 @@ from contextlib import contextmanager
 from typing import Final
 
 from truebook.bus.port import BusError
+from truebook.features.layout import UnknownLayout
+from truebook.features.plugins import BadPlugin
+from truebook.files import is_full_disk
 from truebook.kalshi.hosts import HostRefused
 from truebook.kalshi.port import ExchangeError
 from truebook.kalshi.signing import KeyRefused
-from truebook.ledger.port import LedgerError
-from truebook.models.errors import ModelRefused
+from truebook.ledger.port import LedgerError, WrongExchange
+from truebook.ledger.redis.durability import LedgerNotDurable
+from truebook.models.errors import ModelRefused, RegistryReadOnly
 from truebook.runtime.http import PortInUse
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
-from truebook_services.serving.durability import LedgerNotDurable
 
 Codes = Sequence[tuple[type[Exception], int]]
+NOTHING_TRADABLE: Final = 5
 
 COMMON: Final[Codes] = (
     (SettingsRefused, 4),
     (SettingsError, 2),
     (ModelRefused, 2),
+    (UnknownLayout, 2),
+    (BadPlugin, 2),
     (HostRefused, 4),
     (KeyRefused, 4),
+    (RegistryReadOnly, 3),
     (FolderInUse, 3),
     (PortInUse, 3),
     (LedgerNotDurable, 4),
+    (WrongExchange, 4),
     (LedgerError, 3),
     (ExchangeError, 3),
     (BusError, 3),
@@ -45,7 +54,9 @@ COMMON: Final[Codes] = (
 
 
 def exit_code(error: BaseException, codes: Codes = COMMON) -> int | None:
-    """The exit code of an expected error; null for a bug. A group counts as its first expected error."""
+    """Return the exit code of an expected error, None for a bug. Of a group of expected errors, the first counts."""
+    if _is_of_file(error) or is_full_disk(error):
+        return 3
     if isinstance(error, BaseExceptionGroup):
         found = [code for inner in error.exceptions if (code := exit_code(inner, codes)) is not None]
         return found[0] if len(found) == len(error.exceptions) and found else None
@@ -53,16 +64,25 @@ def exit_code(error: BaseException, codes: Codes = COMMON) -> int | None:
 
 
 def one_line(error: BaseException) -> str:
-    """What to tell a person: the innermost message."""
+    """Return the innermost message."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if is_full_disk(error):
+        return f"{error}; free disk space, and start again"
+    if isinstance(error, OSError) and _is_of_file(error):
+        return f"{error.filename}: {error.strerror}; correct the path or its permissions"
     return str(error) or type(error).__name__
+
+
+def _is_of_file(error: BaseException) -> bool:
+    """Whether a file or folder could not be used; errors of sockets name no file."""
+    return isinstance(error, OSError) and error.filename is not None
 
 
 @contextmanager
 def exit_with_one_line(codes: Codes = COMMON) -> Iterator[None]:
-    """Turn expected errors into a line on standard error and an exit code; bugs keep their traceback."""
-    expected: tuple[type[BaseException], ...] = (BaseExceptionGroup, *(kind for kind, _ in codes))
+    """Exit with one line and a code on expected errors; bugs keep their traceback."""
+    expected: tuple[type[BaseException], ...] = (BaseExceptionGroup, OSError, *(kind for kind, _ in codes))
     try:
         yield
     except expected as error:

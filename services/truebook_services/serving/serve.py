@@ -1,53 +1,52 @@
 """One service as a process: settings, logs, health, signals, exit code. Each service's ``__main__`` calls ``serve``.
 
-``/livez`` answers from the beginning; ``/readyz`` says what is waited for until the service runs, and then what keeps
-it from its work. SIGTERM and SIGINT end it gracefully within five seconds.
+``/livez`` is served from the start. ``/readyz`` reports what the process waits for until the service runs, then what
+keeps it from working. SIGTERM, SIGINT and SIGHUP stop it gracefully within five seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Final, Generic, TypeVar
 
-from truebook.bus.kafka import KafkaBus
-from truebook.bus.kafka_logs import log_seldom
-from truebook.bus.memory import MemoryBus
+from truebook.bus.kafka.bus import KafkaBus
+from truebook.bus.kafka.logs import limit_log_rate
+from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Bus
 from truebook.clock import ExchangeClock, SystemClock
-from truebook.runtime.collection import startup_kept
 from truebook.runtime.context import Context
 from truebook.runtime.frames import STOP_WITHIN_S, Service
+from truebook.runtime.gc import frozen_startup_objects
 from truebook.runtime.health import serve_health
 from truebook.runtime.logs import configure_logs, logger
-from truebook.runtime.loop import run_until_done
+from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import load
 from truebook_services.serving.crash import crash_point
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.exit_codes import COMMON, Codes, exit_with_one_line
 from truebook_services.serving.settings import ServeSettings, kafka_connection
-from truebook_services.serving.surroundings import Surroundings
 
 CLOSE_WITHIN_S: Final = 3.0
 
 S = TypeVar("S", bound=ServeSettings)
-Root = Callable[[Surroundings[S]], Awaitable[Service]]
+Root = Callable[[Dependencies[S]], Awaitable[Service]]
 
 
 def serve(
     name: str, cls: type[S], root: Root[S], *, instance: str | None = None, has_bus: bool = True, codes: Codes = COMMON
 ) -> None:
-    """Run the service that ``root`` puts together until it is told to stop; exits with a documented code.
+    """Run the service that ``root`` builds until a signal; exits with a documented code.
 
-    ``instance`` is its static name in Kafka's groups, where the service has only one active process.
+    ``instance`` is its static name in Kafka's groups, for a service with one active process.
     """
     with exit_with_one_line(codes):
         settings = load(cls)
         configure_logs(settings.log_level, json=True, file=None)
         clock = ExchangeClock(SystemClock())
-        log_seldom(clock.monotonic_us)
+        limit_log_rate(clock.monotonic_us)
         bus: Bus = KafkaBus(kafka_connection(settings, instance=instance)) if has_bus else MemoryBus()
         run_until_done(_run(name, settings, clock, bus, root))
 
@@ -57,21 +56,21 @@ async def _run(name: str, settings: S, clock: ExchangeClock, bus: Bus, root: Roo
         service=name, account=settings.account, strategy=settings.strategy, source=settings.market_data, clock=clock,
         bus=bus, metrics=Metrics(name), log=logger(name), crash=crash_point(settings.crash_at),
     )  # fmt: skip
-    process = Service(context, [Life(settings, context, clock, root)], stop_within_s=STOP_WITHIN_S + CLOSE_WITHIN_S)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    process = Service(
+        context, [ServiceRunner(settings, context, clock, root)], stop_within_s=STOP_WITHIN_S + CLOSE_WITHIN_S
+    )
+    stop = stop_on_signal()
     async with serve_health([process], settings.http_port, host=settings.http_host) as port:
         context.log.info("started", account=settings.account, health=f"http://{settings.http_host}:{port}")
         await process.run(stop)
         context.log.info("stopped")
 
 
-class Life(Generic[S]):
-    """A frame from the opening of the surroundings to their closing; in between, the service."""
+class ServiceRunner(Generic[S]):
+    """A frame that opens the dependencies, runs the service, and closes them."""
 
     def __init__(self, settings: S, context: Context, clock: ExchangeClock, root: Root[S]) -> None:
-        self.name = "life"
+        self.name = "service"
         self._settings = settings
         self._context = context
         self._clock = clock
@@ -80,7 +79,7 @@ class Life(Generic[S]):
         self._services: tuple[Service, ...] = ()
 
     def not_ready(self) -> str | None:
-        """What is waited for, or every reason of the service."""
+        """Return what the process waits for, or every reason of the service."""
         if not self._services:
             return self._waiting_for
         return "; ".join(reason for service in self._services for reason in service.not_ready()) or None
@@ -100,7 +99,7 @@ class Life(Generic[S]):
                 await asyncio.gather(opening, stopping, return_exceptions=True)
             self._context.log.info("running")
             try:
-                stack.enter_context(startup_kept())
+                stack.enter_context(frozen_startup_objects())
                 async with asyncio.TaskGroup() as group:
                     for service in self._services:
                         group.create_task(service.run(stop), name=service.name)
@@ -108,13 +107,13 @@ class Life(Generic[S]):
                 self._services, self._waiting_for = (), "stopping"
 
     async def _open(self, stack: AsyncExitStack) -> tuple[Service, ...]:
-        around = Surroundings(self._settings, self._context, self._clock, stack, self._say)
+        dependencies = Dependencies(self._settings, self._context, self._clock, stack, self._report)
         if isinstance(self._context.bus, KafkaBus):
-            await around.kafka(self._context.bus)
-        service = await self._root(around)
-        return (service, Service(self._context, around.frames)) if around.frames else (service,)
+            await dependencies.kafka(self._context.bus)
+        service = await self._root(dependencies)
+        return (service, Service(self._context, dependencies.frames)) if dependencies.frames else (service,)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         if text != self._waiting_for:
-            self._context.log.info(text)
+            self._context.log.info("starting", waiting_for=text)
         self._waiting_for = text

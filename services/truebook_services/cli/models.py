@@ -1,0 +1,121 @@
+"""``truebook models``: the registry of the state folder. Running services follow its active model within a second."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from truebook.features.plugins import find_layout
+from truebook.models.errors import ModelRefused
+from truebook.models.metadata import ModelMetadata
+from truebook.models.registry import ModelRegistry
+from truebook.models.session import read_file
+from truebook.runtime.settings import load
+from truebook_services.cli.operator import Json, print_json
+from truebook_services.embedded.settings import EmbeddedSettings
+
+models = typer.Typer(help="List, check, add and switch models; a running system follows.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="An ONNX file; `-` reads standard input.")]
+Name = Annotated[str | None, typer.Option(help="The model's name; by default the file's name without `.onnx`.")]
+STANDARD_INPUT: Final = Path("-")
+
+
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of the registry; ``refused`` states why it can't be used, else it is null."""
+
+    name: str
+    is_active: bool
+    sha256: str | None = None
+    layout: str | None = None
+    output: str | None = None
+    trained: str | None = None
+    has_check_rows: bool | None = None
+    refused: str | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    models: tuple[ListedModel, ...]
+
+
+@models.command("list")
+def list_models(json_: Json = False) -> None:
+    """List the bundled and the added models."""
+    registry = _registry()
+    active = registry.active_name()
+    found = tuple(_listed(registry, name, is_active=name == active) for name in registry.names())
+    if json_:
+        print_json(ModelList(models=found))
+        return
+    for each in found:
+        detail = each.refused or f"{each.layout}, {each.output}, {(each.sha256 or '')[:12]}"
+        print(f"{'*' if each.is_active else ' '} {each.name}: {detail}")
+
+
+@models.command("check")
+def check_model(file: File, json_: Json = False) -> None:
+    """Check a file as a load does; nothing is changed."""
+    _print(_described(_registry().load_content(*_read(file, None)).metadata), "can be used", json_)
+
+
+@models.command("add")
+def add_model(file: File, name: Name = None, json_: Json = False) -> None:
+    """Check a file and copy it into the registry."""
+    registry = _registry()
+    if name is None and file == STANDARD_INPUT:
+        raise typer.BadParameter("a model from standard input needs a name: `--name NAME`")
+    content, source, name = _read(file, name)
+    registry.add_content(content, source, name)
+    _print(_described(registry.load(name).metadata, name), "added", json_)
+
+
+@models.command("activate")
+def activate_model(name: Annotated[str, typer.Argument(help="Name of a model.")], json_: Json = False) -> None:
+    """Make a model the active one; a run that was started with --model keeps its own."""
+    _print(_described(_registry().activate(name).metadata, name, is_active=True), "active", json_)
+
+
+@models.command("rollback")
+def roll_back_model(json_: Json = False) -> None:
+    """Make the previously active model active again, with the same bytes."""
+    registry = _registry()
+    metadata = registry.roll_back().metadata
+    _print(_described(metadata, registry.active_name(), is_active=True), "active again", json_)
+
+
+def _read(file: Path, name: str | None) -> tuple[bytes, str, str]:
+    """Return a file's content, its source for errors, and the model's name; raises ``ModelRefused``."""
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer.read(), "standard input", name or "model"
+    return read_file(file), str(file), name or file.stem
+
+
+def _registry() -> ModelRegistry:
+    settings = load(EmbeddedSettings)
+    return ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
+
+
+def _listed(registry: ModelRegistry, name: str, *, is_active: bool) -> ListedModel:
+    try:
+        return _described(registry.load(name).metadata, name, is_active=is_active)
+    except ModelRefused as error:
+        return ListedModel(name=name, is_active=is_active, refused="; ".join(error.problems))
+
+
+def _described(metadata: ModelMetadata, name: str | None = None, *, is_active: bool = False) -> ListedModel:
+    return ListedModel(
+        name=name or metadata.name, is_active=is_active, sha256=metadata.sha256, layout=metadata.layout,
+        output=metadata.output, trained=metadata.trained, has_check_rows=metadata.check_rows is not None,
+    )  # fmt: skip
+
+
+def _print(model: ListedModel, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(model)
+    else:
+        unchecked = "" if model.has_check_rows else "; it has no check rows: its outputs are not compared"
+        print(f"{model.name} ({model.layout}, {model.output}, sha256 {model.sha256}): {what}{unchecked}")

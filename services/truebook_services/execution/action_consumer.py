@@ -1,0 +1,59 @@
+"""The consumer of execution: applies market and book messages at once, hands actions to the dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from truebook.execution.books import Books
+from truebook.messages.actions import Action, OmittedSides
+from truebook.messages.envelope import Tombstone
+from truebook.messages.markets import MarketUpdated
+from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
+from truebook.messages.reasons import Reason
+from truebook.runtime.frames import Incoming
+from truebook_services.execution.dispatcher import Dispatcher, Job
+from truebook_services.execution.report_queue import ReportQueue
+from truebook_services.execution.reports import Reports
+
+
+class ActionConsumer:
+    """Handles each poll; it never waits for the exchange, the ledger or the bus."""
+
+    def __init__(self, books: Books, dispatcher: Dispatcher, reports: Reports, queue: ReportQueue) -> None:
+        self._books = books
+        self._dispatcher = dispatcher
+        self._reports = reports
+        self._queue = queue
+
+    async def handle(self, batch: Sequence[Incoming]) -> None:
+        """Handle one poll: all books first, so that each action is judged by the newest of them."""
+        actions: list[tuple[Incoming, Action]] = []
+        for incoming in batch:
+            match incoming.message:
+                case Action() as action:
+                    actions.append((incoming, action))
+                    continue
+                case MarketUpdated() as market:
+                    self._books.update_market(market)
+                case BookSnapshot() | BookDelta() | BookStale() | PublicTrade() as update:
+                    self._books.apply(update)
+                case Tombstone():
+                    self._books.drop(incoming.record.key)
+                case _:
+                    pass
+            incoming.done()
+        for incoming, action in actions:
+            self._offer(incoming, action)
+
+    def _offer(self, incoming: Incoming, action: Action) -> None:
+        if not action.targets and action.omitted_sides is OmittedSides.KEEP:
+            # Most decisions are to do nothing: they need no read of the ledger and must not queue before the others.
+            superseded = self._dispatcher.withdraw(action.ticker)
+            incoming.done()
+        else:
+            done = partial(self._queue.call_when_published, incoming.done)
+            superseded = self._dispatcher.offer(Job(action, incoming.record.partition, done))
+        if superseded is not None:
+            self._reports.refuse(superseded.action, superseded.action.targets, Reason.SUPERSEDED)
+            superseded.done()

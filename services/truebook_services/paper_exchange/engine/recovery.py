@@ -1,0 +1,220 @@
+"""Opens the engine of an exchange: a new one, or one restored from its checkpoint and its journal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from truebook.capture.events import read_events
+from truebook.capture.market_metadata import capture_metadata
+from truebook.clock import MICROS, Clock
+from truebook.messages.ids import digest
+from truebook.simulation.events import SimulationEvent
+from truebook.simulation.recorded.replay import MarketReplay
+from truebook.simulation.synthetic.traders import Traders
+from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
+from truebook_services.paper_exchange.engine.checkpoint import Checkpoint, CheckpointWriter, load
+from truebook_services.paper_exchange.engine.core import EventSink, ExchangeCore, MarketSource
+from truebook_services.paper_exchange.engine.journal import (
+    ENGINE,
+    Configured,
+    Continued,
+    ExchangeJournal,
+    ExchangeJournalFile,
+)
+from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
+from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
+from truebook_services.paper_exchange.engine.sources import CaptureSource, TraderSource
+from truebook_services.paper_exchange.settings import PaperExchangeSettings
+
+
+class OpenedEngine(NamedTuple):
+    """An engine that has caught up with the clock."""
+
+    core: ExchangeCore
+    stats: StatsByMarket
+    seed: int
+    """The seed of this history: the journal's own if one is continued."""
+    exchange_id: str
+    """A digest of the history's first entry, which contains its start time."""
+    checkpoints: CheckpointWriter | None
+    """None without a folder, and for a recording, whose position in its file a checkpoint does not restore."""
+
+
+def open_engine(settings: PaperExchangeSettings, clock: Clock, log: Any) -> OpenedEngine:
+    """Open the engine; raises ``ExchangeJournalError`` and ``CaptureError``."""
+    if settings.state_folder is None:
+        now_us = clock.now_us()
+        configured = _configured(settings, now_us)
+        engine, source = _build_market(settings, configured, log)
+        core = ExchangeCore(engine, source, ExchangeJournal())
+        core.begin(configured)
+        return OpenedEngine(core, StatsByMarket(engine), configured.seed, _exchange_id(configured), None)
+    journal = ExchangeJournalFile(
+        settings.state_folder, log,
+        segment_bytes=settings.journal_segment_bytes, max_bytes=settings.journal_max_bytes,
+    )  # fmt: skip
+    try:
+        return _open_from_journal(settings, journal, clock, log)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _open_from_journal(
+    settings: PaperExchangeSettings, journal: ExchangeJournalFile, clock: Clock, log: Any
+) -> OpenedEngine:
+    assert settings.state_folder is not None
+    now_us, until_us = clock.now_us(), journal.last_time_us()
+    requested = _configured(settings, now_us)
+    recorded = _recorded(journal, requested, settings.model_fields_set)
+    checkpoint = None
+    if recorded is not None and settings.capture is None:
+        checkpoint = load_checkpoint(settings.state_folder, journal, log)
+    entries = journal.entries()
+    if checkpoint is None and recorded is not None:
+        _check_engine(recorded, journal)
+        next(entries)  # the configuration
+    if checkpoint is None:
+        engine, source = _build_market(settings, recorded or requested, log)
+    else:
+        engine, source = checkpoint.engine, checkpoint.source
+    stats = StatsByMarket(engine, None if checkpoint is None else checkpoint.stats)
+    core = ExchangeCore(engine, source, journal)
+    configured = recorded or requested
+    checkpoints = None
+    if settings.capture is None:
+        checkpoints = CheckpointWriter(
+            settings.state_folder, core, journal, stats=stats, configured=configured, log=log
+        )
+    if recorded is None:
+        core.begin(requested)
+    else:
+        progress = ReplayProgress(clock, stats.record, until_us)
+        if checkpoint is None:
+            core.recover(recorded, entries, progress.record)
+        else:
+            core.resume_from(checkpoint.reached_us, entries, progress.record)
+        core.skip_downtime(until_us, now_us, progress.record)
+        progress.done()
+    return OpenedEngine(core, stats, configured.seed, _exchange_id(configured), checkpoints)
+
+
+def _exchange_id(configured: Configured) -> str:
+    """Identify a history by its settings, without the engine's version."""
+    settings = msgspec.to_builtins(configured)
+    del settings["engine"]
+    return digest(msgspec.json.encode(settings).decode())
+
+
+def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
+    """Collect the settings that determine the history of an exchange."""
+    return Configured(
+        start_us=start_us,
+        account=settings.account,
+        balance_micros=settings.balance_micros,
+        seed=settings.seed,
+        markets=settings.markets,
+        tickers=settings.tickers,
+        settlement_delay_us=settings.settlement_delay_ms * 1000,
+        capture=None if settings.capture is None else str(settings.capture.resolve()),
+        queue=settings.queue,
+        engine=ENGINE,
+    )
+
+
+def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collection[str]) -> Configured | None:
+    """Read the configuration of the journal's exchange; None for a new one.
+
+    Settings that are not ``given`` keep the journal's value. Raises ``ExchangeJournalMismatch`` if a given one differs.
+    """
+    entry = journal.first()
+    if entry is None:
+        return None
+    first = entry.configured if isinstance(entry, Continued) else entry
+    for name in ("account", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture", "queue"):
+        old, new = getattr(first, name), getattr(requested, name)
+        if old != new and name.replace("_delay_us", "_delay_ms") in given:
+            raise ExchangeJournalMismatch(
+                f"{journal.file}: this exchange was started with {name} {old!r}, not {new!r}; "
+                "set the same value, or start over with --fresh"
+            )
+    return first
+
+
+def _check_engine(recorded: Configured, journal: ExchangeJournalFile) -> None:
+    """Refuse to replay a history with another engine; raises ``ExchangeJournalMismatch``."""
+    if recorded.engine != ENGINE:
+        raise ExchangeJournalMismatch(
+            f"{journal.file}: this exchange's history was written by engine version {recorded.engine or 'unknown'}; "
+            f"engine version {ENGINE} of this program would replay it differently. Run the version that wrote it, or "
+            "start over with --fresh"
+        )
+
+
+def load_checkpoint(folder: Path, journal: ExchangeJournalFile, log: Any) -> Checkpoint | None:
+    """Load the newest checkpoint of this journal and seek behind its entries; None: the whole journal is replayed.
+
+    Raises ``ExchangeJournalMismatch`` if that is not possible because its oldest segments are removed.
+    """
+    for checkpoint in load(folder, log):
+        if journal.skip_prefix(checkpoint.journal_bytes, checkpoint.journal_checksum):
+            return checkpoint
+        log.warning("checkpoint ignored: of another journal", file=str(journal.file))
+    if isinstance(journal.first(), Continued):
+        raise ExchangeJournalMismatch(
+            f"{journal.file}: the oldest segments of this exchange's journal are removed, and no checkpoint behind "
+            "them was written by this version; run the version that wrote them, or start over with --fresh"
+        )
+    return None
+
+
+def _build_market(
+    settings: PaperExchangeSettings, configured: Configured, log: Any
+) -> tuple[SimulatedExchange, MarketSource]:
+    """Build the engine and its market source; raises ``CaptureError`` for an unreadable recording."""
+    if settings.capture is None:
+        exchange = synthetic_exchange(configured.seed, settlement_delay_us=configured.settlement_delay_us)
+        traders = Traders(
+            configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers
+        )
+        return exchange, TraderSource(exchange, traders)
+    replay = MarketReplay(configured.seed, capture_metadata(settings.capture), queue=configured.queue)
+    replay.begin(configured.start_us)  # lists the markets before the first frame, so that clients can subscribe
+    return replay.exchange, CaptureSource(replay, read_events(settings.capture), log)
+
+
+class ReplayProgress:
+    """Prints the progress of a replay to standard error once it takes longer than a second."""
+
+    INTERVAL_US: Final = MICROS
+
+    def __init__(self, clock: Clock, sink: EventSink, until_us: int) -> None:
+        self._clock = clock
+        self._sink = sink
+        self._until_us = until_us
+        self._printed_us = clock.monotonic_us()
+        self._steps = 0
+        self._has_printed = False
+
+    def record(self, events: Sequence[SimulationEvent]) -> None:
+        self._sink(events)
+        self._steps += 1
+        if self._steps % 1_000 or self._clock.monotonic_us() - self._printed_us < self.INTERVAL_US:
+            return
+        self._printed_us = self._clock.monotonic_us()
+        left_s = max(0, self._until_us - events[-1].at_us) // MICROS if events else 0
+        self._print(f"replaying the exchange's journal: {self._steps:,} steps done, {left_s:,} s of its time left")
+
+    def done(self) -> None:
+        if self._has_printed:
+            self._print(f"replayed the exchange's journal: {self._steps:,} steps\n")
+
+    def _print(self, text: str) -> None:
+        self._has_printed = True
+        sys.stderr.write(f"\r{text:<79}")
+        sys.stderr.flush()

@@ -1,0 +1,103 @@
+"""The REST application: the table of endpoints as one Starlette app.
+
+Every request passes: signature -> rate limit -> handler -> body. The app needs no socket: a transport may call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from truebook_services.paper_exchange.errors import WireError, not_found
+from truebook_services.paper_exchange.faults import ResponseLost
+from truebook_services.paper_exchange.rest import markets, order_groups, orders, portfolio
+from truebook_services.paper_exchange.rest.paging import Query
+from truebook_services.paper_exchange.rest.request_bodies import invalid
+from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
+
+PREFIX: Final = "/trade-api/v2"
+ENDPOINTS: Final = (
+    *markets.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS,
+)  # fmt: skip
+Abort = Callable[[tuple[str, int] | None], None]
+
+MAX_SUBACCOUNT: Final = 63
+
+
+def application(state: ExchangeState, abort: Abort) -> Starlette:
+    """Build the app; ``abort`` resets the connection of a peer whose response is lost by a fault."""
+    by_path: dict[str, list[Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+    routes = [
+        Route(PREFIX + path, _serve(state, endpoints, abort), methods=[endpoint.method for endpoint in endpoints])
+        for path, endpoints in by_path.items()
+    ]
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return _write(state, status, not_found().body)
+
+    return Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
+
+
+def _serve(state: ExchangeState, endpoints: list[Endpoint], abort: Abort) -> Callable[[Request], Awaitable[Response]]:
+    by_method = {endpoint.method: endpoint for endpoint in endpoints}
+
+    async def serve(request: Request) -> Response:
+        endpoint = by_method.get(request.method) or endpoints[0]  # HEAD is served like GET
+        try:
+            result = await endpoint.handler(await _request_context(state, endpoint, request))
+        except WireError as error:
+            return _write(state, error.status, error.body)
+        except ResponseLost:
+            abort(request.scope.get("client"))
+            return Response(status_code=500)
+        if isinstance(result, Reply):
+            return _write(state, result.status, result.body)
+        return _write(state, 200, result)
+
+    return serve
+
+
+async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Request) -> RequestContext:
+    account = _account(state, endpoint, request)
+    if account and endpoint.cost:
+        access = "read" if endpoint.access == "public" else endpoint.access
+        state.limits.take(account, access, endpoint.cost, state.now_us())
+    query = Query(endpoint.name, request.query_params)
+    if endpoint.access != "public" and query.number("subaccount", 0, MAX_SUBACCOUNT, 0):
+        raise invalid("only the primary subaccount 0 exists")
+    return RequestContext(
+        state=state,
+        account=account,
+        path=request.path_params,
+        query=query,
+        repeated=request.query_params.getlist,
+        body=await request.body(),
+    )
+
+
+def _account(state: ExchangeState, endpoint: Endpoint, request: Request) -> str:
+    try:
+        return state.authenticator.account_of(request.headers, request.method, request.url.path, state.now_us())
+    except WireError:
+        if endpoint.access == "public":
+            return ""
+        raise
+
+
+def _write(state: ExchangeState, status: int, body: Any) -> Response:
+    """Write a JSON response; ``Date`` is exchange time, which a replayed capture runs through."""
+    headers = {"date": formatdate(state.now_us() // 1_000_000, usegmt=True)}
+    if body is None:
+        return Response(status_code=status, headers=headers)
+    return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type="application/json")

@@ -1,0 +1,73 @@
+"""Signed REST endpoints of order groups. Changes respond after the journal is synced."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from truebook.money import format_size
+from truebook.simulation.venue.order_groups import GroupChange
+from truebook.venue.account import ExchangeOrderGroup
+from truebook_services.paper_exchange.engine.commands import ChangeGroup, CreateGroup
+from truebook_services.paper_exchange.errors import not_found
+from truebook_services.paper_exchange.rest.rate_limits import Access
+from truebook_services.paper_exchange.rest.request_bodies import read_group_limit, read_object
+from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
+
+
+async def create(context: RequestContext) -> Reply:
+    command = CreateGroup(context.account, read_group_limit(read_object(context.body)))
+    group = await context.submit_one(command, ExchangeOrderGroup)
+    return Reply(status=201, body={"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0})
+
+
+async def groups(context: RequestContext) -> dict[str, Any]:
+    return {"order_groups": [{"id": one.group_id, **_body(one)} for one in _groups(context)]}
+
+
+async def group(context: RequestContext) -> dict[str, Any]:
+    group_id = context.path["order_group_id"]
+    found = next((one for one in _groups(context) if one.group_id == group_id), None)
+    if found is None:
+        raise not_found()
+    return {**_body(found), "orders": list(found.orders)}
+
+
+def _groups(context: RequestContext) -> list[ExchangeOrderGroup]:
+    return context.state.engine.groups.of_account(context.account)
+
+
+def _body(group: ExchangeOrderGroup) -> dict[str, Any]:
+    return {
+        "contracts_limit_fp": format_size(group.limit_centi),
+        "is_auto_cancel_enabled": True,  # an account cannot switch it off
+        "exchange_index": 0,
+    }
+
+
+async def limit(context: RequestContext) -> dict[str, Any]:
+    return await _change(context, GroupChange.LIMIT, read_group_limit(read_object(context.body)))
+
+
+def _changes(change: GroupChange) -> Handler:
+    return lambda context: _change(context, change)
+
+
+async def _change(context: RequestContext, change: GroupChange, limit_centi: int = 0) -> dict[str, Any]:
+    command = ChangeGroup(context.account, context.path["order_group_id"], change, limit_centi)
+    await context.submit_one(command, ExchangeOrderGroup)
+    return {}
+
+
+def _endpoint(method: str, path: str, name: str, handler: Handler, access: Access = "write") -> Endpoint:
+    return Endpoint(method=method, path=f"/portfolio/order_groups{path}", name=name, handler=handler, access=access)
+
+
+ENDPOINTS: Final = (
+    _endpoint("GET", "", "GetOrderGroups", groups, "read"),
+    _endpoint("POST", "/create", "CreateOrderGroup", create),
+    _endpoint("GET", "/{order_group_id}", "GetOrderGroup", group, "read"),
+    _endpoint("DELETE", "/{order_group_id}", "DeleteOrderGroup", _changes(GroupChange.DELETE)),
+    _endpoint("PUT", "/{order_group_id}/reset", "ResetOrderGroup", _changes(GroupChange.RESET)),
+    _endpoint("PUT", "/{order_group_id}/trigger", "TriggerOrderGroup", _changes(GroupChange.TRIGGER)),
+    _endpoint("PUT", "/{order_group_id}/limit", "UpdateOrderGroupLimit", limit),
+)

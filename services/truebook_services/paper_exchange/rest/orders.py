@@ -1,0 +1,200 @@
+"""Signed REST endpoints that create, change and cancel orders. They respond after the journal is synced."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from truebook.messages.envelope import BookSide
+from truebook.messages.ids import digest
+from truebook.money import ONE_DOLLAR_CC, format_price, format_size
+from truebook.simulation.venue.order_changes import ChangeResponse
+from truebook.simulation.venue.orders import Rejected
+from truebook.venue.account import CancelResponse, CreateResponse, OrderRequest
+from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST
+from truebook_services.paper_exchange.engine.commands import (
+    AmendOrder,
+    CancelAllOrders,
+    CancelOrder,
+    CommandResult,
+    DecreaseOrder,
+    PlaceOrder,
+)
+from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body
+from truebook_services.paper_exchange.rest.paging import MAX_LIMIT
+from truebook_services.paper_exchange.rest.request_bodies import (
+    field,
+    invalid,
+    read_amendment,
+    read_create,
+    read_decrease,
+    read_object,
+)
+from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
+
+
+async def create(context: RequestContext) -> Reply:
+    request = read_create(read_object(context.body), _generated_id(context, 0))
+    created = await context.submit_one(PlaceOrder(context.account, request), CreateResponse)
+    context.state.faults.lose_create_ack()
+    return Reply(status=201, body=_created(context, request, created))
+
+
+def _generated_id(context: RequestContext, index: int) -> str:
+    """Generate the client order id of a request without one; the engine accepts every id only once."""
+    return digest("unnamed", context.account, context.state.now_us(), next(context.state.numbers), index)
+
+
+def _created(context: RequestContext, request: OrderRequest, response: CreateResponse) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "order_id": response.exchange_order_id,
+        "client_order_id": response.client_order_id,
+        "fill_count": format_size(response.filled_centi),
+        "remaining_count": format_size(response.remaining_centi),
+        "ts_ms": response.processed_us // 1000,
+    }
+    costs = context.queries.order_costs(context.account, response.exchange_order_id)
+    if response.filled_centi and costs is not None:
+        body |= _averages(request.book_side, response.filled_centi, costs.taker_cost_micros, costs.taker_fees_micros)
+    return body
+
+
+def _averages(side: BookSide, size_centi: int, cost_micros: int, fees_micros: int) -> dict[str, Any]:
+    """Return the average YES price of the fills, and the average fee per contract."""
+    own_cc = _per_contract_cc(cost_micros, size_centi)
+    yes_cc = own_cc if side is BookSide.BID else ONE_DOLLAR_CC - own_cc
+    return {
+        "average_fill_price": format_price(yes_cc),
+        "average_fee_paid": format_price(_per_contract_cc(fees_micros, size_centi)),
+    }
+
+
+def _per_contract_cc(micros: int, size_centi: int) -> int:
+    """Divide an amount by a number of contracts; in centi-cents, rounded half up."""
+    return (2 * micros + size_centi) // (2 * size_centi)
+
+
+async def cancel(context: RequestContext) -> dict[str, Any]:
+    return _cancelled(await context.submit_one(CancelOrder(context.account, context.path["order_id"]), CancelResponse))
+
+
+def _cancelled(response: CancelResponse) -> dict[str, Any]:
+    return {
+        "order_id": response.exchange_order_id,
+        "reduced_by": format_size(response.reduced_centi),
+        "ts_ms": response.processed_us // 1000,
+    }
+
+
+async def decrease(context: RequestContext) -> dict[str, Any]:
+    by_centi, to_centi = read_decrease(read_object(context.body))
+    command = DecreaseOrder(context.account, context.path["order_id"], by_centi, to_centi)
+    return _changed(await context.submit_one(command, ChangeResponse))
+
+
+async def amend(context: RequestContext) -> dict[str, Any]:
+    amendment = read_amendment(read_object(context.body))
+    command = AmendOrder(context.account, context.path["order_id"], amendment)
+    response = await context.submit_one(command, ChangeResponse)
+    body = _changed(response)
+    body["fill_count"] = format_size(response.traded_centi)
+    if response.traded_centi:
+        body |= _averages(amendment.book_side, response.traded_centi, response.traded_micros, response.fees_micros)
+    return body
+
+
+def _changed(response: ChangeResponse) -> dict[str, Any]:
+    return {
+        "order_id": response.exchange_order_id,
+        "client_order_id": response.client_order_id,
+        "remaining_count": format_size(response.remaining_centi),
+        "ts_ms": response.processed_us // 1000,
+    }
+
+
+async def cancel_all(context: RequestContext) -> Reply:
+    await context.submit([CancelAllOrders(context.account)])
+    return Reply(status=204)
+
+
+def _batch(context: RequestContext) -> list[dict[str, Any]]:
+    items = field(read_object(context.body), "BatchRequest", "orders", list)
+    if not items or len(items) > MAX_LIMIT or any(not isinstance(item, dict) for item in items):
+        raise invalid(f"orders: a list of 1 to {MAX_LIMIT} objects is required")
+    return list(items)
+
+
+async def batch_create(context: RequestContext) -> Reply:
+    """Create several orders; an unreadable or rejected one has its error in its own element."""
+    items = _batch(context)
+    context.state.limits.take(context.account, "write", DEFAULT_COST * len(items), context.state.now_us())
+    results: list[dict[str, Any] | None] = []
+    requests: list[OrderRequest] = []
+    for index, item in enumerate(items):
+        try:
+            requests.append(read_create(item, _generated_id(context, index)))
+            results.append(None)
+        except WireError as error:
+            results.append({"client_order_id": item.get("client_order_id") or "", "error": _inner(error)})
+    responses = await context.submit([PlaceOrder(context.account, request) for request in requests])
+    placed = zip(requests, responses, strict=True)
+    bodies = [_batch_created(context, *next(placed)) if one is None else one for one in results]
+    context.state.faults.lose_create_ack()
+    return Reply(status=201, body={"orders": bodies})
+
+
+def _batch_created(context: RequestContext, request: OrderRequest, response: CommandResult) -> dict[str, Any]:
+    if isinstance(response, CreateResponse):
+        return _created(context, request, response)
+    assert isinstance(response, Rejected)
+    return {"client_order_id": request.client_order_id, "error": nested_body(response.code, response.detail)}
+
+
+def _inner(error: WireError) -> dict[str, Any]:
+    body: dict[str, Any] = error.body.get("error", error.body)
+    return body
+
+
+async def batch_cancel(context: RequestContext) -> dict[str, Any]:
+    items = _batch(context)
+    context.state.limits.take(context.account, "write", CANCEL_COST * len(items), context.state.now_us())
+    ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
+    responses = await context.submit([CancelOrder(context.account, order_id) for order_id in ids])
+    bodies: list[dict[str, Any]] = []
+    for order_id, response in zip(ids, responses, strict=True):
+        if isinstance(response, CancelResponse):
+            bodies.append(_cancelled(response))
+        else:
+            assert isinstance(response, Rejected)
+            error = nested_body(response.code, response.detail)
+            bodies.append({"order_id": order_id, "reduced_by": "0.00", "error": error})
+    return {"orders": bodies}
+
+
+async def legacy(context: RequestContext) -> None:
+    raise legacy_endpoint()
+
+
+def _write(method: str, path: str, name: str, handler: Handler, cost: int = DEFAULT_COST) -> Endpoint:
+    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", cost=cost)
+
+
+_ORDERS: Final = "/portfolio/events/orders"
+_LEGACY: Final = (
+    ("POST", "/portfolio/orders"),
+    ("POST", "/portfolio/orders/batched"),
+    ("DELETE", "/portfolio/orders/batched"),
+    ("DELETE", "/portfolio/orders/{order_id}"),
+    ("POST", "/portfolio/orders/{order_id}/amend"),
+    ("POST", "/portfolio/orders/{order_id}/decrease"),
+)
+ENDPOINTS: Final = (
+    _write("POST", _ORDERS, "CreateOrderV2", create),
+    _write("DELETE", _ORDERS, "CancelAllOrders", cancel_all),
+    # The cost of a batch depends on its length: its handler takes the tokens.
+    _write("POST", f"{_ORDERS}/batched", "BatchCreateOrdersV2", batch_create, 0),
+    _write("DELETE", f"{_ORDERS}/batched", "BatchCancelOrdersV2", batch_cancel, 0),
+    _write("DELETE", f"{_ORDERS}/{{order_id}}", "CancelOrderV2", cancel, CANCEL_COST),
+    _write("POST", f"{_ORDERS}/{{order_id}}/decrease", "DecreaseOrderV2", decrease),
+    _write("POST", f"{_ORDERS}/{{order_id}}/amend", "AmendOrderV2", amend),
+    *(_write(method, path, "Legacy", legacy) for method, path in _LEGACY),
+)

@@ -1,0 +1,109 @@
+"""Query parameters, and pages of lists. A cursor names the last item sent; an unknown one restarts the list, as at the
+real exchange."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from truebook_services.paper_exchange.errors import bad_parameter
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1_000
+Item = TypeVar("Item")
+_MICROS: Final = 1_000_000
+
+
+class Query:
+    """The query parameters of one request; ``operation`` is its name in error texts."""
+
+    def __init__(self, operation: str, parameters: Mapping[str, str]) -> None:
+        self.operation = operation
+        self._parameters = parameters
+
+    def text(self, name: str) -> str | None:
+        return self._parameters.get(name) or None
+
+    def number(self, name: str, minimum: int, maximum: int, default: int | None = None) -> int | None:
+        """Read a whole number within bounds; raises shape (c)."""
+        text = self.text(name)
+        if text is None:
+            return default
+        key = "".join(part.capitalize() for part in name.split("_"))
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise bad_parameter(self.operation, key, "numeric") from error
+        if value < minimum:
+            raise bad_parameter(self.operation, key, "gte")
+        if value > maximum:
+            raise bad_parameter(self.operation, key, "lte")
+        return value
+
+    def words(self, name: str, max_words: int = 100) -> tuple[str, ...]:
+        """Read a comma-separated list."""
+        words = tuple(word for word in (self.text(name) or "").split(",") if word)
+        if len(words) > max_words:
+            raise bad_parameter(self.operation, "".join(part.capitalize() for part in name.split("_")), "max")
+        return words
+
+    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+        text = self.text(name)
+        if text is not None and text not in choices:
+            raise bad_parameter(self.operation, name.capitalize(), "oneof")
+        return text
+
+    def since_us(self) -> int:
+        """Read the start of a time span, in microseconds; 0 if none is given."""
+        return (self.number("min_ts", 0, 2**53) or 0) * _MICROS
+
+    def span_us(self, min_name: str = "min_ts", max_name: str = "max_ts") -> Callable[[int], bool]:
+        """Return the filter of a time span given in whole unix seconds, both ends included."""
+        after, before = self.number(min_name, 0, 2**53), self.number(max_name, 0, 2**53)
+
+        def within(at_us: int) -> bool:
+            second = at_us // _MICROS
+            return (after is None or second >= after) and (before is None or second <= before)
+
+        return within
+
+
+def page(
+    query: Query, items: Sequence[Item], key: Callable[[Item], str], matches: Callable[[Item], bool]
+) -> tuple[list[Item], str]:
+    """Return one page of ``items`` and the next cursor, which is empty on the last page.
+
+    The cursor is looked up before the filter: an item that no longer matches the filter still marks its place.
+    """
+    limit = query.number("limit", 1, MAX_LIMIT, DEFAULT_LIMIT) or DEFAULT_LIMIT
+    last = _decode(query.text("cursor"))
+    start = 0
+    if last is not None:
+        start = next((index + 1 for index, item in enumerate(items) if key(item) == last), 0)
+    found: list[Item] = []
+    for item in items[start:]:
+        if not matches(item):
+            continue
+        if len(found) == limit:
+            return found, _encode(key(found[-1]))
+        found.append(item)
+    return found, ""
+
+
+def _encode(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return None
+
+
+def listing(name: str, items: Sequence[Any], cursor: str) -> dict[str, Any]:
+    return {"cursor": cursor, name: list(items)}

@@ -1,0 +1,298 @@
+"""Signed REST endpoints of the portfolio: cash, orders, fills, positions, settlements and limits.
+
+All read, but for ``POST /portfolio/simulated_transfers``. Kalshi does not have it: a paper account has no bank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from truebook.kalshi.wire.times import to_rfc3339
+from truebook.messages.envelope import BookSide
+from truebook.messages.market_metadata import MarketStatus
+from truebook.money import MICROS_PER_CENT, WireFormatError, format_micros, format_size, no_price, parse_micros
+from truebook.simulation.venue.accounts import Position
+from truebook.simulation.venue.orders import OrderCosts, Rejected
+from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
+from truebook.venue.rate_tiers import CANCEL_COST
+from truebook_services.paper_exchange.engine.commands import TransferCash
+from truebook_services.paper_exchange.errors import not_found, rejected
+from truebook_services.paper_exchange.faults import fill_key
+from truebook_services.paper_exchange.rest import response_bodies
+from truebook_services.paper_exchange.rest.paging import listing, page
+from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
+from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext
+from truebook_services.paper_exchange.wire_fields import dollars_down
+
+
+async def balance(context: RequestContext) -> dict[str, Any]:
+    available = context.queries.balance(context.account)
+    value = sum(
+        _value_micros(context, one.ticker, one.position_centi) for one in context.queries.positions(context.account)
+    )
+    return response_bodies.balance(available, value, context.state.now_us())
+
+
+def _value_micros(context: RequestContext, ticker: str, position_centi: int) -> int:
+    """Value a position at the best opposite price; 0 if that side of the book is empty."""
+    book = context.queries.book(ticker)
+    if position_centi >= 0:
+        bid = book.best(BookSide.BID)
+        return position_centi * bid[0] if bid else 0
+    ask = book.best(BookSide.ASK)
+    return -position_centi * no_price(ask[0]) if ask else 0
+
+
+def _order_body(context: RequestContext, order: ExchangeOrder) -> dict[str, Any]:
+    request = context.queries.order_request(context.account, order.exchange_order_id)
+    costs = context.queries.order_costs(context.account, order.exchange_order_id)
+    if request is None:
+        raise not_found()
+    return response_bodies.order(context.account, order, costs or OrderCosts(), request)
+
+
+async def orders(context: RequestContext) -> dict[str, Any]:
+    query = context.query
+    status = query.choice("status", tuple(OrderStatus))
+    tickers, events, within = query.words("ticker"), _tickers_of_events(context, "event_ticker"), query.span_us()
+
+    def matches(order: ExchangeOrder) -> bool:
+        return (
+            (status is None or order.status == status)
+            and (not tickers or order.ticker in tickers)
+            and (events is None or order.ticker in events)
+            and within(order.created_us or 0)
+        )
+
+    # A cursor may name an order that no longer rests: its place is found among all orders.
+    only = OrderStatus(status) if status is not None and query.text("cursor") is None else None
+    listed = context.queries.orders(context.account, status=only, since_us=query.since_us())
+    found, cursor = page(query, listed, lambda order: order.exchange_order_id, matches)
+    return listing("orders", [_order_body(context, order) for order in found], cursor)
+
+
+async def order(context: RequestContext) -> dict[str, Any]:
+    order = context.queries.order(context.account, context.path["order_id"])
+    if order is None:
+        raise not_found()
+    return {"order": _order_body(context, order)}
+
+
+async def queue_positions(context: RequestContext) -> dict[str, Any]:
+    tickers, events = context.query.words("market_tickers"), _tickers_of_events(context, "event_ticker")
+    found = []
+    for order in context.queries.orders(context.account, status=OrderStatus.RESTING):
+        if (tickers and order.ticker not in tickers) or (events is not None and order.ticker not in events):
+            continue
+        ahead_centi = context.queries.queue_position(context.account, order.exchange_order_id)
+        if ahead_centi is not None:
+            found.append(
+                {
+                    "order_id": order.exchange_order_id,
+                    "market_ticker": order.ticker,
+                    "queue_position_fp": format_size(ahead_centi),
+                }
+            )
+    return {"queue_positions": found}
+
+
+async def queue_position(context: RequestContext) -> dict[str, Any]:
+    ahead_centi = context.queries.queue_position(context.account, context.path["order_id"])
+    if ahead_centi is None:
+        raise not_found()
+    return {"queue_position_fp": format_size(ahead_centi)}
+
+
+async def fills(context: RequestContext) -> dict[str, Any]:
+    query = context.query
+    tickers, order_id, within = query.words("ticker"), query.text("order_id"), query.span_us()
+
+    def matches(fill: ExchangeFill) -> bool:
+        return (
+            (not tickers or fill.ticker in tickers)
+            and (order_id is None or fill.exchange_order_id == order_id)
+            and within(fill.created_us)
+        )
+
+    found, cursor = page(query, _visible_fills(context), fill_key, matches)
+    return listing("fills", [response_bodies.fill(fill) for fill in found], cursor)
+
+
+def _visible_fills(context: RequestContext) -> Sequence[ExchangeFill]:
+    hidden = context.state.faults.hidden_fills()
+    fills = context.queries.fills(context.account, since_us=context.query.since_us())
+    return [fill for fill in fills if fill_key(fill) not in hidden] if hidden else fills
+
+
+async def settlements(context: RequestContext) -> dict[str, Any]:
+    query = context.query
+    tickers, event, within = query.words("ticker"), query.text("event_ticker"), query.span_us()
+    found, cursor = page(
+        query,
+        context.queries.settlements(context.account),
+        lambda settlement: settlement.ticker,
+        lambda settlement: (
+            (not tickers or settlement.ticker in tickers)
+            and (event is None or settlement.event == event)
+            and within(settlement.settled_us)
+        ),
+    )
+    costs = _costs_by_ticker(context.queries.fills(context.account)) if found else {}
+    return listing(
+        "settlements",
+        [response_bodies.settlement(settlement, costs.get(settlement.ticker, (0, 0, 0))) for settlement in found],
+        cursor,
+    )
+
+
+def _costs_by_ticker(fills: Sequence[ExchangeFill]) -> dict[str, tuple[int, int, int]]:
+    """Sum per market the cost of YES, the cost of NO, and the fees."""
+    costs: dict[str, tuple[int, int, int]] = {}
+    for fill in fills:
+        yes, no, fees = costs.get(fill.ticker, (0, 0, 0))
+        if fill.book_side is BookSide.BID:
+            yes += fill.size_centi * fill.price_cc
+        else:
+            no += fill.size_centi * no_price(fill.price_cc)
+        costs[fill.ticker] = (yes, no, fees + fill.fee_micros)
+    return costs
+
+
+async def positions(context: RequestContext) -> dict[str, Any]:
+    query = context.query
+    choice = query.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
+    counted = query.words("count_filter")
+    tickers, events = query.words("ticker"), _tickers_of_events(context, "event_ticker")
+
+    def matches(ticker: str) -> bool:
+        position = context.queries.position(context.account, ticker)
+        metadata = context.queries.market(ticker)
+        settled = metadata is not None and metadata.status is MarketStatus.FINALIZED
+        return (
+            position is not None
+            and (choice == "all" or settled == (choice == "settled"))
+            and (not tickers or ticker in tickers)
+            and (events is None or ticker in events)
+            and ("position" not in counted or position.position_centi != 0)
+        )
+
+    # In the order of first trade: a fill between two requests must not move a market to an earlier page.
+    found, cursor = page(query, context.queries.traded_tickers(context.account), lambda ticker: ticker, matches)
+    positions = {ticker: context.queries.position(context.account, ticker) or Position() for ticker in found}
+    rows = [_market_position(ticker, position) for ticker, position in positions.items()]
+    return listing("market_positions", rows, cursor) | {"event_positions": _event_positions(context, positions)}
+
+
+def _market_position(ticker: str, position: Position) -> dict[str, Any]:
+    return {
+        "ticker": ticker,
+        "exchange_index": 0,
+        "total_traded_dollars": format_micros(position.traded_micros),
+        "position_fp": format_size(position.position_centi),
+        "market_exposure_dollars": format_micros(position.cost_micros),
+        "realized_pnl_dollars": format_micros(position.realized_micros),
+        "fees_paid_dollars": format_micros(position.fees_micros),
+        "last_updated_ts": to_rfc3339(position.updated_us),
+    }
+
+
+def _event_positions(context: RequestContext, positions: dict[str, Position]) -> list[dict[str, Any]]:
+    by_event: dict[str, list[Position]] = {}
+    for ticker, position in positions.items():
+        metadata = context.queries.market(ticker)
+        by_event.setdefault(ticker if metadata is None else metadata.event, []).append(position)
+    return [
+        {
+            "event_ticker": event,
+            "total_cost_dollars": format_micros(sum(one.traded_micros for one in of_event)),
+            "total_cost_shares_fp": format_size(sum(abs(one.position_centi) for one in of_event)),
+            "event_exposure_dollars": format_micros(sum(one.cost_micros for one in of_event)),
+            "realized_pnl_dollars": format_micros(sum(one.realized_micros for one in of_event)),
+            "fees_paid_dollars": format_micros(sum(one.fees_micros for one in of_event)),
+        }
+        for event, of_event in by_event.items()
+    ]
+
+
+async def resting_value(context: RequestContext) -> dict[str, Any]:
+    held = context.queries.held_micros(context.account)
+    breakdown = [{"exchange_index": 0, "balance": dollars_down(held)}]
+    return {"total_resting_order_value": held // 10_000, "resting_order_value_breakdown": breakdown}
+
+
+async def netting(context: RequestContext) -> dict[str, Any]:
+    """Cross-market netting is not supported: positions net within a market only."""
+    return {"netting_configs": [{"subaccount_number": 0, "enabled": False, "exchange_index": 0}]}
+
+
+async def transfer(context: RequestContext) -> Reply:
+    raw = read_object(context.body)
+    transfer_id = field(raw, "SimulatedTransferRequest", "transfer_id", str)
+    try:
+        amount_micros = parse_micros(field(raw, "SimulatedTransferRequest", "amount_dollars", str), "amount_dollars")
+    except WireFormatError as error:
+        raise invalid(str(error)) from error
+    if not transfer_id:
+        raise invalid("transfer_id: required")
+    if amount_micros % MICROS_PER_CENT:
+        raise invalid("amount_dollars: not in whole cents")
+    [result] = await context.submit([TransferCash(context.account, transfer_id, amount_micros)])
+    if isinstance(result, Rejected):
+        raise rejected(result)
+    return Reply(status=204)
+
+
+async def deposits(context: RequestContext) -> dict[str, Any]:
+    return _transfers(context, "deposits", sign=1)
+
+
+async def withdrawals(context: RequestContext) -> dict[str, Any]:
+    return _transfers(context, "withdrawals", sign=-1)
+
+
+def _transfers(context: RequestContext, name: str, *, sign: int) -> dict[str, Any]:
+    found, cursor = page(
+        context.query, context.queries.transfers(context.account), lambda one: one.transfer_id,
+        lambda one: one.amount_micros * sign > 0,
+    )  # fmt: skip
+    return listing(name, [response_bodies.transfer(one) for one in found], cursor)
+
+
+async def account_limits(context: RequestContext) -> dict[str, Any]:
+    return context.state.limits.wire_limits()
+
+
+def _tickers_of_events(context: RequestContext, name: str) -> frozenset[str] | None:
+    events = context.query.words(name)
+    if not events:
+        return None
+    return frozenset(metadata.ticker for metadata in context.queries.markets() if metadata.event in events)
+
+
+def _read(path: str, name: str, handler: Any, cost: int = 10) -> Endpoint:
+    return Endpoint(method="GET", path=path, name=name, handler=handler, access="read", cost=cost)
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/portfolio/balance", name="GetBalance", handler=balance, access="balance", cost=1),
+    _read("/portfolio/orders", "GetOrders", orders),
+    _read("/portfolio/orders/queue_positions", "GetOrderQueuePositions", queue_positions),
+    _read("/portfolio/orders/{order_id}", "GetOrder", order, CANCEL_COST),
+    _read("/portfolio/orders/{order_id}/queue_position", "GetOrderQueuePosition", queue_position),
+    _read("/portfolio/fills", "GetFills", fills),
+    _read("/portfolio/settlements", "GetSettlements", settlements),
+    _read("/portfolio/positions", "GetPositions", positions),
+    _read("/portfolio/deposits", "GetDeposits", deposits),
+    _read("/portfolio/withdrawals", "GetWithdrawals", withdrawals),
+    _read("/portfolio/summary/total_resting_order_value", "GetTotalRestingOrderValue", resting_value),
+    _read("/portfolio/subaccounts/netting", "GetSubaccountNetting", netting),
+    Endpoint(
+        method="POST",
+        path="/portfolio/simulated_transfers",
+        name="CreateSimulatedTransfer",
+        handler=transfer,
+        access="write",
+    ),
+    _read("/account/limits", "GetAccountApiLimits", account_limits),
+)

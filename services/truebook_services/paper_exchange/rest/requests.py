@@ -1,0 +1,98 @@
+"""What a REST handler gets, and the rows of the endpoint table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from truebook.simulation.latency import Latency
+from truebook.simulation.venue.exchange import SimulatedExchange
+from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.queries import VenueQueries
+from truebook.venue.rate_tiers import DEFAULT_COST
+from truebook_services.paper_exchange.auth import Authenticator
+from truebook_services.paper_exchange.engine.commands import Command, CommandResult, latency_us
+from truebook_services.paper_exchange.engine.core import ExchangeCore
+from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
+from truebook_services.paper_exchange.errors import rejected
+from truebook_services.paper_exchange.faults import FaultInjector
+from truebook_services.paper_exchange.rest.paging import Query
+from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeState:
+    """The running exchange, as its REST handlers see it."""
+
+    exchange_id: str
+    """Names this history: an exchange that starts over has another one."""
+    core: ExchangeCore
+    stats: StatsByMarket
+    authenticator: Authenticator
+    limits: RateLimits
+    faults: FaultInjector
+    latency: Latency
+    now_us: Callable[[], int]
+    emit_liquidity_dollars: bool
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def engine(self) -> SimulatedExchange:
+        return self.core.engine
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestContext:
+    """One request. ``account`` is empty for an unsigned request to a public endpoint."""
+
+    state: ExchangeState
+    account: str
+    path: Mapping[str, str]
+    query: Query
+    repeated: Callable[[str], list[str]]
+    body: bytes
+
+    @property
+    def queries(self) -> VenueQueries:
+        return self.state.engine.queries
+
+    async def submit(self, commands: Sequence[Command]) -> list[CommandResult]:
+        """Submit commands of one kind to the engine, after the exchange's latency; returns their results."""
+        delay_us = max((latency_us(command, self.state.latency) for command in commands), default=0)
+        arrive_us = self.state.now_us() + delay_us if delay_us else None
+        return await self.state.core.execute(commands, arrive_us)
+
+    async def submit_one(self, command: Command, expected: type[Result]) -> Result:
+        """Submit one command and return its result; raises ``WireError`` if the engine rejects it."""
+        [result] = await self.submit([command])
+        if isinstance(result, Rejected):
+            raise rejected(result)
+        assert isinstance(result, expected)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A response with another status than 200, or without a body."""
+
+    status: int
+    body: Any = None
+
+
+Handler = Callable[[RequestContext], Awaitable[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One row of the table. ``name`` is the operation's name in the exchange's error texts."""
+
+    method: str
+    path: str
+    name: str
+    handler: Handler
+    access: Access | Literal["public"]
+    cost: int = DEFAULT_COST

@@ -1,0 +1,176 @@
+"""Publishes the engine's events to every open stream session, and opens sessions for signed upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from websockets.http11 import Request
+
+from truebook.clock import Clock
+from truebook.simulation.events import (
+    BookReplaced,
+    Filled,
+    GroupChanged,
+    LevelChanged,
+    MarketChanged,
+    OrderChanged,
+    SimulationEvent,
+    Traded,
+)
+from truebook.simulation.faults import FaultKind
+from truebook.simulation.venue.orders import OrderCosts
+from truebook.simulation.venue.queries import VenueQueries
+from truebook_services.paper_exchange.auth import Authenticator
+from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
+from truebook_services.paper_exchange.errors import WireError, not_found
+from truebook_services.paper_exchange.faults import FaultInjector
+from truebook_services.paper_exchange.sockets import FrameSession
+from truebook_services.paper_exchange.stream import frames, private_frames
+from truebook_services.paper_exchange.stream.frames import Outgoing
+from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
+
+PATH: Final = "/trade-api/ws/v2"
+
+
+class StreamHub:
+    """The open sessions, and what they read of the exchange."""
+
+    def __init__(
+        self,
+        queries: VenueQueries,
+        stats: StatsByMarket,
+        *,
+        clock: Clock,
+        now_us: Callable[[], int],
+        faults: FaultInjector,
+        drop_sockets: Callable[[], None],
+        limits: StreamLimits,
+        both_sides: bool = False,
+    ) -> None:
+        self.sessions: dict[StreamSession, None] = {}
+        self.now_us = now_us
+        self.steady_us = clock.monotonic_us
+        self._queries = queries
+        self._stats = stats
+        self._faults = faults
+        self._drop_sockets = drop_sockets
+        self._limits = limits
+        self._both_sides = both_sides
+
+    def open_session(self, account: str, wake: Callable[[], None]) -> StreamSession:
+        """Open a session for an authenticated account, with or without a socket."""
+        session = StreamSession(account, self, self._limits, wake, self._remove)
+        self.sessions[session] = None
+        return session
+
+    def _remove(self, session: StreamSession) -> None:
+        self.sessions.pop(session, None)
+
+    # Reads of the sessions.
+
+    def snapshot(self, ticker: str, use_yes_price: bool) -> dict[str, Any] | None:
+        if self._queries.market(ticker) is None:
+            return None
+        return frames.snapshot_body(
+            ticker,
+            self._queries.book(ticker),
+            self._queries.clock_of(ticker),
+            use_yes_price=use_yes_price,
+            both_sides=self._both_sides,
+        )
+
+    def ticker(self, ticker: str) -> Outgoing | None:
+        market = self._queries.market(ticker)
+        if market is None:
+            return None
+        return frames.ticker_update(market, self._stats.of(ticker), self._queries.book(ticker), self.now_us())
+
+    # Publishing.
+
+    def publish(self, events: Sequence[SimulationEvent]) -> None:
+        """Publish a tick's events to all sessions in order; ticker updates once per market, at the end."""
+        self._stats.record(events)
+        events = self._faults.delayed(events)
+        sent = self._send(events) if events and self.sessions else 0
+        for session in list(self.sessions):
+            session.tick()
+            session.flush()
+        if self._faults.drops_sockets(sent):
+            self._drop_sockets()
+
+    def _send(self, events: Sequence[SimulationEvent]) -> int:
+        """Return the number of messages sent, without ticker updates."""
+        moved: dict[str, None] = {}
+        sent = 0
+        for event in events:
+            if isinstance(event, LevelChanged | BookReplaced | Traded):
+                moved[event.ticker] = None
+            fault = self._faults.delta_fault() if isinstance(event, LevelChanged) else None
+            for outgoing in self._outgoing(event):
+                self._publish(outgoing, fault)
+                sent += 1
+        for ticker in moved:
+            update = self.ticker(ticker)
+            if update is not None:
+                self._publish(update)
+        return sent
+
+    def _publish(self, outgoing: Outgoing, fault: FaultKind | None = None) -> None:
+        for session in self.sessions:
+            if fault is None:
+                session.publish(outgoing)
+            else:
+                session.skip_one(outgoing, restarts=fault is FaultKind.SEQUENCE_RESTART)
+
+    def _outgoing(self, event: SimulationEvent) -> list[Outgoing]:
+        match event:
+            case LevelChanged():
+                return [frames.delta(event)]
+            case BookReplaced():
+                return [frames.snapshot(event, both_sides=self._both_sides)]
+            case Traded():
+                return [frames.trade(event)]
+            case Filled():
+                return [private_frames.fill(event), *self._position_of(event)]
+            case OrderChanged(account=account, order=order):
+                request = self._queries.order_request(account, order.exchange_order_id)
+                costs = self._queries.order_costs(account, order.exchange_order_id)
+                if request is None:
+                    return []
+                return [private_frames.user_order(event, costs or OrderCosts(), request)]
+            case GroupChanged():
+                return [private_frames.order_group(event)]
+            case MarketChanged():
+                update = frames.lifecycle(event)
+                return [] if update is None else [update]
+            case _:
+                return []
+
+    def _position_of(self, event: Filled) -> list[Outgoing]:
+        held = self._queries.position(event.account, event.fill.ticker)
+        metadata = self._queries.market(event.fill.ticker)
+        if held is None or metadata is None:
+            return []
+        return [private_frames.market_position(event.account, event.fill.ticker, held, metadata.volume_centi)]
+
+
+class StreamAuthenticator:
+    """Opens sessions for upgrade requests. Each must be signed like a REST request, for public channels too."""
+
+    def __init__(self, hub: StreamHub, authenticator: Authenticator) -> None:
+        self._hub = hub
+        self._authenticator = authenticator
+
+    def open_session(self, request: Request, wake: Callable[[], None]) -> FrameSession | tuple[int, bytes]:
+        """Open a session, or return the status and JSON body of the rejection."""
+        path = request.path.partition("?")[0]
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        try:
+            if path != PATH:
+                raise not_found()
+            account = self._authenticator.account_of(headers, "GET", path, self._hub.now_us())
+        except WireError as error:
+            return error.status, msgspec.json.encode(error.body)
+        return self._hub.open_session(account, wake)

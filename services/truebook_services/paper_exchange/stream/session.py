@@ -1,0 +1,256 @@
+"""One stream session without a socket: commands go in as text, frames come out of ``outbox``.
+
+Every subscription counts its own ``seq``, over data, ``ok`` and ``unsubscribed``. If the outbox is full, the
+subscription of the next frame ends with error 25: no frame is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from truebook.kalshi.stream.error_codes import ERROR_TEXTS, StreamErrorCode
+from truebook_services.paper_exchange.stream.commands import (
+    ClientCommand,
+    CommandError,
+    channels_of,
+    flag_of,
+    read_command,
+    sids_of,
+    tickers_of,
+)
+from truebook_services.paper_exchange.stream.frames import Outgoing
+from truebook_services.paper_exchange.stream.subscriptions import (
+    MARKET_LIMIT,
+    SEQUENCED,
+    UNFILTERED,
+    ChannelSubscription,
+    StreamChannel,
+    Subscriptions,
+)
+
+
+class StreamView(Protocol):
+    """What a session reads of the exchange."""
+
+    def now_us(self) -> int: ...
+    def steady_us(self) -> int:
+        """Return local monotonic time."""
+        ...
+
+    def snapshot(self, ticker: str, use_yes_price: bool) -> dict[str, Any] | None:
+        """Return the book as a snapshot's ``msg``; None for an unknown market."""
+        ...
+
+    def ticker(self, ticker: str) -> Outgoing | None: ...
+
+
+class StreamLimits(msgspec.Struct, frozen=True):
+    """The size of the outbox, and the delay of a subscription's first data."""
+
+    outbox: int
+    first_data_delay_us: int = 0
+
+
+class StreamSession:
+    """The subscriptions and frames of one connection."""
+
+    def __init__(
+        self,
+        account: str,
+        view: StreamView,
+        limits: StreamLimits,
+        wake: Callable[[], None],
+        on_end: Callable[[StreamSession], None],
+    ) -> None:
+        self.account = account
+        self.subscriptions = Subscriptions()
+        self.outbox: deque[bytes] = deque()
+        self._view = view
+        self._limits = limits
+        self._wake = wake
+        self._on_end = on_end
+        self._quiet_acks: set[int] = set()
+
+    # Commands of the client.
+
+    def receive(self, text: str | bytes) -> None:
+        """Execute one command; its response frames are in the outbox when this returns."""
+        try:
+            command = read_command(text)
+            match command.cmd:
+                case "subscribe":
+                    self._subscribe(command)
+                case "unsubscribe":
+                    self._unsubscribe(command)
+                case "update_subscription":
+                    self._update(command)
+                case _:
+                    listed = [{"channel": one.channel.value, "sid": one.sid} for one in self.subscriptions.all()]
+                    self._send("ok", listed, command_id=command.id)
+        except CommandError as error:
+            body = {"code": error.code, "msg": str(error)}
+            self._send("error", body, command_id=error.command_id)
+        self._wake()
+
+    def _subscribe(self, command: ClientCommand) -> None:
+        channels, tickers = channels_of(command), tickers_of(command)
+        if StreamChannel.ORDERBOOK in channels and tickers is None:
+            raise CommandError(StreamErrorCode.TICKER_REQUIRED, command.id)
+        if tickers is not None and len(tickers) > MARKET_LIMIT:
+            raise CommandError(StreamErrorCode.MARKET_LIMIT, command.id)
+        use_yes_price, quiet = flag_of(command, "use_yes_price"), flag_of(command, "skip_ticker_ack")
+        initial = flag_of(command, "send_initial_snapshot")
+        started: list[tuple[ChannelSubscription, Sequence[str]]] = []
+        for channel in channels:
+            filter_tickers = None if channel in UNFILTERED else tickers
+            subscription = self.subscriptions.of(channel)
+            if subscription is None:
+                subscription = self.subscriptions.open(channel, filter_tickers, use_yes_price)
+                self._send("subscribed", {"channel": channel.value, "sid": subscription.sid}, command_id=command.id)
+                new: Sequence[str] = list(subscription.tickers or ())
+            else:
+                new = subscription.add(filter_tickers)
+                self._acknowledge(subscription, command.id)
+            if quiet:
+                self._quiet_acks.add(subscription.sid)
+            started.append((subscription, new))
+        for subscription, new in started:
+            self._first_data(subscription, new, initial)
+
+    def _first_data(self, subscription: ChannelSubscription, tickers: Sequence[str], initial: bool) -> None:
+        """Schedule the first data of new tickers; without a delay they are sent at once."""
+        if subscription.channel is StreamChannel.ORDERBOOK or (
+            subscription.channel is StreamChannel.TICKER and initial
+        ):
+            due_us = self._view.steady_us() + self._limits.first_data_delay_us
+            subscription.first_data_due_us.update(dict.fromkeys(tickers, due_us))
+            self.tick()
+
+    def tick(self) -> None:
+        """Send the first data that is due."""
+        for subscription in self.subscriptions.all():
+            if subscription.first_data_due_us:
+                now_us = self._view.steady_us()
+                for ticker in [one for one, due_us in subscription.first_data_due_us.items() if due_us <= now_us]:
+                    self._send_first(subscription, ticker)
+
+    def _send_first(self, subscription: ChannelSubscription, ticker: str) -> None:
+        if subscription.channel is StreamChannel.ORDERBOOK:
+            self._snapshot(subscription, ticker)
+            return
+        del subscription.first_data_due_us[ticker]
+        update = self._view.ticker(ticker)
+        if update is not None:
+            self.publish(update)
+
+    def _unsubscribe(self, command: ClientCommand) -> None:
+        for sid in sids_of(command):
+            subscription = self.subscriptions.by_sid(sid)
+            if subscription is None:
+                raise CommandError(StreamErrorCode.UNKNOWN_SID, command.id)
+            self.subscriptions.end(subscription)
+            self._send("unsubscribed", None, command_id=command.id, subscription=subscription)
+
+    def _update(self, command: ClientCommand) -> None:
+        sids = sids_of(command)
+        if len(sids) != 1:
+            raise CommandError(StreamErrorCode.ONE_SID_REQUIRED, command.id)
+        subscription = self.subscriptions.by_sid(sids[0])
+        if subscription is None:
+            raise CommandError(StreamErrorCode.UNKNOWN_SID, command.id)
+        action, tickers = command.params.get("action"), tickers_of(command)
+        if action is None:
+            raise CommandError(StreamErrorCode.ACTION_REQUIRED, command.id)
+        if tickers is None:
+            raise CommandError(StreamErrorCode.TICKER_REQUIRED, command.id)
+        match action:
+            case "add_markets":
+                new = subscription.add(tickers)
+                self._acknowledge(subscription, command.id)
+                self._first_data(subscription, new, initial=False)
+            case "delete_markets":
+                subscription.remove(tickers)
+                self._acknowledge(subscription, command.id)
+            case "get_snapshot" if subscription.channel is StreamChannel.ORDERBOOK:
+                for ticker in tickers:
+                    self._snapshot(subscription, ticker, command.id)
+            case _:
+                raise CommandError(StreamErrorCode.UNSUPPORTED_ACTION, command.id)
+
+    # Frames of the exchange.
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Put a message into the outbox if a subscription matches it."""
+        subscription = self.subscriptions.of(outgoing.channel)
+        if subscription is None or not subscription.matches(outgoing.ticker):
+            return
+        if outgoing.account is not None and outgoing.account != self.account:
+            return
+        if len(self.outbox) >= self._limits.outbox:
+            self._overflow(subscription)
+            return
+        sequenced = outgoing.channel in SEQUENCED
+        body = msgspec.Raw(outgoing.body(self.account, subscription.use_yes_price))
+        self._send(outgoing.kind, body, subscription=subscription, sequenced=sequenced)
+
+    def take(self) -> bytes | None:
+        """Return the next frame to send, or None."""
+        return self.outbox.popleft() if self.outbox else None
+
+    def flush(self) -> None:
+        """Wake the socket after a batch of messages."""
+        if self.outbox:
+            self._wake()
+
+    def ended(self) -> None:
+        """Remove the session from the exchange: the connection is closed."""
+        self._on_end(self)
+
+    def skip_one(self, outgoing: Outgoing, *, restarts: bool = False) -> None:
+        """Count a sequence number without sending its frame, or restart the numbers: an injected fault."""
+        subscription = self.subscriptions.of(outgoing.channel)
+        if subscription is not None and subscription.matches(outgoing.ticker):
+            if restarts:
+                subscription.restart_seq()
+            else:
+                subscription.next_seq()
+
+    def _snapshot(self, subscription: ChannelSubscription, ticker: str, command_id: int | None = None) -> None:
+        subscription.first_data_due_us.pop(ticker, None)
+        body = self._view.snapshot(ticker, subscription.use_yes_price)
+        if body is not None:
+            self._send("orderbook_snapshot", body, command_id=command_id, subscription=subscription)
+
+    def _acknowledge(self, subscription: ChannelSubscription, command_id: int | None) -> None:
+        body = {} if subscription.sid in self._quiet_acks else {"market_tickers": subscription.listed()}
+        self._send("ok", body, command_id=command_id, subscription=subscription)
+
+    def _overflow(self, subscription: ChannelSubscription) -> None:
+        self.subscriptions.end(subscription)
+        code = StreamErrorCode.BUFFER_OVERFLOW
+        self._send("error", {"code": code, "msg": ERROR_TEXTS[code]}, subscription=subscription)
+
+    def _send(
+        self,
+        kind: str,
+        body: Any,
+        *,
+        command_id: int | None = None,
+        subscription: ChannelSubscription | None = None,
+        sequenced: bool = True,
+    ) -> None:
+        frame: dict[str, Any] = {"type": kind}
+        if command_id is not None:
+            frame["id"] = command_id
+        if subscription is not None:
+            frame["sid"] = subscription.sid
+            if sequenced:
+                frame["seq"] = subscription.next_seq()
+        frame["sending_ts_ms"] = self._view.now_us() // 1000
+        if body is not None:
+            frame["msg"] = body
+        self.outbox.append(msgspec.json.encode(frame) + b"\n")

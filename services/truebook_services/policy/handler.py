@@ -1,0 +1,99 @@
+"""The handler of the topic ``observations``: decides them and publishes actions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from truebook.clock import MICROS
+from truebook.decision.decide import Decision
+from truebook.messages.codec import encode
+from truebook.messages.observations import Observation
+from truebook.messages.reasons import Reason
+from truebook.messages.topics import ACTIONS
+from truebook.models.batch import BatchFailure, action_of, decide_all, newest_per_market
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Incoming
+from truebook.runtime.refusals import RefusalCounter
+from truebook_services.policy.active_model import ActiveModel
+from truebook_services.policy.settings import PolicySettings
+
+ALARM_EVERY_US = 10 * MICROS
+"""Shortest interval between two log lines of the same alarm; each alarm is counted."""
+
+
+class PolicyHandler:
+    """Decides the observations of one poll together."""
+
+    def __init__(self, context: Context, settings: PolicySettings, active: ActiveModel) -> None:
+        self._context = context
+        self._active = active
+        self._max_age_us = int(settings.max_age_s * MICROS)
+        self._alarmed_us: dict[tuple[str, str], int] = {}
+        self.refusals = RefusalCounter(context)
+
+    async def handle(self, batch: Sequence[Incoming]) -> None:
+        """Decide the newest observation of each market, unless it is too old, and publish the actions."""
+        current = self._current([each.message for each in batch if isinstance(each.message, Observation)])
+        if not current:
+            return
+        model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
+        started_us = clock.monotonic_us()
+        decisions, failures = decide_all(model, current)
+        metrics.seconds("decision", (clock.monotonic_us() - started_us) / MICROS)
+        for failure in failures:
+            self._alarm(model.metadata.name, failure)
+        make = partial(
+            action_of, self._context.identity,
+            model=model.metadata.name, now_us=clock.now_us(), max_age_us=self._max_age_us,
+        )  # fmt: skip
+        actions = [make(*decided) for decided in zip(current, decisions, strict=True)]
+        await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
+        decided_us = clock.monotonic_us()
+        for reason, count in Counter([decision.reason for decision in decisions]).items():
+            metrics.count("decisions", count, reason=str(reason or "traded"))
+        for observation in current:
+            if observation.frame_us:
+                metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
+        self._compare_with_shadow(current, decisions)
+
+    def _current(self, observations: Sequence[Observation]) -> list[Observation]:
+        newest = newest_per_market(observations)
+        if len(newest) < len(observations):
+            superseded = Counter([each.ticker for each in observations])
+            superseded.subtract([each.ticker for each in newest])
+            for ticker, count in (+superseded).items():
+                self._drop(ticker, Reason.SUPERSEDED, count)
+        oldest_us = self._context.clock.now_us() - self._max_age_us
+        for expired in [each for each in newest if each.confirmed_us <= oldest_us]:
+            self._drop(expired.ticker, Reason.DEADLINE, 1)
+        return [each for each in newest if each.confirmed_us > oldest_us]
+
+    def _drop(self, ticker: str, reason: Reason, count: int) -> None:
+        self._context.metrics.count("observations_dropped", count, reason=str(reason))
+        self.refusals.count(ticker, reason, count)
+
+    def _compare_with_shadow(self, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
+        shadow = self._active.shadow
+        if shadow is None:
+            return
+        others, failures = decide_all(shadow, current)
+        for failure in failures:
+            self._alarm(shadow.metadata.name, failure)
+        for decision, other in zip(decisions, others, strict=True):
+            self._context.metrics.count("shadow_decisions", agrees=str(decision.targets == other.targets).lower())
+
+    def _alarm(self, model: str, failure: BatchFailure) -> None:
+        self._context.metrics.count("policy_alarms", kind=str(failure.reason))
+        now_us, key = self._context.clock.monotonic_us(), (model, str(failure.reason))
+        last_us = self._alarmed_us.get(key)
+        if last_us is None or now_us - last_us >= ALARM_EVERY_US:
+            self._alarmed_us[key] = now_us
+            self._context.log.error(
+                "inference failed; no action taken",
+                model=model,
+                reason=str(failure.reason),
+                detail=failure.detail,
+                rows=failure.rows,
+            )

@@ -1,0 +1,114 @@
+"""Marks the account's equity for the limits of losses, while one of them is set.
+
+A position is valued at what selling it now would bring (fees not included), without the account's own orders; one whose
+market has ended at its outcome. Where the exchange shows neither, the last book that was read values it. Without one
+the equity is not known, and nothing is marked, which is logged: an assumed value would hide a later loss.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from truebook.clock import MICROS
+from truebook.kalshi.port import ExchangeError, NotFound, RestClient
+from truebook.ledger.outcomes import MarkOutcome
+from truebook.ledger.port import LedgerStore, LedgerView, MarketView
+from truebook.ledger.valuation import Levels, account_values, without_orders
+from truebook.ledger.verbs import Limits, MarkEquity
+from truebook.messages.envelope import BookSide
+from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
+from truebook.runtime.context import Context
+from truebook_services.reconciler.settings import ReconcilerSettings
+
+Book = tuple[Levels, Levels]
+
+
+def trading_day(at_us: int, zone: ZoneInfo) -> int:
+    """Return the number of the day in that time zone: a day has 23 or 25 hours where its clocks change."""
+    return datetime.fromtimestamp(at_us / MICROS, zone).toordinal()
+
+
+class LossWatch:
+    """Values the account periodically and records the mark; the ledger's rule places the holds."""
+
+    def __init__(self, context: Context, settings: ReconcilerSettings, rest: RestClient, ledger: LedgerStore) -> None:
+        self._context = context
+        self._zone = ZoneInfo(settings.day_zone)
+        self._rest = rest
+        self._ledger = ledger
+        self._books: dict[str, Book] = {}
+        """The last book of each market with a position."""
+        self._unvalued: frozenset[str] = frozenset()
+
+    async def run(self) -> None:
+        """Record one mark, unless a book can't be read: the next run marks again."""
+        try:
+            await self._mark()
+        except ExchangeError as error:
+            if error.retry:
+                raise
+            self._context.log.warning("equity not marked", error=str(error))
+
+    async def _mark(self) -> None:
+        view = await self._ledger.view()
+        if not view.account.opened or not has_loss_limits(view.account.limits):
+            return
+        values = account_values(view, await self._read_books(view))
+        if values.equity_micros is None:
+            return
+        day = trading_day(self._context.clock.now_us(), self._zone)
+        outcome = await self._ledger.apply(
+            MarkEquity(day=day, profit_micros=values.equity_micros - values.deposits_micros)
+        )
+        await self._report(outcome)
+
+    async def _read_books(self, view: LedgerView) -> dict[str, Book]:
+        """Read the book or the outcome of each position's market."""
+        held = {market.ticker: market for market in view.markets if market.position_centi and not is_settled(market)}
+        listed = await self._rest.markets(tickers=sorted(held)) if held else ()
+        for metadata in listed:
+            if metadata.ticker in held and (book := await self._book(held[metadata.ticker], metadata)) is not None:
+                self._books[metadata.ticker] = book
+        self._books = {ticker: book for ticker, book in self._books.items() if ticker in held}
+        unvalued = frozenset(held) - self._books.keys()
+        if unvalued - self._unvalued:
+            self._context.log.warning("equity not marked: positions without a known value", tickers=sorted(unvalued))
+        self._unvalued = unvalued
+        self._context.metrics.gauge("ledger_unvalued_positions", len(unvalued))
+        return self._books
+
+    async def _book(self, market: MarketView, metadata: MarketMetadata) -> Book | None:
+        """Return the book without our orders, or the outcome as a book; None where the exchange shows neither."""
+        if metadata.settlement_cc is not None:
+            level = ((metadata.settlement_cc, abs(market.position_centi)),)
+            return level, level
+        if metadata.status not in BEFORE_CLOSE:
+            return None
+        try:
+            book = await self._rest.book(market.ticker)
+        except NotFound:
+            return None
+        bids = without_orders(book.bids, market.orders, BookSide.BID)
+        return bids, without_orders(book.asks, market.orders, BookSide.ASK)
+
+    async def _report(self, outcome: MarkOutcome) -> None:
+        account = (await self._ledger.view(())).account
+        marks = account.marks
+        if marks is None:
+            return
+        self._context.metrics.gauge("ledger_daily_loss_micros", marks.daily_loss_micros)
+        self._context.metrics.gauge("ledger_drawdown_micros", marks.drawdown_micros)
+        if outcome is MarkOutcome.HALTED:
+            self._context.log.error(
+                "trading held: the losses exceed a limit", daily_loss_micros=marks.daily_loss_micros,
+                drawdown_micros=marks.drawdown_micros, holds=[hold.name for hold in account.holds],
+            )  # fmt: skip
+
+
+def is_settled(market: MarketView) -> bool:
+    return market.settlement_cc is not None
+
+
+def has_loss_limits(limits: Limits) -> bool:
+    return limits.daily_loss_micros is not None or limits.drawdown_micros is not None
