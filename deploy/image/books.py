@@ -1,8 +1,8 @@
-"""Are the books true? Compares the ledger with the exchange, beside the running services, with their settings.
+"""Compare the ledger with the exchange beside the running services, with their settings.
 
-``books.py``            what there is now: money, fills, orders, each client order id that the exchange has twice
-``books.py --at-rest``  holds trading, cancels what rests, waits until every order has ended, compares exactly, lets
-                        trading go on. One JSON object on standard output; exit code 0: true, 1: not.
+``books.py``            the current state: money, fills, orders, each client order id that the exchange has twice
+``books.py --at-rest``  places a trading hold, cancels resting orders, waits until every order has ended, compares
+                        exactly, releases the hold. Prints one JSON object; exit code 0: equal, 1: not.
 """
 
 from __future__ import annotations
@@ -14,38 +14,28 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
 
+import msgspec
+
 from truebook.clock import SystemClock
 from truebook.kalshi.port import RestClient
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import load_signer
 from truebook.ledger.port import LedgerStore
-from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.redis.store import RedisStore
+from truebook.ledger.valuation import account_values
 from truebook.runtime.settings import TruebookSettings, load
 from truebook_services.embedded.wind_down import resume_after_wind_down, wind_down
 
 
 async def read(rest: RestClient, ledger: LedgerStore) -> dict[str, Any]:
-    """What both sides say now."""
+    """Read the current state of both sides."""
     view = await ledger.view()
-    account = view.account
     fills = await rest.fills()
     named = Counter(order.client_order_id for order in await rest.orders() if order.client_order_id)
     return {
-        "mode": account.mode,
-        "holds": [hold.name for hold in account.holds],
-        "cash_micros": account.cash_micros,
-        "promised_micros": account.promised_micros,
-        "fees_micros": account.fees_micros,
-        "adjustments_micros": account.adjustments_micros,
-        "conservation_error_micros": account.conservation_error_micros,
-        "ledger_sequence": account.ledger_seq,
-        "parked_fills": account.parked,
-        "unresolved_orders": sorted(
-            order.order_id
-            for market in view.markets
-            for order in market.orders
-            if order.state in ("reserved", "unknown")
-        ),
+        **msgspec.structs.asdict(account_values(view, None)),
+        "ledger_sequence": view.account.ledger_seq,
+        "parked_fills": view.account.parked,
         "fills": len(fills),
         "orders": len(named),
         "orders_sent_twice": sorted(name for name, count in named.items() if count > 1),
@@ -53,7 +43,7 @@ async def read(rest: RestClient, ledger: LedgerStore) -> dict[str, Any]:
 
 
 async def compare_at_rest(rest: RestClient, ledger: LedgerStore) -> dict[str, Any]:
-    """Compare while nothing is open, then let trading go on, whatever was found."""
+    """Compare while no order is open, then resume trading, whatever the result."""
     try:
         differences = await wind_down(rest, ledger, SystemClock(), asyncio.sleep)
         found = await read(rest, ledger)
@@ -63,12 +53,12 @@ async def compare_at_rest(rest: RestClient, ledger: LedgerStore) -> dict[str, An
 
 
 def is_true(found: dict[str, Any]) -> bool:
-    """Nothing is wrong with what was found."""
+    """Return whether the result is correct."""
     return (
         found["conservation_error_micros"] == 0
         and not found["orders_sent_twice"]
         and found.get("ledger_equals_exchange", True)
-        and ("differences" not in found or not (found["unresolved_orders"] or found["promised_micros"]))
+        and ("differences" not in found or not (found["unresolved_orders"] or found["reserved_micros"]))
     )
 
 

@@ -1,8 +1,8 @@
-"""Makes the secrets that a stack of its own needs: the ledger's password, and a key pair for the simulated exchange.
+"""Create the secrets of a self-contained stack: the ledger's password, and a key pair for the simulated exchange.
 
-``credentials.py volumes`` puts them into the volumes of docker compose; ``credentials.py cluster`` into Secrets of the
-namespace in which it runs. What is there already stays, so that it may run at every start. Where the trader brought
-a key of his own (the demo exchange), that one is handed on, and no pair is made.
+``credentials.py volumes`` writes them to the volumes of docker compose; ``credentials.py cluster`` to Secrets of the
+namespace in which it runs. Existing secrets are kept, so that it may run at every start. If the trader provides a key
+(for the demo exchange), that one is passed on and no pair is created.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 OWNER = 10001
-"""Who runs in the image, and so has to read the secrets; Redis runs as the same user."""
+"""The user of the image, who must read the secrets; Redis runs as the same user."""
 GIVEN_KEY = Path("/run/secrets/exchange-key")
 VOLUMES = Path("/volumes")
 ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -34,17 +34,17 @@ def new_password() -> str:
 
 
 def redis_acl(password: str) -> str:
-    """Redis's users: the services (by password, on the ledger's keys alone), and anyone's question whether it lives."""
+    """Return Redis's users: the services (by password, on the ledger's keys), and `health`, which may only ping."""
     digest = hashlib.sha256(password.encode()).hexdigest()
     return (
-        f"user default on sanitize-payload #{digest} ~truebook:1:* resetchannels "
+        f"user default on sanitize-payload #{digest} ~truebook:* resetchannels "
         "+@all -@admin -@dangerous +info +config|get\n"
         "user health on nopass resetkeys resetchannels -@all +ping\n"
     )
 
 
 def key_pair() -> tuple[str, str]:
-    """A new RSA pair (private, public) as PEM: the kind that Kalshi hands out."""
+    """Create an RSA pair (private, public) as PEM: the kind that Kalshi issues."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -53,7 +53,7 @@ def key_pair() -> tuple[str, str]:
 
 
 def public_of(private: str) -> str:
-    """The public half; raises ``ValueError`` where the text is no unencrypted private key."""
+    """Return the public half; raise ``ValueError`` if the text is no unencrypted private key."""
     key = serialization.load_pem_private_key(private.encode(), password=None)
     return (
         key.public_key()
@@ -78,7 +78,7 @@ def fill_volumes(root: Path, given_key: Path, *, owner: int | None = OWNER) -> N
 
 
 def cluster_secrets() -> dict[str, dict[str, str]]:
-    """New Secrets by their names: one per reader, so that each mounts what it needs and no more."""
+    """Create Secrets by name: one per reader, so that each mounts only what it needs."""
     private, public = key_pair()
     password = new_password()
     return {
@@ -90,32 +90,32 @@ def cluster_secrets() -> dict[str, dict[str, str]]:
 
 
 class Cluster:
-    """The few requests to the Kubernetes API that this needs, with the pod's own service account."""
+    """The requests to the Kubernetes API that this needs, with the pod's own service account."""
 
     def __init__(self, folder: Path = ACCOUNT_FOLDER) -> None:
         self._namespace = (folder / "namespace").read_text().strip()
         self._token = (folder / "token").read_text().strip()
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
         trusted = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-        # Clusters' own authorities often lack the extensions that strict checking asks for; the rest is checked.
+        # Cluster authorities often lack the extensions that strict checking requires; the rest is checked.
         trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
         self._connection = http.client.HTTPSConnection(host, int(port), timeout=10, context=trusted)
 
     def create(self, name: str, content: dict[str, str]) -> bool:
-        """Create a Secret; answers false where there is one of that name. Raises ``RuntimeError`` on other answers."""
+        """Create a Secret; return False if the name exists. Raises ``RuntimeError`` on other responses."""
         data = {key: base64.b64encode(value.encode()).decode() for key, value in content.items()}
         body = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         self._connection.request("POST", f"/api/v1/namespaces/{self._namespace}/secrets", body, headers)
-        answer = self._connection.getresponse()
-        text = answer.read().decode("utf-8", "replace")
-        if answer.status in (201, 409):
-            return answer.status == 201
-        raise RuntimeError(f"the secret {name} was not created: HTTP {answer.status} {text[:300]}")
+        response = self._connection.getresponse()
+        text = response.read().decode("utf-8", "replace")
+        if response.status in (201, 409):
+            return response.status == 201
+        raise RuntimeError(f"the secret {name} was not created: HTTP {response.status} {text[:300]}")
 
 
 def fill_cluster(cluster: Cluster) -> None:
-    """Create what is missing. The Secrets of a pair belong together: half a pair is told, never completed."""
+    """Create missing Secrets. Those of a pair belong together: half a pair is reported, never completed."""
     created = {name: cluster.create(name, content) for name, content in cluster_secrets().items()}
     for one, other in (
         ("truebook-exchange-key", "truebook-exchange-public-key"),
@@ -132,7 +132,7 @@ def _read(file: Path) -> str:
 
 
 def _write(file: Path, content: str, owner: int | None) -> None:
-    """Replace a file whole, readable by its owner alone from its first byte on."""
+    """Replace a file atomically, readable by its owner only from the first byte."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.new")
     draft.unlink(missing_ok=True)

@@ -1,16 +1,15 @@
-"""Writes the shipped models, deterministically: `make models`, or `python deploy/models/build.py [FOLDER]`.
+"""Write the bundled models, deterministically: `make models`, or `python deploy/models/build.py [FOLDER]`.
 
-Both read layout m1. Their numbers stand in the two tables below; a change of one is a change of the shipped files,
-which a test compares with what this script writes.
+Both read layout m1. Their parameters are in the two tables below; a test compares the bundled files with what this
+script writes.
 
-* ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it: one tick better than
-  the best, in one size, since a size that follows cash would cancel good orders; where the book leans hard enough to
-  pay the taker's fee, they take. A probability was
-  chosen over action ids because an id speaks of one side: a two-sided quote would take two observations, and the side
-  that waits would be stale.
-* ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are seeded and stay as drawn; its
-  output layer is fitted by least squares to the scores of the heuristic below. It is an example of a network's form,
-  with normalisation inside the graph, not a source of profit.
+* ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it, one tick better than
+  the best, in one size, because a size that follows cash would cancel good orders; where the book is imbalanced enough
+  to pay the taker's fee, they take. It returns a probability and no action ids, because an id concerns one side: a
+  two-sided quote would need two observations, and the second side would be stale.
+* ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are drawn from a seed; its output
+  layer is fitted by least squares to the scores of the heuristic below. It is an example of a network, with
+  normalisation inside the graph, not a source of profit.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from truebook.decision.strategy import Output, PriceRule, Strategy
 from truebook.features.layout import Layout, layout
+from truebook.models.export import Predict, describe_model
 from truebook.models.metadata import ModelMetadata
 
 Array = npt.NDArray[np.float64]
@@ -39,12 +39,12 @@ IR_VERSION: Final = 8
 MAKER_WEIGHTS: Final = {
     "mid": 1.0,
     "micro_minus_mid": 0.5 / 20,  # the feature is dollars × 20: half of the way from mid to microprice
-    "momentum": 0.1 / 10,  # the feature is dollars × 10: a tenth of the recent move goes on
-    "position": -0.04,  # lean against inventory: 1 cent at 10 contracts, 2 cents at 100
+    "momentum": 0.1 / 10,  # the feature is dollars × 10: a tenth of the recent move continues
+    "position": -0.04,  # shift against inventory: 1 cent at 10 contracts, 2 cents at 100
 }
 MAKER_PRESSURE: Final = 0.1
-"""Dollars that the cube of the best sizes' imbalance adds: nothing to speak of until one side is several times the
-other, then enough to take before the thin side is gone."""
+"""Dollars added by the cube of the best sizes' imbalance: negligible until one side is several times the other, then
+enough to take before the thin side is gone."""
 MAKER_BOUNDS: Final = (0.005, 0.995)
 MAKER_TERMS: Final = Strategy(
     output=Output.YES_PROBABILITY,
@@ -60,7 +60,7 @@ SMALL_SEED: Final = 20_241_209
 SMALL_HIDDEN: Final = 32
 SMALL_SAMPLES: Final = 4_000
 SMALL_DECIMALS: Final = 3
-"""Weights are rounded, so that another machine's last bits write the same file."""
+"""Weights are rounded, so that differences in the last bits between machines write the same file."""
 SMALL_TERMS: Final = Strategy(
     output=Output.ACTION_LOGITS,
     price_rule=PriceRule.CROSS,
@@ -71,7 +71,7 @@ SMALL_TERMS: Final = Strategy(
 
 
 def build_maker() -> Any:
-    """Write the market maker as a graph: fair = clip(features · weights + pressure × imbalance³)."""
+    """Build the market maker's graph: fair = clip(features · weights + pressure × imbalance³)."""
     m1 = layout("m1")
     weights = np.zeros((len(m1), 1))
     for name, weight in MAKER_WEIGHTS.items():
@@ -97,11 +97,16 @@ def build_maker() -> Any:
         trained="not trained: a heuristic, see deploy/models/build.py",
         **msgspec.structs.asdict(MAKER_TERMS),
     )
-    return _model(nodes, constants, metadata, m1)
+
+    def predict(rows: Array) -> Array:
+        imbalance = rows[:, [m1.names.index("imbalance_1")]]
+        return np.clip(rows @ weights + MAKER_PRESSURE * imbalance**3, *MAKER_BOUNDS)
+
+    return _model(nodes, constants, metadata, predict)
 
 
 def build_small() -> Any:
-    """Write the small network: (features − mean) / scale, two tanh layers, five scores."""
+    """Build the small network: (features − mean) / scale, two tanh layers, five scores."""
     m1 = layout("m1")
     draw = random.Random(SMALL_SEED)
     samples = _samples(m1, draw)
@@ -109,9 +114,13 @@ def build_small() -> Any:
     scale = np.round(np.maximum(samples.std(axis=0), 0.05), SMALL_DECIMALS)
     first, first_bias = _drawn_layer(draw, len(m1), SMALL_HIDDEN)
     sharp = m1.names.index("position")
-    first[sharp, len(m1) :] = 6.0  # the units beyond one per feature tell long, short and flat apart
+    first[sharp, len(m1) :] = 6.0  # the units beyond one per feature separate long, short and flat
     second, second_bias = _drawn_layer(draw, SMALL_HIDDEN, SMALL_HIDDEN)
-    hidden = np.tanh(np.tanh((samples - mean) / scale @ first + first_bias) @ second + second_bias)
+
+    def hidden_layers(rows: Array) -> Array:
+        return np.tanh(np.tanh((rows - mean) / scale @ first + first_bias) @ second + second_bias)
+
+    hidden = hidden_layers(samples)
     design = np.hstack([hidden, np.ones((len(hidden), 1))])
     ridge = design.T @ design + 0.1 * np.eye(design.shape[1])
     fitted = np.round(np.linalg.solve(ridge, design.T @ _teacher(samples, m1)), SMALL_DECIMALS)
@@ -135,7 +144,7 @@ def build_small() -> Any:
         trained="least squares on the scores of a heuristic, see deploy/models/build.py",
         **msgspec.structs.asdict(SMALL_TERMS),
     )
-    return _model(nodes, constants, metadata, m1)
+    return _model(nodes, constants, metadata, lambda rows: hidden_layers(rows) @ fitted[:-1] + fitted[-1])
 
 
 def _teacher(samples: Array, m1: Layout) -> Array:
@@ -168,14 +177,15 @@ def _samples(m1: Layout, draw: random.Random) -> Array:
 
 
 def _drawn_layer(draw: random.Random, inputs: int, outputs: int) -> tuple[Array, Array]:
-    """Draw weights and biases of a layer that is not trained: each unit passes its own input on, mixed with others."""
+    """Draw weights and biases of an untrained layer: each unit passes on its own input, mixed with others."""
     weights = [[draw.gauss(0.0, 0.08) + 0.5 * (row == column) for column in range(outputs)] for row in range(inputs)]
     biases = [draw.gauss(0.0, 0.4) for _ in range(outputs)]
     return np.round(np.array(weights), SMALL_DECIMALS), np.round(np.array(biases), SMALL_DECIMALS)
 
 
-def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata, m1: Layout) -> Any:
-    """Put a graph of one input and one output together, with its metadata, and check it."""
+def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata, predict: Predict) -> Any:
+    """Build and check a model of one input and one output, with its metadata and check rows."""
+    m1 = layout("m1")
     given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", len(m1)])
     made = helper.make_tensor_value_info(metadata.output.value, TensorProto.FLOAT, ["batch", metadata.outputs])
     tensors = [
@@ -185,7 +195,7 @@ def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata,
     graph = helper.make_graph(nodes, metadata.name, [given], [made], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="truebook")
     model.ir_version = IR_VERSION
-    helper.set_model_props(model, metadata.to_properties())
+    describe_model(model, metadata, predict)
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -199,5 +209,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    shipped = Path(__file__).parents[2] / "libs" / "truebook" / "models" / "shipped"
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else shipped)
+    bundled = Path(__file__).parents[2] / "libs" / "truebook" / "models" / "bundled"
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else bundled)
