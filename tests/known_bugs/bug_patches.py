@@ -1,12 +1,12 @@
-"""The predecessor's failures as patches of this repository: one file each, with a header that says what it puts back.
+"""Known failures as patches of this repository: one file each, with a header that describes the bug.
 
-    Bug: F12                        its number in docs/predecessor-failures.md
-    There: what the predecessor did
-    Here: what the patch makes of our code
-    Red: tests/…::test_…            a test that is expected to fail; may come several times
-    Raises: FrameError              how, where it is no assertion; may come several times
+    Bug: F12                        its number in docs/predecessor-failures.md; E for failures of Truebook itself
+    There: what the predecessor did, or an earlier Truebook
+    Here: what the patch does to this code
+    Red: tests/…::test_…            a test that must fail; may be repeated
+    Raises: FrameError              an exception other than an assertion; may be repeated
 
-Then an empty line and a unified diff. Long lines go on with two spaces.
+Then an empty line and a unified diff. Continuation lines start with two spaces.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent
 MUST_BE_PATCHED = (1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 15, 17, 20, 22, 25, 26, 27)
-"""Failures that could live in our code as they did there. Why the others have no patch, the page says."""
+"""Failures that this code could have. The page explains why the others have no patch."""
 
 KEYS = frozenset({"Bug", "There", "Here", "Red", "Raises"})
 ASSERTIONS = frozenset({"AssertionError", "Failed"})
-"""What a failed claim raises: ``assert``, or ``pytest.raises`` and ``pytest.fail``."""
+"""Raised by a failed check: ``assert``, or ``pytest.raises`` and ``pytest.fail``."""
 
 
 class BadHeader(ValueError):
-    """The header of a patch can't be read; the message says why."""
+    """The header of a patch can't be parsed; the message explains why."""
 
 
 @dataclass(frozen=True)
 class BugPatch:
-    """One patch. ``files`` are the paths that it changes, from the root."""
+    """One patch; ``files`` are the paths that it changes, relative to the root."""
 
     path: Path
     bug: str
@@ -62,7 +62,7 @@ def read_patch(path: Path) -> BugPatch:
         values[key].append(value.strip())
     missing = [key for key in ("Bug", "There", "Here", "Red") if not values[key]]
     if missing:
-        raise BadHeader(f"{path.name}: without {', '.join(missing)}")
+        raise BadHeader(f"{path.name}: missing header {', '.join(missing)}")
     files = tuple(line.removeprefix("+++ b/") for line in diff.splitlines() if line.startswith("+++ b/"))
     if not files:
         raise BadHeader(f"{path.name}: changes nothing")
@@ -78,7 +78,7 @@ def read_patches(folder: Path = FOLDER) -> list[BugPatch]:
 
 
 def apply(patch: BugPatch, root: Path, *, check: bool = False) -> str:
-    """Apply a patch to a tree, or only check that it would apply; answers what is in the way, empty if nothing is."""
+    """Apply a patch to a tree, or only check that it applies; return the error, empty if there is none."""
     command = ["git", "apply", *(["--check"] if check else []), str(patch.path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr.strip()

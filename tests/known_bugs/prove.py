@@ -1,6 +1,6 @@
-"""``make prove``: put each known bug back into a copy of the code and require that the tests find it.
+"""``make prove``: put each known bug into a copy of the code and require that the tests find it.
 
-Exit codes: 0 every bug was found, 1 one was not (or its patch no longer applies), 2 wrong arguments or headers.
+Exit codes: 0 every bug was found, 1 at least one was not (or its patch no longer applies), 2 bad arguments or headers.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ WIDEST_TEST = 86
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="prove", description=__doc__)
-    parser.add_argument("names", nargs="*", help="only these, such as F12 or F12-gap; all, where none is named")
-    parser.add_argument("--json", action="store_true", help="one JSON object on the last line of standard output")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("names", nargs="*", help="only these, for example F12 or F12-gap; default: all")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
+    options = parser.parse_args(arguments)
     try:
-        patches = chosen(read_patches(), asked.names)
+        patches = selected(read_patches(), options.names)
     except BadHeader as error:
         parser.exit(2, f"{error}\n")
     if not patches:
-        parser.exit(2, f"no patch has one of these names: {', '.join(asked.names)}\n")
-    return prove(patches, as_json=asked.json)
+        parser.exit(2, f"no patch has one of these names: {', '.join(options.names)}\n")
+    return prove(patches, as_json=options.json)
 
 
-def chosen(patches: Sequence[BugPatch], names: Sequence[str]) -> list[BugPatch]:
-    """Pick the patches of these names or bugs; all of them where nothing is named."""
+def selected(patches: Sequence[BugPatch], names: Sequence[str]) -> list[BugPatch]:
+    """Select the patches with these names or bugs; all if no name is given."""
     return [patch for patch in patches if not names or patch.name in names or patch.bug in names]
 
 
 def prove(patches: Sequence[BugPatch], *, as_json: bool) -> int:
-    """Prove each patch and print the table while it grows; answers the exit code."""
+    """Prove each patch and print the table row by row; return the exit code."""
     started = time.monotonic()
     rows: list[dict[str, object]] = []
     table = Table(patches, silent=as_json)
     with Proof(ROOT) as proof:
-        note(f"{len({name for patch in patches for name in patch.red})} tests on the code as it is")
-        wrong = proof.green(patches)
-        if wrong:
+        note(f"{len({name for patch in patches for name in patch.red})} tests on the unchanged code")
+        problem = proof.green(patches)
+        if problem:
             note("")
-            print(json.dumps({"ok": False, "wrong": wrong, "patches": []}) if as_json else wrong)
+            print(json.dumps({"ok": False, "problem": problem, "patches": []}) if as_json else problem)
             return 1
         table.head()
         for number, patch in enumerate(patches, start=1):
             note(f"{number}/{len(patches)} {patch.name}: {patch.here}")
-            began = time.monotonic()
+            patch_started = time.monotonic()
             verdict = proof.red(patch)
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - patch_started
             table.row(patch, verdict, seconds)
             rows.append(row_of(patch, verdict, seconds))
     missed = sum(not row["ok"] for row in rows)
@@ -68,8 +68,8 @@ def prove(patches: Sequence[BugPatch], *, as_json: bool) -> int:
 
 def row_of(patch: BugPatch, verdict: Verdict, seconds: float) -> dict[str, object]:
     return {
-        "bug": patch.bug, "patch": patch.name, "ok": not verdict.wrong, "found_by": verdict.found_by,
-        "says": verdict.says, "wrong": verdict.wrong, "seconds": round(seconds, 2), "here": patch.here,
+        "bug": patch.bug, "patch": patch.name, "ok": not verdict.problem, "found_by": verdict.found_by,
+        "message": verdict.message, "problem": verdict.problem, "seconds": round(seconds, 2), "here": patch.here,
     }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ class Table:
         self._print("bug", "patch", "found by", "  s")
 
     def row(self, patch: BugPatch, verdict: Verdict, seconds: float) -> None:
-        found_by = verdict.found_by.rpartition("/")[2] or f"NOT FOUND: {verdict.wrong}"
+        found_by = verdict.found_by.rpartition("/")[2] or f"NOT FOUND: {verdict.problem}"
         self._print(patch.bug, patch.name, found_by, f"{seconds:4.1f}")
 
     def _print(self, bug: str, patch: str, found_by: str, seconds: str) -> None:
@@ -97,7 +97,7 @@ class Table:
 
 
 def note(text: str) -> None:
-    """Say on a terminal what is being done now, on one line that the next one overwrites."""
+    """Show the current step on a terminal, on one line that the next one overwrites."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text[:118]}", end="", file=sys.stderr, flush=True)
 

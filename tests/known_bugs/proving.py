@@ -1,6 +1,6 @@
-"""Prove that the tests find a bug: put it into a copy of the tree and see them fail there, for the right reason.
+"""Prove that the tests find a bug: apply its patch to a copy of the tree and check that they fail for the right reason.
 
-The judgement is pure (``judge_green``, ``judge_red``); ``Proof`` holds the copy and runs pytest in it.
+The judgement is pure (``judge_green``, ``judge_red``); ``Proof`` owns the copy and runs pytest in it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ ONE_TEST_WITHIN_S = 30
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How one test ended: ``when`` is setup, call or teardown; ``raised`` the names of what it raised."""
+class CaseResult:
+    """The result of one test: ``when`` is setup, call or teardown; ``raised`` the names of its exceptions."""
 
     test: str
     when: str
     outcome: str
     raised: frozenset[str] = frozenset()
-    says: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the witness saw of one run. ``ran`` are the source files of the copy that were imported."""
+class Session:
+    """The record of one pytest session; ``ran`` are the source files of the copy that were imported."""
 
-    tests: Sequence[Ended] = ()
+    tests: Sequence[CaseResult] = ()
     broken: Sequence[str] = ()
     ran: frozenset[str] = frozenset()
     elsewhere: Sequence[str] = ()
@@ -48,51 +48,51 @@ class Seen:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``found_by`` is the test that turned red; ``wrong`` says why this is no proof, empty where it is one."""
+    """``found_by`` is the test that failed; ``problem`` explains why this is no proof, empty if it is one."""
 
     found_by: str = ""
-    says: str = ""
-    wrong: str = ""
+    message: str = ""
+    problem: str = ""
 
 
-def judge_green(named: Sequence[str], seen: Seen) -> str:
-    """Say why the tests are not all green on the tree as it is; empty where they are."""
-    wrong = _did_not_run_here(seen)
-    if wrong:
-        return wrong
-    bad = [ended for ended in seen.tests if ended.outcome == "failed"]
+def judge_green(named: Sequence[str], session: Session) -> str:
+    """Return why the tests do not all pass on the unchanged tree; empty if they do."""
+    problem = _did_not_run_here(session)
+    if problem:
+        return problem
+    bad = [run for run in session.tests if run.outcome == "failed"]
     if bad:
-        return f"{bad[0].test} fails without any patch: {' '.join(sorted(bad[0].raised))}: {bad[0].says}"
-    passed = {ended.test for ended in seen.tests if ended.outcome == "passed"}
+        return f"{bad[0].test} fails without a patch: {' '.join(sorted(bad[0].raised))}: {bad[0].message}"
+    passed = {run.test for run in session.tests if run.outcome == "passed"}
     missing = [name for name in named if not any(_belongs(test, name) for test in passed)]
     return f"no test of that name passes: {missing[0]}" if missing else ""
 
 
-def judge_red(patch: BugPatch, seen: Seen) -> Verdict:
-    """Judge a run with the patch: a named test must have failed by a claim, in code that the patch has changed."""
-    wrong = _did_not_run_here(seen)
-    if wrong:
-        return Verdict(wrong=wrong)
-    idle = [file for file in patch.files if file.endswith(".py") and file not in seen.ran]
+def judge_red(patch: BugPatch, session: Session) -> Verdict:
+    """Judge a session with the patch: a named test must have failed a check, in code that the patch changed."""
+    problem = _did_not_run_here(session)
+    if problem:
+        return Verdict(problem=problem)
+    idle = [file for file in patch.files if file.endswith(".py") and file not in session.ran]
     if idle:
-        return Verdict(wrong=f"the patched file was not run: {idle[0]}")
-    failed = [ended for ended in seen.tests if ended.outcome == "failed"]
+        return Verdict(problem=f"the patched file was not run: {idle[0]}")
+    failed = [run for run in session.tests if run.outcome == "failed"]
     if not failed:
-        return Verdict(wrong="nothing turned red")
+        return Verdict(problem="no test failed")
     first = failed[0]
     if first.when != "call" or not first.raised <= patch.raises:
         kinds = " ".join(sorted(first.raised))
-        return Verdict(wrong=f"{first.test} broke instead of failing ({first.when}): {kinds}: {first.says}")
-    return Verdict(found_by=first.test, says=first.says)
+        return Verdict(problem=f"{first.test} broke instead of failing ({first.when}): {kinds}: {first.message}")
+    return Verdict(found_by=first.test, message=first.message)
 
 
-def _did_not_run_here(seen: Seen) -> str:
-    if seen.broken:
-        return f"the tests can't be loaded: {seen.broken[0]}"
-    if seen.elsewhere:
-        return f"other code than the copy's was run: {seen.elsewhere[0]}"
-    if not seen.tests:
-        last = seen.output.strip().splitlines()[-1:] or ["pytest said nothing"]
+def _did_not_run_here(session: Session) -> str:
+    if session.broken:
+        return f"the tests can't be loaded: {session.broken[0]}"
+    if session.elsewhere:
+        return f"code outside of the copy was run: {session.elsewhere[0]}"
+    if not session.tests:
+        last = session.output.strip().splitlines()[-1:] or ["pytest printed nothing"]
         return f"no test was run: {last[0]}"
     return ""
 
@@ -102,7 +102,7 @@ def _belongs(test: str, name: str) -> bool:
 
 
 class Proof:
-    """A copy of the tree, in which patches come and go."""
+    """A copy of the tree, in which patches are applied and reverted."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -125,17 +125,17 @@ class Proof:
         self._folder.cleanup()
 
     def green(self, patches: Sequence[BugPatch]) -> str:
-        """Run every named test on the tree as it is; answers why that is no ground to prove on, empty if it is."""
+        """Run every named test on the unchanged tree; return why it is no basis for proofs, empty if it is."""
         named = sorted({name for patch in patches for name in patch.red})
         return judge_green(named, self._run(named, keep_bytecode=True, within_s=ONE_RUN_WITHIN_S * 3))
 
     def red(self, patch: BugPatch) -> Verdict:
-        """Put the bug in, run its tests up to the first that fails, take it out again."""
+        """Apply the patch, run its tests up to the first failure, revert it."""
         before = {file: (self.copy / file).stat() for file in patch.files if (self.copy / file).exists()}
         kept = {file: (self.copy / file).read_bytes() for file in before}
-        in_the_way = apply(patch, self.copy)
-        if in_the_way:
-            return Verdict(wrong=f"does not apply: {in_the_way.splitlines()[0]}")
+        error = apply(patch, self.copy)
+        if error:
+            return Verdict(problem=f"does not apply: {error.splitlines()[0]}")
         try:
             return judge_red(patch, self._run(patch.red))
         finally:
@@ -143,21 +143,21 @@ class Proof:
                 (self.copy / file).write_bytes(content)
                 os.utime(self.copy / file, ns=(before[file].st_atime_ns, before[file].st_mtime_ns))
 
-    def _run(self, tests: Sequence[str], *, keep_bytecode: bool = False, within_s: float = ONE_RUN_WITHIN_S) -> Seen:
-        """Run these tests in the copy. Byte code is kept of the tree as it is only, never of a patched file."""
-        report = self.copy / "witness.json"
+    def _run(self, tests: Sequence[str], *, keep_bytecode: bool = False, within_s: float = ONE_RUN_WITHIN_S) -> Session:
+        """Run these tests in the copy. Keep byte code of the unchanged tree only, never of a patched file."""
+        report = self.copy / "session.json"
         report.unlink(missing_ok=True)
         command = [
-            sys.executable, "-m", "pytest", "-p", "witness", "-p", "no:cacheprovider", "-x", "-q", "--no-header",
+            sys.executable, "-m", "pytest", "-p", "run_recorder", "-p", "no:cacheprovider", "-x", "-q", "--no-header",
             f"--timeout={ONE_TEST_WITHIN_S}", "--rootdir", str(self.copy), "-c", str(self.copy / "pyproject.toml"),
             *tests,
         ]  # fmt: skip
-        # Settings of the one who runs this must not reach the tests: they name data that the copy does not have.
+        # Settings of the caller must not reach the tests: they name data that the copy does not have.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("TRUEBOOK_", "PYTEST_"))
         }
         paths = [self.copy / "libs", self.copy / "services", self.copy / "tests", self.copy / "tests/known_bugs"]
-        environment |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "WITNESS_REPORT": str(report)}
+        environment |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "SESSION_REPORT": str(report)}
         if not keep_bytecode:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
@@ -165,15 +165,19 @@ class Proof:
                 command, cwd=self.copy, env=environment, capture_output=True, text=True, check=False, timeout=within_s
             )
         except subprocess.TimeoutExpired:
-            return Seen(broken=[f"not done within {within_s:.0f} s"])
+            return Session(broken=[f"timed out after {within_s:.0f} s"])
         output = done.stdout + done.stderr
-        return read_report(report, output) if report.exists() else Seen(output=output)
+        return read_report(report, output) if report.exists() else Session(output=output)
 
 
-def read_report(report: Path, output: str = "") -> Seen:
-    """Read what the witness wrote."""
-    told = json.loads(report.read_text(encoding="utf-8"))
-    tests = [Ended(**{**each, "raised": frozenset(each["raised"].split())}) for each in told["tests"]]
-    return Seen(
-        tests=tests, broken=told["broken"], ran=frozenset(told["ran"]), elsewhere=told["elsewhere"], output=output
+def read_report(report: Path, output: str = "") -> Session:
+    """Read the record that the plugin wrote."""
+    report_data = json.loads(report.read_text(encoding="utf-8"))
+    tests = [CaseResult(**{**each, "raised": frozenset(each["raised"].split())}) for each in report_data["tests"]]
+    return Session(
+        tests=tests,
+        broken=report_data["broken"],
+        ran=frozenset(report_data["ran"]),
+        elsewhere=report_data["elsewhere"],
+        output=output,
     )

@@ -1,6 +1,6 @@
-"""A plugin of pytest that writes down what it saw, for ``proving``: which code ran, and how each test ended.
+"""A pytest plugin that records for ``proving`` which code ran and the result of each test.
 
-It also makes property tests quick and repeatable: the same examples each time, none kept, failing ones not made small.
+It makes property tests fast and repeatable: the same examples each time, none stored, failing ones not shrunk.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import pytest
 PACKAGES = ("truebook", "truebook_services")
 
 hypothesis.settings.register_profile(
-    "witness",
+    "run_recorder",
     database=None,
     deadline=None,
     derandomize=True,
     phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
     report_multiple_bugs=False,
 )
-hypothesis.settings.load_profile("witness")
+hypothesis.settings.load_profile("run_recorder")
 
 
-class Witness:
-    """Collects the report and writes it when the session ends."""
+class RunRecorder:
+    """Collects the record and writes it when the session ends."""
 
     def __init__(self, report: Path, root: Path) -> None:
         self._report = report
@@ -47,10 +47,10 @@ class Witness:
         report = yield
         if report.when == "call" or not report.passed:
             raised = sorted({type(leaf).__name__ for leaf in leaves(call.excinfo.value)}) if call.excinfo else []
-            says = str(call.excinfo.value).strip().partition("\n")[0][:200] if call.excinfo else ""
+            message = str(call.excinfo.value).strip().partition("\n")[0][:200] if call.excinfo else ""
             self._tests.append(
                 {"test": item.nodeid, "when": report.when, "outcome": report.outcome, "raised": " ".join(raised),
-                 "says": says}
+                 "message": message}
             )  # fmt: skip
         return report
 
@@ -65,17 +65,17 @@ class Witness:
                 ran.append(path.relative_to(self._root).as_posix())
             else:
                 elsewhere.append(str(path))
-        seen = {"tests": self._tests, "broken": self._broken, "ran": ran, "elsewhere": elsewhere}
-        self._report.write_text(json.dumps(seen), encoding="utf-8")
+        session = {"tests": self._tests, "broken": self._broken, "ran": ran, "elsewhere": elsewhere}
+        self._report.write_text(json.dumps(session), encoding="utf-8")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     root = config.rootpath.resolve()
-    config.pluginmanager.register(Witness(Path(os.environ["WITNESS_REPORT"]), root))
+    config.pluginmanager.register(RunRecorder(Path(os.environ["SESSION_REPORT"]), root))
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The single errors inside of a group; an error that is no group is its own leaf."""
+    """Yield the single errors of a group; an error that is no group is its own leaf."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from leaves(each)
