@@ -1,5 +1,5 @@
-"""Which tests run, and in which order: long ones only where they are asked for; files with slow ones first, so that at
-the end no worker waits for another's long file.
+"""Which tests run, and in which order: long ones only on request, and files with slow tests first, so that no worker
+is left with a long file at the end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The source files of the product, parsed once, for the tests of style."""
+"""The product's source files, parsed once, for the architecture tests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ class Source:
     text: str
     tree: ast.Module
 
+    @property
+    def module(self) -> str:
+        """The dotted name under which a file of the product is imported."""
+        parts = self.name.removesuffix(".py").removesuffix("/__init__").split("/")
+        return ".".join(parts[1:])
+
     def functions(self) -> Iterator[tuple[str, Function]]:
-        """Every function and method, with where it stands."""
+        """Yield every function and method with its location."""
         for node in ast.walk(self.tree):
             if isinstance(node, Function):
                 yield f"{self.name}:{node.lineno} {node.name}", node
@@ -31,7 +37,7 @@ class Source:
 
 @cache
 def sources(*folders: str) -> tuple[Source, ...]:
-    """The Python files below these folders of the repository."""
+    """Return the Python files below these folders of the repository."""
     found = []
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):

@@ -1,6 +1,6 @@
-"""``make chaos SEEDS=50 FIRST=1``: many seeds in two processes, with the history of each that failed.
+"""``make chaos SEEDS=50 FIRST=1``: run many seeds in parallel processes and print the history of each that failed.
 
-Exit code 0 when every seed held, 1 otherwise.
+Exit code 0 when every seed passed, 1 otherwise.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from itertools import islice
 from chaos.run import Outcome, run_seed
 
 SEEDS_PER_PROCESS = 40
-"""Fresh processes after so many seeds each, so that memory stays bounded however many there are."""
-MOST_TOLD = 5
+"""Seeds per worker process before it is replaced, which bounds memory."""
+MAX_REPORTED = 5
 
 
 def main() -> int:
-    """Run the seeds that were asked for."""
+    """Run the requested seeds."""
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=50, help="how many")
-    parser.add_argument("--first", type=int, default=1, help="the first one's number")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
-    wanted = parser.parse_args()
+    parser.add_argument("--seeds", type=int, default=50, help="number of seeds")
+    parser.add_argument("--first", type=int, default=1, help="first seed")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel processes")
+    options = parser.parse_args()
     started_s = time.monotonic()
     failed: list[Outcome] = []
     total = Total()
-    for outcome in _run_all(range(wanted.first, wanted.first + wanted.seeds), wanted.jobs):
+    for outcome in _run_all(range(options.first, options.first + options.seeds), options.jobs):
         total.add(outcome)
         if outcome.failure:
             failed.append(outcome)
-            if len(failed) <= MOST_TOLD:
+            if len(failed) <= MAX_REPORTED:
                 print(f"\n{outcome.failure}\n", flush=True)
-        _progress(total.seeds, wanted.seeds, len(failed), time.monotonic() - started_s)
-    total.tell(time.monotonic() - started_s)
+        _progress(total.seeds, options.seeds, len(failed), time.monotonic() - started_s)
+    total.report(time.monotonic() - started_s)
     if failed:
         print("failed:", *sorted(outcome.seed for outcome in failed))
     return 1 if failed else 0
@@ -50,7 +50,7 @@ def _run_all(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
         return
     context = multiprocessing.get_context("spawn")
     waiting = iter(seeds)
-    # A new pool each time: with `max_tasks_per_child` the executor can wait for ever for a worker that has left.
+    # A new pool each time: with `max_tasks_per_child` the executor can wait for ever for an exited worker.
     while some := tuple(islice(waiting, jobs * SEEDS_PER_PROCESS)):
         with ProcessPoolExecutor(jobs, mp_context=context) as pool:
             for done in as_completed([pool.submit(run_seed, seed) for seed in some]):
@@ -66,7 +66,7 @@ def _progress(done: int, seeds: int, failed: int, took_s: float) -> None:
 
 
 class Total:
-    """What all seeds together came to."""
+    """The totals over all seeds."""
 
     def __init__(self) -> None:
         self.seeds = 0
@@ -76,15 +76,15 @@ class Total:
     def add(self, outcome: Outcome) -> None:
         self.seeds += 1
         self._kinds.update(outcome.kinds)
-        for name in ("orders", "fills", "faults", "deaths", "seconds"):
+        for name in ("orders", "fills", "faults", "kills", "seconds"):
             self._sums[name] += getattr(outcome, name)
 
-    def tell(self, took_s: float) -> None:
+    def report(self, took_s: float) -> None:
         sums = self._sums
         print(
             f"\n{self.seeds} seeds in {took_s:,.0f} s ({3600 * self.seeds / took_s:,.0f} an hour): "
             f"{sums['seconds'] / 3600:.1f} h of market time, {sums['orders']:,} orders, {sums['fills']:,} fills, "
-            f"{sums['faults']:,} strikes of faults, {sums['deaths']:,} deaths of services"
+            f"{sums['faults']:,} faults, {sums['kills']:,} kills of services"
         )
         print("seeds with", ", ".join(f"{kind}: {count}" for kind, count in sorted(self._kinds.items())))
 

@@ -1,7 +1,7 @@
-"""The bus as one process sees it: a broker that outlives its clients, and notices the dead after a while.
+"""The bus as one process sees it: a broker that outlives its clients and detects dead ones by a session timeout.
 
-The broker's own work (joining, rebalancing) is done outside of every process, so that nobody dies with a lock in hand;
-callbacks of a rebalance run in the process that they belong to, and a dead one is not waited for.
+The broker's own work (joining, rebalancing) runs outside of every process, so that no process dies while it holds a
+lock. Rebalance callbacks run in their own process; the broker does not wait for a dead one.
 """
 
 from __future__ import annotations
@@ -11,31 +11,32 @@ from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
+from chaos.conditions import JITTER_S, NetworkConditions
 from chaos.faults import Kind
 from chaos.history import History
 from chaos.processes import Process, never, outside, spawn_outside
-from chaos.weather import JITTER_S, Weather
-from truebook.bus.memory import MemoryBus, MemoryConsumer
-from truebook.bus.port import Bus, BusConsumer, Partition, Rebalance, Record
+from truebook.bus.memory.bus import MemoryBus, MemoryConsumer
+from truebook.bus.port import Bus, BusConsumer, BusUnavailable, Partition, Rebalance, Record
 from truebook.messages.codec import decode
-from truebook.messages.fills import FillBooked
+from truebook.messages.fills import FillRecorded
 from truebook.messages.topics import FILLS, Topic
 
+AWAY_POLL_S = 0.05
 SESSION_S = 1.5
-"""At most so long after its death a member still counts as one."""
+"""The longest time that a dead member still counts as one."""
 
 
 class Broker:
     """The bus's server."""
 
-    def __init__(self, seed: int, weather: Weather, history: History, *, is_slow: bool) -> None:
+    def __init__(self, seed: int, conditions: NetworkConditions, history: History, *, is_slow: bool) -> None:
         self.bus = MemoryBus()
         self.is_slow = is_slow
-        self.weather = weather
+        self.conditions = conditions
         self.history = history
         self.random = Random(f"{seed}:bus")
-        self.told_fills: set[tuple[str, str]] = set()
-        """Of each fill that was told on the bus, the exchange's order id and the trade's id."""
+        self.published_fills: set[tuple[str, str]] = set()
+        """(exchange order id, trade id) of each fill published on the bus."""
         self._members: dict[Process, list[MemoryConsumer]] = {}
 
     def joined(self, process: Process, member: MemoryConsumer) -> None:
@@ -44,23 +45,23 @@ class Broker:
         else:
             self._members.setdefault(process, []).append(member)
 
-    def died(self, process: Process) -> None:
+    def killed(self, process: Process) -> None:
         """Drop the members of a dead process when their session times out."""
         after_s = self.random.uniform(0, SESSION_S)
         for member in self._members.pop(process, []):
             outside(asyncio.get_running_loop().call_later, after_s, self._drop, member)
 
     async def take_time(self) -> None:
-        """Let a call take a while, where this broker does."""
+        """Delay a call, if this broker is slow."""
         if self.is_slow:
             await asyncio.sleep(self.random.uniform(*JITTER_S))
 
     def stalled(self, process: Process) -> None:
-        """Drop the members of a process that stands still for longer than a session lasts."""
+        """Drop the members of a process that is stalled for longer than a session."""
         outside(asyncio.get_running_loop().call_later, SESSION_S, self._drop_stalled, process)
 
     def lose_all(self) -> None:
-        """Begin anew with an empty bus: the old one was in the memory of what has died."""
+        """Start with an empty bus: the old one was in the memory of the killed processes."""
         self.bus = MemoryBus()
         self._members.clear()
 
@@ -90,21 +91,32 @@ class BusPort(Bus):
         if self._process.at_port():
             await never()
         await broker.take_time()
-        if broker.weather.rages(Kind.DOUBLED_RECORDS) and not topic.compacted:
+        while broker.conditions.active(Kind.BUS_AWAY):
+            await asyncio.sleep(AWAY_POLL_S)
+        fails = broker.conditions.active(Kind.PUBLISH_FAILS) and broker.random.random() < 0.5
+        if fails and broker.random.random() < 0.5:
+            raise BusUnavailable("the broker is not available")
+        await self._store(topic, records)
+        if self._process.at_port():
+            await never()
+        if fails:
+            raise BusUnavailable("the broker's response was lost")
+
+    async def _store(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
+        broker = self.broker
+        if broker.conditions.active(Kind.DUPLICATED_RECORDS) and not topic.compacted:
             records = [record for record in records for _ in range(broker.random.choice((1, 1, 2)))]
         for key, value in records:
             broker.history.record(topic.name, key, value)
-            if topic is FILLS and isinstance(told := decode(topic, value), FillBooked):
-                broker.told_fills.add((told.exchange_order_id, told.trade_id))
+            if topic is FILLS and isinstance(fill := decode(topic, value), FillRecorded):
+                broker.published_fills.add((fill.exchange_order_id, fill.trade_id))
         await self._bus.publish_many(topic, records)
-        if self._process.at_port():
-            await never()
 
     async def consumer(
         self, group: str, topics: Sequence[Topic], *, observer: bool = False, rebalance: Rebalance | None = None
     ) -> BusConsumer:
         callbacks = _Callbacks(self._process, rebalance) if rebalance is not None else None
-        member = await self.ask(lambda: self._join(group, topics, observer, callbacks))
+        member = await self.run_on_broker(lambda: self._join(group, topics, observer, callbacks))
         return ConsumerPort(self, member, self._process)
 
     async def flush(self) -> None:
@@ -120,8 +132,8 @@ class BusPort(Bus):
         self.broker.joined(self._process, member)
         return member
 
-    async def ask(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Let the broker work for this process, which may give up or die meanwhile."""
+    async def run_on_broker(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run the broker's work for this process, which may stop waiting or die meanwhile."""
         if self._process.at_port():
             await never()
         return await asyncio.shield(spawn_outside(work()))
@@ -151,11 +163,11 @@ class ConsumerPort(BusConsumer):
         return await self._member.lag()
 
     async def close(self) -> None:
-        await self._port.ask(self._member.close)
+        await self._port.run_on_broker(self._member.close)
 
 
 class _Callbacks(Rebalance):
-    """Runs the owner's callbacks in the owner's process; the dead have nothing to say."""
+    """Runs the owner's callbacks in the owner's process, unless that is dead."""
 
     def __init__(self, process: Process, inner: Rebalance) -> None:
         self._process = process
@@ -171,7 +183,7 @@ class _Callbacks(Rebalance):
         if self._process.dead:
             return
         task = self._process.spawn(callback(partitions))
-        await asyncio.wait((task,), timeout=SESSION_S)  # a member that stands still is not waited for any longer
+        await asyncio.wait((task,), timeout=SESSION_S)  # do not wait longer for a stalled member
         if not task.done():
             return
         if not task.cancelled():

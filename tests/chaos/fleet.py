@@ -1,4 +1,4 @@
-"""The six services, each a simulated process that may die and is started again, as a supervisor would."""
+"""The six services, each a simulated process that may die and is restarted, as by a supervisor."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import msgspec
 
 from chaos.bus_port import SESSION_S, Broker, BusPort
+from chaos.drawn_settings import DrawnSettings
 from chaos.exchange import ACCOUNT, Exchange
 from chaos.faults import SERVICES, Fault
-from chaos.habits import Habits
 from chaos.history import History, Violation
 from chaos.ledger_port import LedgerPort, LedgerServer
 from chaos.processes import Process, outside
-from chaos.sockets import MemoryConnector, Network
+from chaos.sockets import Network, ProcessConnector
 from truebook.bus.port import BusClosed
 from truebook.clock import Clock, ExchangeClock
 from truebook.kalshi.port import ExchangeError, RestClient
-from truebook.ledger.facts import persist
+from truebook.ledger.exchange_reports import persist
 from truebook.messages.envelope import Source
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
@@ -35,37 +35,39 @@ from truebook_services.ingest.service import build as build_ingest
 from truebook_services.observation.service import build as build_observation
 from truebook_services.policy.service import build as build_policy
 from truebook_services.policy.settings import PolicySettings
+from truebook_services.reconciler.limits import apply_limits
 from truebook_services.reconciler.service import build as build_reconciler
 from truebook_services.reconciler.settings import ReconcilerSettings
-from truebook_services.reconciler.startup import begin
+from truebook_services.reconciler.startup import hold_until_reconciled
 
 MODEL = "maker"
 STOPPED_WITHIN_S = 8.0
+STOPS_APART_S = 0.1
 RESTART_S = 0.5
-FORCED = "log:stopped by force"
-"""Said where calls to the exchange hang while a service is stopped; when all is calm it must not be."""
+FORCED = "log:frame cancelled: did not stop in time"
+"""Logged when calls to the exchange are pending at a stop; must not occur without faults."""
 
 
 @lru_cache(maxsize=1)
 def models() -> ModelRegistry:
-    """The shipped models, loaded once for all runs of this process: they hold no state."""
+    """Load the bundled models once for all runs of this process: they are stateless."""
     return ModelRegistry(Path("no models of our own"))
 
 
 class ServiceLog:
-    """A service's logger: it writes into the history."""
+    """A service's logger that writes to the history."""
 
     def __init__(self, history: History, service: str) -> None:
         self._history = history
         self._service = service
 
     def debug(self, event: str, **fields: Any) -> None:
-        """Too much to keep."""
+        """Debug lines are not recorded."""
 
     def info(self, event: str, **fields: Any) -> None:
         self._history.counts[f"log:{event}"] += 1
-        told = " ".join(f"{name}={value}" for name, value in fields.items())
-        self._history.note(self._service, str(fields.get("ticker", "")), f"{event} {told}")
+        text = " ".join(f"{name}={value}" for name, value in fields.items())
+        self._history.note(self._service, str(fields.get("ticker", "")), f"{event} {text}")
 
     warning = info
 
@@ -90,15 +92,15 @@ class Machine(Clock):
         await self._clock.sleep(seconds)
 
 
-class Life:
-    """One life of one service."""
+class Instance:
+    """One run of one service as a process, from its start to its end."""
 
     def __init__(self, service: str, process: Process) -> None:
         self.service = service
         self.process = process
         self.stop = asyncio.Event()
-        self.is_superfluous = False
-        """Another one has taken over: nobody restarts it, and it may end by itself."""
+        self.is_replaced = False
+        """Another instance has taken over: this one may exit and is not restarted."""
         self.has_stalled = False
         self.task: asyncio.Task[None] | None = None
 
@@ -113,14 +115,14 @@ class Fleet:
     def __init__(
         self, clock: Clock, exchange: Exchange, network: Network, *, broker: Broker, server: LedgerServer,
         history: History, make_rest: Callable[[Clock, Process | None], RestClient], machine: Machine | None,
-        habits: Habits, failed: Callable[[BaseException], None],
+        drawn: DrawnSettings, failed: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
-        self.deaths: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
         self.armed: list[Fault] = []
-        """Labelled crashes to come."""
+        """Labelled crashes that have not happened yet."""
         self.machine = machine
-        """Execution's own clock; null where it goes by the exchange's."""
-        self._lives: list[Life] = []
+        """Execution's own clock; None where it uses the exchange's."""
+        self._instances: list[Instance] = []
         self._clock = clock
         self._exchange = exchange
         self._network = network
@@ -128,136 +130,142 @@ class Fleet:
         self._server = server
         self._history = history
         self._make_rest = make_rest
-        self._habits = habits
+        self._settings = drawn
         self._failed = failed
         self._stopping = False
+        self.is_down = False
+        """Nothing is started meanwhile."""
         self._restart_s: dict[Process, float] = {}
 
     async def start_all(self) -> None:
-        """Start as the embedded system does: the hold first."""
-        await begin(self._server.store)
+        """Start as the embedded system does: place the startup hold first."""
+        await hold_until_reconciled(self._server.store)
         for service in SERVICES:
             self.start(service)
 
-    def running(self, service: str) -> list[Life]:
-        """The lives of a service, oldest first."""
-        return [life for life in self._lives if life.service == service and life.runs]
+    def running(self, service: str) -> list[Instance]:
+        """Return the running instances of a service, oldest first."""
+        return [instance for instance in self._instances if instance.service == service and instance.runs]
 
     def start(self, service: str) -> None:
-        """Begin a new life, unless one is there."""
-        if not [life for life in self.running(service) if not life.is_superfluous]:
+        """Start an instance, unless one is running."""
+        if not [instance for instance in self.running(service) if not instance.is_replaced]:
             self._begin(service)
 
-    def kill(self, life: Life, restart_s: float) -> None:
-        """Kill one life now and start the service again later."""
-        self._restart_s[life.process] = restart_s
-        life.process.kill()
+    def kill(self, instance: Instance, restart_s: float) -> None:
+        """Kill one instance now and restart the service later."""
+        self._restart_s[instance.process] = restart_s
+        instance.process.kill()
 
     def kill_at_use(self, fault: Fault) -> None:
         """Kill a service at one of its next uses of a port."""
-        for life in self.running(fault.service)[:1]:
-            self._restart_s[life.process] = fault.restart_s
-            life.process.kill_at_use = life.process.uses + fault.count
+        for instance in self.running(fault.service)[:1]:
+            self._restart_s[instance.process] = fault.restart_s
+            instance.process.kill_at_use = instance.process.uses + fault.count
 
     def cut_power(self, restart_s: float) -> None:
-        """Kill all services and lose the bus; start all again later, as the embedded system starts."""
-        for life in self._lives:
-            if life.runs:
-                self.kill(life, -1.0)
+        """Kill all services and lose the bus; restart all later, as the embedded system starts."""
+        for instance in self._instances:
+            if instance.runs:
+                self.kill(instance, -1.0)
         self._broker.lose_all()
         loop = asyncio.get_running_loop()
         outside(loop.call_later, restart_s, lambda: outside(loop.create_task, self.start_all()))
 
     async def stall(self, fault: Fault) -> None:
-        """Let a service stand still; after a while another one takes its place, and then the first goes on."""
-        for life in self.running(fault.service)[:1]:
-            life.process.stall()
-            life.has_stalled = True
-            self._broker.stalled(life.process)
+        """Stall an instance; later another one takes over, and then the first resumes."""
+        for instance in self.running(fault.service)[:1]:
+            instance.process.stall()
+            instance.has_stalled = True
+            self._broker.stalled(instance.process)
             takes_over_s = min(fault.lasts_s, fault.restart_s + SESSION_S)
             await asyncio.sleep(takes_over_s)
             if takes_over_s < fault.lasts_s:
-                life.is_superfluous = True
+                instance.is_replaced = True
                 self.start(fault.service)
                 await asyncio.sleep(fault.lasts_s - takes_over_s)
             self._history.fault("resume", fault.service)
-            life.process.resume()
-            if life.is_superfluous:
+            instance.process.resume()
+            if instance.is_replaced:
                 await asyncio.sleep(fault.restart_s)
-                life.stop.set()
+                instance.stop.set()
 
     async def second(self, fault: Fault) -> None:
-        """Let another one run beside the first; then one of the two stops, or dies."""
+        """Run a second instance beside the first; then one of the two stops or is killed."""
         self._begin(fault.service)
         await asyncio.sleep(fault.lasts_s)
-        lives = self.running(fault.service)
-        if len(lives) < 2:
+        instances = self.running(fault.service)
+        if len(instances) < 2:
             return
-        # Of two ingests the elder goes: readers follow the newest epoch, and it would be the other's.
-        life = lives[0] if fault.restart_s < 1 or fault.service == "ingest" else lives[-1]
-        life.is_superfluous = True
+        # Of two ingest instances stop the older: readers follow the newest epoch, which belongs to the other.
+        instance = instances[0] if fault.restart_s < 1 or fault.service == "ingest" else instances[-1]
+        instance.is_replaced = True
         if fault.restart_s > 4:
-            self.kill(life, -1.0)
+            self.kill(instance, -1.0)
         else:
-            life.stop.set()
+            instance.stop.set()
 
     async def restart(self, fault: Fault) -> None:
         """Stop a service gracefully and start it again."""
-        for life in self.running(fault.service)[:1]:
-            life.is_superfluous = True
-            life.stop.set()
-            if life.task is not None:
-                await asyncio.wait((life.task,), timeout=STOPPED_WITHIN_S)
-            if life.runs and not life.process.stalled:
+        for instance in self.running(fault.service)[:1]:
+            instance.is_replaced = True
+            instance.stop.set()
+            if instance.task is not None:
+                await asyncio.wait((instance.task,), timeout=STOPPED_WITHIN_S)
+            if instance.runs and not instance.process.stalled:
                 self._failed(Violation("services stop in time", fault.service))
             await asyncio.sleep(fault.restart_s)
         self.start(fault.service)
 
     async def bring_back(self) -> None:
-        """Start what is down, and let nothing die any more."""
+        """Start every stopped service and disarm all pending crashes."""
         self.armed.clear()
-        for life in self._lives:
-            life.process.kill_at_use = None
-            if life.process.stalled:
-                life.process.resume()
+        for instance in self._instances:
+            instance.process.kill_at_use = None
+            if instance.process.stalled:
+                instance.process.resume()
         for service in SERVICES:
             self.start(service)
 
     async def stop(self) -> list[str]:
-        """Stop all gracefully; answers the services that did not end in time."""
+        """Stop all gracefully; return the services that did not end in time."""
         self._stopping = True
         forced = self._history.counts[FORCED]
-        for life in self._lives:
-            life.stop.set()
-        tasks = [life.task for life in self._lives if life.task is not None and life.runs]
+        for instance in self._instances:
+            instance.stop.set()
+            # What two services publish at the same instant depends on how the interpreter schedules their tasks.
+            await asyncio.sleep(STOPS_APART_S)
+        tasks = [instance.task for instance in self._instances if instance.task is not None and instance.runs]
         if tasks:
             await asyncio.wait(tasks, timeout=STOPPED_WITHIN_S)
-        late = [life.service for life in self._lives if life.runs]
+        late = [instance.service for instance in self._instances if instance.runs]
         return late + [FORCED] * (self._history.counts[FORCED] - forced)
 
     def _begin(self, service: str) -> None:
-        if self._stopping:
+        if self._stopping or self.is_down:
             return
-        process = Process(service, lambda: self._died(life))
-        life = Life(service, process)
-        self._lives.append(life)
+        process = Process(service, lambda: self._killed(instance))
+        instance = Instance(service, process)
+        self._instances.append(instance)
         self._history.note("fleet", service, f"{service} starts")
-        life.task = process.spawn(self._live(life))
-        outside(life.task.add_done_callback, lambda task: self._ended(life, task))
+        instance.task = process.spawn(self._run(instance))
+        outside(instance.task.add_done_callback, lambda task: self._ended(instance, task))
 
-    # One life
+    # One instance.
 
-    async def _live(self, life: Life) -> None:
-        ledger: Any = LedgerPort(self._server, life.process)
+    async def _run(self, instance: Instance) -> None:
+        ledger: Any = LedgerPort(self._server, instance.process)
         clock = self._clock
-        if life.service == "reconciler":
-            await persist(clock, lambda: begin(ledger))
-        if life.service == "execution" and self.machine is not None:
-            clock = await self._measured(life.process, self.machine)
-        await self._build(life, clock, ledger).run(life.stop)
+        if instance.service == "reconciler":
+            await persist(clock, lambda: hold_until_reconciled(ledger))
+            log = ServiceLog(self._history, instance.service)
+            await persist(clock, lambda: apply_limits(ledger, self._settings.limits.given(), log))
+        if instance.service == "execution" and self.machine is not None:
+            clock = await self._measured(instance.process, self.machine)
+        await self._build(instance, clock, ledger).run(instance.stop)
 
     async def _measured(self, process: Process, machine: Machine) -> ExchangeClock:
-        """A clock that goes by the exchange, from its first measurement on."""
+        """Return a clock that follows the exchange, after its first measurement."""
         clock = ExchangeClock(machine)
         while True:
             try:
@@ -267,62 +275,62 @@ class Fleet:
             else:
                 return clock
 
-    def _build(self, life: Life, clock: Clock, ledger: Any) -> Service:
-        process, habits = life.process, self._habits
+    def _build(self, instance: Instance, clock: Clock, ledger: Any) -> Service:
+        process, drawn = instance.process, self._settings
         rest = self._make_rest(clock, process)
-        connector = MemoryConnector(self._network, process)
+        connector = ProcessConnector(self._network, process)
         context = Context(
-            service=life.service, account=ACCOUNT, strategy="default", source=Source.SIMULATED, clock=clock,
-            bus=BusPort(self._broker, process), metrics=Metrics(life.service),
-            log=ServiceLog(self._history, life.service), crash=lambda label: self._passed(life, label),
+            service=instance.service, account=ACCOUNT, strategy="default", source=Source.SIMULATED, clock=clock,
+            bus=BusPort(self._broker, process), metrics=Metrics(instance.service),
+            log=ServiceLog(self._history, instance.service), crash=lambda label: self._passed(instance, label),
         )  # fmt: skip
-        match life.service:
+        match instance.service:
             case "ingest":
-                return build_ingest(context, habits.ingest, rest=rest, connector=connector, ledger=ledger)
+                return build_ingest(context, drawn.ingest, rest=rest, connector=connector, ledger=ledger)
             case "observation":
-                return build_observation(context, habits.observation, ledger=ledger)
+                return build_observation(context, drawn.observation, ledger=ledger)
             case "policy":
                 return build_policy(context, PolicySettings(model=MODEL), registry=models())
             case "execution":
-                return build_execution(context, habits.execution, rest=rest, ledger=ledger)
+                return build_execution(context, drawn.execution, rest=rest, ledger=ledger)
             case "fill_listener":
                 settings = FillListenerSettings()
                 return build_fill_listener(context, settings, rest=rest, connector=connector, ledger=ledger)
             case _:
                 return build_reconciler(context, ReconcilerSettings(), rest=rest, ledger=ledger)
 
-    def _passed(self, life: Life, label: str) -> None:
-        """A labelled point was passed: die there, if it is the one."""
+    def _passed(self, instance: Instance, label: str) -> None:
+        """Kill the instance if a crash is armed for this label."""
         for number, fault in enumerate(self.armed):
-            if fault.service != life.service or fault.label != label:
+            if fault.service != instance.service or fault.label != label:
                 continue
             if fault.count > 1:
                 self.armed[number] = msgspec.structs.replace(fault, count=fault.count - 1)
                 return
             del self.armed[number]
-            self._history.fault("crash", f"{life.service} at {label!r}")
-            self.kill(life, fault.restart_s)
+            self._history.fault("crash", f"{instance.service} at {label!r}")
+            self.kill(instance, fault.restart_s)
             return
 
-    def _died(self, life: Life) -> None:
-        self.deaths[life.service] += 1
-        self._history.fault("kill", f"{life.service} after {life.process.uses} uses of ports")
-        self._network.died(life.process)
-        self._broker.died(life.process)
-        restart_s = self._restart_s.pop(life.process, RESTART_S)
+    def _killed(self, instance: Instance) -> None:
+        self.kills[instance.service] += 1
+        self._history.fault("kill", f"{instance.service} after {instance.process.uses} uses of ports")
+        self._network.killed(instance.process)
+        self._broker.killed(instance.process)
+        restart_s = self._restart_s.pop(instance.process, RESTART_S)
         if restart_s >= 0:
-            outside(asyncio.get_running_loop().call_later, restart_s, self.start, life.service)
+            outside(asyncio.get_running_loop().call_later, restart_s, self.start, instance.service)
 
-    def _ended(self, life: Life, task: asyncio.Task[None]) -> None:
-        if life.process.dead:
+    def _ended(self, instance: Instance, task: asyncio.Task[None]) -> None:
+        if instance.process.dead:
             return
         error = None if task.cancelled() else task.exception()
-        self._network.died(life.process)
-        if isinstance(error, BusClosed) and life.has_stalled:
-            # The broker has dropped it while it stood still: it ends, and a supervisor starts the next one.
+        self._network.killed(instance.process)
+        if isinstance(error, BusClosed) and instance.has_stalled:
+            # The broker dropped it while it was stalled: it exits, and a supervisor starts the next one.
             if not self._stopping:
-                outside(asyncio.get_running_loop().call_later, RESTART_S, self.start, life.service)
+                outside(asyncio.get_running_loop().call_later, RESTART_S, self.start, instance.service)
         elif error is not None:
             self._failed(error)
-        elif not self._stopping and not life.is_superfluous:
-            self._failed(RuntimeError(f"{life.service} ended by itself"))
+        elif not self._stopping and not instance.is_replaced:
+            self._failed(RuntimeError(f"{instance.service} exited unexpectedly"))

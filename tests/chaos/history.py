@@ -1,4 +1,4 @@
-"""What happened in one run: a digest over every byte of it, and its last part in words for a run that failed."""
+"""The history of one run: a digest over every byte, and its last part as text for a run that failed."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ START_US = 1_700_000_000_000_000
 
 
 class Violation(Exception):
-    """Something that must never be: what, and whom it concerns."""
+    """A broken rule: which one, the details, and whom it concerns."""
 
     def __init__(self, rule: str, detail: str, *, subject: str = "") -> None:
         super().__init__(f"{rule}: {detail}")
         self.rule = rule
         self.detail = detail
         self.subject = subject
-        """A ticker or an order's id, to find the history that matters."""
+        """A ticker or an order id, which selects the relevant history."""
 
 
 class Note(msgspec.Struct, frozen=True):
-    """One thing that happened; ``text`` is written only when it is looked at."""
+    """One entry; ``text`` is formatted only when it is read."""
 
     at_us: int
     who: str
@@ -45,7 +45,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class History:
-    """Bus records, ledger entries and exchange events go into the digest; log lines and faults are only kept."""
+    """Bus records, ledger entries and exchange events enter the digest; log lines and faults are only kept."""
 
     def __init__(self, now_us: Callable[[], int]) -> None:
         self._now_us = now_us
@@ -53,12 +53,12 @@ class History:
         self._kept: deque[Note] = deque(maxlen=KEPT)
         self._checkpoint_us = START_US
         self.checkpoints: list[str] = []
-        """The digest as it was every ten seconds: where two histories part."""
+        """The digest every ten seconds: shows where two histories diverge."""
         self.faults: list[Note] = []
         self.counts: Counter[str] = Counter()
 
     def record(self, who: str, subject: str, body: bytes) -> None:
-        """Take something that must be the same in every run of the seed."""
+        """Add an entry that must be identical in every run of the seed."""
         now_us = self._now_us()
         while now_us >= self._checkpoint_us:
             self._checkpoint_us += 10_000_000
@@ -71,11 +71,11 @@ class History:
             self._kept.append(Note(now_us, who, subject, body))
 
     def note(self, who: str, subject: str, text: Any) -> None:
-        """Take something that helps a reader."""
+        """Add an entry for the reader only."""
         self._kept.append(Note(self._now_us(), who, subject, text))
 
     def fault(self, kind: str, detail: str) -> None:
-        """Take a fault that has struck."""
+        """Add a fault that has struck."""
         note = Note(self._now_us(), FAULT, "", f"{kind} {detail}".strip())
         self.faults.append(note)
         self._kept.append(note)
@@ -83,21 +83,21 @@ class History:
 
     @property
     def last_s(self) -> float:
-        """When the last thing happened, in seconds since the beginning."""
+        """The time of the last entry, in seconds since the start."""
         return (self._kept[-1].at_us - START_US) / 1e6 if self._kept else 0.0
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
 
-    def tell(self, subject: str, shown: int = SHOWN) -> str:
-        """Write the last things that concern a subject, and the faults before them."""
-        chosen = [note for note in self._kept if note.who == FAULT or _concerns(note, subject)]
-        return "\n".join(_lines(chosen[-shown:]))
+    def text(self, subject: str, shown: int = SHOWN) -> str:
+        """Format the last entries that concern a subject, and the faults before them."""
+        selected = [note for note in self._kept if note.who == FAULT or _concerns(note, subject)]
+        return "\n".join(_lines(selected[-shown:]))
 
 
 def _concerns(note: Note, subject: str) -> bool:
     if note.who in ("orderbook", "markets", "observations", "exchange:LevelChanged", "exchange:Traded"):
-        return False  # the market's own noise
+        return False  # market data
     return not subject or note.subject == subject or subject in note.text
 
 

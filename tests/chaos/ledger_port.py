@@ -1,6 +1,6 @@
-"""The ledger as one process sees it: a server that carries each call out whole or not at all, over a line of its own.
+"""The ledger as one process sees it: a server that executes each call completely or not at all, over a connection.
 
-A client that dies or loses the line in mid-call does not know whether the call was carried out: both happen.
+A client that dies or loses the connection during a call does not know whether it was executed: both happen.
 """
 
 from __future__ import annotations
@@ -11,87 +11,99 @@ from typing import Any
 
 import msgspec
 
+from chaos.conditions import LedgerOutcome, NetworkConditions
 from chaos.history import History, Violation
-from chaos.invariants import Watch
+from chaos.invariants import InvariantChecker
 from chaos.processes import Process, never
-from chaos.weather import LedgerFate, Weather
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import StoreUnavailable
-from truebook.ledger.rules import Ledger
-from truebook.ledger.verbs import VERB_OF, Arguments
+from truebook.ledger.rules.ledger import Ledger
+from truebook.ledger.verbs import ResultT, Verb
 
 
-class WatchedLedger(Ledger):
-    """The rules, watched: after each verb the invariants are checked, and every change goes into the history."""
+class CheckedLedger(Ledger):
+    """The rules with checks: tests the invariants after each verb and adds every change to the history."""
 
-    def __init__(self, incarnation: str, history: History) -> None:
-        super().__init__(incarnation)
+    def __init__(self, ledger_id: str, history: History) -> None:
+        super().__init__(ledger_id)
         self._history = history
-        self.watch: Watch | None = None
+        self.checker: InvariantChecker | None = None
         self.violated: Callable[[BaseException], None] = lambda _: None
-        """Told of a violation before the verb's caller is, who would only die of it."""
+        """Called with a violation before it is raised in the verb's caller."""
 
-    def apply(self, arguments: Arguments) -> str:
+    def apply(self, arguments: Verb[ResultT]) -> ResultT:
         try:
             return self._apply(arguments)
         except Violation as violation:
             self.violated(violation)
             raise
 
-    def _apply(self, arguments: Arguments) -> str:
+    def _apply(self, arguments: Verb[ResultT]) -> ResultT:
         before = self.seq
-        if self.watch is not None:
-            self.watch.before(arguments)
+        if self.checker is not None:
+            self.checker.before(arguments)
         result = super().apply(arguments)
-        verb = VERB_OF[type(arguments)]
         subject = getattr(arguments, "ticker", "")
         body = msgspec.json.encode(arguments)
         if self.seq != before:
-            self._history.record(f"ledger:{verb}", subject, body + f" -> {result} #{self.seq}".encode())
+            self._history.record(f"ledger:{arguments.VERB}", subject, body + f" -> {result} #{self.seq}".encode())
         else:
-            self._history.note(f"ledger:{verb}", subject, body + f" -> {result} (no change)".encode())
-        if self.watch is not None:
-            self.watch.after(arguments, result)
+            self._history.note(f"ledger:{arguments.VERB}", subject, body + f" -> {result} (no change)".encode())
+        if self.checker is not None:
+            self.checker.after(arguments, result)
         return result
 
 
 class LedgerServer:
     """The shared store."""
 
-    def __init__(self, seed: int, history: History, weather: Weather) -> None:
-        self.store = MemoryStore(f"seed-{seed}")
-        self.ledger = WatchedLedger(f"seed-{seed}", history)
+    def __init__(self, seed: int, history: History, conditions: NetworkConditions) -> None:
+        self._seed = seed
+        self._history = history
+        self.conditions = conditions
+        self._histories = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an empty ledger, with a name of its own."""
+        self._histories += 1
+        name = f"seed-{self._seed}-{self._histories}"
+        self.store = MemoryStore(name)
+        self.ledger = CheckedLedger(name, self._history)
         self.store.ledger = self.ledger
-        self.weather = weather
 
 
 class LedgerPort:
-    """One process's client: every method of ``LedgerStore``, by its name."""
+    """One process's client: every method of ``LedgerStore``, by name."""
 
     def __init__(self, server: LedgerServer, process: Process) -> None:
         self._server = server
         self._process = process
 
+    @property
+    def ledger_id(self) -> str:
+        return self._server.store.ledger_id
+
     def __getattr__(self, name: str) -> Any:
-        method, weather, process = getattr(self._server.store, name), self._server.weather, self._process
+        method, conditions, process = getattr(self._server.store, name), self._server.conditions, self._process
 
         async def call(*arguments: Any, **named: Any) -> Any:
             if process.at_port():
                 await never()
-            fate = weather.ledger_fate()
-            before_s, after_s = weather.ledger_delays_s()
-            if before_s or fate is not LedgerFate.DONE:
+            call_plan = conditions.ledger_outcome()
+            before_s, after_s = conditions.ledger_delays_s()
+            if before_s or call_plan is not LedgerOutcome.DONE:
                 await asyncio.sleep(before_s)
-            if fate is LedgerFate.FAILED:
+            if call_plan is LedgerOutcome.FAILED:
                 raise StoreUnavailable("connection refused")
-            answer = await method(*arguments, **named)
-            if fate is LedgerFate.ANSWER_LOST:
-                raise StoreUnavailable("the answer was lost")
+            result = await method(*arguments, **named)
+            if call_plan is LedgerOutcome.RESPONSE_LOST:
+                raise StoreUnavailable("response lost")
             if after_s:
                 await asyncio.sleep(after_s)
             if process.at_port():
                 await never()
-            return answer
+            return result
 
         setattr(self, name, call)
         return call

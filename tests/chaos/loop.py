@@ -1,4 +1,4 @@
-"""The product's virtual loop, with tasks that belong to simulated processes, and a guard against standing still."""
+"""The product's virtual loop, with tasks that belong to simulated processes and a guard against endless loops."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chaos.processes import adopt, empty_graveyard, wrap
+from chaos.processes import adopt, drop_abandoned, wrap
 from truebook.runtime.virtual_loop import CountedTask, VirtualLoop
 
-MOST_TURNS = 100_000
-"""So many turns without time moving on are a loop that never ends."""
+MAX_PASSES = 100_000
+"""More passes of the loop than this without advancing time are an endless loop."""
 
 
-class StandingStill(RuntimeError):
-    """Something runs again and again without ever waiting for anything."""
+class LoopNeverWaits(RuntimeError):
+    """A task runs again and again without ever waiting."""
 
 
 class ChaosLoop(VirtualLoop):
@@ -22,8 +22,8 @@ class ChaosLoop(VirtualLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._turns = 0
-        self._turned_at_s = -1.0
+        self._passes = 0
+        self._passed_at_s = -1.0
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> CountedTask:
         task = super()._make_task(loop, wrap(coro), **kwargs)
@@ -32,18 +32,18 @@ class ChaosLoop(VirtualLoop):
 
     def _run_once(self) -> None:
         super()._run_once()
-        self._turns += 1
-        if self._virtual_s != self._turned_at_s:
-            self._turns, self._turned_at_s = 0, self._virtual_s
-        elif self._turns > MOST_TURNS:
-            raise StandingStill(f"{MOST_TURNS} turns of the loop at {self._virtual_s:.6f} s")
+        self._passes += 1
+        if self.time() != self._passed_at_s:
+            self._passes, self._passed_at_s = 0, self.time()
+        elif self._passes > MAX_PASSES:
+            raise LoopNeverWaits(f"{MAX_PASSES} passes of the loop at {self.time():.6f} s")
 
 
 def run_to_end(main: Coroutine[Any, Any, Any], on_error: Callable[[BaseException], None]) -> Any:
-    """Run ``main`` and drop whatever still stands when it returns; errors that no task holds go to ``on_error``."""
+    """Run ``main`` and drop every task that remains when it returns; errors outside of tasks go to ``on_error``."""
     loop = ChaosLoop()
     asyncio.set_event_loop(loop)
-    loop.set_exception_handler(lambda _, told: on_error(told.get("exception") or RuntimeError(told["message"])))
+    loop.set_exception_handler(lambda _, error: on_error(error.get("exception") or RuntimeError(error["message"])))
     try:
         return loop.run_until_complete(main)
     finally:
@@ -52,4 +52,4 @@ def run_to_end(main: Coroutine[Any, Any, Any], on_error: Callable[[BaseException
         for task in asyncio.all_tasks(loop):
             task._log_destroy_pending = False
         loop.close()
-        empty_graveyard()
+        drop_abandoned()

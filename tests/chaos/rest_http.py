@@ -1,7 +1,7 @@
 """REST through httpx and the exchange's own Starlette application, without a socket.
 
-The application's handler runs as a task of the exchange: a client that gives up or dies does not end it. The line's
-fates become what a network would make of them: refused and reset connections, time-outs, HTTP errors.
+The application's handler runs as a task of the exchange: it continues when the client times out or dies. Faults become
+what a network produces: refused and reset connections, timeouts, HTTP errors.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 
+from chaos.conditions import CallPlan, End
 from chaos.exchange import KEY_ID, Exchange
 from chaos.faults import Kind
+from chaos.odd_items import odd_body, wrong_balance
 from chaos.processes import Process, never, spawn_outside
-from chaos.weather import End, Fate
 from truebook.clock import Clock
-from truebook.kalshi.port import CreateAnswer, SignedOrder
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.port import CreateResponse, SignedOrder
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import StubSigner
 
 URL = "http://127.0.0.1:1/trade-api/v2"
@@ -27,12 +28,12 @@ STATUS_PAUSED = b'{"exchange_active":true,"trading_active":false}'
 
 
 class CountingRest(HttpRestClient):
-    """The product's client; the harness counts what it sends."""
+    """The product's client; counts the orders that it sends."""
 
     exchange: Exchange
     process: Process | None
 
-    async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateAnswer:
+    async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateResponse:
         if self.process is not None and self.process.at_port():
             await never()
         self.exchange.sent[order.request.client_order_id] += 1
@@ -58,45 +59,47 @@ class AppTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._process is not None and self._process.at_port():
             await never()
-        fate = self._exchange.weather.fate(call_of(request))
-        if fate.end is End.UNREACHABLE:
-            await asyncio.sleep(fate.there_s)
+        call_plan = self._exchange.conditions.call_plan(call_of(request))
+        if call_plan.end is End.UNREACHABLE:
+            await asyncio.sleep(call_plan.request_s)
             raise httpx.ConnectError("connection refused", request=request)
-        answer: asyncio.Future[tuple[int, list[tuple[bytes, bytes]], bytes] | None]
-        answer = asyncio.get_running_loop().create_future()
-        spawn_outside(self._travel(fate, request, await request.aread(), answer))
+        response: asyncio.Future[tuple[int, list[tuple[bytes, bytes]], bytes] | None]
+        response = asyncio.get_running_loop().create_future()
+        spawn_outside(self._travel(call_plan, request, await request.aread(), response))
         timeout_s = request.extensions["timeout"]["read"]
-        done, _ = await asyncio.wait((answer,), timeout=timeout_s)
+        done, _ = await asyncio.wait((response,), timeout=timeout_s)
         if not done:
-            raise httpx.ReadTimeout(f"no answer within {timeout_s} s", request=request)
-        told = answer.result()
-        if told is None:
+            raise httpx.ReadTimeout(f"no response within {timeout_s} s", request=request)
+        result = response.result()
+        if result is None:
             raise httpx.ReadError("connection reset", request=request)
-        status, headers, body = told
+        status, headers, body = result
         return httpx.Response(status, headers=headers, content=body, request=request)
 
-    async def _travel(self, fate: Fate, request: httpx.Request, body: bytes, answer: asyncio.Future[Any]) -> None:
-        await asyncio.sleep(fate.there_s)
-        if fate.end is End.REQUEST_LOST:
+    async def _travel(
+        self, call_plan: CallPlan, request: httpx.Request, body: bytes, response: asyncio.Future[Any]
+    ) -> None:
+        await asyncio.sleep(call_plan.request_s)
+        if call_plan.end is End.REQUEST_LOST:
             return
-        told: Any
-        if fate.end is End.ERROR_BEFORE:
-            told = (fate.status, [], b'{"error":"too many requests"}' if fate.status == 429 else b"")
+        result: Any
+        if call_plan.end is End.ERROR_BEFORE:
+            result = (call_plan.status, [], b'{"error":"too many requests"}' if call_plan.status == 429 else b"")
         else:
-            for _ in range(2 if fate.end is End.DOUBLED else 1):
-                told = await self._carry_out(request, body)
-            await asyncio.sleep(fate.back_s)
-        if fate.end is End.ANSWER_LOST:
+            for _ in range(2 if call_plan.end is End.DUPLICATED else 1):
+                result = await self._handle(request, body)
+            await asyncio.sleep(call_plan.response_s)
+        if call_plan.end is End.RESPONSE_LOST:
             return
-        if fate.end is End.ANSWER_RESET:
-            told = None
-        if fate.end is End.ERROR_AFTER:
-            told = (fate.status, [], b"")
-        if not answer.done():
-            answer.set_result(told)
+        if call_plan.end is End.CONNECTION_RESET:
+            result = None
+        if call_plan.end is End.ERROR_AFTER:
+            result = (call_plan.status, [], b"")
+        if not response.done():
+            response.set_result(result)
 
-    async def _carry_out(self, request: httpx.Request, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        if self._exchange.weather.rages(Kind.PAUSED):
+    async def _handle(self, request: httpx.Request, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        if self._exchange.conditions.active(Kind.PAUSED):
             if request.url.path.endswith("/exchange/status"):
                 return 200, [], STATUS_PAUSED
             if request.method != "GET" and not (request.method == "DELETE" and request.url.path == ORDERS):
@@ -120,13 +123,19 @@ class AppTransport(httpx.AsyncBaseTransport):
                 parts.append(message.get("body", b""))
 
         await self._exchange.paper.app(scope, receive, send)
-        return start["status"], start["headers"], b"".join(parts)
+        shown = b"".join(parts)
+        if request.method == "GET" and start["status"] == 200:
+            conditions, path = self._exchange.conditions, request.url.path
+            shown = odd_body(path, shown) if conditions.active(Kind.ODD_ITEMS) else shown
+            shown = wrong_balance(path, shown) if conditions.active(Kind.WRONG_BALANCE) else shown
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        return start["status"], headers, shown
 
 
 def call_of(request: httpx.Request) -> str:
-    """Name a request as the port's method is named, where a fault may be meant for it."""
+    """Return the port method of a request that faults can target, else ``read``."""
     if request.url.path.startswith(ORDERS):
         if request.method == "POST":
             return "create_order"
         return "cancel_all" if request.url.path == ORDERS else "cancel_order"
-    return "read"
+    return "fills" if request.url.path.endswith("/portfolio/fills") else "read"

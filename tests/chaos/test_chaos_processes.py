@@ -1,36 +1,41 @@
-"""The harness itself: processes die as by kill −9, stand still as without a processor, and the rest goes on."""
+"""The harness: processes die as by kill −9 or stall as without CPU, and everything else continues."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaos.loop import StandingStill, run_to_end
-from chaos.processes import Process, current, never, spawn_outside, without_last_words
+from chaos.fleet import FORCED
+from chaos.loop import LoopNeverWaits, run_to_end
+from chaos.processes import Process, current, never, silence_abandoned_frames, spawn_outside
+from chaos.verdict import NEVER_LOGGED
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     errors: list[BaseException] = []
-    with without_last_words():
-        answer = run_to_end(main(), errors.append)
+    with silence_abandoned_frames():
+        result = run_to_end(main(), errors.append)
     assert errors == []
-    return answer
+    return result
 
 
 def test_a_killed_process_runs_no_finally_and_no_except() -> None:
-    said: list[str] = []
+    ran: list[str] = []
 
     async def service() -> None:
         try:
             await asyncio.sleep(10)
         except asyncio.CancelledError:
-            said.append("except")
+            ran.append("except")
             raise
         finally:
-            said.append("finally")
+            ran.append("finally")
 
     async def main() -> None:
         process = Process("service")
@@ -38,13 +43,13 @@ def test_a_killed_process_runs_no_finally_and_no_except() -> None:
         await asyncio.sleep(1)
         process.kill()
         await asyncio.wait((task,))
-        assert said == []
+        assert ran == []
 
     run(main)
-    assert said in ([], ["finally"])  # what the interpreter does with the frame after the run reaches nobody
+    assert ran in ([], ["finally"])  # the interpreter may close the frame after the run
 
 
-def test_death_takes_all_tasks_of_the_process_and_none_of_others() -> None:
+def test_a_kill_ends_all_tasks_of_the_process_only() -> None:
     steps: list[str] = []
 
     async def ticks(name: str) -> None:
@@ -70,7 +75,7 @@ def test_death_takes_all_tasks_of_the_process_and_none_of_others() -> None:
     assert steps.count("server") == 4
 
 
-def test_a_process_that_dies_in_the_middle_of_a_step_reaches_no_port_any_more() -> None:
+def test_a_process_killed_within_a_step_uses_no_port_again() -> None:
     sent: list[str] = []
 
     async def port(text: str) -> None:
@@ -95,7 +100,7 @@ def test_a_process_that_dies_in_the_middle_of_a_step_reaches_no_port_any_more() 
     assert sent == ["before"]
 
 
-def test_the_kth_use_of_a_port_can_be_the_last() -> None:
+def test_a_kill_can_be_planned_at_a_port_use() -> None:
     used: list[int] = []
 
     async def service(process: Process) -> None:
@@ -115,8 +120,8 @@ def test_the_kth_use_of_a_port_can_be_the_last() -> None:
     assert used == [0, 1, 2]
 
 
-def test_a_stalled_process_goes_on_where_it_stood_and_learns_of_time_outs_only_then() -> None:
-    told: list[tuple[str, float]] = []
+def test_a_stalled_process_resumes_and_then_sees_timeouts() -> None:
+    events: list[tuple[str, float]] = []
 
     async def service() -> None:
         loop = asyncio.get_running_loop()
@@ -124,9 +129,9 @@ def test_a_stalled_process_goes_on_where_it_stood_and_learns_of_time_outs_only_t
             async with asyncio.timeout(2):
                 await asyncio.sleep(100)
         except TimeoutError:
-            told.append(("timed out", loop.time()))
+            events.append(("timed out", loop.time()))
         await asyncio.sleep(1)
-        told.append(("done", loop.time()))
+        events.append(("done", loop.time()))
 
     async def main() -> None:
         process = Process("service")
@@ -138,13 +143,19 @@ def test_a_stalled_process_goes_on_where_it_stood_and_learns_of_time_outs_only_t
         await asyncio.sleep(5)
 
     run(main)
-    assert told == [("timed out", 5.0), ("done", 6.0)]
+    assert events == [("timed out", 5.0), ("done", 6.0)]
 
 
-def test_a_loop_that_runs_without_ever_waiting_is_an_error() -> None:
+def test_a_loop_that_never_waits_is_an_error() -> None:
     async def main() -> None:
         while True:
             await asyncio.sleep(0)
 
-    with pytest.raises(StandingStill):
+    with pytest.raises(LoopNeverWaits):
         run(main)
+
+
+def test_log_lines_that_the_runs_look_for_exist() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("*/truebook*/**/*.py")]
+    events = [event.removeprefix("ERROR ").removeprefix("log:") for event in (*NEVER_LOGGED, FORCED)]
+    assert [event for event in events if not any(f'"{event}"' in text for text in sources)] == []

@@ -1,4 +1,4 @@
-"""What a user may get wrong: one clear line that says what, where and what to do, and the documented exit code."""
+"""A user's mistakes: one line that states what, where and what to do, and the documented exit code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 from support.processes import Background, last_json, truebook
 
 
-def test_five_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
+def test_five_wrong_settings_are_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "truebook.toml").write_text(
-        'market_data = "crystal_ball"\nspeed = -1\nunheard_of = true\n'
+        'market_data = "crystal_ball"\nspeed = -1\nno_such_setting = true\n'
         "[paper_exchange]\nmarkets = 0\n[execution]\nx = 1\n"
     )
     done = truebook(tmp_path, "run", "--for", "1s")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    for name in ("market_data", "speed", "unheard_of", "markets", "execution"):
+    for name in ("market_data", "speed", "no_such_setting", "markets", "execution"):
         assert name in done.stderr, done.stderr
 
 
@@ -35,6 +35,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_in_use_is_refused_with_the_pid_of_its_owner(tmp_path: Path) -> None:
     first = Background(tmp_path, "run", "--markets", "3")
     try:
@@ -52,10 +53,10 @@ def test_a_folder_in_use_is_refused_with_the_pid_of_its_owner(tmp_path: Path) ->
         assert first.interrupt() == 0, first.err[-10:]
     stopped = last_json(truebook(tmp_path, "status", "--json").stdout)
     assert stopped["alive"] is False
-    assert stopped["promised_micros"] == stopped["conservation_error_micros"] == 0
+    assert stopped["reserved_micros"] == stopped["conservation_error_micros"] == 0
 
 
-def test_a_recording_that_ends_in_mid_line_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_truncated_recording_is_refused_with_its_line(tmp_path: Path) -> None:
     cut = tmp_path / "cut.jsonl"
     cut.write_text('{"type":"subscribed","id":2,"msg":{"channel":"orderbook_delta","sid":1}}\n{"type":"orderbook_del')
     done = truebook(tmp_path, "run", "--capture", str(cut))
@@ -65,7 +66,7 @@ def test_a_recording_that_ends_in_mid_line_is_refused_with_its_line(tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_text("not a model")
     done = truebook(tmp_path, "run", "--model", str(tmp_path / "model.onnx"), "--for", "1s", "--markets", "1")
     assert done.returncode == 2

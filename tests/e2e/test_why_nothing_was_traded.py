@@ -15,39 +15,41 @@ SERVED = re.compile(r"health and metrics at")
 ARGUMENTS = ("--markets", "5", "--seed", "3", "--plain")
 
 
-def told(folder: Path, *arguments: str) -> dict[str, object]:
+def why(folder: Path, *arguments: str) -> dict[str, object]:
     done = truebook(folder, "why", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return last_json(done.stdout)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_a_model_that_always_holds_and_a_halt_are_told_as_the_reasons(tmp_path: Path) -> None:
-    assert truebook(tmp_path, "why").returncode == 2, "nothing has run: that is told, not shown as an empty funnel"
-    (tmp_path / "idle.onnx").write_bytes(onnx_bytes())  # equal scores: the lowest action id, which holds
+@pytest.mark.long
+def test_a_passive_model_and_a_halt_are_reported_as_reasons(tmp_path: Path) -> None:
+    assert truebook(tmp_path, "why").returncode == 2, "nothing has run: an error, not an empty funnel"
+    (tmp_path / "idle.onnx").write_bytes(onnx_bytes())  # equal scores: the lowest action id, which is no action
     done = truebook(tmp_path, "run", "--for", "5s", "--model", "idle.onnx", *ARGUMENTS)
     assert done.returncode == 0, done.stderr[-3000:]
-    after = told(tmp_path)
+    after = why(tmp_path)
     verdict = str(after["funnel"]["verdict"])  # type: ignore[index]
     assert after["alive"] is False
-    assert "nothing was traded: every decision is to do nothing" in verdict and "`hold_action`" in verdict
+    assert "nothing was traded: every decision is to do nothing" in verdict and "`no_action`" in verdict
 
     assert truebook(tmp_path, "halt").returncode == 0
     running = Background(tmp_path, "run", *ARGUMENTS)
     try:
         running.wait_for(SERVED)
-        while "`hold`" not in (verdict := str(told(tmp_path)["funnel"]["verdict"])):  # type: ignore[index]
+        while "`hold`" not in (verdict := str(why(tmp_path)["funnel"]["verdict"])):  # type: ignore[index]
             assert running.process.poll() is None, running.err
-        assert "gate `holds`" in verdict
-        live = told(tmp_path, "SIMNOSUCH-1")
+        assert "gate `trading holds`" in verdict
+        unlisted = truebook(tmp_path, "why", "SIMNOSUCH-1")
+        assert (unlisted.returncode, "does not list it" in unlisted.stderr) == (2, True), unlisted.stderr
+        live = why(tmp_path)
         assert live["alive"] is True and live["mode"] == "halted" and live["market"] is None
         assert any("operator" in hold for hold in live["holds"])  # type: ignore[attr-defined]
     finally:
         running.interrupt()
     saved = json.loads((tmp_path / ".truebook" / "sim-main-simulated" / "why.json").read_text())
     ticker = next(market["ticker"] for market in saved["markets"] if market["decisions"])
-    market = told(tmp_path, ticker)["market"]
+    market = why(tmp_path, ticker)["market"]
     steps = [step for decision in market["decisions"] for step in decision["steps"]]  # type: ignore[index]
     assert {(step["outcome"], step["reason"]) for step in steps} == {("refused", "hold")}
     shown = truebook(tmp_path, "why", ticker)

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml is what the code says, and what the services write is what it promises."""
+"""docs/asyncapi.yaml matches the code and the topics that the services use."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ IMPORTED = re.compile(r"^from truebook\.messages\.topics import ([\w, ]+)$", re.
 
 
 def validator(message: str) -> Draft7Validator:
-    """Judges payloads of one message by the document."""
+    """Return the validator of one message's payload."""
     found = document()
     return Draft7Validator({**found["components"]["messages"][message]["payload"], "components": found["components"]})
 
 
-def test_the_committed_document_is_what_the_code_makes() -> None:
+def test_the_committed_document_is_what_the_code_generates() -> None:
     spec = importlib.util.spec_from_file_location("asyncapi_page", ROOT / "deploy/asyncapi.py")
     assert spec is not None and spec.loader is not None
     script: Any = importlib.util.module_from_spec(spec)
@@ -47,23 +47,23 @@ def test_every_golden_message_is_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(samples()))
-def test_a_message_without_a_required_field_or_with_a_word_for_a_number_is_not_valid(name: str) -> None:
-    judge = validator(name.partition(".")[2])
+def test_missing_fields_and_text_for_numbers_are_invalid(name: str) -> None:
+    schema = validator(name.partition(".")[2])
     whole = json.loads(encode(samples()[name]))
-    assert judge.is_valid(whole)
-    assert not judge.is_valid({field: value for field, value in whole.items() if field != "ticker"})
-    assert not judge.is_valid(whole | {"produced_us": "now"})
+    assert schema.is_valid(whole)
+    assert not schema.is_valid({field: value for field, value in whole.items() if field != "ticker"})
+    assert not schema.is_valid(whole | {"produced_us": "now"})
 
 
 def test_a_pair_has_two_places() -> None:
-    judge = validator("book_snapshot")
+    schema = validator("book_snapshot")
     whole = json.loads(encode(samples()["orderbook.book_snapshot"]))
     for level in ([4_600], [4_600, 1, 1], [4_600, "1"]):
-        assert not judge.is_valid(whole | {"bids": [level]}), level
+        assert not schema.is_valid(whole | {"bids": [level]}), level
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_uses_the_topics_that_the_table_says(service: str) -> None:
+def test_a_service_uses_the_topics_that_the_table_lists(service: str) -> None:
     folder = ROOT / "services/truebook_services" / service
     named = {
         name
@@ -72,10 +72,11 @@ def test_a_service_uses_the_topics_that_the_table_says(service: str) -> None:
         for name in names.split(", ")
     }
     used = {name.lower() for name in named if name.isupper()}
-    told = {topic.name for topic in TOPICS if service in topic.written_by + topic.read_by}
-    assert used | {"dead_letters"} == told | {"dead_letters"}, "dead letters are written by the frames"
+    listed = {topic.name for topic in TOPICS if service in topic.written_by + topic.read_by}
+    written_by_runtime = {"dead_letters", "refusals"}
+    assert used | written_by_runtime == listed | written_by_runtime
 
 
-def test_every_service_that_is_named_is_one() -> None:
+def test_each_service_in_the_table_exists() -> None:
     named = {name for topic in TOPICS for name in topic.written_by + topic.read_by}
     assert named - {"user", "operator"} <= set(SERVICES)

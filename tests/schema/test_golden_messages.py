@@ -1,4 +1,4 @@
-"""The wire form of every message, byte for byte: what was written once stays readable, and nothing changes unnoticed.
+"""The encoded form of every message, byte for byte: released messages stay readable, no change goes unnoticed.
 
 A new field with a default changes the bytes that are written: put the new sample next to the old one
 (``NAME.2.json``); old samples are never edited, they must go on decoding.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -40,11 +41,18 @@ def test_a_message_is_written_as_the_newest_golden_bytes(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
-def test_golden_bytes_go_on_decoding(path: Path) -> None:
+def test_golden_bytes_still_decode(path: Path) -> None:
     message = decode(topic_of(path.name), path.read_bytes())
     stored = json.loads(path.read_bytes())
     written = json.loads(encode(message))
-    assert {name: written[name] for name in stored} == stored, "each stored field keeps its name, type and value"
+    assert restricted(written, stored) == stored, "each stored field keeps its name, type and value"
+
+
+def restricted(written: Any, stored: Any) -> Any:
+    """Return what is written without the fields, nested ones too, that the stored bytes do not have."""
+    if not isinstance(written, dict) or not isinstance(stored, dict):
+        return written
+    return {name: restricted(written[name], stored[name]) for name in stored}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,7 +71,7 @@ def test_another_version_is_refused_also_where_its_body_differs(name: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_message_on_a_topic_that_does_not_carry_it_is_of_unknown_type(name: str) -> None:
+def test_a_message_on_a_topic_of_other_types_is_unknown_type(name: str) -> None:
     other = next(topic for topic in TOPICS if topic.name != topic_of(name).name)
     with pytest.raises(DecodeError) as refused:
         decode(other, encode(samples()[name]))
@@ -94,7 +102,7 @@ def test_a_missing_field_is_undecodable(name: str) -> None:
         (b'{"type": 7}', Reason.UNDECODABLE),
         (b'{"type": "book_delta", "v": "1"}', Reason.UNDECODABLE),
         (b'{"type": "book_delta", "v": 0}', Reason.UNKNOWN_VERSION),
-        (b'{"type": "nonsense", "v": 2}', Reason.UNKNOWN_VERSION),
+        (b'{"type": "nonsense", "v": 3}', Reason.UNKNOWN_VERSION),
         (b"[" * 100_000, Reason.UNDECODABLE),
         (b'{"a":' * 100_000, Reason.UNDECODABLE),
         (b'{"type": "\xff"}', Reason.UNDECODABLE),
@@ -116,7 +124,7 @@ def test_garbage_is_refused_with_its_reason(raw: bytes, reason: Reason) -> None:
     ],
     ids=["bad UTF-8", "deep nesting", "cut short", "two in one"],
 )
-def test_a_damaged_message_is_undecodable_and_nothing_worse(damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_message_is_undecodable(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(DecodeError) as refused:
         decode(ORDERBOOK, damage(encode(samples()["orderbook.book_delta"])))
     assert refused.value.reason is Reason.UNDECODABLE
@@ -138,8 +146,8 @@ def test_a_message_cannot_be_changed() -> None:
         message.ticker = "other"  # type: ignore[misc]
 
 
-def test_messages_carry_no_float_but_for_features_signals_and_strikes() -> None:
-    allowed = {"Observation.features", "Signal.value", "MarketFacts.strike"}
+def test_only_features_signals_and_strikes_are_floats() -> None:
+    allowed = {"Observation.features", "Signal.value", "MarketMetadata.strike"}
     found = set()
     for topic in TOPICS:
         for kind in topic.carries:
@@ -155,9 +163,9 @@ def _nested(kind: type) -> tuple[msgspec.structs.FieldInfo, ...]:
 
 
 def _owner(kind: type, name: str) -> str:
-    return kind.__name__ if name in kind.__struct_fields__ else "MarketFacts"
+    return kind.__name__ if name in kind.__struct_fields__ else "MarketMetadata"
 
 
-def test_the_codec_knows_each_topic_once() -> None:
+def test_the_codec_has_each_topic_once() -> None:
     assert len({topic.name for topic in TOPICS}) == len(TOPICS)
     assert set(codec._decoders) == {topic.name for topic in TOPICS}

@@ -1,4 +1,4 @@
-"""Every recorded WebSocket frame is decoded, and the recordings show what our rules build on."""
+"""Every recorded WebSocket frame is decoded; the recordings show the exchange behaviour that the code relies on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import msgspec
 import pytest
 
 from support.recordings import recording
-from truebook.capture.facts import capture_facts
+from truebook.capture.market_metadata import capture_metadata
 from truebook.capture.reader import CaptureError, read_capture
-from truebook.kalshi import port, translate, wire
-from truebook.kalshi.frames import decode_frame
+from truebook.kalshi import port
+from truebook.kalshi.stream.frames import decode_frame
+from truebook.kalshi.wire import rest_bodies, translate
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import LINEAR_CENT
+from truebook.messages.market_metadata import LINEAR_CENT
 
 SESSION = "jfreun123_demo_20260701_session.jsonl"
 PERPETUALS = [
@@ -60,14 +61,14 @@ def test_repeated_subscribes_merge_and_snapshots_come_in_any_order() -> None:
         for event in session()
         if isinstance(event, port.SnapshotFrame | port.CommandOk)
     ]
-    # Numbers are the merged counts told by `ok`: a snapshot came before and after the ok of its own command.
+    # Numbers are the merged counts in `ok` frames: a snapshot was received before and after its command's ok.
     assert [item for item in order if isinstance(item, int)] == [2, 3, 4, 5]
     assert order[0] == 2
     assert isinstance(order[1], str)
     assert isinstance(order[-1], str)
 
 
-def test_replayed_books_never_go_negative_or_cross_and_sizes_are_fractional() -> None:
+def test_replayed_books_are_never_negative_or_crossed() -> None:
     books: dict[str, Levels] = defaultdict(dict)
     fractional = 0
     for event in session():
@@ -89,9 +90,9 @@ def test_replayed_books_never_go_negative_or_cross_and_sizes_are_fractional() ->
 
 @pytest.mark.parametrize("name", PERPETUALS[:2])
 def test_an_amend_shows_as_two_deltas_within_a_millisecond(name: str) -> None:
-    # Only the perpetuals' recordings have amends. Between the two the book lacks the order: nothing may act on that.
-    told = [json.loads(frame.text) for frame in read_capture(recording("perps_ws", name))]
-    deltas = [frame["msg"] for frame in told if frame["type"] == "orderbook_delta"]
+    # Only the perpetuals' recordings have amends. Between the two deltas the book lacks the order.
+    frames = [json.loads(frame.text) for frame in read_capture(recording("perps_ws", name))]
+    deltas = [frame["msg"] for frame in frames if frame["type"] == "orderbook_delta"]
     amends = [
         after["ts_ms"] - before["ts_ms"]
         for before, after in pairwise(deltas)
@@ -101,7 +102,7 @@ def test_an_amend_shows_as_two_deltas_within_a_millisecond(name: str) -> None:
     assert len(amends) > 50
 
 
-def test_own_fills_show_as_deltas_at_the_complement_of_the_taken_price() -> None:
+def test_own_fills_appear_as_deltas_at_the_complement_price() -> None:
     deltas = [event for event in session() if isinstance(event, port.DeltaFrame)]
     fills = [event.fill for event in session() if isinstance(event, port.FillFrame)]
     for fill in fills:
@@ -137,7 +138,7 @@ def test_the_two_conventions_of_no_levels_show_the_same_ask() -> None:
     assert asks == {"yes": [5_200], "noleg": [5_200]}
 
 
-def test_rest_books_of_the_session_equal_its_snapshots_level_for_level() -> None:
+def test_rest_books_of_the_session_equal_its_snapshots() -> None:
     snapshots = {event.ticker: event for event in session() if isinstance(event, port.SnapshotFrame)}
     compared = 0
     for line in recording("ws", "jfreun123_demo_20260701_rest.jsonl").read_text().splitlines():
@@ -145,7 +146,7 @@ def test_rest_books_of_the_session_equal_its_snapshots_level_for_level() -> None
         if not call["url"].endswith("/orderbook"):
             continue
         ticker = call["url"].split("/")[-2]
-        bids, asks = translate.book(msgspec.json.decode(call["response_body"], type=wire.BookAnswer))
+        bids, asks = translate.book(msgspec.json.decode(call["response_body"], type=rest_bodies.BookResponse))
         assert (bids, asks) == (snapshots[ticker].bids, snapshots[ticker].asks), ticker
         compared += 1
     assert compared == 5
@@ -171,9 +172,9 @@ def test_the_envelope_of_a_foreign_payload_keeps_its_numbers(name: str) -> None:
             assert event is not None
             assert not isinstance(event, port.SnapshotFrame | port.DeltaFrame | port.FillFrame)
             sid, seq = event.sid, event.seq
-        told = json.loads(frame.text)
-        assert sid == told.get("sid", told["msg"].get("sid"))
-        assert seq == told.get("seq")
+        fields = json.loads(frame.text)
+        assert sid == fields.get("sid", fields["msg"].get("sid"))
+        assert seq == fields.get("seq")
         if seq is not None and sid is not None:
             assert seq == last.get(sid, 0) + 1
             last[sid] = seq
@@ -185,8 +186,8 @@ def test_a_recording_of_rest_calls_is_not_taken_for_frames() -> None:
         list(read_capture(recording("ws", "jfreun123_demo_20260701_rest.jsonl")))
 
 
-def test_a_bare_session_gives_assumed_facts_of_its_five_markets() -> None:
-    facts = capture_facts(recording("ws", SESSION))
+def test_a_bare_session_gives_assumed_metadata_of_its_markets() -> None:
+    facts = capture_metadata(recording("ws", SESSION))
     assert [one.ticker for one in facts] == [
         "KXBTCD-26JUL0317-T60499.99", "KXBTCD-26JUL0317-T60999.99", "KXNEXTTEAMNBA-26LJAM-CLE",
         "KXNEXTTEAMNBA-26LJAM-GSW", "KXNEXTTEAMNBA-26LJAM-MIA",

@@ -24,7 +24,7 @@ class Certificates:
 
 
 def make_certificates(address: str = "127.0.0.1") -> Certificates:
-    """Make them, valid for a day."""
+    """Make them for a server at an IP address or a host name, valid for a day."""
     authority_key, server_key = (rsa.generate_private_key(public_exponent=65_537, key_size=2_048) for _ in range(2))
     authority_name = _name("Truebook test authority")
     authority = _sign(
@@ -37,7 +37,7 @@ def make_certificates(address: str = "127.0.0.1") -> Certificates:
     )  # fmt: skip
     server = _sign(
         _builder(_name(address), authority_name, server_key.public_key()).add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+            x509.SubjectAlternativeName([_alternative(address)]), critical=False
         ).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
         ).add_extension(_usage(signs=False), critical=True),
@@ -47,6 +47,13 @@ def make_certificates(address: str = "127.0.0.1") -> Certificates:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return Certificates(_text(authority), _text(server) + _text(authority), private.decode())
+
+
+def _alternative(address: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        return x509.DNSName(address)
 
 
 def _name(common: str) -> x509.Name:

@@ -1,4 +1,7 @@
-"""An exchange behind ``HttpRestClient`` without a socket: a function per (method, path), behind httpx's one seam."""
+"""Scripted HTTP responses for tests of the REST client itself: bodies, statuses and failures of any shape.
+
+The in-memory exchange can't serve these tests: they need raw bodies that an exchange in order never sends.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ import httpx
 
 BASE_URL = "http://exchange/trade-api/v2"
 
-Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+Scripted = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
 class ScriptedExchange(httpx.AsyncBaseTransport):
-    """Answers each (method, path below /trade-api/v2) by its script: one answer, or a list that is used up in order.
+    """Responds to each (method, path below /trade-api/v2) from its script: a list of responses, used in order.
 
-    The last answer of a list stays. What has no script gets 404. All requests are kept.
+    The last response of a list repeats. Requests without a script get 404. All requests are recorded.
     """
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
-        self._scripts: dict[tuple[str, str], list[Answer]] = {}
+        self._scripts: dict[tuple[str, str], list[Scripted]] = {}
 
-    def on(self, method: str, path: str, *answers: Answer) -> ScriptedExchange:
-        self._scripts[(method, path)] = list(answers)
+    def on(self, method: str, path: str, *responses: Scripted) -> ScriptedExchange:
+        self._scripts[(method, path)] = list(responses)
         return self
 
     def counts(self) -> Counter[str]:
@@ -35,10 +38,10 @@ class ScriptedExchange(httpx.AsyncBaseTransport):
         script = self._scripts.get((request.method, self._path(request)))
         if script is None:
             return httpx.Response(404, json={"error": {"code": "not_found", "message": "not found"}})
-        answer = script.pop(0) if len(script) > 1 else script[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(request) if callable(answer) else answer
+        response = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(response, Exception):
+            raise response
+        return response(request) if callable(response) else response
 
     @staticmethod
     def _path(request: httpx.Request) -> str:
@@ -46,21 +49,21 @@ class ScriptedExchange(httpx.AsyncBaseTransport):
 
 
 def ok(body: object, *, status: int = 200, date: str | None = None) -> Callable[[httpx.Request], httpx.Response]:
-    """A JSON answer, made anew for each request (a response can be read only once)."""
+    """Return a JSON response, built for each request (a response can be read only once)."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def response(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json=body, headers={"Date": date} if date else {})
 
-    return answer
+    return response
 
 
 def raw(status: int, body: bytes, content_type: str = "application/json") -> Callable[[httpx.Request], httpx.Response]:
-    """An answer of any bytes."""
+    """Return a response of any bytes."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def response(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, content=body, headers={"Content-Type": content_type})
 
-    return answer
+    return response
 
 
 def market(ticker: str = "KXA-1-B", event: str = "KXA-1", **change: Any) -> dict[str, Any]:

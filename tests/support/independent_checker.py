@@ -1,9 +1,9 @@
-"""A checker that imports nothing of Truebook: signed REST alone, decimals, and the account worked out anew.
+"""A checker that imports nothing of Truebook: signed REST requests, decimals, and the account calculated from scratch.
 
     python independent_checker.py URL KEY_ID KEY_FILE SUMMARY_JSON
 
-It adds up every fill and settlement that the exchange tells, compares the cash with the exchange's balance and with the
-run's summary, and prints one JSON object with what it found. Exit code 1 where anything differs.
+It sums every fill and settlement of the exchange, compares the cash with the exchange's balance and with the run's
+summary, and prints one JSON object with the result. Exit code 1 where anything differs.
 """
 
 import base64
@@ -52,8 +52,8 @@ class Exchange:
             "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode(),
         }
         request = urllib.request.Request(f"{self.url}{ROOT}{path}{query}", headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
 
     def pages(self, path: str, name: str) -> list:
         found, cursor = [], ""
@@ -92,16 +92,16 @@ class Account:
 
 def problems_of(account: Account, summary: dict, orders: list, balance: Decimal, held: dict) -> list:
     ids = [order["client_order_id"] for order in orders]
-    told_cash, told_fees = (Decimal(summary[name]) / 1_000_000 for name in ("cash_micros", "fees_micros"))
+    summary_cash, summary_fees = (Decimal(summary[name]) / 1_000_000 for name in ("cash_micros", "fees_micros"))
     checks = (
         (len(set(ids)) == len(ids), "a client order id was used twice"),
-        (account.position == held, f"positions: fills say {account.position}, the exchange says {held}"),
-        (abs(account.cash - balance) < CENTI_CENT, f"cash: fills say {account.cash}, the exchange says {balance}"),
+        (account.position == held, f"positions: {account.position} by the fills, {held} at the exchange"),
+        (abs(account.cash - balance) < CENTI_CENT, f"cash: {account.cash} by the fills, {balance} at the exchange"),
         (
-            abs(told_cash - account.cash_then) < CENTI_CENT,
-            f"cash: the summary says {told_cash}, the exchange's facts say {account.cash_then}",
+            abs(summary_cash - account.cash_then) < CENTI_CENT,
+            f"cash: {summary_cash} in the summary, {account.cash_then} by the exchange's reports",
         ),
-        (told_fees == account.fees, f"fees: the summary says {told_fees}, the fills say {account.fees}"),
+        (summary_fees == account.fees, f"fees: {summary_fees} in the summary, {account.fees} by the fills"),
         (not any(order["status"] == "resting" for order in orders), "an order still rests"),
     )
     return [problem for holds, problem in checks if not holds]

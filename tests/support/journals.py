@@ -5,18 +5,18 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from support.ledger_verbs import a_fill, a_reserve, an_acknowledge
+from support.ledger_verbs import AnyVerb, a_fill, a_reserve, an_acknowledge
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import JournalEntry
-from truebook.ledger.rules import Ledger, replay
-from truebook.ledger.verbs import Arguments, Hold, MarkUnknown, NextNumber, OpenAccount
+from truebook.ledger.rules.ledger import Ledger, replay
+from truebook.ledger.verbs import Hold, MarkUnknown, Mode, NextNumber, OpenAccount
 
-INCARNATION = "first-life"
+LEDGER_ID = "first-ledger"
 LOG = structlog.get_logger("test")
 
 
-def plain_history() -> list[Arguments]:
-    """Some verbs of every kind of weight, each of which changes something."""
+def plain_history() -> list[AnyVerb]:
+    """Return verbs of several kinds, each of which changes the account."""
     return [
         OpenAccount(balance_micros=100_000_000),
         NextNumber(name="ingest-epoch"),
@@ -26,30 +26,30 @@ def plain_history() -> list[Arguments]:
         a_reserve("b", ticker="N"),
         MarkUnknown(order_id="b"),
         NextNumber(name="ingest-epoch"),
-        Hold(name="loss", mode="reduce_only", owner="ann"),
+        Hold(name="loss", mode=Mode.REDUCE_ONLY, owner="ann"),
         a_fill("t2"),
     ]
 
 
-def entries_of(verbs: list[Arguments], incarnation: str = INCARNATION) -> list[JournalEntry]:
-    """The journal that these verbs make, from an empty ledger on."""
-    ledger = Ledger(incarnation)
+def entries_of(verbs: list[AnyVerb], ledger_id: str = LEDGER_ID) -> list[JournalEntry]:
+    """Return the journal of these verbs on an empty ledger."""
+    ledger = Ledger(ledger_id)
     for verb in verbs:
         ledger.apply(verb)
     return list(ledger.journal(0, len(verbs)))
 
 
-def numbered(count: int, first: int = 1, incarnation: str = INCARNATION) -> list[JournalEntry]:
-    """Entries that only count."""
+def numbered(count: int, first: int = 1, ledger_id: str = LEDGER_ID) -> list[JournalEntry]:
+    """Return entries of a counter."""
     arguments = msgspec.Raw(msgspec.json.encode(NextNumber(name="n")))
     return [
-        JournalEntry(seq=seq, incarnation=incarnation, verb="next_number", arguments=arguments, result=str(seq))
+        JournalEntry(seq=seq, ledger_id=ledger_id, verb="next_number", arguments=arguments, result=str(seq))
         for seq in range(first, first + count)
     ]
 
 
-def store_with(entries: list[JournalEntry], incarnation: str = INCARNATION) -> MemoryStore:
-    """A ledger whose history these entries are."""
-    store = MemoryStore(incarnation)
-    store.ledger = replay(entries, Ledger(incarnation))
+def store_with(entries: list[JournalEntry], ledger_id: str = LEDGER_ID) -> MemoryStore:
+    """Return a ledger with this history."""
+    store = MemoryStore(ledger_id)
+    store.ledger = replay(entries, Ledger(ledger_id))
     return store

@@ -1,6 +1,6 @@
 """A Kafka broker for tests: the address in ``TRUEBOOK_TEST_KAFKA``, else a container for the session, else a skip.
 
-The container has two listeners: the one for the host is advertised under the published port, which is therefore chosen
+The container has two listeners: the one for the host is advertised under the published port, so it is chosen
 first; the other lets the broker reach itself.
 """
 
@@ -27,15 +27,15 @@ QUICK_TO_START = {"KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStop
 
 
 @contextmanager
-def broker(*, lives_long: bool = False) -> Iterator[str]:
+def broker(*, as_deployed: bool = False) -> Iterator[str]:
     """Give the address of a running broker; skips the test with the reason where there is none.
 
-    One that ``lives_long`` starts slower and then runs as in a deployment: what is measured needs it.
+    With ``as_deployed`` it starts slower and then runs as in a deployment, for measurements.
     """
     if ADDRESS in os.environ:
         yield os.environ[ADDRESS]
         return
-    container = start_broker(lives_long=lives_long)
+    container = start_broker(as_deployed=as_deployed)
     try:
         yield container.address
     finally:
@@ -50,7 +50,7 @@ class BrokerContainer:
 
     def __init__(
         self, settings: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None, *,
-        lives_long: bool = False,
+        as_deployed: bool = False,
     ) -> None:  # fmt: skip
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
@@ -60,7 +60,7 @@ class BrokerContainer:
         self.address = f"127.0.0.1:{self.port}"
         self._client = dict(client or {})
         container: Any = DockerContainer(IMAGE).with_bind_ports(self.port, self.port)
-        given = _settings(self.port) | ({} if lives_long else QUICK_TO_START) | dict(settings or {})
+        given = _settings(self.port) | ({} if as_deployed else QUICK_TO_START) | dict(settings or {})
         for name, value in given.items():
             container = container.with_env(name, value)
         # As root: the image's own files may be read-only to its user, and it copies them, mode and all.
@@ -78,13 +78,13 @@ class BrokerContainer:
         self._container.stop()
 
     def run(self, *command: str) -> None:
-        """Run a command in the container; raises with what it said where it fails."""
-        code, said = self._container.get_wrapped_container().exec_run(command)
+        """Run a command in the container; raises with its output if it fails."""
+        code, output = self._container.get_wrapped_container().exec_run(command)
         if code != 0:
-            raise AssertionError(f"{command[0]}: {said.decode(errors='replace')}")
+            raise AssertionError(f"{command[0]}: {output.decode(errors='replace')}")
 
     def pause(self) -> None:
-        """Freeze the broker: connections stay, nothing answers. A busy machine may need several attempts."""
+        """Freeze the broker: connections stay open without responses. A busy machine may need several attempts."""
         from docker.errors import APIError
 
         deadline = time.monotonic() + READY_WITHIN_S
@@ -100,6 +100,15 @@ class BrokerContainer:
     def unpause(self) -> None:
         self._container.get_wrapped_container().unpause()
 
+    def shut_down(self) -> None:
+        """End the broker: its connections close, and new ones are refused until ``start_again``."""
+        self._container.get_wrapped_container().stop(timeout=3)
+
+    def start_again(self) -> None:
+        """Start it with its data after ``shut_down``."""
+        self._container.get_wrapped_container().start()
+        asyncio.run(_wait_until_ready(self.address, self._client))
+
     def restart(self) -> None:
         """Restart it with its data."""
         self._container.get_wrapped_container().restart(timeout=3)
@@ -107,15 +116,15 @@ class BrokerContainer:
 
 
 def start_broker(
-    settings: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None, *, lives_long: bool = False
+    settings: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None, *, as_deployed: bool = False
 ) -> BrokerContainer:
     """Start a broker of one's own, to be stopped by the caller; skips with the reason where none can be had."""
     docker = pytest.importorskip("docker", reason="testcontainers is not installed")
     try:
         docker.from_env(timeout=5).ping()
     except docker.errors.DockerException as error:
-        pytest.skip(f"no {ADDRESS}, and no Docker engine answers: {error}")
-    container = BrokerContainer(settings, client, lives_long=lives_long)
+        pytest.skip(f"no {ADDRESS}, and no Docker engine responds: {error}")
+    container = BrokerContainer(settings, client, as_deployed=as_deployed)
     try:
         container.start()
     except docker.errors.APIError as error:
@@ -129,6 +138,9 @@ async def create_topic(address: str, name: str, partitions: int, **configs: str)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+        async with asyncio.timeout(READY_WITHIN_S):  # the broker lists a new topic a moment later
+            while name not in await admin.list_topics():
+                await asyncio.sleep(0.05)
     finally:
         await admin.close()
 
@@ -161,7 +173,7 @@ def _free_port() -> int:
 
 
 async def _wait_until_ready(address: str, options: Mapping[str, Any]) -> None:
-    """Wait until the broker answers a client; it then still warms up, which the bus has to cope with."""
+    """Wait until the broker responds to a client; it still warms up then, which the bus must tolerate."""
     deadline = time.monotonic() + READY_WITHIN_S
     while True:
         client = AIOKafkaAdminClient(**{"bootstrap_servers": address, **options})

@@ -1,4 +1,4 @@
-"""What every lease promises, as tests: subclass ``LeaseContract`` and give the fixture ``leases``."""
+"""The contract of every lease: subclass ``LeaseContract`` and provide the fixture ``leases``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Leases(Protocol):
     """One implementation under test."""
 
     def lease(self, owner: str) -> Lease:
-        """That owner's view of the one lease of this test, which lasts ``LASTS_S``."""
+        """Return that owner's access to the one lease of this test, which lasts ``LASTS_S``."""
         ...
 
     async def pass_time(self, seconds: float) -> None: ...
@@ -26,7 +26,7 @@ class LeaseContract:
     def leases(self) -> Leases:
         raise NotImplementedError
 
-    async def test_the_first_to_ask_gets_it_and_nobody_else_does(self, leases: Leases) -> None:
+    async def test_only_the_first_owner_gets_the_lease(self, leases: Leases) -> None:
         assert await leases.lease("a").take()
         assert not await leases.lease("b").take()
 
@@ -36,18 +36,18 @@ class LeaseContract:
             await leases.pass_time(LASTS_S * 0.6)
         assert not await leases.lease("b").take()
 
-    async def test_it_runs_out_when_it_is_not_renewed(self, leases: Leases) -> None:
+    async def test_it_expires_when_it_is_not_renewed(self, leases: Leases) -> None:
         await leases.lease("a").take()
         await leases.pass_time(LASTS_S * 1.3)
         assert await leases.lease("b").take()
         assert not await leases.lease("a").take()
 
-    async def test_its_owner_may_give_it_up(self, leases: Leases) -> None:
+    async def test_its_owner_may_release_it(self, leases: Leases) -> None:
         await leases.lease("a").take()
         await leases.lease("a").release()
         assert await leases.lease("b").take()
 
-    async def test_nobody_gives_up_what_is_anothers(self, leases: Leases) -> None:
+    async def test_only_the_owner_can_release_it(self, leases: Leases) -> None:
         await leases.lease("a").take()
         await leases.lease("b").release()
         assert not await leases.lease("b").take()

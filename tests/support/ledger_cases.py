@@ -1,24 +1,47 @@
-"""The 87 ledger cases: read, played against any store, and compared after every step."""
+"""The ledger cases: read from text tables, played against any store, and compared after every step.
+
+A block of ``tests/unit/ledger/cases/*.txt`` is one case: its name and reason, then a table with one row per step. Cells
+are separated by ``|``. Arguments are in the order of ``POSITIONAL``, then ``name=value``; those of ``DEFAULTS`` may be
+left out, ``-`` is None. ``M yes 300/1500000`` is market M with the sums bought per leg: hundredths / micros.
+Cases may also be given as JSON lines, see ``read_json_lines``.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from truebook.ledger.port import (
-    Acknowledge,
-    AdoptedPosition,
-    Close,
-    LedgerStore,
-    Limits,
-    Reserve,
-    SettleFill,
-    View,
-)
+from truebook.ledger.port import LedgerStore, LedgerView
+from truebook.ledger.verbs import VERBS
 
-CASES_FILE = Path(__file__).parent.parent / "unit" / "ledger" / "cases.jsonl"
+CASES_FOLDER: Final = Path(__file__).parent.parent / "unit" / "ledger" / "cases"
+SHORT: Final = {
+    "balance": "balance_micros", "size": "size_centi", "price": "price_cc", "filled": "filled_centi",
+    "remaining": "remaining_centi", "fee": "fee_micros", "amount": "amount_micros", "rate": "fee_rate_ppm",
+    "deadline": "deadline_us", "now": "now_us", "settlement": "settlement_cc",
+}  # fmt: skip
+"""Short names of arguments in the tables."""
+POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
+    "open_account": (), "reserve": ("order_id", "book_side", "ticker"),
+    "acknowledge": ("order_id", "exchange_order_id", "ticker"), "mark_unknown": ("order_id",),
+    "settle_fill": ("trade_id", "order_id", "book_side", "ticker"), "close": ("order_id", "exchange_order_id"),
+    "settle_market": ("ticker",), "adjust": ("adjust_id", "kind"), "hold": ("name", "mode", "owner"),
+    "release": ("name", "owner"), "set_limits": (), "mark_equity": ("day", "profit_micros"),
+    "raise_epoch": ("partition",),
+}  # fmt: skip
+DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "open_account": {"positions": []},
+    "reserve": {
+        "nonce": "n1", "exclusive": False, "reduce_only": False, "fee_rate_ppm": 0, "deadline_us": 1_000_000,
+        "now_us": 1000, "partition": 0, "epoch": 1,
+    },
+    "adjust": {"reason": "test"},
+}  # fmt: skip
+"""The event of a reserve defaults to its ticker."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -33,35 +56,73 @@ class Case(msgspec.Struct, frozen=True):
     steps: list[Step]
 
 
-CASES = [msgspec.json.decode(line, type=Case) for line in CASES_FILE.read_bytes().splitlines()]
+def read_json_lines(path: Path) -> list[Case]:
+    """Read cases of another file, one JSON object per line: ``{name, why, steps: [{verb, arguments, expect}]}``."""
+    return [msgspec.json.decode(line, type=Case) for line in path.read_bytes().splitlines()]
 
 
-async def call(store: LedgerStore, verb: str, arguments: dict[str, Any]) -> str:
-    """Call one verb with the arguments as the case spells them."""
-    match verb:
-        case "open_account":
-            positions = msgspec.convert(arguments["positions"], tuple[AdoptedPosition, ...])
-            return await store.open_account(arguments["balance_micros"], positions)
-        case "reserve":
-            return await store.reserve(msgspec.convert(arguments, Reserve))
-        case "acknowledge":
-            return await store.acknowledge(msgspec.convert(arguments, Acknowledge))
-        case "settle_fill":
-            return await store.settle_fill(msgspec.convert(arguments, SettleFill))
-        case "close":
-            return await store.close(msgspec.convert(arguments, Close))
-        case "set_limits":
-            return await store.set_limits(msgspec.convert(arguments, Limits))
-    return str(await getattr(store, verb)(**arguments))
+def read_tables(folder: Path = CASES_FOLDER) -> list[Case]:
+    """Read the cases of all text tables in a folder."""
+    return [case for path in sorted(folder.glob("*.txt")) for case in _cases(path.read_text(encoding="utf-8"))]
 
 
-def shown(result: str, view: View) -> dict[str, Any]:
-    """Bring an answer and a view into the form of a case's ``expect``."""
+def _cases(text: str) -> Iterator[Case]:
+    for block in re.split(r"\n\n+", text.strip()):
+        title, _, *rows = block.splitlines()
+        name, why = title.split(": ", 1)
+        yield Case(name, why, [_step([cell.strip() for cell in row.split("|")]) for row in rows])
+
+
+def _step(cells: list[str]) -> Step:
+    verb, arguments, result, cash, reserved, overdrawn, fees, markets = cells
+    expect = {
+        "result": result, "cash_micros": int(cash), "promised_micros": int(reserved),
+        "overdrawn_micros": int(overdrawn), "fees_micros": int(fees),
+        "markets": dict(_market(market.split()) for market in markets.split(",") if market),
+    }  # fmt: skip
+    return Step(verb, _arguments(verb, arguments.split()), expect)
+
+
+def _arguments(verb: str, words: list[str]) -> dict[str, Any]:
+    names = POSITIONAL[verb]
+    found = DEFAULTS.get(verb, {}) | dict(zip(names, map(_value, words), strict=False))
+    for word in words[len(names) :]:
+        name, _, value = word.partition("=")
+        if name == "position":
+            ticker, event, size, cost = value.split("/")
+            adopted = {"ticker": ticker, "event": event, "position_centi": int(size), "cost_micros": int(cost)}
+            found["positions"] = [*found["positions"], adopted]
+        else:
+            found[SHORT.get(name, name)] = _value(value)
+    return {"event": found["ticker"]} | found if verb == "reserve" else found
+
+
+def _value(word: str) -> Any:
+    if re.fullmatch(r"-?\d+", word):
+        return int(word)
+    return {"-": None, "''": "", "true": True, "false": False}.get(word, word)
+
+
+def _market(words: list[str]) -> tuple[str, dict[str, int]]:
+    ticker, *legs = words
+    sums = {leg: tuple(map(int, bought.split("/"))) for leg, bought in zip(legs[::2], legs[1::2], strict=True)}
+    yes, no = sums.get("yes", (0, 0)), sums.get("no", (0, 0))
+    return ticker, {
+        "yes_bought_centi": yes[0], "yes_cost_micros": yes[1], "no_bought_centi": no[0], "no_cost_micros": no[1],
+        "position_centi": yes[0] - no[0],
+    }  # fmt: skip
+
+
+CASES: Final = read_tables()
+
+
+def shown(result: object, view: LedgerView) -> dict[str, Any]:
+    """Bring a result and a view into the form of a case's ``expect``."""
     account = view.account
     return {
-        "result": result,
+        "result": str(result),
         "cash_micros": account.cash_micros,
-        "promised_micros": account.promised_micros,
+        "promised_micros": account.reserved_micros,
         "overdrawn_micros": account.overdrawn_micros,
         "fees_micros": account.fees_micros,
         "markets": {
@@ -80,7 +141,7 @@ def shown(result: str, view: View) -> dict[str, Any]:
 async def play(store: LedgerStore, case: Case) -> None:
     """Play a case and compare every number after every step."""
     for number, step in enumerate(case.steps, start=1):
-        result = await call(store, step.verb, step.arguments)
+        result = await store.apply(msgspec.convert(step.arguments, VERBS[step.verb]))
         view = await store.view()
         assert shown(result, view) == step.expect, f"{case.name} step {number} ({step.verb}): {case.why}"
-        assert view.account.conservation_error_micros == 0
+        assert view.conservation_error_micros == 0

@@ -6,40 +6,43 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from truebook.ledger.port import (
-    Acknowledge,
-    AdoptedPosition,
-    Close,
-    LedgerStore,
-    Limits,
-    Reserve,
-    SettleFill,
-)
+from truebook.ledger.port import LedgerStore
 from truebook.ledger.verbs import (
+    Acknowledge,
     Adjust,
+    AdoptedPosition,
     AdvanceWatermark,
-    Forget,
+    BindExchange,
+    Close,
     Hold,
+    Limits,
+    MarkEquity,
     MarkUnknown,
+    Mode,
     NextNumber,
     OpenAccount,
+    Prune,
     RaiseEpoch,
     Release,
+    Reserve,
+    SettleFill,
     SettleMarket,
+    Verb,
 )
 from truebook.messages.envelope import BookSide
 
+AnyVerb = Verb[Any]
 BID, ASK = BookSide.BID, BookSide.ASK
 RICH = 1_000_000_000
 
 
 async def opened(store: LedgerStore, *positions: AdoptedPosition, balance_micros: int = RICH) -> None:
-    """Open the store's account with a thousand dollars, or what else is told."""
-    assert await store.open_account(balance_micros, positions) == "opened"
+    """Open the store's account, by default with a thousand dollars."""
+    assert await store.apply(OpenAccount(balance_micros=balance_micros, positions=positions)) == "opened"
 
 
 def a_reserve(order_id: str = "a", **changes: Any) -> Reserve:
-    """A bid for 10 contracts of M at .40, of its own event, with an hour to go."""
+    """Return a bid for 10 contracts of M at .40 in event E, with an hour until its deadline."""
     plain: dict[str, Any] = {
         "order_id": order_id, "nonce": "n1", "ticker": "M", "event": "E", "exclusive": False, "book_side": BID,
         "price_cc": 4000, "size_centi": 1000, "reduce_only": False, "fee_rate_ppm": 0, "deadline_us": 3_600_000_000,
@@ -49,7 +52,7 @@ def a_reserve(order_id: str = "a", **changes: Any) -> Reserve:
 
 
 def an_acknowledge(order_id: str = "a", **changes: Any) -> Acknowledge:
-    """The exchange's ``x`` + id, resting."""
+    """Return an acknowledgement with the exchange order id ``x`` + id, resting."""
     plain: dict[str, Any] = {
         "order_id": order_id, "exchange_order_id": f"x{order_id}", "ticker": "M", "filled_centi": 0,
         "remaining_centi": 1,
@@ -58,7 +61,7 @@ def an_acknowledge(order_id: str = "a", **changes: Any) -> Acknowledge:
 
 
 def a_fill(trade_id: str = "t1", order_id: str = "xa", **changes: Any) -> SettleFill:
-    """A fill of 4 contracts of M at .40."""
+    """Return a fill of 4 contracts of M at .40."""
     plain: dict[str, Any] = {
         "trade_id": trade_id, "order_id": order_id, "ticker": "M", "book_side": BID, "price_cc": 4000,
         "size_centi": 400, "fee_micros": 0,
@@ -66,7 +69,7 @@ def a_fill(trade_id: str = "t1", order_id: str = "xa", **changes: Any) -> Settle
     return SettleFill(**{**plain, **changes})
 
 
-# Few names and few values, so that verbs meet: ids repeat, orders share a market, limits bind.
+# Few names and values, so that verbs interact: ids repeat, orders share a market, limits apply.
 
 ORDER_IDS = ("a", "b", "c", "d", "tb1-e", "tb1-f")
 EXCHANGE_IDS = ("xa", "xb", "xc", "xd", "xe")
@@ -143,17 +146,21 @@ adjusts = st.builds(
     Adjust,
     adjust_id=st.sampled_from(("d1", "d2", "d3")),
     amount_micros=st.sampled_from((5_000_000, -3, -2_000_000)),
-    kind=st.sampled_from(("deposit", "residue", "rounding", "gift")),
+    kind=st.sampled_from(("deposit", "residue", "rounding", "interest", "gift")),
     reason=st.just("test"),
 )
 _owners = st.sampled_from(("ann", "bob:1"))
 holds = st.builds(
     Hold,
-    name=st.sampled_from(("loss", "kill")),
-    mode=st.sampled_from(("reduce_only", "flattening", "halted", "running")),
+    name=st.sampled_from(("loss", "kill", "odd@M")),
+    mode=st.sampled_from(Mode),
     owner=_owners,
 )
-releases = st.builds(Release, name=st.sampled_from(("loss", "kill", "unknown_own_order")), owner=_owners)
+releases = st.builds(
+    Release,
+    name=st.sampled_from(("loss", "kill", "odd@M", "unknown_own_order", "daily_loss", "drawdown")),
+    owner=st.sampled_from(("ann", "bob:1", "ledger")),
+)
 limits = st.builds(
     Limits,
     price_collar_cc=st.sampled_from((None, None, 1000)),
@@ -164,13 +171,21 @@ limits = st.builds(
     event_loss_micros=st.sampled_from((None, 0, 4_000_000)),
     total_loss_micros=st.sampled_from((None, 500_000, 6_000_000)),
     cash_floor_micros=st.sampled_from((None, 1_000_000)),
+    daily_loss_micros=st.sampled_from((None, 0, 300)),
+    drawdown_micros=st.sampled_from((None, 500)),
+    from_settings=st.sampled_from(((), ("drawdown_micros", "open_orders"))),
+)
+marks = st.builds(
+    MarkEquity, day=st.sampled_from((0, 1, 2, 2, 3)), profit_micros=st.sampled_from((-700, -301, 0, 1, 400, 10**15))
 )
 epochs = st.builds(RaiseEpoch, partition=st.sampled_from((0, 1)), epoch=st.sampled_from((-1, 1, 2, 3)))
 numbers = st.builds(NextNumber, name=st.sampled_from(("ingest", "observation")))
+binds = st.builds(BindExchange, exchange=st.sampled_from(("", "A", "B", "C")), former=st.sampled_from(("", "A", "B")))
 watermarks = st.builds(AdvanceWatermark, name=st.just("fills"), to_us=st.sampled_from((0, 5, 9)))
-forgets = st.builds(Forget, terminal_before_us=st.sampled_from((0, 1_500, 10**9)))
+prune_times = st.sampled_from((0, 1_500, 10**9))
+prunes = st.builds(Prune, terminal_before_us=prune_times, settled_before_us=prune_times)
 
 verbs = st.one_of(
     reserves, reserves, reserves, acknowledges, acknowledges, fills, fills, closes, closes, unknowns, settlements,
-    adjusts, holds, releases, limits, epochs, numbers, watermarks, forgets,
+    adjusts, holds, releases, limits, marks, epochs, numbers, binds, watermarks, prunes,
 )  # fmt: skip

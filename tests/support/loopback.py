@@ -1,4 +1,8 @@
-"""Small servers on loopback that behave, or misbehave, as a test tells them to."""
+"""Small servers on loopback that behave, or misbehave, as a test specifies.
+
+They are for tests of the clients' transport alone: resets, hangs and half bodies need a real socket, which the
+in-memory exchange does not have.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class LoopbackExchange:
-    """An HTTP server: each request below /trade-api/v2 is answered by the behaviour set for (method, path)."""
+    """An HTTP server: each request below /trade-api/v2 gets the behaviour set for (method, path)."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
@@ -26,7 +30,7 @@ class LoopbackExchange:
     def on(self, method: str, path: str, *behaviours: Behaviour) -> None:
         self._behaviours[(method, path)] = list(behaviours)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         key = (request.method, request.path.removeprefix("/trade-api/v2"))
         self.seen.append(key)
         await request.read()
@@ -38,7 +42,7 @@ class LoopbackExchange:
 async def serving(exchange: LoopbackExchange) -> AsyncIterator[LoopbackExchange]:
     """Run the server on any free port of loopback."""
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", exchange._answer)
+    app.router.add_route("*", "/{path:.*}", exchange._respond)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -51,28 +55,28 @@ async def serving(exchange: LoopbackExchange) -> AsyncIterator[LoopbackExchange]
 
 
 def json_body(body: object, status: int = 200) -> Behaviour:
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         return web.json_response(body, status=status)
 
-    return answer
+    return respond
 
 
 def text_body(body: str, status: int = 200) -> Behaviour:
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         return web.Response(text=body, status=status, content_type="text/html")
 
-    return answer
+    return respond
 
 
 async def reset(request: web.Request) -> web.StreamResponse:
-    """Read the whole request, then reset the connection without a byte of answer."""
+    """Read the whole request, then reset the connection without a byte of response."""
     reset_transport(request.transport)
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
 
 
 async def disconnect(request: web.Request) -> web.StreamResponse:
-    """Read the whole request, then close the connection without a byte of answer."""
+    """Read the whole request, then close the connection without a byte of response."""
     assert request.transport is not None
     request.transport.close()
     await asyncio.Event().wait()
@@ -80,13 +84,13 @@ async def disconnect(request: web.Request) -> web.StreamResponse:
 
 
 async def hang(request: web.Request) -> web.StreamResponse:
-    """Never answer."""
+    """Never respond."""
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
 
 
 async def half_a_body(request: web.Request) -> web.StreamResponse:
-    """Promise more bytes than are sent, then reset."""
+    """Announce more bytes than are sent, then reset."""
     response = web.StreamResponse(status=201, headers={"Content-Length": "1000"})
     await response.prepare(request)
     await response.write(b'{"order_id":')
@@ -112,7 +116,7 @@ def reset_transport(transport: asyncio.BaseTransport | None) -> None:
 
 @contextmanager
 def silent_listener(backlog: int = 8) -> Iterator[socket.socket]:
-    """A listener whose connections are never accepted: the kernel shakes hands, nobody answers."""
+    """A listener whose connections are never accepted: the kernel completes handshakes, no process responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(backlog)
@@ -120,7 +124,7 @@ def silent_listener(backlog: int = 8) -> Iterator[socket.socket]:
 
 
 def refused_port() -> int:
-    """A port of loopback on which nobody listens."""
+    """A loopback port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

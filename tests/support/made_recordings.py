@@ -1,4 +1,4 @@
-"""Recordings that the project makes itself: the synthetic traders' market, as an exchange without sockets tells it."""
+"""Recordings of the synthetic traders' market, made by a simulated exchange without sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from truebook.capture.writer import CaptureWriter
 from truebook.clock import ManualClock
-from truebook.kalshi.commands import subscribe
+from truebook.kalshi.stream.commands import subscribe
 from truebook.messages.envelope import Source
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -19,27 +19,27 @@ STEP_US = 20_000
 
 
 def make_recording(folder: Path, *, seconds: float, markets: int = 5, seed: int = 3) -> Path:
-    """Record the first seconds of an exchange, after a minute in which its books have filled."""
+    """Record some seconds of an exchange whose books have filled for a minute."""
     clock = ManualClock(START_US)
     settings = PaperExchangeSettings(
         seed=seed, markets=markets, key_id="recorder", verify_signatures=False, state_folder=None,
-        first_data_after_ms=0,
+        first_data_delay_ms=0,
     )  # fmt: skip
     exchange = PaperExchange(settings, clock, structlog.get_logger())
     exchange.prepare()
     clock.set(START_US + 60_000_000)
-    while not exchange.turn():
+    while not exchange.tick():
         pass
-    facts = exchange.floor.engine.markets()
-    session = exchange.door.open(settings.account, lambda: None)
-    session.receive(subscribe(1, ("orderbook_delta", "trade"), [one.ticker for one in facts]))
+    markets = exchange.state.engine.queries.markets()
+    session = exchange.hub.open_session(settings.account, lambda: None)
+    session.receive(subscribe(1, ("orderbook_delta", "trade"), [one.ticker for one in markets]))
     with CaptureWriter(folder, source=Source.SIMULATED, hosts=["made"]) as writer:
-        writer.add_markets(facts)
+        writer.add_markets(markets)
         for step in itertools.count():
             while (frame := session.take()) is not None:
                 writer.add_frame(clock.now_us(), 0, frame.decode())
             if step * STEP_US >= seconds * 1_000_000:
                 return folder
             clock.set(clock.now_us() + STEP_US)
-            exchange.turn()
+            exchange.tick()
     raise AssertionError("the loop returns")

@@ -8,28 +8,28 @@ from truebook.book.order_book import OrderBook
 from truebook.features.history import History
 from truebook.features.layout import FeatureInputs
 from truebook.messages.envelope import Source
-from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
 from truebook.messages.observations import Observation
 
 NOW_US = 1_700_000_000_000_000
 
 
-def market_facts(**changed: Any) -> MarketFacts:
+def example_market(**changed: Any) -> MarketMetadata:
     """A binary cent market that closes in an hour."""
     values: dict[str, Any] = {
         "ticker": "T-1", "event": "E-1", "series": "S", "status": MarketStatus.ACTIVE, "open_us": 0,
         "close_us": NOW_US + 3_600_000_000, "price_ranges": LINEAR_CENT, "fee_type": FeeType.QUADRATIC,
         "fee_multiplier_ppm": 1_000_000, "exclusive": False,
     }  # fmt: skip
-    return MarketFacts(**(values | changed))
+    return MarketMetadata(**(values | changed))
 
 
 def feature_inputs(**changed: Any) -> FeatureInputs:
     """A quiet book of 40/44 cents, no position, $1,000 of cash."""
     values: dict[str, Any] = {
         "book": OrderBook([(4_000, 3_000), (3_900, 500)], [(4_400, 1_000), (4_500, 500)]),
-        "history": History(), "facts": market_facts(), "now_us": NOW_US, "confirmed_us": NOW_US,
-        "cash_micros": 1_000_000_000, "promised_micros": 0, "equity_micros": 1_000_000_000, "position_centi": 0,
+        "history": History(), "market": example_market(), "now_us": NOW_US, "confirmed_us": NOW_US,
+        "cash_micros": 1_000_000_000, "reserved_micros": 0, "equity_micros": 1_000_000_000, "position_centi": 0,
         "position_cost_micros": 0,
     }  # fmt: skip
     return FeatureInputs(**(values | changed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
 from truebook.decision.strategy import Output
 from truebook.features.layout import layout
@@ -30,10 +30,11 @@ def onnx_bytes(
     batch: int | str = "batch",
     twice: bool = False,
     bias: float = 0.0,
+    weight: float = 1.0,
 ) -> bytes:
-    """One MatMul of ones plus a bias. ``twice`` adds a second output; ``kind`` changes the element type."""
+    """One MatMul of equal weights plus a bias. ``twice`` adds a second output; ``kind`` changes the element type."""
     dtype = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}[kind]
-    weights = np.ones((inputs, outputs), dtype)
+    weights = np.full((inputs, outputs), weight, dtype)
     nodes = [
         helper.make_node("MatMul", ["features", "weights"], ["sum"]),
         helper.make_node("Add", ["sum", "bias"], ["scores"]),
@@ -50,3 +51,12 @@ def onnx_bytes(
     helper.set_model_props(model, metadata().to_properties() if properties is None else properties)
     content: bytes = model.SerializeToString()
     return content
+
+
+def parsed_model(graph: str, properties: dict[str, str] | None = None) -> Any:
+    """Read a model with five scores from the text of a graph; its input is ``features``, its output ``scores``."""
+    text = f"""<ir_version: 8, opset_import: ["": 17]>
+        test (float[batch, {len(M1)}] features) => (float[batch, 5] scores) {graph}"""
+    model = parser.parse_model(text)
+    helper.set_model_props(model, metadata().to_properties() if properties is None else properties)
+    return model

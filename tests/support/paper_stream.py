@@ -1,4 +1,4 @@
-"""A WebSocket session without a socket, over a market view that a test sets."""
+"""A stream session of the product over books set by a test, for tests of the session itself and its raw frames."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from truebook.book.order_book import OrderBook
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import LevelChanged, Traded
-from truebook_services.paper_exchange import frames
-from truebook_services.paper_exchange.frames import Outgoing
-from truebook_services.paper_exchange.stream import StreamLimits, StreamSession
+from truebook_services.paper_exchange.stream import frames
+from truebook_services.paper_exchange.stream.frames import Outgoing
+from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
 
 NOW_US = 1_764_000_000_000_000
 
 
-class View:
+class FixedView:
     """Books by ticker."""
 
     def __init__(self) -> None:
@@ -42,13 +42,13 @@ class View:
         return None
 
 
-class Client:
+class StreamClient:
     """Sends commands to a session and reads its frames."""
 
-    def __init__(self, *, outbox: int = 1_000, first_data_after_us: int = 0, account: str = "me") -> None:
-        self.view = View()
+    def __init__(self, *, outbox: int = 1_000, first_data_delay_us: int = 0, account: str = "me") -> None:
+        self.view = FixedView()
         self.woken = 0
-        limits = StreamLimits(outbox, first_data_after_us)
+        limits = StreamLimits(outbox, first_data_delay_us)
         self.session = StreamSession(account, self.view, limits, self._wake, lambda session: None)
 
     def _wake(self) -> None:
@@ -66,9 +66,9 @@ class Client:
         return taken
 
     def book_of(self, *tickers: str) -> int:
-        """Subscribe to books; answers the sid."""
-        told = self.send("subscribe", channels=["orderbook_delta"], market_tickers=list(tickers))
-        sid: int = told[0]["msg"]["sid"]
+        """Subscribe to books; returns the sid."""
+        frames = self.send("subscribe", channels=["orderbook_delta"], market_tickers=list(tickers))
+        sid: int = frames[0]["msg"]["sid"]
         return sid
 
 

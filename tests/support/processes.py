@@ -17,10 +17,14 @@ TRUEBOOK = [sys.executable, "-m", "truebook_services.cli"]
 READY = re.compile(r"exchange ready at (\S+), key id ([^,\s]+)(?:, private key (\S+))?")
 
 
+ALONE = {"TRUEBOOK_OPERATOR__FIND_SYSTEMS": "folder"}
+"""A test halts its own systems only, whatever other tests run on this machine."""
+
+
 def environment(**more: str) -> dict[str, str]:
-    """The environment without any setting of the person who runs the tests."""
+    """Return the environment without the settings of the person who runs the tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUEBOOK_")}
-    return {**clean, **more}
+    return {**clean, **ALONE, **more}
 
 
 def truebook(folder: Path, *arguments: str, timeout_s: float = 120, **more: str) -> subprocess.CompletedProcess[str]:
@@ -31,13 +35,13 @@ def truebook(folder: Path, *arguments: str, timeout_s: float = 120, **more: str)
 
 
 def last_json(text: str) -> dict[str, Any]:
-    """The object on the last line of standard output."""
+    """Return the JSON object on the last line of standard output."""
     found: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
     return found
 
 
 class Background:
-    """A command that runs beside the test; its output is collected."""
+    """A command in the background; its output is collected."""
 
     def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         self.process = subprocess.Popen(
@@ -74,13 +78,13 @@ class Background:
         self.process.wait(10)
 
     def interrupt(self, within_s: float = 60) -> int:
-        """Ask for an orderly end, as Ctrl-C does, and answer the exit code."""
+        """Send SIGINT, as Ctrl-C does, and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.end(within_s)
 
     def end(self, within_s: float = 120) -> int:
-        """Wait for the end and answer the exit code."""
+        """Wait for the process to exit and return the exit code."""
         code = self.process.wait(within_s)
         for reader in self._readers:
             reader.join(5)

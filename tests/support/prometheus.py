@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes processes of this machine, and what the boards ask it."""
+"""A real Prometheus that scrapes processes of this machine, and the queries of the boards."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Prometheus:
     def __init__(self, port: int) -> None:
         self._address = f"http://127.0.0.1:{port}"
 
-    def ask(self, query: str) -> list[object]:
-        """Answer the series that a query finds now; raises where it is no query."""
-        address = f"{self._address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            found: list[object] = json.load(answer)["data"]["result"]
+    def query(self, expression: str) -> list[object]:
+        """Return the series that the expression selects now; raises if it is invalid."""
+        address = f"{self._address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
+        with urllib.request.urlopen(address, timeout=10) as response:
+            found: list[object] = json.load(response)["data"]["result"]
         return found
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=3) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=3) as response:
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 

@@ -1,7 +1,7 @@
 """Servers for the ledger's tests: the bundled Valkey, and Redis 8 and Valkey 8.1 by address or container, else skipped.
 
 The ladder for the two: the address in ``TRUEBOOK_TEST_REDIS_URL`` / ``TRUEBOOK_TEST_VALKEY_URL``, else a container if
-a Docker engine answers, else the test is skipped with the reason.
+a Docker engine responds, else the test is skipped with the reason.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 import redis
 
-from truebook.ledger.bundled import BundledServer, BundledServerError, find_program
+from truebook.ledger.redis.bundled import BundledServer, BundledServerError, find_program
 
 ADDRESS = {"redis": "TRUEBOOK_TEST_REDIS_URL", "valkey": "TRUEBOOK_TEST_VALKEY_URL"}
 IMAGE = {"redis": "redis:8.0", "valkey": "valkey/valkey:8.1"}
 SERVERS = ("bundled", "redis", "valkey")
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 
 
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[str]:
-    """Give the address of a running server of that name, or skip with the reason."""
+    """Yield the address of a running server of that name, or skip with the reason."""
     with ExitStack() as stack:
         if name == "bundled":
             yield stack.enter_context(_bundled(folder))
@@ -69,7 +69,7 @@ def start_container(
     try:
         docker.from_env(timeout=5).ping()
     except docker.errors.DockerException as error:
-        pytest.skip(f"no {ADDRESS[name]}, and no Docker engine answers: {error}")
+        pytest.skip(f"no {ADDRESS[name]}, and no Docker engine responds: {error}")
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
 

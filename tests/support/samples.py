@@ -1,20 +1,21 @@
-"""One sample of each message type, with every field set to something that can be told apart."""
+"""One sample of each message type, with a distinct value in every field."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from truebook.messages.actions import Action, Target, Unmentioned
+from truebook.messages.actions import Action, OmittedSides, Target
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide, Message, Source, TimeInForce
-from truebook.messages.facts import FeeType, MarketFacts, MarketStatus, PriceRange
-from truebook.messages.fills import FillBooked, MarketSettled, OrderUpdated
+from truebook.messages.fills import FillRecorded, MarketSettled, OrderUpdated, ReportOutcome
 from truebook.messages.journal import JournalRecorded
-from truebook.messages.markets import Market
+from truebook.messages.market_metadata import FeeType, MarketMetadata, MarketStatus, PriceRange
+from truebook.messages.markets import Exclusion, MarketUpdated
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
+from truebook.messages.refusals import RefusalsCounted
 from truebook.messages.signals import Signal
 
 TICKER = "KXHIGHNY-26NOV24-B51.5"
@@ -39,9 +40,9 @@ def book(**changes: Any) -> dict[str, Any]:
 
 
 def action(**changes: Any) -> Action:
-    """An action with both targets, or with what ``changes`` says."""
+    """An action with both targets, or with ``changes``."""
     fields = envelope(
-        observation_id="aa", model="maker", unmentioned=Unmentioned.PULL, deadline_us=NOW_US + 2_000_000,
+        observation_id="aa", model="maker", omitted_sides=OmittedSides.CANCEL, deadline_us=NOW_US + 2_000_000,
         confirmed_us=NOW_US - 10, frame_us=123_456, reference_cc=4_750, edge_cc=120, event="KXHIGHNY-26NOV24",
         exclusive=True, fee_rate_ppm=70_000,
         targets=(
@@ -57,7 +58,7 @@ def action(**changes: Any) -> Action:
 
 def samples() -> dict[str, Message]:
     """By topic and type: ``orderbook.book_delta`` and so on."""
-    facts = MarketFacts(
+    facts = MarketMetadata(
         ticker=TICKER, event="KXHIGHNY-26NOV24", series="KXHIGHNY", status=MarketStatus.ACTIVE,
         open_us=NOW_US - 3_600_000_000, close_us=NOW_US + 3_600_000_000,
         price_ranges=(PriceRange(0, 1_000, 10), PriceRange(1_000, 9_000, 100), PriceRange(9_000, 10_000, 10)),
@@ -71,9 +72,10 @@ def samples() -> dict[str, Message]:
         event="KXHIGHNY-26NOV24", exclusive=True, price_ranges=(PriceRange(0, 10_000, 100),),
         fee_type=FeeType.QUADRATIC, taker_rate_ppm=70_000, maker_rate_ppm=0, close_us=NOW_US + 3_600_000_000,
     )  # fmt: skip
-    fill = FillBooked(
+    fill = FillRecorded(
         **envelope(), trade_id="t1", exchange_order_id="x1", client_order_id="tb1-aa", book_side=BookSide.ASK,
-        price_cc=4_900, size_centi=250, fee_micros=43_800, is_taker=True, basis="synthetic", answer="applied",
+        price_cc=4_900, size_centi=250, fee_micros=43_800, is_taker=True, basis="synthetic",
+        outcome=ReportOutcome.APPLIED,
     )  # fmt: skip
     order = OrderEvent(
         **envelope(), action_id="aa", client_order_id="tb1-aa", exchange_order_id="x1",
@@ -81,7 +83,9 @@ def samples() -> dict[str, Message]:
         price_cc=4_900, size_centi=250, tick_to_send_us=1_234,
     )  # fmt: skip
     by_name: dict[str, Message] = {
-        "markets.market": Market(**envelope(), facts=facts, chosen=True),
+        "markets.market_updated": MarketUpdated(
+            **envelope(), metadata=facts, selected=False, exclusion=Exclusion.SPREAD
+        ),
         "orderbook.book_snapshot": BookSnapshot(**book(), bids=((4_600, 1_000), (4_500, 1)), asks=((4_900, 2_500),)),
         "orderbook.book_delta": BookDelta(**book(), book_side=BookSide.BID, price_cc=4_600, size_centi=0),
         "orderbook.book_stale": BookStale(**book(exchange_us=None), reason=Reason.SEQUENCE_GAP),
@@ -91,14 +95,18 @@ def samples() -> dict[str, Message]:
         "observations.observation": observation,
         "actions.action": action(),
         "orders.order_event": order,
-        "fills.fill_booked": fill,
+        "fills.fill_recorded": fill,
         "fills.order_updated": OrderUpdated(
             **envelope(), exchange_order_id="x1", client_order_id="tb1-aa", status="resting", filled_centi=100,
-            remaining_centi=150, answer="acknowledged",
+            remaining_centi=150, outcome="acknowledged",
         ),
-        "fills.market_settled": MarketSettled(**envelope(), settlement_cc=10_000, answer="settled"),
+        "fills.market_settled": MarketSettled(**envelope(), settlement_cc=10_000, outcome=ReportOutcome.SETTLED),
         "journal.journal_recorded": JournalRecorded(
-            **envelope(), seq=17, incarnation="aa55", verb="hold", arguments='{"name":"operator"}', result="held"
+            **envelope(), seq=17, ledger_id="aa55", verb="hold", arguments='{"name":"operator"}', result="held"
+        ),
+        "refusals.refusals_counted": RefusalsCounted(
+            **envelope(exchange_us=None), service="observation", since_us=NOW_US - 1_000_000, until_us=NOW_US,
+            counts={Reason.STALE_BOOK: 3, Reason.ONE_SIDED_BOOK: 1},
         ),
         "signals.signal": Signal(
             **envelope(), name="forecast", value=51.25, as_of_us=NOW_US, valid_until_us=NOW_US + 60_000_000

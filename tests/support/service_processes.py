@@ -30,13 +30,13 @@ class ServiceProcess:
         self.folder = folder / self.label
         self.folder.mkdir(parents=True, exist_ok=True)
         self._settings = settings
-        self._lives = 0
+        self._starts = 0
         self.start()
 
     def start(self) -> None:
-        """Begin a life; the log of each stands in a file of its own."""
-        self._lives += 1
-        self.log_file = self.folder / f"log.{self._lives}.jsonl"
+        """Start the process; each start has its own log file."""
+        self._starts += 1
+        self.log_file = self.folder / f"log.{self._starts}.jsonl"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module],
@@ -57,21 +57,21 @@ class ServiceProcess:
 
     @property
     def health(self) -> str:
-        """The health server's address; empty while it has not been told."""
+        """The health server's address; empty until the log has it."""
         if self._health is None:
-            told = [line["health"] for line in self.log() if "health" in line]
-            if not told:
+            addresses = [line["health"] for line in self.log() if "health" in line]
+            if not addresses:
                 return ""
-            self._health = told[0]
+            self._health = addresses[0]
         return self._health
 
     def get(self, path: str) -> tuple[int, str]:
-        """Ask the health server; status 0 while nobody answers."""
+        """Request from the health server; status 0 while it does not respond."""
         if not self.health:
             return 0, ""
         try:
-            with urllib.request.urlopen(f"{self.health}{path}", timeout=3) as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(f"{self.health}{path}", timeout=3) as response:
+                return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError as error:
@@ -93,7 +93,7 @@ class ServiceProcess:
         self.process.wait(10)
 
     def terminate(self, within_s: float = 10.0) -> int:
-        """Ask for the graceful end and answer the exit code."""
+        """Request a graceful stop and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within_s)
@@ -103,7 +103,7 @@ class ServiceProcess:
 
 
 def wait_until(condition: Callable[[], bool], within_s: float, what: Callable[[], str] = str) -> float:
-    """Wait for a condition of processes and answer how many seconds it took."""
+    """Wait for a condition of processes and return the seconds that it took."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > within_s:
@@ -113,7 +113,7 @@ def wait_until(condition: Callable[[], bool], within_s: float, what: Callable[[]
 
 
 def wait_until_ready(processes: list[ServiceProcess], within_s: float = READY_WITHIN_S) -> float:
-    """Wait until all are ready; fails with what each says, and with the log of one that has ended."""
+    """Wait until all are ready; fails with the reasons of each, and with the log of one that has exited."""
 
     def what() -> str:
         late = [each for each in processes if not each.is_ready()]

@@ -11,11 +11,11 @@ from support.processes import Background, start_exchange, truebook
 from support.redis_servers import running
 from support.service_processes import ServiceProcess
 from truebook.clock import SystemClock
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import load_signer
-from truebook.ledger.port import View
+from truebook.ledger.port import LedgerView
 from truebook.ledger.reconcile import Difference
-from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.redis.store import RedisStore
 from truebook.venue.account import ExchangeOrder
 from truebook_services.embedded.wind_down import wind_down
 
@@ -55,8 +55,8 @@ class Stack:
                 "TRUEBOOK_ACCOUNT": ACCOUNT,
                 "TRUEBOOK_EXECUTION__TIER": "premier",
                 "TRUEBOOK_EXECUTION__NEAR_CLOSE_S": "5",
-                "TRUEBOOK_INGEST__UNIVERSE__MOST_MARKETS": "1000",
-                "TRUEBOOK_INGEST__UNIVERSE__LEAST_TIME_TO_CLOSE_S": "10",
+                "TRUEBOOK_INGEST__UNIVERSE__MAX_MARKETS": "1000",
+                "TRUEBOOK_INGEST__UNIVERSE__MIN_TIME_TO_CLOSE_S": "10",
             }
             stack.callback(self._end_services)
             created = truebook(self.folder, "topics", "--create", **self.settings)
@@ -73,7 +73,7 @@ class Stack:
         self.services[process.label] = process
         return process
 
-    def view(self) -> View:
+    def view(self) -> LedgerView:
         """What the ledger holds now."""
         return asyncio.run(self._view())
 
@@ -81,11 +81,11 @@ class Stack:
         """All orders that the exchange has of the account, ended ones too."""
         return asyncio.run(self._orders())
 
-    def wind_down(self) -> tuple[tuple[Difference, ...], View, list[ExchangeOrder]]:
+    def wind_down(self) -> tuple[tuple[Difference, ...], LedgerView, list[ExchangeOrder]]:
         """End trading while the services run: what differs, the ledger, and all orders of the exchange."""
         return asyncio.run(self._wind_down())
 
-    async def _view(self) -> View:
+    async def _view(self) -> LedgerView:
         ledger = await RedisStore.connect(self.settings["TRUEBOOK_REDIS_URL"], ACCOUNT)
         try:
             return await ledger.view()
@@ -103,7 +103,7 @@ class Stack:
         signer = load_signer(self.settings["TRUEBOOK_KEY_ID"], Path(self.settings["TRUEBOOK_KEY_FILE"]))
         return HttpRestClient(f"{self.settings['TRUEBOOK_EXCHANGE_URL']}/trade-api/v2", signer, SystemClock())
 
-    async def _wind_down(self) -> tuple[tuple[Difference, ...], View, list[ExchangeOrder]]:
+    async def _wind_down(self) -> tuple[tuple[Difference, ...], LedgerView, list[ExchangeOrder]]:
         clock = SystemClock()
         rest = self._rest()
         ledger = await RedisStore.connect(self.settings["TRUEBOOK_REDIS_URL"], ACCOUNT)

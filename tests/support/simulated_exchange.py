@@ -1,4 +1,4 @@
-"""Short forms for tests of the simulated exchange: one market, requests, and what to expect of money."""
+"""Helpers for tests of the simulated exchange: one market, accounts, order requests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
 from truebook.simulation.events import SimulationEvent
-from truebook.simulation.exchange import SimulatedExchange
-from truebook.venue.account import CreateAnswer, OrderRequest
+from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
+from truebook.venue.account import CreateResponse, OrderRequest
 
 START_US = 1_700_000_000_000_000
 SECOND_US = 1_000_000
@@ -23,8 +23,8 @@ _ids = itertools.count(1)
 T = TypeVar("T")
 
 
-def facts(ticker: str = TICKER, **changes: Any) -> MarketFacts:
-    base = MarketFacts(
+def metadata(ticker: str = TICKER, **changes: Any) -> MarketMetadata:
+    base = MarketMetadata(
         ticker=ticker,
         event="SIMTEST-1",
         series="SIMTEST",
@@ -39,11 +39,11 @@ def facts(ticker: str = TICKER, **changes: Any) -> MarketFacts:
     return msgspec.structs.replace(base, **changes)
 
 
-def exchange(*markets: MarketFacts, accounts: dict[str, int] | None = None) -> SimulatedExchange:
+def exchange(*markets: MarketMetadata, accounts: dict[str, int] | None = None) -> SimulatedExchange:
     """Make an exchange with the given markets (one by default) and accounts (alice and bob with $1,000 each)."""
-    made = SimulatedExchange(7)
-    for one in markets or (facts(),):
-        made.add_market(one, START_US)
+    made = synthetic_exchange(7)
+    for one in markets or (metadata(),):
+        made.lifecycle.add_market(one, START_US)
     for name, balance in (accounts or {"alice": 1_000_000_000, "bob": 1_000_000_000}).items():
         made.open_account(name, balance)
     return made
@@ -55,12 +55,12 @@ def request(side: BookSide, price_cc: int, size_centi: int, ticker: str = TICKER
 
 
 def placed(
-    venue: Any, account: str, order: OrderRequest, at_us: int = START_US
-) -> tuple[CreateAnswer, list[SimulationEvent]]:
+    venue: SimulatedExchange, account: str, order: OrderRequest, at_us: int = START_US
+) -> tuple[CreateResponse, list[SimulationEvent]]:
     """Place an order that must be accepted."""
-    answer, events = venue.place(account, order, at_us)
-    assert isinstance(answer, CreateAnswer), answer
-    return answer, events
+    response, events = venue.place(account, order, at_us)
+    assert isinstance(response, CreateResponse), response
+    return response, events
 
 
 def of_kind(events: Iterable[SimulationEvent], kind: type[T]) -> list[T]:
@@ -68,9 +68,9 @@ def of_kind(events: Iterable[SimulationEvent], kind: type[T]) -> list[T]:
 
 
 def opened_exchange(balance_micros: int) -> SimulatedExchange:
-    """An exchange with one market and the accounts ``me`` and ``other``."""
-    made = SimulatedExchange(7)
-    made.add_market(facts(), START_US)
+    """Make an exchange with one market and the accounts ``me`` and ``other``."""
+    made = synthetic_exchange(7)
+    made.lifecycle.add_market(metadata(), START_US)
     for name in ("me", "other"):
         made.open_account(name, balance_micros)
     return made

@@ -1,7 +1,7 @@
-"""Truebook as containers, under docker compose or in a Kubernetes cluster: what the drills do to either of them.
+"""Truebook as containers, under docker compose or in a Kubernetes cluster, as the drills use both.
 
-A drill starts a stack, waits until it trades, takes parts of it away by force, and looks at the books at the end. All
-questions are asked inside the stack, by ``/opt/truebook/jobs/books.py`` in the reconciler's container.
+A drill starts a stack, waits until it trades, kills parts of it, and compares the books at the end. Commands run inside
+the stack: ``truebook`` and ``/opt/truebook/jobs/books.py`` in the reconciler's container.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 BOOKS = ("python", "/opt/truebook/jobs/books.py")
 SERVICES = ("ingest", "observation", "policy", "execution", "fill_listener", "reconciler")
 POLL_S = 1.0
-ANSWER_WITHIN_S = 120
-NO_ANSWER = 124
-"""As ``timeout`` ends."""
+COMMAND_TIMEOUT_S = 120
+TIMED_OUT = 124
+"""The exit code of the command ``timeout``."""
 
 
 class Stack(Protocol):
@@ -30,20 +30,20 @@ class Stack(Protocol):
     """Everything that can be killed, by its name in this stack."""
 
     def kill(self, part: str) -> None:
-        """End one container of that part by force; it comes back by itself or by this call."""
+        """Kill one container of that part; the orchestrator or this call starts it again."""
         ...
 
     def ready(self) -> bool:
-        """Tell whether every part says that it can work."""
+        """Return whether every part is ready."""
         ...
 
-    def ask(self, *arguments: str) -> tuple[int, str]:
-        """Run the books' question in the reconciler's container: (exit code, standard output)."""
+    def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
+        """Run a command in the reconciler's container, ``given`` on its input; returns (exit code, output)."""
         ...
 
 
 def run(*command: str, timeout_s: float = 300, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and answer its standard output; fails with what it said."""
+    """Run a command and return its standard output; fails with its output."""
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=timeout_s
     )
@@ -51,29 +51,29 @@ def run(*command: str, timeout_s: float = 300, env: Mapping[str, str] | None = N
     return done.stdout
 
 
-def _asked(*command: str, env: Mapping[str, str]) -> tuple[int, str]:
-    """Ask in a container: (exit code, standard output); no answer in time is an answer too, for who asks again."""
+def _execute(*command: str, env: Mapping[str, str], given: bytes = b"") -> tuple[int, str]:
+    """Run a command in a container; returns (exit code, standard output), also after a timeout."""
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=ANSWER_WITHIN_S
+            command, cwd=ROOT, env={**os.environ, **env}, input=given, capture_output=True, timeout=COMMAND_TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        return NO_ANSWER, ""
-    return done.returncode, done.stdout
+        return TIMED_OUT, ""
+    return done.returncode, done.stdout.decode()
 
 
 def wait_until(is_so: Callable[[], Any], what: str, within_s: float) -> float:
-    """Ask again and again until it is so; answers after how many seconds, fails after ``within_s``."""
+    """Poll until it is so; returns after how many seconds, fails after ``within_s``."""
     started = time.monotonic()
     while not is_so():
-        assert time.monotonic() - started < within_s, f"waited {within_s} s in vain for: {what}"
+        assert time.monotonic() - started < within_s, f"timed out after {within_s} s: {what}"
         time.sleep(POLL_S)
     return time.monotonic() - started
 
 
-def look(stack: Stack) -> dict[str, Any] | None:
-    """What both sides say now; null while the question can't be answered."""
-    code, text = stack.ask(*BOOKS)
+def read_books(stack: Stack) -> dict[str, Any] | None:
+    """Return the state of ledger and exchange; None while it can't be read."""
+    code, text = stack.execute(*BOOKS)
     lines = text.strip().splitlines()
     if code not in (0, 1) or not lines or not lines[-1].startswith("{"):
         return None
@@ -82,32 +82,37 @@ def look(stack: Stack) -> dict[str, Any] | None:
 
 
 def wait_for_trades(stack: Stack, beyond: int = 0, *, within_s: float = 120) -> dict[str, Any]:
-    """Wait until the exchange has more fills than ``beyond``; answers what both sides say then."""
+    """Wait until the exchange has more fills than ``beyond``; returns the state of ledger and exchange."""
     latest: dict[str, Any] = {}
 
     def has_more() -> bool:
         nonlocal latest
-        latest = look(stack) or latest
+        latest = read_books(stack) or latest
         return bool(latest) and latest["fills"] > beyond and latest["mode"] == "running"
 
     wait_until(has_more, f"fills beyond {beyond}, last seen {latest}", within_s)
     return latest
 
 
-def settle(stack: Stack) -> dict[str, Any]:
-    """Let the stack come to rest, compare exactly, let it go on; answers what was found, true or not."""
-    code, text = stack.ask(*BOOKS, "--at-rest")
+def compare_at_rest(stack: Stack) -> dict[str, Any]:
+    """Halt the stack, compare exactly, resume; returns the comparison."""
+    code, text = stack.execute(*BOOKS, "--at-rest")
     assert code in (0, 1) and text.strip(), f"the books can't be read: exit {code} {text}"
     found: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
     return found | {"true": code == 0}
 
 
 def command(stack: Stack, *arguments: str) -> dict[str, Any]:
-    """Run the command ``truebook`` in the reconciler's container; answers its JSON object."""
-    code, text = stack.ask("truebook", *arguments, "--json")
+    """Run the command ``truebook`` in the reconciler's container; returns its JSON object."""
+    code, text = stack.execute("truebook", *arguments, "--json")
     assert code == 0, f"truebook {' '.join(arguments)}: exit {code} {text}"
-    told: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
+    return result
+
+
+def truebook_in(stack: Stack, *arguments: str, given: bytes = b"") -> tuple[int, str]:
+    """Run the command ``truebook``; returns (exit code, standard output)."""
+    return stack.execute("truebook", *arguments, given=given)
 
 
 class ComposeStack:
@@ -118,6 +123,10 @@ class ComposeStack:
     def __init__(self, project: str, **variables: str) -> None:
         self._env = {"COMPOSE_PROJECT_NAME": project, **variables}
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which ``docker compose`` finds this project."""
+        return {**os.environ, **self._env}
+
     def compose(self, *arguments: str, timeout_s: float = 300) -> str:
         return run("docker", "compose", *arguments, timeout_s=timeout_s, env=self._env)
 
@@ -125,7 +134,7 @@ class ComposeStack:
         self.compose("up", "-d", "--wait", "--wait-timeout", "240")
 
     def upgrade(self, image: str) -> None:
-        """Make another build of the image that is used, and put it in the place of every container."""
+        """Make another build of the current image, and replace every container with it."""
         recipe = (
             f"FROM {self._env.get('TRUEBOOK_IMAGE', 'truebook:dev')}\nLABEL org.opencontainers.image.revision=next\n"
         )
@@ -140,25 +149,25 @@ class ComposeStack:
         container = self.compose("ps", "--quiet", part).strip()
         run("docker", "kill", "--signal", "KILL", container)
         run("docker", "start", container)
-        wait_until(lambda: self._answers(part, container), f"{part} to be ready again", 120)
+        wait_until(lambda: self._is_ready(part, container), f"{part} to be ready again", 120)
 
-    def _answers(self, part: str, container: str) -> bool:
-        """Ask the part itself: its health check asks only every few seconds."""
+    def _is_ready(self, part: str, container: str) -> bool:
+        """Query the part itself: its health check runs only every few seconds."""
         if part in ("redis", "kafka"):
             return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"
-        question = ("python", "-IS", "/opt/truebook/jobs/health.py", "9100")
-        return _asked("docker", "exec", container, *question, env={})[0] == 0
+        health_check = ("python", "-IS", "/opt/truebook/jobs/health.py", "9100")
+        return _execute("docker", "exec", container, *health_check, env={})[0] == 0
 
     def ready(self) -> bool:
         states = [json.loads(line) for line in self.compose("ps", "--format", "json").splitlines()]
         return bool(states) and all(state["Health"] in ("healthy", "") for state in states)
 
-    def ask(self, *arguments: str) -> tuple[int, str]:
-        return _asked("docker", "compose", "exec", "-T", "reconciler", *arguments, env=self._env)
+    def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
+        return _execute("docker", "compose", "exec", "-T", "reconciler", *arguments, env=self._env, given=given)
 
 
 class KubernetesStack:
-    """The stack of an overlay in the namespace ``truebook`` of whatever cluster kubectl talks to."""
+    """The stack of an overlay in the namespace ``truebook`` of the cluster that kubectl uses."""
 
     parts = (*(name.replace("_", "-") for name in SERVICES), "exchange", "redis", "kafka")
     stateful = frozenset({"exchange", "redis", "kafka"})
@@ -189,5 +198,6 @@ class KubernetesStack:
         ]
         return bool(statuses) and all(status["ready"] for status in statuses)
 
-    def ask(self, *arguments: str) -> tuple[int, str]:
-        return _asked("kubectl", "--namespace", "truebook", "exec", "deploy/reconciler", "--", *arguments, env={})
+    def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
+        into = ("kubectl", "--namespace", "truebook", "exec", "-i", "deploy/reconciler", "--")
+        return _execute(*into, *arguments, env={}, given=given)

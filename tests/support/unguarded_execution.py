@@ -1,8 +1,7 @@
-"""Execution without its lease, and in a group of its own: ``python -m support.unguarded_execution``.
+"""Execution without its lease and in a consumer group of its own: ``python -m support.unguarded_execution``.
 
-Several of these get every decision each, and every one of them decides, whatever the others do. With
-``TRUEBOOK_UNFENCED`` the ledger is not told of its epochs either: no one is fenced off, and only the ids that are made
-before the effect keep an order from being sent twice.
+Each of several instances receives and handles every action. With ``TRUEBOOK_UNFENCED`` the ledger does not get their
+epochs either: no instance is fenced off, and only the client order ids prevent that an order is sent twice.
 """
 
 from __future__ import annotations
@@ -14,12 +13,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from truebook.bus.port import Bus, BusConsumer, Rebalance
+from truebook.ledger.outcomes import RaiseEpochOutcome
+from truebook.ledger.verbs import RaiseEpoch, Verb
 from truebook.messages.topics import StartAt, Topic
 from truebook.runtime.frames import Service
 from truebook_services.execution.__main__ import ExecutionProcess
 from truebook_services.execution.service import build
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.serve import serve
-from truebook_services.serving.surroundings import Surroundings
 
 
 class UnguardedProcess(ExecutionProcess):
@@ -29,7 +30,7 @@ class UnguardedProcess(ExecutionProcess):
 
 
 class OwnGroups:
-    """A bus whose groups are this process's alone, and begin with what comes from now on."""
+    """A bus with consumer groups of this process alone, which start at the end of each topic."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
@@ -48,7 +49,7 @@ class OwnGroups:
 
 
 class Unfenced:
-    """A ledger that is not told who has taken over."""
+    """A ledger that does not get the epochs."""
 
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
@@ -56,16 +57,16 @@ class Unfenced:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    async def raise_epoch(self, partition: int, epoch: int) -> str:
-        return "raised"
+    async def apply(self, verb: Verb[Any]) -> Any:
+        return RaiseEpochOutcome.RAISED if isinstance(verb, RaiseEpoch) else await self._ledger.apply(verb)
 
 
-async def root(around: Surroundings[UnguardedProcess]) -> Service:
-    settings = around.settings
-    ledger: Any = await around.durable_ledger()
-    rest, _ = await around.exchange(signature_life_s=settings.execution.signature_life_s, follow_clock=False)
-    bus: Any = OwnGroups(around.context.bus, str(settings.instance))
-    context = with_other(around.context, bus=bus)
+async def root(dependencies: Dependencies[UnguardedProcess]) -> Service:
+    settings = dependencies.settings
+    ledger: Any = await dependencies.durable_ledger()
+    rest, _ = await dependencies.exchange(signature_life_s=settings.execution.signature_lifetime_s, follow_clock=False)
+    bus: Any = OwnGroups(dependencies.context.bus, str(settings.instance))
+    context = with_other(dependencies.context, bus=bus)
     return build(context, settings.execution, rest=rest, ledger=Unfenced(ledger) if settings.unfenced else ledger)
 
 

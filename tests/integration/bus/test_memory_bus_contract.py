@@ -1,4 +1,4 @@
-"""The in-process bus keeps the contract of all buses."""
+"""The in-process bus passes the contract tests of all buses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from support.bus_contract import PARTITIONS, BusContract, Harness
-from truebook.bus.memory import MemoryBus
+from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Bus
 from truebook.messages.topics import StartAt, Topic
 

@@ -1,4 +1,4 @@
-"""Alerts fire on what they are for; every metric that alerts and boards ask for is one that a service counts."""
+"""Alerts fire when they should; alerts and boards query only metrics that the metric table declares."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from support.prometheus import IMAGE, board_queries
+from truebook.runtime.metric_table import METRICS, MetricKind
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy/prometheus"
-COUNTED = re.compile(r"""\b(?:metrics|context\.metrics)\.(count|gauge|seconds)\(\s*f?["']([a-z_{}]+)["']""")
-SUFFIX = {"count": ("_total",), "gauge": ("",), "seconds": ("_seconds_bucket", "_seconds_count", "_seconds_sum")}
+SUFFIXES = {MetricKind.DURATION: ("_bucket", "_count", "_sum")}
 
 
 def promtool(*arguments: str) -> str:
@@ -45,14 +45,9 @@ def alerts() -> Iterator[tuple[str, str]]:
             yield rule["alert"], rule["expr"]
 
 
-def counted() -> set[str]:
-    """The names of all series that the services' code can make."""
-    text = "\n".join(path.read_text() for folder in ("libs", "services") for path in (ROOT / folder).rglob("*.py"))
-    names = {"up", "truebook_consumed_total", "truebook_failures_total"}
-    for kind, name in COUNTED.findall(text):
-        names |= {f"truebook_{name}{suffix}" for suffix in SUFFIX[kind]}
-    ledger = (ROOT / "services/truebook_services/reconciler/figures.py").read_text()
-    return names | {f"truebook_ledger_{name}" for name in re.findall(r'^        "(\w+)":', ledger, re.MULTILINE)}
+def declared() -> set[str]:
+    """Return the names of all series that ``metric_table`` declares, and Prometheus's own ``up``."""
+    return {"up"} | {metric.exposed + end for metric in METRICS for end in SUFFIXES.get(metric.kind, ("",))}
 
 
 @pytest.mark.containers
@@ -74,11 +69,20 @@ def test_each_alert_is_tested_to_fire_and_has_a_passage_of_what_to_do() -> None:
         assert f"`{name}`" in manual, name
 
 
-def test_alerts_and_boards_ask_only_for_what_is_counted() -> None:
-    known = counted()
-    asked = [*alerts(), *board_queries()]
-    assert len(asked) > 40
-    for where, expression in asked:
+def test_an_absent_service_fires_an_alert() -> None:
+    """Every service whose metrics the rules compare: a comparison with an absent series is never true."""
+    expressions = dict(alerts())
+    absent = re.findall(r'absent\((\w+)\{service="(\w+)"\}\)', expressions["ServiceMissing"])
+    exposed = {metric.exposed + end: metric for metric in METRICS for end in SUFFIXES.get(metric.kind, ("",))}
+    assert all(exposed[name].service == service for name, service in absent), absent
+    assert {service for _, service in absent} == {metric.service for metric in METRICS if metric.service}
+
+
+def test_alerts_and_boards_query_declared_metrics_only() -> None:
+    known = declared()
+    queries = [*alerts(), *board_queries()]
+    assert len(queries) > 40
+    for where, expression in queries:
         for name in re.findall(r"\b(?:truebook_\w+|up)\b", re.sub(r'"[^"]*"', "", expression)):
             assert name in known, (where, name)
 
@@ -89,9 +93,9 @@ def test_alerts_and_boards_ask_only_for_what_is_counted() -> None:
         ("latency per stage", ("tick_to_observation", "tick_to_decision", "tick_to_order", "tick_to_acknowledgement")),
         ("latency of fills", ("fill_to_ledger",)),
         ("lag", ("consumer_lag_records",)),
-        ("staleness", ("stale_books", "books_not_fresh", "oldest_book")),
+        ("staleness", ("books_invalidated", "books_not_fresh", "oldest_book")),
         ("refusals by reason", ("observations_refused", "decisions", "order_events")),
-        ("money", ("ledger_cash", "ledger_promised", "ledger_exposure", "ledger_fees")),
+        ("money", ("ledger_cash", "ledger_reserved", "ledger_exposure", "ledger_fees")),
         ("reconciliation", ("ledger_differences", "ledger_conservation_error", "reconciler_repairs")),
         ("unknown orders by age", ("ledger_unknown_orders_by_age", "ledger_oldest_unknown_order")),
         ("throttle and breaker", ("throttle_wait", "throttled_sides", "open_breakers")),
@@ -99,8 +103,8 @@ def test_alerts_and_boards_ask_only_for_what_is_counted() -> None:
     ],
 )
 def test_the_boards_show(what: str, series: tuple[str, ...]) -> None:
-    asked = " ".join(expression for _, expression in board_queries())
-    assert [name for name in series if f"truebook_{name}" not in asked] == [], what
+    queries = " ".join(expression for _, expression in board_queries())
+    assert [name for name in series if f"truebook_{name}" not in queries] == [], what
 
 
 def test_boards_have_ids_of_their_own_and_one_data_source() -> None:

@@ -1,4 +1,4 @@
-"""The compose file keeps its promises on paper: contained, bounded, on loopback, with settings that exist."""
+"""The compose file, checked without containers: restricted, bounded, on loopback, with settings that exist."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from truebook.runtime.settings import HOST_NAME
+
 ROOT = Path(__file__).parents[3]
 JOBS = {"credentials", "topics"}
 
@@ -20,7 +22,7 @@ if shutil.which("docker") is None:
 
 
 def compose(**variables: str) -> dict[str, Any]:
-    """The file as compose reads it, without this machine's .env; skips where the plugin is missing."""
+    """Read the file as compose does, without this machine's .env; skip if the plugin is missing."""
     done = subprocess.run(
         ("docker", "compose", "--env-file", "/dev/null", "--profile", "*", "config", "--format", "json"),
         cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60,
@@ -37,7 +39,7 @@ def services() -> dict[str, dict[str, Any]]:
     return compose()["services"]  # type: ignore[no-any-return]
 
 
-def test_every_container_is_contained(services: dict[str, dict[str, Any]]) -> None:
+def test_every_container_is_restricted(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
@@ -51,7 +53,13 @@ def test_only_the_job_without_network_is_root(services: dict[str, dict[str, Any]
     assert [name for name, service in services.items() if service.get("cap_add")] == ["credentials"]
 
 
-def test_every_container_has_limits_and_comes_back(services: dict[str, dict[str, Any]]) -> None:
+def test_scaled_containers_have_member_names_of_their_own(services: dict[str, dict[str, Any]]) -> None:
+    names = {name: service.get("environment", {}).get("TRUEBOOK_INSTANCE") for name, service in services.items()}
+    assert names["policy"] and names["observation"]
+    assert [name for name, instance in names.items() if instance and HOST_NAME not in instance] == []
+
+
+def test_every_container_has_limits_and_restarts(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         limits = service["deploy"]["resources"]["limits"]
         assert limits.keys() >= {"cpus", "memory", "pids"}, name
@@ -63,7 +71,7 @@ def test_ports_are_open_on_loopback_only(services: dict[str, dict[str, Any]]) ->
     assert open_to == {"127.0.0.1"}
 
 
-def test_what_others_wait_for_says_when_it_is_healthy(services: dict[str, dict[str, Any]]) -> None:
+def test_dependencies_wait_for_health_or_completion(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
             expected = "service_completed_successfully" if other in JOBS else "service_healthy"
@@ -71,7 +79,7 @@ def test_what_others_wait_for_says_when_it_is_healthy(services: dict[str, dict[s
             assert other in JOBS or "healthcheck" in services[other], other
 
 
-def test_only_who_signs_for_the_account_gets_its_key(services: dict[str, dict[str, Any]]) -> None:
+def test_only_signing_services_get_the_key(services: dict[str, dict[str, Any]]) -> None:
     holders = {
         name
         for name, service in services.items()
@@ -80,24 +88,35 @@ def test_only_who_signs_for_the_account_gets_its_key(services: dict[str, dict[st
     assert holders == {"credentials", "ingest", "execution", "fill_listener", "reconciler"}
 
 
-def test_services_that_need_no_exchange_have_no_way_out(services: dict[str, dict[str, Any]]) -> None:
+def test_services_without_exchange_have_no_internet(services: dict[str, dict[str, Any]]) -> None:
     assert compose()["networks"]["inside"]["internal"]
     inside = {name for name, service in services.items() if set(service.get("networks") or ()) == {"inside"}}
     assert inside == {"topics", "redis", "policy", "observation"}
 
 
-def test_the_demo_exchange_takes_the_place_of_the_simulated_one(tmp_path: Path) -> None:
+def test_models_change_in_the_reconcilers_container_only(services: dict[str, dict[str, Any]]) -> None:
+    mounts = {
+        name: volume.get("read_only", False)
+        for name, service in services.items()
+        for volume in service.get("volumes", ())
+        if volume.get("source") == "models" and volume["target"] == "/state/models"
+    }
+    readers = dict.fromkeys(("ingest", "observation", "policy", "execution", "fill_listener"), True)
+    assert mounts == {**readers, "reconciler": False}
+
+
+def test_the_demo_exchange_replaces_the_simulated_one(tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_text("")
-    chosen = compose(TRUEBOOK_EXCHANGE="demo", SIMULATED_EXCHANGES="0", EXCHANGE_KEY_FILE=str(key))
-    execution = chosen["services"]["execution"]["environment"]
+    selected = compose(TRUEBOOK_EXCHANGE="demo", SIMULATED_EXCHANGES="0", EXCHANGE_KEY_FILE=str(key))
+    execution = selected["services"]["execution"]["environment"]
     assert execution["TRUEBOOK_EXCHANGE_URL"] == "https://demo-api.kalshi.co"
     assert not any(name.startswith("TRUEBOOK_PAPER_EXCHANGE") for name in execution)
-    assert chosen["services"]["exchange"]["scale"] == 0
-    assert chosen["secrets"]["exchange-key"]["file"] == str(key)
+    assert selected["services"]["exchange"]["scale"] == 0
+    assert selected["secrets"]["exchange-key"]["file"] == str(key)
 
 
-def test_the_example_of_settings_names_what_the_file_reads() -> None:
+def test_the_example_settings_match_the_compose_file() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for line in (ROOT / ".env.example").read_text().splitlines():
         name = line.removeprefix("#").partition("=")[0]
@@ -106,7 +125,7 @@ def test_the_example_of_settings_names_what_the_file_reads() -> None:
 
 
 def test_grafana_finds_its_boards_and_reaches_prometheus(services: dict[str, dict[str, Any]]) -> None:
-    """What the provisioned files name is where the containers have it."""
+    """Paths and addresses in the provisioned files exist in the containers."""
     grafana, provisioning = services["grafana"], ROOT / "deploy/grafana/provisioning"
     mounted = {volume["target"]: volume.get("source", "") for volume in grafana["volumes"]}
     assert mounted["/etc/grafana/provisioning"] == str(provisioning)

@@ -25,7 +25,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def process(service: str) -> type[ServeSettings]:
-    """The settings that a service's ``__main__`` reads."""
+    """Return the settings class that a service's ``__main__`` reads."""
     module = importlib.import_module(f"truebook_services.{service}.__main__")
     [found] = [
         kind
@@ -61,7 +61,7 @@ def test_every_name_is_a_setting_of_some_process(file: Path) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_each_process_accepts_what_the_containers_are_told(
+def test_each_process_accepts_the_containers_settings(
     service: str, exchange: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**read(BASE), **read(EXCHANGES[exchange]), f"{PREFIX}STRATEGY": "main"}.items():

@@ -1,4 +1,4 @@
-"""The small programs of the image: they make secrets once, hand a given key on, and tell whether a service is ready."""
+"""The image's small programs: they create secrets once, pass a given key on, and report whether a service is ready."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def contents(root: Path) -> dict[str, str]:
     return {str(file.relative_to(root)): file.read_text() for file in sorted(root.rglob("*")) if file.is_file()}
 
 
-def test_the_pair_in_the_volumes_belongs_together_and_the_trader_can_sign_with_it(tmp_path: Path) -> None:
+def test_the_key_pair_in_the_volumes_matches(tmp_path: Path) -> None:
     credentials.fill_volumes(tmp_path, tmp_path / "none", owner=None)
     signer = load_signer("id", tmp_path / "key/exchange-key.pem")
     assert signer.headers("GET", "/trade-api/v2/portfolio/balance", 1)["KALSHI-ACCESS-SIGNATURE"]
@@ -50,7 +50,7 @@ def test_the_pair_in_the_volumes_belongs_together_and_the_trader_can_sign_with_i
     assert ours.public_bytes(*kind) == theirs.public_bytes(*kind)
 
 
-def test_secrets_are_made_once(tmp_path: Path) -> None:
+def test_secrets_are_created_once(tmp_path: Path) -> None:
     credentials.fill_volumes(tmp_path, tmp_path / "none", owner=None)
     first = contents(tmp_path)
     credentials.fill_volumes(tmp_path, tmp_path / "none", owner=None)
@@ -62,14 +62,14 @@ def test_no_secret_is_readable_by_others(tmp_path: Path) -> None:
     assert [file for file in tmp_path.rglob("*") if file.stat().st_mode & 0o077] == []
 
 
-def test_a_key_that_the_trader_brings_takes_the_place_of_the_made_one(tmp_path: Path) -> None:
+def test_a_given_key_replaces_the_created_one(tmp_path: Path) -> None:
     volumes, given = tmp_path / "volumes", tmp_path / "mine.pem"
     given.write_text(credentials.key_pair()[0])
     credentials.fill_volumes(volumes, given, owner=None)
     assert (volumes / "key/exchange-key.pem").read_text() == given.read_text()
 
 
-def test_redis_is_told_the_passwords_digest_and_lets_others_only_ping(tmp_path: Path) -> None:
+def test_redis_gets_the_digest_and_others_may_only_ping(tmp_path: Path) -> None:
     credentials.fill_volumes(tmp_path, tmp_path / "none", owner=None)
     password = (tmp_path / "redis-password/redis-password").read_text()
     services, health = (tmp_path / "redis-users/users.acl").read_text().splitlines()
@@ -89,7 +89,7 @@ class FakeCluster:
         return True
 
 
-def test_the_cluster_gets_a_secret_per_reader_and_keeps_what_it_has() -> None:
+def test_the_cluster_gets_one_secret_per_reader_once() -> None:
     cluster = FakeCluster()
     credentials.fill_cluster(cluster)
     made = dict(cluster.secrets)
@@ -101,18 +101,18 @@ def test_the_cluster_gets_a_secret_per_reader_and_keeps_what_it_has() -> None:
     assert cluster.secrets == made
 
 
-def test_half_a_pair_is_told_and_not_completed() -> None:
+def test_half_a_pair_is_reported_and_not_completed() -> None:
     with pytest.raises(RuntimeError, match="truebook-exchange-key and truebook-exchange-public-key belong together"):
         credentials.fill_cluster(FakeCluster("truebook-exchange-key"))
 
 
 class Api(BaseHTTPRequestHandler):
-    """A stand-in for the health endpoints of a service."""
+    """A fake of a service's health endpoints."""
 
-    answers: dict[str, tuple[int, bytes]]
+    responses: dict[str, tuple[int, bytes]]
 
     def do_GET(self) -> None:
-        status, body = self.answers[self.path]
+        status, body = self.responses[self.path]
         self.send_response(status)
         self.end_headers()
         self.wfile.write(body)
@@ -123,7 +123,7 @@ class Api(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service() -> Iterator[int]:
-    Api.answers = {"/readyz": (503, b'{"reasons": {"policy": ["no model"]}}'), "/livez": (200, b"{}")}
+    Api.responses = {"/readyz": (503, b'{"reasons": {"policy": ["no model"]}}'), "/livez": (200, b"{}")}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -139,18 +139,18 @@ def health(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_service_that_is_not_ready_is_unhealthy_and_says_why(service: int) -> None:
+def test_a_service_that_is_not_ready_is_unhealthy(service: int) -> None:
     assert health(str(service)) == (1, '{"reasons": {"policy": ["no model"]}}\n')
     assert health(str(service), "/livez")[0] == 0
 
 
 def test_a_service_that_does_not_listen_is_unhealthy() -> None:
-    code, said = health("1")
+    code, output = health("1")
     assert code == 1
-    assert "no answer" in said
+    assert "no response" in output
 
 
-def test_the_cluster_is_asked_with_the_pods_own_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cluster_api_is_called_with_the_pods_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, content in {"namespace": "truebook\n", "token": "secret-token\n", "ca.crt": ""}.items():
         (tmp_path / name).write_text(content)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
@@ -160,7 +160,7 @@ def test_the_cluster_is_asked_with_the_pods_own_token(tmp_path: Path, monkeypatc
     )
     requests: list[tuple[Any, ...]] = []
 
-    class Answer:
+    class FakeResponse:
         status = 201
 
         def read(self) -> bytes:
@@ -171,8 +171,8 @@ def test_the_cluster_is_asked_with_the_pods_own_token(tmp_path: Path, monkeypatc
         def request(self, *arguments: Any) -> None:
             requests.append(arguments)
 
-        def getresponse(self) -> Answer:
-            return Answer()
+        def getresponse(self) -> FakeResponse:
+            return FakeResponse()
 
     monkeypatch.setattr(credentials.http.client, "HTTPSConnection", Connection)
     cluster = credentials.Cluster(tmp_path)
@@ -181,6 +181,6 @@ def test_the_cluster_is_asked_with_the_pods_own_token(tmp_path: Path, monkeypatc
     assert (method, path) == ("POST", "/api/v1/namespaces/truebook/secrets")
     assert headers["Authorization"] == "Bearer secret-token"
     assert json.loads(body)["data"] == {"redis-password": base64.b64encode(b"p").decode()}
-    Answer.status = 403
+    FakeResponse.status = 403
     with pytest.raises(RuntimeError, match="HTTP 403"):
         cluster.create("truebook-redis", {})

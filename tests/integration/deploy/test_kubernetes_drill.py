@@ -1,4 +1,4 @@
-"""Truebook in the cluster that kubectl talks to: each part is deleted in turn, a new image rolled out under trading.
+"""Truebook in kubectl's cluster: each part is deleted in turn, a new image is rolled out while it trades.
 
 Run by ``make k8s``, which applies the overlay `local` first. ``TRUEBOOK_TEST_KUBERNETES`` names the next image.
 """
@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.operator_drill import check_halt, check_status, check_why
-from support.stacks import KubernetesStack, look, run, settle, wait_for_trades
+from support.operator_drill import check_status, check_why
+from support.operator_verbs import use_every_command
+from support.stacks import KubernetesStack, compare_at_rest, read_books, run, truebook_in, wait_for_trades
 
 ROOT = Path(__file__).parents[3]
 NEXT_IMAGE = os.environ.get("TRUEBOOK_TEST_KUBERNETES", "")
@@ -28,7 +30,7 @@ pytestmark = [
 ]
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     sys.stderr.write(f"{time.strftime('%T')} {text}\n")
 
 
@@ -38,7 +40,7 @@ def stack() -> KubernetesStack:
 
 
 @pytest.mark.parametrize("overlay", ["local", "demo"])
-def test_the_cluster_takes_every_overlay(overlay: str) -> None:
+def test_the_cluster_accepts_every_overlay(overlay: str) -> None:
     text = run("kubectl", "kustomize", f"deploy/k8s/overlays/{overlay}")
     done = subprocess.run(
         ("kubectl", "apply", "--dry-run=server", "-f", "-"), input=text, capture_output=True, text=True, timeout=120
@@ -52,36 +54,36 @@ def test_the_stack_rolls_out_and_trades(stack: KubernetesStack) -> None:
     started = time.monotonic()
     for part in stack.parts:
         stack.wait(part)
-    say(f"all parts are ready after {time.monotonic() - started:.0f} s")
+    report(f"all parts are ready after {time.monotonic() - started:.0f} s")
     found = wait_for_trades(stack)
-    say(f"first fills seen after {time.monotonic() - started:.0f} s: {found['fills']}")
+    report(f"first fills seen after {time.monotonic() - started:.0f} s: {found['fills']}")
 
 
-def test_the_operators_verbs_work_in_the_cluster(stack: KubernetesStack) -> None:
+def test_the_operator_commands_work_in_the_cluster(stack: KubernetesStack) -> None:
     status = check_status(stack)
-    say(f"status: {status['fills']} fills of {status['orders']['sent']} orders in {status['seconds']} s")
-    say(f"why: {check_why(stack)}")
-    check_halt(stack)
+    report(f"status: {status['fills']} fills of {status['orders']['sent']} orders in {status['seconds']} s")
+    report(f"why: {check_why(stack)}")
+    use_every_command(partial(truebook_in, stack))
 
 
 @pytest.mark.parametrize("part", KubernetesStack.parts)
-def test_any_pod_may_be_deleted_and_trading_goes_on(stack: KubernetesStack, part: str) -> None:
-    before = look(stack) or {"fills": 0}
+def test_trading_survives_the_deletion_of_any_pod(stack: KubernetesStack, part: str) -> None:
+    before = read_books(stack) or {"fills": 0}
     started = time.monotonic()
     stack.kill(part)
     found = wait_for_trades(stack, before["fills"], within_s=180)
-    say(f"{part} deleted: next fill seen after {time.monotonic() - started:.0f} s, {found['fills']} fills")
+    report(f"{part} deleted: next fill seen after {time.monotonic() - started:.0f} s, {found['fills']} fills")
     assert found["orders_sent_twice"] == []
 
 
 def images(stack: KubernetesStack) -> set[tuple[str, str]]:
-    """The images of the services' pods, by name and by the id of their content; pods that are going away apart."""
+    """Return the images of the services' pods, by name and content id, without pods that are being deleted."""
     pods = json.loads(stack.kubectl("get", "pods", "-l", "truebook/service=true", "-o", "json"))["items"]
     statuses = [pod["status"]["containerStatuses"][0] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return {(pod["image"].removeprefix("docker.io/library/"), pod["imageID"]) for pod in statuses}
 
 
-def test_a_new_build_is_rolled_out_without_losing_an_order(stack: KubernetesStack) -> None:
+def test_a_rollout_loses_no_order(stack: KubernetesStack) -> None:
     before, [(_, old)] = wait_for_trades(stack), images(stack)
     started = time.monotonic()
     for part in stack.parts:
@@ -91,15 +93,15 @@ def test_a_new_build_is_rolled_out_without_losing_an_order(stack: KubernetesStac
         stack.wait(part)
     [(name, new)] = images(stack)
     assert name == NEXT_IMAGE
-    assert new != old, "the same build under another name proves nothing"
+    assert new != old, "the new image must differ in content"
     found = wait_for_trades(stack, before["fills"])
-    say(f"{NEXT_IMAGE} rolled out after {time.monotonic() - started:.0f} s, {found['fills']} fills")
+    report(f"{NEXT_IMAGE} rolled out after {time.monotonic() - started:.0f} s, {found['fills']} fills")
     assert found["orders_sent_twice"] == []
     assert found["orders"] >= before["orders"]
 
 
-def test_after_all_that_the_books_are_true(stack: KubernetesStack) -> None:
-    found = settle(stack)
-    say(f"at rest: {found}")
+def test_ledger_equals_exchange_after_all_kills(stack: KubernetesStack) -> None:
+    found = compare_at_rest(stack)
+    report(f"at rest: {found}")
     assert found["true"], found
     assert (found["conservation_error_micros"], found["adjustments_micros"], found["differences"]) == (0, 0, [])

@@ -1,4 +1,4 @@
-"""The manifests keep their promises on paper: restricted, without tokens, with probes, and all names lead somewhere."""
+"""The manifests, checked without a cluster: restricted, no tokens, with probes, and all names resolve."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_only_the_credentials_job_gets_a_token(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_what_runs_for_ever_has_probes_and_a_way_to_stop(overlay: str) -> None:
+def test_long_running_pods_have_probes_and_a_stop(overlay: str) -> None:
     for resource in of_kind(overlay, "Deployment", "StatefulSet"):
         pod = resource["spec"]["template"]["spec"]
         for container in pod["containers"]:
@@ -99,7 +99,7 @@ def test_every_service_has_a_disruption_budget_that_selects_it(overlay: str) -> 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_names_of_config_maps_and_secrets_lead_somewhere(overlay: str) -> None:
+def test_config_maps_and_secrets_exist(overlay: str) -> None:
     from_job = {"truebook-exchange-key", "truebook-exchange-public-key", "truebook-redis", "truebook-redis-users"}
     secrets = BROUGHT[overlay] if overlay == "demo" else from_job
     for name, pod in pods(overlay):
@@ -115,7 +115,7 @@ def test_names_of_config_maps_and_secrets_lead_somewhere(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_network_policies_deny_what_is_not_named(overlay: str) -> None:
+def test_network_policies_deny_by_default(overlay: str) -> None:
     policies = of_kind(overlay, "NetworkPolicy")
     nothing = next(policy for policy in policies if policy["metadata"]["name"] == "nothing")
     assert nothing["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -130,7 +130,7 @@ def test_network_policies_deny_what_is_not_named(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_only_who_signs_for_the_account_gets_its_key(overlay: str) -> None:
+def test_only_signing_pods_get_the_key(overlay: str) -> None:
     holders = {
         name
         for name, pod in pods(overlay)
@@ -139,7 +139,20 @@ def test_only_who_signs_for_the_account_gets_its_key(overlay: str) -> None:
     assert holders == {"ingest", "execution", "fill-listener", "reconciler"}
 
 
-def test_all_that_talk_to_a_managed_kafka_get_its_password_and_may_read_it() -> None:
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_models_change_only_where_policy_sees_them(overlay: str) -> None:
+    """A registry of a pod's own is read-only: a change of it would reach no policy."""
+    shared, writable = set(), set()
+    for name, pod in pods(overlay):
+        mounts = [mount for mount in pod["containers"][0].get("volumeMounts", ()) if mount["name"] == "models"]
+        volumes = [volume for volume in pod.get("volumes", ()) if volume["name"] == "models"]
+        shared |= {name for volume in volumes if volume.get("persistentVolumeClaim", {}).get("claimName") == "models"}
+        writable |= {name for mount in mounts if not mount.get("readOnly")}
+    assert shared == (set() if overlay == "demo" else {"policy", "reconciler"})
+    assert writable == shared - {"policy"}
+
+
+def test_kafka_clients_can_read_the_managed_password() -> None:
     [settings] = of_kind("demo", "ConfigMap")
     file = Path(settings["data"]["TRUEBOOK_KAFKA_PASSWORD_FILE"])
     assert settings["data"]["TRUEBOOK_KAFKA_TLS"] == "true"
@@ -150,7 +163,7 @@ def test_all_that_talk_to_a_managed_kafka_get_its_password_and_may_read_it() -> 
         assert pod["securityContext"]["fsGroup"] == 10001, name
 
 
-def test_singletons_are_replaced_and_not_doubled() -> None:
+def test_singletons_are_recreated_not_doubled() -> None:
     for deployment in of_kind("local", "Deployment"):
         name, spec = deployment["metadata"]["name"], deployment["spec"]
         if name in ("ingest", "reconciler"):

@@ -1,6 +1,6 @@
 """The overlay `strimzi` against the parts of Strimzi's v1 schemas that it uses, and its topics against our own table.
 
-No operator runs here, so the schemas are written down: a field that is not among these is a slip of the pen.
+No operator runs in this test, so the schemas are listed here: any other field is a typing error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from truebook.bus.topics_admin import configs_of
+from truebook.bus.kafka.topics import configs_of
 from truebook.messages.topics import TOPICS
 from truebook.runtime.settings import TruebookSettings
 
@@ -42,7 +42,7 @@ NEEDS_CLUSTER = {"KafkaNodePool", "KafkaTopic"}
 
 
 def problems(value: Any, schema: Any, where: str) -> list[str]:
-    """What in ``value`` the schema does not allow: a dict of fields (``?``: may be left out), a list of one kind, a
+    """List what the schema forbids in ``value``. A schema is a dict of fields (``?``: optional), a list of one kind, a
     set of words, a pattern or a type."""
     match schema:
         case dict():
@@ -92,11 +92,11 @@ def test_every_resource_fits_its_schema() -> None:
         ({"config": []}, "t.config: [] is no dict"),
     ],
 )
-def test_slips_of_the_pen_are_found(spec: dict[str, Any], problem: str) -> None:
+def test_typing_errors_are_found(spec: dict[str, Any], problem: str) -> None:
     assert problems(spec, SPECS["KafkaTopic"], "t") == [problem]
 
 
-def test_the_topics_are_those_that_the_services_declare() -> None:
+def test_the_topics_match_the_declared_ones() -> None:
     topics = {r["spec"]["topicName"]: r["spec"] for r in resources() if r["kind"] == "KafkaTopic"}
     assert topics.keys() == {topic.name for topic in TOPICS}
     common = TruebookSettings.model_fields["kafka_partitions"].default

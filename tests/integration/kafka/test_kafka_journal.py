@@ -1,4 +1,4 @@
-"""The ledger's journal on a real broker: found again at the next start, and a lost ledger is restored from it."""
+"""The ledger's journal on a real broker: read at the next start, and used to restore a lost ledger."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from support.execution_rig import make_context
 from support.journals import LOG, numbered
-from truebook.bus.kafka import KafkaBus
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_reading import read_topic
+from support.services import make_context
+from truebook.bus.kafka.bus import KafkaBus
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.reading import read_topic
 from truebook.bus.port import Record
 from truebook.clock import ManualClock
 from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.verbs import NextNumber
 from truebook.messages.topics import JOURNAL
 from truebook_services.reconciler.journal_topic import TopicJournal
 from truebook_services.reconciler.recovery import recover
 from truebook_services.reconciler.relay import Relay
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers]
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_a_ledger_is_relayed_to_the_topic_and_restored_from_it(bus: KafkaB
     assert (await TopicJournal.open(context, reading)).tail is None
     store = MemoryStore()
     for number in range(2_500):
-        await store.next_number(f"n{number % 7}")
+        await store.apply(NextNumber(name=f"n{number % 7}"))
     await Relay(context, store, await TopicJournal.open(context, reading), keep=1_000_000).run()
     other = make_context("reconciler", ManualClock(), bus, account=f"{account}-2")
     await (await TopicJournal.open(other, reading)).append(numbered(5_000))

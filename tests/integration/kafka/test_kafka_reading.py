@@ -1,4 +1,4 @@
-"""A topic of Kafka is read, or only counted, from a moment on."""
+"""A Kafka topic is read, or only counted, from a given time on."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from support.kafka_broker import create_topic
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_reading import count_since, read_topic
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.reading import count_since, read_topic
 from truebook.clock import SystemClock
 from truebook.messages.topics import StartAt, Topic
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers]
 
 PARTITIONS = 3
 RECORDS = 10
 
 
 @pytest.mark.parametrize(("since", "newer"), [(0, 10), (6, 4), (9, 1), (10, 0)])
-async def test_what_was_written_before_a_moment_is_left_out(kafka_address: str, since: int, newer: int) -> None:
-    """The records are a second apart; the moment is that of number ``since``."""
+async def test_records_before_a_time_are_not_read(kafka_address: str, since: int, newer: int) -> None:
+    """The records are a second apart; the time is that of number ``since``."""
     topic = Topic(name=f"reading-{uuid.uuid4().hex[:8]}", carries=(), start_at=StartAt.COMMITTED)
     await create_topic(kafka_address, topic.name, PARTITIONS)
     first_ms = SystemClock().now_us() // 1_000 - RECORDS * 1_000

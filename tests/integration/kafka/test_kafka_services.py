@@ -1,7 +1,7 @@
-"""Every service as a process of its own, over a real Kafka and a real Redis, against an exchange of its own.
+"""Every service as its own process, over a real Kafka and Redis, against a simulated exchange.
 
-The tests of this file share one running deployment and stand in the order of its life: it trades, loses processes,
-reads nonsense, gets two senders that both believe to be the active one, and ends with true books.
+The tests share one running deployment and depend on their order: it trades, loses processes, reads invalid records,
+runs two senders that both act as the active one, and ends with a ledger that equals the exchange.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pytest
 from support.prometheus import board_queries, prometheus
 from support.service_processes import ServiceProcess, wait_until, wait_until_ready
 from support.service_stack import Stack
-from truebook.bus.kafka import KafkaBus
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_reading import read_topic
+from truebook.bus.kafka.bus import KafkaBus
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.reading import read_topic
 from truebook.messages.codec import decode
 from truebook.messages.dead_letters import DeadLetter
-from truebook.messages.topics import DEAD_LETTERS, JOURNAL, TOPICS
-from truebook.runtime.dead_letters import MOST_PAYLOAD
+from truebook.messages.topics import DEAD_LETTERS, JOURNAL, REFUSALS, TOPICS
+from truebook.runtime.dead_letters import MAX_PAYLOAD
 from truebook.venue.account import OrderStatus
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -37,13 +37,15 @@ POISON = "KX-POISON"
 POISON_REASONS = ("undecodable", "unknown_version")
 POISON_EVERY_S = 5.0
 SHARDS = {"TRUEBOOK_INGEST__UNIVERSE__SHARDS": "2"}
-SOON_STALE = {"TRUEBOOK_EXECUTION__CANCEL_STALE_S": "4"}
+SOON_STALE = {"TRUEBOOK_EXECUTION__CANCEL_STALE_AFTER_S": "4"}
 PYTHONPATH = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-PATIENT_S = "30"
-"""A slow answer is no unknown outcome for two senders at once: only an id that the exchange has seen before is."""
-READERS = {topic.name: topic.read_by for topic in TOPICS if topic.read_by and topic not in (JOURNAL, DEAD_LETTERS)}
+SEND_TIMEOUT_S = "30"
+"""A long timeout: a slow response must not count as an unknown outcome in the test of two senders."""
+READERS = {
+    topic.name: topic.read_by for topic in TOPICS if topic.read_by and topic not in (JOURNAL, REFUSALS, DEAD_LETTERS)
+}
 ONLY_AFTER_FAULTS = ("reconciler_repairs", "stale_books", "failures", "dead_letters")
-"""What is counted only when something goes wrong: a query for it may find nothing."""
+"""Metrics that are only set on failures: a query for them may be empty."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def of(stack: Stack, name: str) -> list[ServiceProcess]:
-    """The living processes of one service; fails where one has ended that was not killed here."""
+    """The running processes of one service; fails if one has exited that was not killed here."""
     members = [each for each in stack.services.values() if each.name == name]
     ended = [each for each in members if each.process.poll() not in (None, 0, -signal.SIGKILL)]
     assert not ended, f"{ended[0].label} ended with {ended[0].process.returncode}: {ended[0].tail()}"
@@ -69,12 +71,12 @@ def of(stack: Stack, name: str) -> list[ServiceProcess]:
 
 
 def total(stack: Stack, name: str, metric: str, **labels: str) -> float:
-    """A counter, summed over the living processes of one service."""
+    """A counter, summed over the running processes of one service."""
     return sum(process.metric(metric, **labels) for process in of(stack, name))
 
 
 def executions(stack: Stack) -> tuple[ServiceProcess, ServiceProcess]:
-    """The active one and the standby, once there are both."""
+    """The active process and the standby, once both run."""
     both = of(stack, "execution")
 
     def one_holds_the_lease() -> bool:
@@ -97,12 +99,12 @@ def unguarded(stack: Stack, label: str, **more: str) -> ServiceProcess:
     """Start an execution without its lease that reads every decision in a group of its own."""
     return stack.start(
         "execution", label, module="support.unguarded_execution", PYTHONPATH=PYTHONPATH, TRUEBOOK_INSTANCE=label,
-        TRUEBOOK_EXECUTION__SEND_TIMEOUT_S=PATIENT_S, **more,
+        TRUEBOOK_EXECUTION__SEND_TIMEOUT_S=SEND_TIMEOUT_S, **more,
     )  # fmt: skip
 
 
 def fills(stack: Stack) -> float:
-    return total(stack, "fill_listener", "truebook_fills_booked_total", answer="applied")
+    return total(stack, "fill_listener", "truebook_fills_recorded_total", outcome="applied")
 
 
 def trades_on(stack: Stack) -> None:
@@ -118,13 +120,13 @@ def test_the_services_trade_together(stack: Stack) -> None:
 
 def test_of_two_executions_one_is_active_and_the_other_reads_nothing(stack: Stack) -> None:
     active, standby = executions(stack)
-    wait_until_ready([active, standby])  # standing by is being ready
-    assert standby.metric("truebook_consumed_total") == 0
+    wait_until_ready([active, standby])  # a standby is ready
+    assert standby.metric("truebook_records_consumed_total") == 0
 
 
 def test_two_ingests_share_the_markets_by_their_events(stack: Stack) -> None:
     def shares() -> list[float]:
-        return [process.metric("truebook_followed_markets") for process in of(stack, "ingest")]
+        return [process.metric("truebook_selected_markets") for process in of(stack, "ingest")]
 
     wait_until(lambda: min(shares()) > 0 and sum(shares()) >= 10, WITHIN_S, lambda: str(shares()))
 
@@ -133,7 +135,7 @@ def test_two_observations_and_two_policies_share_the_markets(stack: Stack) -> No
     def share(name: str, topics: int) -> bool:
         return all(
             process.metric("truebook_assigned_partitions") == topics * PARTITIONS / 2
-            and process.metric("truebook_consumed_total") > 0
+            and process.metric("truebook_records_consumed_total") > 0
             for process in of(stack, name)
         )
 
@@ -141,26 +143,26 @@ def test_two_observations_and_two_policies_share_the_markets(stack: Stack) -> No
     wait_until(lambda: share("policy", 1), WITHIN_S)
 
 
-def test_two_fill_listeners_hear_the_same_and_each_fill_moves_the_money_once(stack: Stack) -> None:
+def test_two_fill_listeners_record_each_fill_once(stack: Stack) -> None:
     def both_hear() -> bool:
-        return all(each.metric("truebook_fills_booked_total") > 0 for each in of(stack, "fill_listener"))
+        return all(each.metric("truebook_fills_recorded_total") > 0 for each in of(stack, "fill_listener"))
 
     wait_until(both_hear, WITHIN_S)
     wait_until(
-        lambda: total(stack, "fill_listener", "truebook_fills_booked_total", answer="duplicate") > 0, WITHIN_S
+        lambda: total(stack, "fill_listener", "truebook_fills_recorded_total", outcome="duplicate") > 0, WITHIN_S
     )  # fmt: skip
-    assert total(stack, "fill_listener", "truebook_fills_booked_total", answer="conflict") == 0
-    assert stack.view().account.conservation_error_micros == 0
+    assert total(stack, "fill_listener", "truebook_fills_recorded_total", outcome="conflict") == 0
+    assert stack.view().conservation_error_micros == 0
 
 
 def test_every_query_of_every_board_finds_data(stack: Stack, tmp_path: Path) -> None:
     targets = [process.health.removeprefix("http://") for process in stack.services.values()]
     with prometheus(tmp_path, targets) as server:
-        wait_until(lambda: bool(server.ask("rate(truebook_tick_to_order_seconds_bucket[1m]) > 0")), WITHIN_S)
+        wait_until(lambda: bool(server.query("rate(truebook_tick_to_order_seconds_bucket[1m]) > 0")), WITHIN_S)
         queries = [(where, query) for where, query in board_queries() if not any(w in query for w in ONLY_AFTER_FAULTS)]
         wait_until(
-            lambda: all(server.ask(query) for _, query in queries), WITHIN_S,
-            lambda: str([(where, query) for where, query in queries if not server.ask(query)]),
+            lambda: all(server.query(query) for _, query in queries), WITHIN_S,
+            lambda: str([(where, query) for where, query in queries if not server.query(query)]),
         )  # fmt: skip
 
 
@@ -173,19 +175,19 @@ def test_a_standby_takes_over_from_an_execution_that_was_killed(stack: Stack) ->
     wait_until_ready([active])
 
 
-def test_an_execution_that_was_frozen_gives_way_when_it_comes_back(stack: Stack) -> None:
+def test_a_frozen_execution_becomes_standby_when_it_resumes(stack: Stack) -> None:
     frozen, standby = executions(stack)
     frozen.process.send_signal(signal.SIGSTOP)
     try:
         wait_until(lambda: standby.metric("truebook_lease_held") == 1, WITHIN_S, standby.tail)
     finally:
         frozen.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: "the lease is lost" in frozen.log_file.read_text(), WITHIN_S, frozen.tail)
+    wait_until(lambda: "lease lost" in frozen.log_file.read_text(), WITHIN_S, frozen.tail)
     trades_on(stack)
     assert frozen.process.poll() is None, "it goes on, as the standby or in its turn"
 
 
-def test_poison_on_every_topic_is_put_aside_with_its_reason_and_nothing_stops(stack: Stack) -> None:
+def test_invalid_records_on_every_topic_become_dead_letters(stack: Stack) -> None:
     wanted = [(topic, name, why) for topic, names in READERS.items() for name in names for why in POISON_REASONS]
     published_s = 0.0
 
@@ -197,7 +199,8 @@ def test_poison_on_every_topic_is_put_aside_with_its_reason_and_nothing_stops(st
         nonlocal published_s
         if not missing():
             return True
-        if time.monotonic() - published_s > POISON_EVERY_S:  # who began to read at the end just now has missed the last
+        # Again and again: a reader that has just started at the end has missed the last records.
+        if time.monotonic() - published_s > POISON_EVERY_S:
             asyncio.run(poison(stack))
             published_s = time.monotonic()
         return False
@@ -205,7 +208,7 @@ def test_poison_on_every_topic_is_put_aside_with_its_reason_and_nothing_stops(st
     wait_until(all_have_put_it_aside, WITHIN_S, lambda: str(missing()))
     letters = asyncio.run(dead_letters(stack))
     assert {letter.origin for letter in letters} == set(READERS)
-    assert max(len(letter.payload) for letter in letters) == MOST_PAYLOAD, "the large one is cut"
+    assert max(len(letter.payload) for letter in letters) == MAX_PAYLOAD, "the large one is cut"
     wait_until_ready(list(stack.services.values()))
     trades_on(stack)
 
@@ -224,7 +227,8 @@ def test_the_markets_of_a_killed_observation_go_to_the_other(stack: Stack) -> No
     wait_until(lambda: other.metric("truebook_assigned_partitions") == 3 * PARTITIONS, WITHIN_S, other.tail)
 
 
-def test_without_kafka_all_say_so_orders_are_cancelled_and_trading_goes_on_by_itself(stack: Stack) -> None:
+@pytest.mark.long
+def test_a_kafka_outage_cancels_orders_and_trading_resumes(stack: Stack) -> None:
     alive = [process for process in stack.services.values() if process.process.poll() is None]
     active, _ = executions(stack)
 
@@ -245,7 +249,8 @@ def test_without_kafka_all_say_so_orders_are_cancelled_and_trading_goes_on_by_it
     trades_on(stack)
 
 
-def test_an_active_execution_whose_partitions_were_taken_over_reserves_nothing_more(stack: Stack) -> None:
+@pytest.mark.long
+def test_an_execution_that_lost_its_partitions_reserves_nothing(stack: Stack) -> None:
     for process in of(stack, "execution"):
         assert process.terminate(WITHIN_S) == 0
     earlier = unguarded(stack, "earlier")
@@ -255,12 +260,13 @@ def test_an_active_execution_whose_partitions_were_taken_over_reserves_nothing_m
     wait_until(lambda: events(later, "acknowledged") >= 5, WITHIN_S, later.tail)  # all of its epochs are raised by now
     sent, refused = events(earlier, "sent"), events(earlier, "refused", reason="epoch")
     wait_until(lambda: events(earlier, "refused", reason="epoch") >= refused + 5, WITHIN_S, earlier.tail)
-    assert events(earlier, "sent") == sent, "it still decides, in vain"
+    assert events(earlier, "sent") == sent, "it still decides, without effect"
     for process in (earlier, later):
         assert process.terminate(WITHIN_S) == 0
 
 
-def test_two_that_are_not_even_fenced_off_show_the_exchange_no_id_twice(stack: Stack) -> None:
+@pytest.mark.long
+def test_two_unfenced_executions_send_no_order_id_twice(stack: Stack) -> None:
     known = {order.client_order_id for order in stack.orders()}
     both = [unguarded(stack, f"unfenced-{number}", TRUEBOOK_UNFENCED="true") for number in (1, 2)]
 
@@ -271,21 +277,21 @@ def test_two_that_are_not_even_fenced_off_show_the_exchange_no_id_twice(stack: S
     stack.wind_down()
     made = [order.client_order_id for order in stack.orders() if order.client_order_id not in known]
     assert len(set(made)) == len(made)
-    assert [events(each, "unknown") for each in both] == [0, 0], "an id that it knows is answered with a conflict"
+    assert [events(each, "unknown") for each in both] == [0, 0], "a known id is refused as a conflict"
     assert sum(events(each, "acknowledged") for each in both) == len(made)
 
 
-def test_the_books_are_true_at_the_end(stack: Stack) -> None:
+def test_ledger_and_exchange_agree_at_the_end(stack: Stack) -> None:
     differences, view, orders = stack.wind_down()
     assert differences == ()
     account = view.account
-    assert (account.conservation_error_micros, account.adjustments_micros, account.promised_micros) == (0, 0, 0)
+    assert (view.conservation_error_micros, account.adjustments_micros, account.reserved_micros) == (0, 0, 0)
     sent = [order.client_order_id for order in orders]
     assert len(set(sent)) == len(sent), "no order was sent twice"
     assert [order for market in view.markets for order in market.orders] == []
 
 
-def test_each_ends_gracefully_when_it_is_asked_to(stack: Stack) -> None:
+def test_each_service_stops_gracefully(stack: Stack) -> None:
     alive = [process for process in stack.services.values() if process.process.poll() is None]
     for process in alive:
         process.process.send_signal(signal.SIGTERM)
@@ -294,7 +300,7 @@ def test_each_ends_gracefully_when_it_is_asked_to(stack: Stack) -> None:
 
 
 async def poison(stack: Stack) -> None:
-    """Publish what no reader can use on every topic: bytes that are no JSON, a newer version, and a large one."""
+    """Publish invalid records on every topic: bytes that are no JSON, a newer version, and a large one."""
     bus = await KafkaBus.connect(KafkaConnection(servers=stack.settings["TRUEBOOK_KAFKA_SERVERS"]))
     for topic in TOPICS:
         for value in (b"\xff not JSON", b'{"type":"action","v":99}', b"x" * 900_000):
@@ -303,7 +309,7 @@ async def poison(stack: Stack) -> None:
 
 
 async def dead_letters(stack: Stack) -> list[DeadLetter]:
-    """Read what has been put aside; our own poison on that topic is nobody's letter."""
+    """Read the dead letters, without the invalid records that the test wrote to that topic."""
     connection = KafkaConnection(servers=stack.settings["TRUEBOOK_KAFKA_SERVERS"])
     found = []
     async for record in read_topic(connection, DEAD_LETTERS, PARTITIONS):

@@ -1,4 +1,4 @@
-"""The REST client over real sockets: what a misbehaving server does ends in the right word."""
+"""The REST client over real sockets: each misbehaviour of a server becomes the right error."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from support import loopback
 from support.loopback import LoopbackExchange, json_body, serving, text_body, verify_ed25519
 from truebook.clock import SystemClock
 from truebook.kalshi import port
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import Ed25519Signer, Signer, StubSigner
-from truebook.kalshi.times import to_rfc3339
+from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.envelope import BookSide
 from truebook.venue.account import OrderRequest
 
@@ -48,7 +48,7 @@ async def create(rest: HttpRestClient, timeout_s: float = 2.0) -> Any:
     return await rest.create_order(rest.sign_order(REQUEST), timeout_s)
 
 
-async def test_a_signed_order_arrives_and_is_answered(exchange: LoopbackExchange) -> None:
+async def test_a_signed_order_is_received_and_acknowledged(exchange: LoopbackExchange) -> None:
     key = Ed25519PrivateKey.generate()
 
     async def check(request: web.Request) -> web.StreamResponse:
@@ -61,10 +61,10 @@ async def test_a_signed_order_arrives_and_is_answered(exchange: LoopbackExchange
     signer: Signer = Ed25519Signer("k", key)
     client = HttpRestClient(exchange.url, signer, SystemClock())
     try:
-        answer = await create(client)
+        response = await create(client)
     finally:
         await client.aclose()
-    assert (answer.exchange_order_id, answer.remaining_centi) == ("o-1", 1_000)
+    assert (response.exchange_order_id, response.remaining_centi) == ("o-1", 1_000)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ async def test_a_signed_order_arrives_and_is_answered(exchange: LoopbackExchange
         (loopback.disconnect, port.OutcomeUnknown),
         (loopback.half_a_body, port.OutcomeUnknown),
         (text_body("<html>502 Bad Gateway</html>", 502), port.OutcomeUnknown),
-        (text_body("<html>hello</html>", 201), port.BadAnswer),
+        (text_body("<html>hello</html>", 201), port.BadResponse),
         (json_body({"error": "too many requests"}, 429), port.RateLimited),
         (json_body({"error": {"code": "order_already_exists"}}, 409), port.AlreadyExists),
         (json_body({"error": {"code": "trading_is_paused"}}, 409), port.Refused),
     ],
 )
-async def test_whatever_happens_to_a_create_it_is_sent_once_and_named_rightly(
+async def test_each_failure_of_a_create_is_classified_without_a_resend(
     exchange: LoopbackExchange, rest: HttpRestClient, behaviour: Any, kind: type[port.ExchangeError]
 ) -> None:
     exchange.on("POST", ORDERS, behaviour)
@@ -91,7 +91,7 @@ async def test_whatever_happens_to_a_create_it_is_sent_once_and_named_rightly(
 
 
 @pytest.mark.parametrize("failure", [loopback.reset, loopback.disconnect])
-async def test_a_kept_connection_that_breaks_under_a_create_is_unknown_and_not_sent_again(
+async def test_a_create_on_a_breaking_connection_is_unknown_and_not_resent(
     exchange: LoopbackExchange, rest: HttpRestClient, failure: Any
 ) -> None:
     exchange.on("POST", ORDERS, json_body(CREATED, 201), failure)
@@ -112,7 +112,26 @@ async def test_a_create_ends_in_time_with_an_unknown_outcome(
     assert time.monotonic() - started < 2
 
 
-async def test_a_refused_connection_certainly_sent_nothing() -> None:
+@pytest.mark.parametrize("behaviour", [loopback.reset, loopback.disconnect])
+@pytest.mark.parametrize("is_reused", [False, True])
+async def test_a_cancel_on_a_breaking_connection_is_sent_once(
+    exchange: LoopbackExchange, rest: HttpRestClient, behaviour: Any, is_reused: bool
+) -> None:
+    """The HTTP library repeats requests of idempotent methods automatically."""
+    if is_reused:
+        exchange.on("GET", "/exchange/status", json_body(STATUS))
+        await rest.status()
+    exchange.on("DELETE", f"{ORDERS}/o-1", behaviour)
+    exchange.on("DELETE", ORDERS, behaviour)
+    with pytest.raises(port.OutcomeUnknown):
+        await rest.cancel_order("o-1", "KXA-1-B")
+    with pytest.raises(port.OutcomeUnknown):
+        await rest.cancel_all()
+    assert exchange.seen.count(("DELETE", f"{ORDERS}/o-1")) == 1
+    assert exchange.seen.count(("DELETE", ORDERS)) == 1
+
+
+async def test_a_refused_connection_sent_nothing() -> None:
     client = HttpRestClient(
         f"http://127.0.0.1:{loopback.refused_port()}/trade-api/v2", StubSigner(), SystemClock(), read_attempts=1
     )
@@ -125,7 +144,7 @@ async def test_a_refused_connection_certainly_sent_nothing() -> None:
         await client.aclose()
 
 
-async def test_a_name_that_does_not_resolve_certainly_got_nothing() -> None:
+async def test_an_unresolvable_name_received_nothing() -> None:
     client = HttpRestClient("http://no-such-host-truebook/trade-api/v2", StubSigner(), SystemClock(), read_attempts=1)
     try:
         with pytest.raises(port.Unreachable):
@@ -134,7 +153,7 @@ async def test_a_name_that_does_not_resolve_certainly_got_nothing() -> None:
         await client.aclose()
 
 
-async def test_a_server_that_accepts_no_connection_in_time_certainly_got_nothing() -> None:
+async def test_a_server_that_accepts_no_connection_received_nothing() -> None:
     with loopback.silent_listener(backlog=0) as listener, contextlib.ExitStack() as stack:
         # Fill the backlog until the kernel no longer shakes hands.
         for _ in range(8):
@@ -184,7 +203,7 @@ async def test_a_redirect_is_not_followed(exchange: LoopbackExchange, rest: Http
     assert exchange.seen == [("POST", ORDERS)]
 
 
-async def test_the_exchanges_clock_is_told_within_its_precision(
+async def test_the_exchange_clock_is_read_within_its_precision(
     exchange: LoopbackExchange, rest: HttpRestClient
 ) -> None:
     async def now(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The WebSocket over real sockets: every end of a connection is told, and none is waited for too long."""
+"""The WebSocket over real sockets: every end of a connection is an error, raised in time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from websockets.http11 import Request, Response
 
 from support.loopback import refused_port, reset_transport, silent_listener, verify_ed25519
 from truebook.clock import SystemClock
-from truebook.kalshi import commands
 from truebook.kalshi.hosts import HostRefused
 from truebook.kalshi.port import Connection, StreamClosed, StreamRefused
 from truebook.kalshi.signing import Ed25519Signer, StubSigner
-from truebook.kalshi.stream import CLOSE_WITHIN_S, WebsocketConnection, WebsocketConnector
+from truebook.kalshi.stream import commands
+from truebook.kalshi.stream.connection import CLOSE_WITHIN_S, WebsocketConnection, WebsocketConnector
 
 PATH = "/trade-api/ws/v2"
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -76,7 +76,7 @@ async def test_binary_frames_and_messages_beyond_a_megabyte_are_received() -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_is_told_with_its_reason(status: int) -> None:
+async def test_a_refused_key_is_reported_with_its_reason(status: int) -> None:
     def refuse(socket: ServerConnection, request: Request) -> Response:
         return socket.respond(http.HTTPStatus(status), '{"error":{"code":"authentication_error"}}')
 
@@ -87,11 +87,11 @@ async def test_a_refused_key_is_told_with_its_reason(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 404, 429, 502, 503])
-async def test_every_other_answer_to_the_upgrade_is_a_closed_stream(status: int) -> None:
-    asked = []
+async def test_every_other_response_to_the_upgrade_is_stream_closed(status: int) -> None:
+    requested = []
 
     def refuse(socket: ServerConnection, request: Request) -> Response:
-        asked.append(request.path)
+        requested.append(request.path)
         response = socket.respond(http.HTTPStatus(status), "no")
         response.headers["Location"] = f"ws://127.0.0.1:{refused_port()}/elsewhere"
         return response
@@ -99,22 +99,22 @@ async def test_every_other_answer_to_the_upgrade_is_a_closed_stream(status: int)
     async with server(nothing, process_request=refuse) as url:
         with pytest.raises(StreamClosed, match=f"HTTP {status}"):
             await connect(url)
-    assert asked == [PATH]
+    assert requested == [PATH]
 
 
-async def test_nobody_listening_is_a_closed_stream() -> None:
+async def test_a_port_without_a_listener_is_stream_closed() -> None:
     with pytest.raises(StreamClosed):
         await connect(f"ws://127.0.0.1:{refused_port()}{PATH}")
 
 
-async def test_a_server_that_never_answers_the_upgrade_is_a_closed_stream() -> None:
+async def test_an_upgrade_without_a_response_is_stream_closed() -> None:
     with silent_listener() as listener:
         port = listener.getsockname()[1]
         with pytest.raises(StreamClosed, match="timed out"):
             await connect(f"ws://127.0.0.1:{port}{PATH}", open_timeout_s=0.2)
 
 
-async def test_a_server_that_is_no_websocket_is_a_closed_stream() -> None:
+async def test_a_server_that_is_no_websocket_is_stream_closed() -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"SSH-2.0-nonsense\r\n\r\n")
@@ -143,7 +143,7 @@ async def end_by_reset(socket: ServerConnection) -> None:
 
 
 @pytest.mark.parametrize("end", [close_politely, end_without_handshake, end_by_reset])
-async def test_every_end_of_a_connection_is_a_closed_stream_for_both_directions(end: Handler) -> None:
+async def test_every_end_of_a_connection_is_stream_closed_both_ways(end: Handler) -> None:
     async with server(end) as url:
         connection = await connect(url)
         with pytest.raises(StreamClosed):
@@ -154,7 +154,7 @@ async def test_every_end_of_a_connection_is_a_closed_stream_for_both_directions(
 
 
 class Deaf:
-    """A server that reads nothing after the upgrade, so that neither a ping nor a close is answered."""
+    """A server that reads nothing after the upgrade: it responds to neither a ping nor a close."""
 
     def __init__(self) -> None:
         self.released = asyncio.Event()
@@ -165,7 +165,7 @@ class Deaf:
         socket.transport.abort()
 
 
-async def test_silence_beyond_the_limit_is_a_closed_stream() -> None:
+async def test_silence_beyond_the_limit_is_stream_closed() -> None:
     deaf = Deaf()
     async with server(deaf, ping_interval=None) as url:
         connection = await connect(url, ping_interval_s=0.1, ping_timeout_s=0.2)
@@ -177,7 +177,7 @@ async def test_silence_beyond_the_limit_is_a_closed_stream() -> None:
         deaf.released.set()
 
 
-async def test_closing_ends_in_time_even_when_the_other_side_is_deaf() -> None:
+async def test_closing_ends_in_time_even_if_the_peer_does_not_read() -> None:
     deaf = Deaf()
     async with server(deaf, ping_interval=None) as url:
         connection = await connect(url)
@@ -187,13 +187,13 @@ async def test_closing_ends_in_time_even_when_the_other_side_is_deaf() -> None:
         deaf.released.set()
 
 
-async def test_a_frame_that_is_too_large_is_a_closed_stream() -> None:
+async def test_a_frame_that_is_too_large_is_stream_closed() -> None:
     async def send(socket: ServerConnection) -> None:
         await socket.send("x" * 2_000)
         await socket.wait_closed()
 
     async with server(send) as url:
-        connection = await connect(url, most_bytes=1_000)
+        connection = await connect(url, max_frame_bytes=1_000)
         with pytest.raises(StreamClosed):
             await connection.receive()
         await connection.close()

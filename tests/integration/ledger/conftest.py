@@ -1,4 +1,4 @@
-"""One server of each kind for all of the ledger's tests; each test has an account of its own on it."""
+"""One server of each kind for all ledger tests; each test has its own account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from support.redis_servers import SERVERS, running
-from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.redis.store import RedisStore
 
 
 @pytest.fixture(scope="session", params=SERVERS)

@@ -1,4 +1,4 @@
-"""Leases in Redis and Valkey keep the contract of all leases."""
+"""Leases in Redis and Valkey fulfil the contract of all leases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support.lease_contract import LASTS_S, LeaseContract, Leases
 from truebook.ledger.lease import Lease
 from truebook.ledger.port import StoreUnavailable
-from truebook.ledger.redis_lease import RedisLease
+from truebook.ledger.redis.lease import RedisLease
 
 
 class InRedis:
@@ -26,7 +26,7 @@ class InRedis:
         return lease
 
     async def pass_time(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)  # the server's own clock drops the key
+        await asyncio.sleep(seconds)  # the key expires by the server's clock
 
     async def close(self) -> None:
         for lease in self._made:
@@ -41,7 +41,7 @@ class TestRedisLease(LeaseContract):
         await leases.close()
 
 
-async def test_who_only_looks_sees_whether_it_is_held_and_does_not_take_it(server_url: str) -> None:
+async def test_is_held_does_not_take_the_lease(server_url: str) -> None:
     account = f"test-{uuid.uuid4().hex}"
     holder, looking = (
         RedisLease(server_url, account, name="execution", owner=owner, lasts_s=60) for owner in ("holder", "")
@@ -53,7 +53,7 @@ async def test_who_only_looks_sees_whether_it_is_held_and_does_not_take_it(serve
     await looking.aclose()
 
 
-async def test_a_server_that_is_not_there_is_unavailable() -> None:
+async def test_an_unreachable_server_is_unavailable() -> None:
     lease = RedisLease("redis://127.0.0.1:1", "test", name="execution", owner="a", lasts_s=LASTS_S)
     with pytest.raises(StoreUnavailable):
         await lease.take()

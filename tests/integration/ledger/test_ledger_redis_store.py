@@ -1,4 +1,4 @@
-"""The store in Redis and Valkey keeps the contract of all stores (the fixture ``store`` stands in conftest)."""
+"""The store in Redis and Valkey fulfils the contract of all stores (the fixture ``store`` is in conftest)."""
 
 from __future__ import annotations
 

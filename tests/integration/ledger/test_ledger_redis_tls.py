@@ -1,4 +1,4 @@
-"""The ledger on a Redis as managed ones are: TLS with an authority of its own, and a password."""
+"""The ledger on a Redis like a managed one: TLS with its own certificate authority, and a password."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import pytest
 from support.certificates import make_certificates
 from support.redis_servers import start_container
 from truebook.ledger.port import LedgerError, StoreUnavailable
-from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.redis.store import RedisStore
+from truebook.ledger.verbs import OpenAccount
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.containers]
 
 PASSWORD = "a-long-secret"
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file with the authority; beside it lies what the server shows."""
+    """The file of the certificate authority; the server's certificate is next to it."""
     folder = tmp_path_factory.mktemp("tls")
     made = make_certificates()
     for name, text in {"ca": made.authority, "chain": made.chain, "key": made.key}.items():
@@ -38,17 +39,17 @@ def address(authority: Path) -> Iterator[str]:
         f"--tls-ca-cert-file /tls/ca.pem --requirepass {PASSWORD}"
     )
     with start_container("redis", options, {authority.parent: "/tls"}) as (_, port):
-        yield f"rediss://127.0.0.1:{port}"  # the name that the certificate bears
+        yield f"rediss://127.0.0.1:{port}"  # the name in the certificate
 
 
 @pytest.fixture
 def trusting(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process checks servers against the authority of the server."""
+    """Let this process trust the server's certificate authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
 
 
 async def connected(address: str, password: str) -> RedisStore:
-    """Connect, giving a server that is still starting time."""
+    """Connect, retrying while the server starts."""
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     while True:
         try:
@@ -60,10 +61,10 @@ async def connected(address: str, password: str) -> RedisStore:
 
 
 @pytest.mark.usefixtures("trusting")
-async def test_money_moves_over_tls(address: str) -> None:
+async def test_verbs_are_applied_over_tls(address: str) -> None:
     store = await connected(address, PASSWORD)
     try:
-        assert await store.open_account(5_000_000, ()) == "opened"
+        assert await store.apply(OpenAccount(balance_micros=5_000_000)) == "opened"
         assert (await store.view()).account.cash_micros == 5_000_000
     finally:
         await store.aclose()
@@ -76,6 +77,6 @@ async def test_a_wrong_password_is_refused_and_not_retried(address: str) -> None
     assert not refused.value.retry
 
 
-async def test_a_server_whose_authority_nobody_trusts_gets_no_password(address: str) -> None:
+async def test_a_server_with_an_untrusted_certificate_gets_no_password(address: str) -> None:
     with pytest.raises(StoreUnavailable, match="certificate"):
         await connected(address, PASSWORD)

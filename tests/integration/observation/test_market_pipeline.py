@@ -1,4 +1,4 @@
-"""Ingest, observation and policy in one process: market data go in by a scripted connection, actions come out."""
+"""Ingest, observation and policy in one process: market data from a scripted connection, actions on the bus."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from support.fakes_market import FakeFeed, FakeMarketRest, Running, TopicReader, context, facts, opened_ledger, wait_for
-from truebook.bus.memory import MemoryBus
+from support.in_memory_exchange import ALL_COMMANDS, exchange_with
+from support.metrics import counted
+from support.services import RunningServices, TopicReader, make_context, opened_ledger, until
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import SystemClock
-from truebook.kalshi.frames import decode_frame
 from truebook.kalshi.port import DeltaFrame
+from truebook.kalshi.stream.frames import decode_frame
 from truebook.messages.actions import Action
 from truebook.messages.envelope import BookSide
 from truebook.messages.ids import action_id
@@ -36,36 +38,36 @@ SESSION = Path(CAPTURES or "") / "ws" / "jfreun123_demo_20260701_session.jsonl"
 
 
 class Pipeline:
-    """The three services on one bus; ``market`` is the exchange's side of it."""
+    """The three services on one bus; ``exchange`` is the other side."""
 
     def __init__(self, folder: Path, tickers: tuple[str, ...] = ("E-1", "E-2")) -> None:
         self.bus, self.clock = MemoryBus(), SystemClock()
-        self.market = FakeFeed(dict.fromkeys(tickers, BOOK), self.clock)
-        self.rest = FakeMarketRest([facts(ticker) for ticker in tickers], self.market)
+        self.tickers = tickers
+        self.exchange = exchange_with(dict.fromkeys(tickers, BOOK), self.clock)
         self.registry = ModelRegistry(folder)
         self.reader = TopicReader(self.bus, ORDERBOOK, OBSERVATIONS, ACTIONS)
         self.contexts: dict[str, Context] = {}
 
     def context(self, service: str) -> Context:
-        self.contexts[service] = context(service, clock=self.clock, bus=self.bus)
+        self.contexts[service] = make_context(service, clock=self.clock, bus=self.bus)
         return self.contexts[service]
 
     async def __aenter__(self) -> Pipeline:
         self.ledger = await opened_ledger()
         await self.reader.join()
-        universe = UniverseSettings(most_markets=len(self.rest.listed))
-        ingest = IngestSettings(watch_s=0.01, ask_again_s=0.1, snapshot_every_s=0.2, universe=universe)
-        self._running = Running(
+        universe = UniverseSettings(max_markets=len(self.tickers))
+        ingest = IngestSettings(watch_s=0.01, snapshot_timeout_s=0.1, snapshot_every_s=0.2, universe=universe)
+        self._running = RunningServices(
             build_policy(self.context("policy"), PolicySettings(), registry=self.registry),
             build_observation(
                 self.context("observation"), ObservationSettings(throttle_ms=50, release_ms=5), ledger=self.ledger
             ),
             build_ingest(
-                self.context("ingest"), ingest, rest=self.rest, connector=self.market, ledger=self.ledger
+                self.context("ingest"), ingest, rest=self.exchange, connector=self.exchange, ledger=self.ledger
             ),
         )  # fmt: skip
         await self._running.__aenter__()
-        await self.reader.until(lambda: {each.ticker for each in self.actions()} == set(self.rest.listed), "decided")
+        await self.reader.until(lambda: {each.ticker for each in self.actions()} == set(self.tickers), "decided")
         return self
 
     async def __aexit__(self, *raised: object) -> None:
@@ -78,11 +80,11 @@ class Pipeline:
         return [each for each in self.reader.of(Observation) if each.ticker == ticker]
 
 
-async def test_a_change_of_the_market_becomes_an_action_that_names_its_causes(tmp_path: Path) -> None:
+async def test_a_book_change_becomes_an_action_that_names_its_causes(tmp_path: Path) -> None:
     async with Pipeline(tmp_path) as pipeline:
         before, open_us = len(pipeline.actions("E-1")), pipeline.observations("E-1")[-1].produced_us + 50_000
-        await wait_for(lambda: pipeline.clock.now_us() > open_us, "the throttle is open")
-        pipeline.market.delta("E-1", BID, 4_100, 700)
+        await until(lambda: pipeline.clock.now_us() > open_us, "the throttle is open")
+        pipeline.exchange.change_level("E-1", BID, 4_100, 700)
         await pipeline.reader.until(lambda: len(pipeline.actions("E-1")) > before, "an action")
         delta = pipeline.reader.of(BookDelta)[-1]
         observation, action = pipeline.observations("E-1")[-1], pipeline.actions("E-1")[-1]
@@ -94,13 +96,13 @@ async def test_a_change_of_the_market_becomes_an_action_that_names_its_causes(tm
         assert action.frame_us == delta.frame_us
 
 
-async def test_the_last_change_of_a_burst_is_decided_upon(tmp_path: Path) -> None:
+async def test_the_last_change_of_a_burst_is_decided(tmp_path: Path) -> None:
     async with Pipeline(tmp_path) as pipeline:
         for number in range(200):
-            pipeline.market.delta("E-1", BID, 4_000, 100)
+            pipeline.exchange.change_level("E-1", BID, 4_000, 100)
             if number % 20 == 0:
                 await pipeline.reader.read()
-        size_centi = pipeline.market.books["E-1"].size_at(BID, 4_000)
+        size_centi = pipeline.exchange.true_book("E-1").size_at(BID, 4_000)
         await pipeline.reader.until(
             lambda: pipeline.observations("E-1")[-1].best_bid_centi == size_centi, "the last change observed"
         )
@@ -108,16 +110,17 @@ async def test_the_last_change_of_a_burst_is_decided_upon(tmp_path: Path) -> Non
         await pipeline.reader.until(lambda: pipeline.actions("E-1")[-1].observation_id == seen.id, "and decided")
 
 
-async def test_nothing_is_decided_on_a_book_with_a_gap_and_again_after_its_snapshot(tmp_path: Path) -> None:
+async def test_a_book_with_a_gap_is_not_decided_until_its_snapshot(tmp_path: Path) -> None:
     async with Pipeline(tmp_path) as pipeline:
-        pipeline.market.is_mute = True
-        pipeline.market.delta("E-1", BID, 4_100, 500, is_lost=True)
-        pipeline.market.delta("E-2", BID, 4_000, 100)
+        pipeline.exchange.ignored_commands = ALL_COMMANDS
+        pipeline.exchange.lose_frames("orderbook_delta")
+        pipeline.exchange.change_level("E-1", BID, 4_100, 500)
+        pipeline.exchange.change_level("E-2", BID, 4_000, 100)
         await pipeline.reader.until(lambda: len(pipeline.reader.of(BookStale)) == 2, "both stale")
         stale_at = {mark.ticker: mark.version for mark in pipeline.reader.of(BookStale)}
         for _ in range(20):
-            pipeline.market.delta("E-1", BID, 4_000, 100)
-        pipeline.market.is_mute = False
+            pipeline.exchange.change_level("E-1", BID, 4_000, 100)
+        pipeline.exchange.ignored_commands = frozenset()
         await pipeline.reader.until(
             lambda: all(pipeline.observations(ticker)[-1].book_version > at for ticker, at in stale_at.items()),
             "observed again",
@@ -127,60 +130,62 @@ async def test_nothing_is_decided_on_a_book_with_a_gap_and_again_after_its_snaps
         assert len([each for each in pipeline.observations("E-1") if each.book_version == stale_at["E-1"] + 1]) <= 1
 
 
-async def test_a_lost_connection_stops_decisions_until_the_next_one_is_there(tmp_path: Path) -> None:
+async def test_a_lost_connection_stops_decisions_until_the_next_one(tmp_path: Path) -> None:
     async with Pipeline(tmp_path) as pipeline:
-        pipeline.market.now.drop()
+        pipeline.exchange.connections[-1].drop()
         await pipeline.reader.until(lambda: len(pipeline.reader.of(BookStale)) == 2, "stale")
-        await wait_for(lambda: len(pipeline.market.connections) == 2, "connected again")
+        await until(lambda: len(pipeline.exchange.connections) == 2, "connected again")
         before = len(pipeline.actions("E-2"))
         await pipeline.reader.until(lambda: len(pipeline.actions("E-2")) > before, "decided again")
         assert {mark.reason for mark in pipeline.reader.of(BookStale)} == {Reason.DISCONNECTED}
 
 
-async def test_twenty_thousand_deltas_leave_every_reader_with_the_true_books(tmp_path: Path) -> None:
+async def test_20000_deltas_leave_every_reader_with_the_true_books(tmp_path: Path) -> None:
     tickers = tuple(f"EV{n // 4}-{n}" for n in range(20))
-    rhythm = random.Random(7)
+    rng = random.Random(7)
     async with Pipeline(tmp_path, tickers) as pipeline:
         for number in range(20_000):
-            side = rhythm.choice((BID, ASK))
-            price_cc = 4_000 - 100 * rhythm.randrange(30) if side is BID else 4_400 + 100 * rhythm.randrange(30)
-            pipeline.market.delta(tickers[number % 20], side, price_cc, rhythm.randrange(1, 500))
+            side = rng.choice((BID, ASK))
+            price_cc = 4_000 - 100 * rng.randrange(30) if side is BID else 4_400 + 100 * rng.randrange(30)
+            pipeline.exchange.change_level(tickers[number % 20], side, price_cc, rng.randrange(1, 500))
         await pipeline.reader.until(
-            lambda: all(pipeline.reader.replicas[ticker].book == pipeline.market.books[ticker] for ticker in tickers),
+            lambda: all(
+                pipeline.reader.replicas[ticker].book == pipeline.exchange.true_book(ticker) for ticker in tickers
+            ),
             "all books true",
             within_s=20,
         )
         await pipeline.reader.until(
             lambda: all(
-                pipeline.observations(ticker)[-1].best_bid_centi == pipeline.market.books[ticker].best(BID)[1]  # type: ignore[index]
+                pipeline.observations(ticker)[-1].best_bid_centi == pipeline.exchange.true_book(ticker).best(BID)[1]  # type: ignore[index]
                 for ticker in tickers
             ),
             "the newest books observed",
         )
-        assert pipeline.contexts["ingest"].metrics.total("sequence_gaps") == 0
-        assert pipeline.contexts["ingest"].metrics.total("stale_books") == 0
+        assert counted(pipeline.contexts["ingest"].metrics, "sequence_gaps") == 0
+        assert counted(pipeline.contexts["ingest"].metrics, "books_invalidated") == 0
 
 
 @pytest.mark.skipif(not CAPTURES, reason="TRUEBOOK_CAPTURES is not set: no recorded frames")
-async def test_a_recorded_session_reaches_the_bus_whole(tmp_path: Path) -> None:
+async def test_a_recorded_session_is_published_completely(tmp_path: Path) -> None:
     lines = SESSION.read_text().splitlines()
     tickers = tuple({event.ticker: None for line in lines if isinstance(event := decode_frame(line, 0), DeltaFrame)})
     bus = MemoryBus()
-    recorded = FakeFeed(dict.fromkeys(tickers, BOOK))
-    recorded.is_mute = True  # the recording has its answers in it
-    surroundings = context("ingest", bus=bus)
+    recorded = exchange_with(dict.fromkeys(tickers, BOOK), SystemClock())
+    recorded.ignored_commands = ALL_COMMANDS  # the recording contains the responses
+    shared = make_context("ingest", bus=bus)
     reader = await TopicReader(bus, ORDERBOOK).join()
     universe = UniverseSettings(tickers=tickers)
     service = build_ingest(
-        surroundings, IngestSettings(universe=universe), rest=FakeMarketRest([facts(t) for t in tickers], recorded),
-        connector=recorded, ledger=await opened_ledger(),
+        shared, IngestSettings(universe=universe), rest=recorded, connector=recorded,
+        ledger=await opened_ledger(),
     )  # fmt: skip
-    async with Running(service):
-        await wait_for(lambda: recorded.connections and recorded.now.commands("subscribe")[1:], "subscribed")
+    async with RunningServices(service):
+        await until(lambda: recorded.connections and recorded.connections[-1].commands("subscribe")[1:], "subscribed")
         for number, line in enumerate(lines):
-            recorded.now.inbox.put_nowait(line)
+            recorded.connections[-1].deliver(line)
             if number % 100 == 0:  # the bus would collapse the backlog of a reader that falls far behind
-                await reader.until(recorded.now.inbox.empty, "read on")
+                await reader.until(recorded.connections[-1].is_read, "read on")
         await reader.until(lambda: len(reader.of(BookDelta)) == 2_885, "all deltas")
     assert reader.of(BookStale)[: -len(tickers)] == []
-    assert surroundings.metrics.total("sequence_gaps") == surroundings.metrics.total("frames_unreadable") == 0
+    assert counted(shared.metrics, "sequence_gaps") == counted(shared.metrics, "frames_unreadable") == 0

@@ -1,87 +1,73 @@
+"""The operator's API on a socket, its access file, and the client that finds it by the state folder."""
+
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.fake_operator import FakeOperator
 from truebook.kalshi.port import Unreachable
-from truebook.ledger.memory_store import MemoryStore
+from truebook.ledger.verbs import OpenAccount
 from truebook.runtime.http import PortInUse
 from truebook_services.operator.access import FILE, Access, read_access, write_access
-from truebook_services.operator.client import AsyncOperatorClient, NotRunning, OperatorClient, OperatorError
+from truebook_services.operator.client import HttpOperator
+from truebook_services.operator.port import (
+    AfterHalt,
+    CancelFailed,
+    HaltResult,
+    NotRunning,
+    OperatorError,
+)  # fmt: skip
 from truebook_services.operator.service import serve_operator
 from truebook_services.operator.settings import OperatorSettings
 
 
-class Exchange:
-    def __init__(self) -> None:
-        self.cancelled = 0
-        self.error: Exception | None = None
-
-    async def cancel_all(self) -> None:
-        if self.error is not None:
-            raise self.error
-        self.cancelled += 1
-
-
 @asynccontextmanager
-async def operator(folder: Path, exchange: Exchange, port: int = 0) -> AsyncIterator[tuple[Access, MemoryStore]]:
-    ledger = MemoryStore()
-    await ledger.open_account(1_000_000, ())
-
-    async def status() -> dict[str, Any]:
-        return {"mode": (await ledger.view()).account.mode}
-
-    async with serve_operator(
-        OperatorSettings(port=port), status=status, ledger=ledger, cancel_all=exchange.cancel_all, folder=folder
-    ) as access:
-        yield access, ledger
+async def serving(folder: Path, operator: FakeOperator, port: int = 0) -> AsyncIterator[Access]:
+    async with serve_operator(OperatorSettings(port=port), operator, folder) as access:
+        yield access
 
 
-async def test_a_command_finds_the_api_by_the_folder_and_halts_and_resumes(tmp_path: Path) -> None:
-    exchange = Exchange()
-    async with operator(tmp_path, exchange):
-
-        def commands() -> list[Any]:
-            client = OperatorClient.of_folder(tmp_path)
-            assert client is not None
-            with client:
-                return [client.status(), client.halt(), client.status(), client.resume(), client.status()]
-
-        answers = await asyncio.to_thread(commands)
-    assert answers == [
-        {"mode": "running"}, {"result": "held", "orders": "cancelled"}, {"mode": "halted"}, {"result": "released"},
-        {"mode": "running"},
-    ]  # fmt: skip
-    assert exchange.cancelled == 1
+async def is_running(folder: Path) -> bool:
+    async with HttpOperator.of_folder(folder) as client:
+        return client is not None
 
 
-async def test_event_loops_have_a_client_too(tmp_path: Path) -> None:
-    exchange = Exchange()
-    async with operator(tmp_path, exchange) as (access, _):
-        client = AsyncOperatorClient(access)
-        assert await client.halt(keep_orders=True) == {"result": "held", "orders": "kept"}
-        assert await client.status() == {"mode": "halted"}
-        exchange.error = Unreachable("connection refused")
-        with pytest.raises(OperatorError, match="orders may still rest") as refused:
+async def test_a_client_finds_the_api_by_the_folder_halts_and_resumes(tmp_path: Path) -> None:
+    operator = FakeOperator()
+    await operator.ledger.apply(OpenAccount(balance_micros=1_000_000))
+    async with serving(tmp_path, operator), HttpOperator.of_folder(tmp_path) as client:
+        assert client is not None
+        before = await client.status()
+        assert (before.mode, before.deposits_micros) == ("running", 1_000_000)
+        assert await client.halt() == HaltResult(result="held", orders=AfterHalt.CANCELLED)
+        assert (await client.status()).mode == "halted"
+        assert (await client.why("T")).holds == ("operator (halted, by operator)",)
+        assert (await client.resume()).result == "released"
+        assert (await client.status()).mode == "running"
+    assert operator.cancels == 1
+
+
+async def test_errors_keep_their_kind_over_http(tmp_path: Path) -> None:
+    operator = FakeOperator()
+    async with serving(tmp_path, operator) as access:
+        client = HttpOperator(access)
+        operator.error = Unreachable("connection refused")
+        with pytest.raises(CancelFailed, match="orders may still rest"):
             await client.halt()
-        assert refused.value.status == 502
-        assert await client.resume() == {"result": "released"}
-        await client.aclose()
-    gone = AsyncOperatorClient(access)
-    with pytest.raises(NotRunning, match="does not answer"):
-        await gone.status()
-    await gone.aclose()
+        assert (await client.halt(keep_orders=True)).orders is AfterHalt.KEPT
+    with pytest.raises(NotRunning, match="does not respond"):
+        await client.status()
+    await client.aclose()
 
 
-async def test_the_token_lies_in_a_file_for_its_owner_alone_while_the_api_runs(tmp_path: Path) -> None:
-    async with operator(tmp_path, Exchange()) as (access, _):
+async def test_the_token_is_in_a_file_for_its_owner_only(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeOperator()) as access:
         assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
         assert read_access(tmp_path) == access
         assert len(access.token) >= 32
@@ -90,49 +76,50 @@ async def test_the_token_lies_in_a_file_for_its_owner_alone_while_the_api_runs(t
 
 
 async def test_each_start_has_another_token(tmp_path: Path) -> None:
-    async with operator(tmp_path, Exchange()) as (first, _):
+    async with serving(tmp_path, FakeOperator()) as first:
         pass
-    async with operator(tmp_path, Exchange()) as (second, _):
+    async with serving(tmp_path, FakeOperator()) as second:
         assert second.token != first.token
-        with pytest.raises(OperatorError, match="token") as refused:
-            await AsyncOperatorClient(Access(second.url, first.token, second.pid)).status()
-        assert refused.value.status == 401
+        client = HttpOperator(Access(second.url, first.token, second.pid))
+        with pytest.raises(OperatorError, match="token"):
+            await client.status()
+        await client.aclose()
 
 
-async def test_a_port_in_use_is_said_and_no_token_is_left(tmp_path: Path) -> None:
-    async with operator(tmp_path / "..", Exchange()) as (access, _):
+async def test_a_port_in_use_is_an_error_and_leaves_no_token(tmp_path: Path) -> None:
+    async with serving(tmp_path / "..", FakeOperator()) as access:
         port = int(access.url.rpartition(":")[2])
         with pytest.raises(PortInUse):
-            async with operator(tmp_path, Exchange(), port):
+            async with serving(tmp_path, FakeOperator(), port):
                 raise AssertionError("two servers on one port")
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - short enough to block for
 
 
-def test_without_a_file_nothing_runs(tmp_path: Path) -> None:
-    assert OperatorClient.of_folder(tmp_path) is None
+async def test_without_a_readable_file_nothing_runs(tmp_path: Path) -> None:
+    assert not await is_running(tmp_path)
     (tmp_path / FILE).write_text("{broken")
-    assert OperatorClient.of_folder(tmp_path) is None
+    assert not await is_running(tmp_path)
 
 
-async def test_the_file_of_a_killed_process_leads_nowhere(tmp_path: Path) -> None:
-    async with operator(tmp_path, Exchange()) as (access, _):
+async def test_the_file_of_a_killed_process_is_ignored(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeOperator()) as access:
         pass
     write_access(tmp_path, access)
-    assert await asyncio.to_thread(OperatorClient.of_folder, tmp_path) is None
+    assert not await is_running(tmp_path)
 
 
-async def test_a_stranger_on_the_old_port_is_not_taken_for_the_system(tmp_path: Path) -> None:
+async def test_another_process_on_the_old_port_is_ignored(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    async with operator(elsewhere, Exchange()) as (access, _):
+    async with serving(elsewhere, FakeOperator()) as access:
         write_access(tmp_path, Access(access.url, "an old token", os.getpid()))
-        assert await asyncio.to_thread(OperatorClient.of_folder, tmp_path) is None
+        assert not await is_running(tmp_path)
         write_access(tmp_path, Access(access.url, access.token, os.getpid() + 1))
-        assert await asyncio.to_thread(OperatorClient.of_folder, tmp_path) is None
+        assert not await is_running(tmp_path)
 
 
-async def test_a_later_processs_file_is_left_alone(tmp_path: Path) -> None:
+async def test_a_later_processs_file_is_not_removed(tmp_path: Path) -> None:
     later = Access("http://127.0.0.1:1", "later", 1)
-    async with operator(tmp_path, Exchange()):
+    async with serving(tmp_path, FakeOperator()):
         write_access(tmp_path, later)
     assert read_access(tmp_path) == later

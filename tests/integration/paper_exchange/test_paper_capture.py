@@ -1,4 +1,4 @@
-"""Capture mode: a recording as the market, our orders beside it."""
+"""Capture mode: a recording as the market, with orders of an account."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from support.paper_rig import fold, paper_settings, rest_book, running, until
+from support.paper_client import fold, paper_settings, rest_book, running, until
 from support.recordings import recording
-from support.simulated_exchange import facts
+from support.simulated_exchange import metadata
 from truebook.capture.reader import read_capture
 from truebook.capture.writer import CaptureWriter
 from truebook.clock import ManualClock, ScaledClock
-from truebook.kalshi.times import to_rfc3339
+from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.envelope import Source
 from truebook_services.paper_exchange.server import PaperExchange
 
@@ -73,7 +73,7 @@ def record(folder: Path, frames: Iterable[tuple[float, dict[str, Any]]], tickers
     """Write a recording: (seconds from its start, frame)."""
     with CaptureWriter(folder, source=Source.DEMO, hosts=["example"]) as writer:
         writer.add_markets(
-            facts(ticker, open_us=START_US - 86_400 * SECOND_US, close_us=START_US + 86_400 * SECOND_US)
+            metadata(ticker, open_us=START_US - 86_400 * SECOND_US, close_us=START_US + 86_400 * SECOND_US)
             for ticker in tickers
         )
         for seconds, frame in frames:
@@ -93,7 +93,7 @@ FRAMES = [
 ]
 
 
-async def test_a_recording_is_the_public_feed_and_our_orders_fill_by_what_it_shows(tmp_path: Path) -> None:
+async def test_a_recording_is_the_public_feed_and_fills_our_orders(tmp_path: Path) -> None:
     clock = ScaledClock(START_US, 8.0, lead_us=600 * SECOND_US)
     settings = paper_settings(capture=record(tmp_path / "capture", FRAMES))
     async with running(settings, clock) as client, client.socket() as listener:
@@ -128,23 +128,23 @@ async def test_a_recording_is_the_public_feed_and_our_orders_fill_by_what_it_sho
         assert (await client.get("/portfolio/positions"))["market_positions"][0]["position_fp"] == "4.00"
 
 
-async def test_the_exchanges_time_is_the_recordings(tmp_path: Path) -> None:
+async def test_exchange_time_is_the_recordings_time(tmp_path: Path) -> None:
     settings = paper_settings(capture=record(tmp_path / "capture", FRAMES))
     async with running(settings, ManualClock(START_US)) as client:
-        answer = await client.call("GET", "/exchange/user_data_timestamp")
-        assert answer.json() == {"as_of_time": to_rfc3339(START_US)}
-        assert answer.headers["date"] == "Mon, 24 Nov 2025 16:00:00 GMT"
+        response = await client.call("GET", "/exchange/user_data_timestamp")
+        assert response.json() == {"as_of_time": to_rfc3339(START_US)}
+        assert response.headers["date"] == "Mon, 24 Nov 2025 16:00:00 GMT"
 
 
 def manual(folder: Path, capture: Path) -> tuple[PaperExchange, ManualClock]:
-    """An exchange on a recording that a test turns by hand."""
+    """An exchange on a recording, without sockets: the test ticks it."""
     clock = ManualClock(START_US)
     exchange = PaperExchange(paper_settings(folder, capture=capture), clock, structlog.get_logger())
     exchange.prepare()
     return exchange, clock
 
 
-async def test_where_the_recorder_lost_frames_the_books_are_empty_until_their_next_snapshot(tmp_path: Path) -> None:
+async def test_books_are_empty_after_lost_frames_until_a_snapshot(tmp_path: Path) -> None:
     frames = [
         (0.0, snapshot(A, 1, [["0.4700", "3.00"]], [["0.4800", "2.00"]])),
         (1.0, delta(A, 3, "yes", "0.4700", "4.00")),
@@ -154,37 +154,37 @@ async def test_where_the_recorder_lost_frames_the_books_are_empty_until_their_ne
     sizes = []
     for seconds in (0, 1, 2):
         clock.set(START_US + seconds * SECOND_US)
-        exchange.turn()
-        sizes.append(len(exchange.floor.engine.book(A).levels("bid")))  # type: ignore[arg-type]
+        exchange.tick()
+        sizes.append(len(exchange.state.engine.queries.book(A).levels("bid")))  # type: ignore[arg-type]
     assert sizes == [1, 0, 1]
     await exchange.aclose()
 
 
-async def test_a_killed_exchange_goes_on_in_the_same_recording(tmp_path: Path) -> None:
+async def test_a_killed_exchange_continues_the_same_recording(tmp_path: Path) -> None:
     capture = record(tmp_path / "capture", FRAMES)
     exchange, clock = manual(tmp_path / "state", capture)
     clock.set(START_US + 2 * SECOND_US)
-    exchange.turn()
-    position = exchange.floor.core.source.position
+    exchange.tick()
+    position = exchange.state.core.source.position
     await exchange.aclose()
     back, clock = manual(tmp_path / "state", capture)
-    assert back.floor.core.source.position == position
+    assert back.state.core.source.position == position
     assert back.now_us() == START_US + 2 * SECOND_US
     clock.set(START_US + 10 * SECOND_US)
-    back.turn()
+    back.tick()
     assert back.finished.is_set()
     await back.aclose()
 
 
-async def test_a_real_recording_is_shown_frame_by_frame_as_it_was() -> None:
+async def test_a_real_recording_is_published_frame_by_frame() -> None:
     path = recording("ws", "jfreun123_demo_20260701_session.jsonl")
     frames = [msgspec.json.decode(frame.text) for frame in read_capture(path)]
     tickers = sorted({frame["msg"]["market_ticker"] for frame in frames if frame["type"] == "orderbook_snapshot"})
     first_us = next(iter(read_capture(path))).at_us
     clock = ManualClock(first_us)
-    exchange = PaperExchange(paper_settings(capture=path, stream_queue=100_000), clock, structlog.get_logger())
+    exchange = PaperExchange(paper_settings(capture=path, max_queued_frames=100_000), clock, structlog.get_logger())
     exchange.prepare()
-    session = exchange.door.open("sim-main", lambda: None)
+    session = exchange.hub.open_session("sim-main", lambda: None)
     command = {
         "id": 1,
         "cmd": "subscribe",
@@ -193,14 +193,14 @@ async def test_a_real_recording_is_shown_frame_by_frame_as_it_was() -> None:
     session.receive(json.dumps(command))
     last_us = max(frame.at_us for frame in read_capture(path))
     clock.set(last_us)
-    while not exchange.turn():
+    while not exchange.tick():
         pass
     assert exchange.finished.is_set()
-    told = []
+    published = []
     while (frame := session.take()) is not None:
-        told.append(msgspec.json.decode(frame))
-    assert "fill" not in {frame["type"] for frame in told}
-    assert len(told) > 2_800
+        published.append(msgspec.json.decode(frame))
+    assert "fill" not in {frame["type"] for frame in published}
+    assert len(published) > 2_800
     for ticker in tickers:
-        assert fold(told, ticker) == fold(frames, ticker)
+        assert fold(published, ticker) == fold(frames, ticker)
     await exchange.aclose()

@@ -1,4 +1,4 @@
-"""Faults on demand, as a client meets them."""
+"""Injected faults, seen by a client."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import httpx
 import pytest
 import websockets
 
-from support.paper_rig import order_body, paper_settings, running, until
-from truebook.kalshi.times import from_rfc3339
+from support.paper_client import order_body, paper_settings, running, until
+from truebook.kalshi.wire.times import from_rfc3339
 from truebook.simulation.faults import FaultError
 
 ORDERS = "/portfolio/events/orders"
 
 
-async def test_a_lost_acknowledgement_leaves_an_order_that_lives() -> None:
+async def test_a_lost_acknowledgement_leaves_a_resting_order() -> None:
     async with running(paper_settings(faults=("lost_ack@every=2",))) as client:
         ticker = (await client.two_sided())["ticker"]
         await client.create(ticker, client_order_id="first")
@@ -27,7 +27,7 @@ async def test_a_lost_acknowledgement_leaves_an_order_that_lives() -> None:
         assert again.status_code == 409
 
 
-async def test_a_dropped_socket_breaks_without_a_closing_handshake_and_may_be_opened_again() -> None:
+async def test_a_dropped_socket_is_reset_and_can_be_reopened() -> None:
     async with running(paper_settings(faults=("drop_socket@every=60",))) as client:
         ticker = (await client.two_sided())["ticker"]
         async with client.socket() as listener:
@@ -38,7 +38,7 @@ async def test_a_dropped_socket_breaks_without_a_closing_handshake_and_may_be_op
                     await client.create(ticker)
                     await listener.next()
             assert caught.value.rcvd is None
-        await until(lambda: not client.exchange.floor.hub.sessions)
+        await until(lambda: not client.exchange.hub.sessions)
         async with client.socket() as listener:
             await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
             assert (await listener.next())["msg"]["sid"] == 1
@@ -48,7 +48,7 @@ async def test_a_sequence_gap_skips_one_number_and_its_delta() -> None:
     async with running(paper_settings(faults=("sequence_gap@every=2",), markets=1)) as client:
         await client.two_sided()
         exchange = client.exchange
-        ticker = exchange.floor.engine.markets()[0].ticker
+        ticker = exchange.state.engine.queries.markets()[0].ticker
         async with client.socket() as listener:
             await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
             await listener.until(lambda frame: frame["type"] == "orderbook_snapshot")
@@ -62,8 +62,21 @@ async def test_a_sequence_gap_skips_one_number_and_its_delta() -> None:
             assert set(steps) <= {1, 2} and 2 in steps, numbers
 
 
-async def test_a_late_fill_is_hidden_everywhere_and_the_data_time_stamp_waits_for_it() -> None:
-    settings = paper_settings(faults=("late_fill@every=1",), late_fill_ms=400)
+async def test_a_sequence_restart_loses_a_delta_and_counts_from_one() -> None:
+    async with running(paper_settings(faults=("sequence_restart@every=3",), markets=1)) as client:
+        await client.two_sided()
+        ticker = client.exchange.state.engine.queries.markets()[0].ticker
+        async with client.socket() as listener:
+            await listener.send("subscribe", channels=["orderbook_delta"], market_tickers=[ticker])
+            await listener.until(lambda frame: frame["type"] == "orderbook_snapshot")
+            for _ in range(6):
+                await client.create(ticker)
+            restarted = await listener.until(lambda frame: frame["type"] == "orderbook_delta" and frame["seq"] == 1)
+            assert restarted["msg"]["clock"] > 2
+
+
+async def test_a_late_fill_is_hidden_and_delays_the_data_timestamp() -> None:
+    settings = paper_settings(faults=("late_fill@every=1",), late_fill_delay_ms=400)
     async with running(settings) as client, client.socket() as listener:
         market = await client.two_sided()
         await listener.send("subscribe", channels=["fill", "user_orders"])
@@ -76,12 +89,12 @@ async def test_a_late_fill_is_hidden_everywhere_and_the_data_time_stamp_waits_fo
         assert stamp < made["ts_ms"] * 1000 + 1_000
         fill = await listener.until(lambda frame: frame["type"] == "fill")
         assert client.exchange.now_us() >= made["ts_ms"] * 1000 + 399_000
-        booked = (await client.get("/portfolio/fills"))["fills"]
-        assert fill["msg"]["trade_id"] in [one["trade_id"] for one in booked]
-        assert booked[-1]["created_time"] < (await client.get("/exchange/user_data_timestamp"))["as_of_time"]
+        fills = (await client.get("/portfolio/fills"))["fills"]
+        assert fill["msg"]["trade_id"] in [one["trade_id"] for one in fills]
+        assert fills[-1]["created_time"] < (await client.get("/exchange/user_data_timestamp"))["as_of_time"]
 
 
-async def test_a_fault_that_is_not_known_stops_the_start() -> None:
+async def test_an_unknown_fault_is_refused_at_start() -> None:
     with pytest.raises(FaultError, match="earthquake"):
         async with running(paper_settings(faults=("earthquake@every=2",))):
             pass

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from support.kalshi_required import REST, STREAM, lacking
-from support.paper_rig import PaperClient, paper_settings, running
+from support.paper_client import PaperClient, paper_settings, running
 
 GROUPS = "/portfolio/order_groups"
 CHANNEL = "order_group_updates"
@@ -23,19 +23,19 @@ async def client() -> AsyncIterator[PaperClient]:
 
 
 async def create(client: PaperClient, **limit: Any) -> str:
-    answer = await client.call("POST", f"{GROUPS}/create", body=limit or {"contracts_limit_fp": "3.00"})
-    assert answer.status_code == 201, answer.text
-    assert lacking(REST, "CreateOrderGroupResponse", answer.json()) == []
-    return str(answer.json()["order_group_id"])
+    response = await client.call("POST", f"{GROUPS}/create", body=limit or {"contracts_limit_fp": "3.00"})
+    assert response.status_code == 201, response.text
+    assert lacking(REST, "CreateOrderGroupResponse", response.json()) == []
+    return str(response.json()["order_group_id"])
 
 
 async def put(client: PaperClient, group: str, what: str, body: Any = None) -> Any:
-    answer = await client.call("PUT", f"{GROUPS}/{group}/{what}", body=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = await client.call("PUT", f"{GROUPS}/{group}/{what}", body=body)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
-async def test_a_groups_life_is_told_on_its_channel_in_sequence_and_shown_by_rest(client: PaperClient) -> None:
+async def test_a_groups_changes_are_published_and_visible_by_rest(client: PaperClient) -> None:
     market = await client.two_sided()
     async with client.socket() as listener:
         await listener.send("subscribe", channels=[CHANNEL, "user_orders"])
@@ -100,7 +100,7 @@ async def test_groups_are_listed_oldest_first(client: PaperClient) -> None:
         {"contracts_limit": 2, "subaccount": 1},
     ],
 )
-async def test_a_limit_that_is_none_is_refused(client: PaperClient, body: dict[str, Any]) -> None:
+async def test_an_invalid_group_limit_is_rejected(client: PaperClient, body: dict[str, Any]) -> None:
     assert (await client.call("POST", f"{GROUPS}/create", body=body)).status_code == 400
     assert (await client.get(GROUPS))["order_groups"] == []
     group = await create(client)
@@ -108,7 +108,7 @@ async def test_a_limit_that_is_none_is_refused(client: PaperClient, body: dict[s
     assert (await client.get(f"{GROUPS}/{group}"))["contracts_limit_fp"] == "3.00"
 
 
-async def test_groups_with_what_they_have_traded_are_there_again_after_a_restart(tmp_path: Path) -> None:
+async def test_groups_and_their_fills_survive_a_restart(tmp_path: Path) -> None:
     async with running(paper_settings(tmp_path)) as client:
         ticker = (await client.two_sided())["ticker"]
         kept, triggered, gone = [await create(client) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of traffic: what was told to a client is there again after the restart."""
+"""kill -9 in the middle of traffic: everything that a client received is restored by the restart."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import httpx
 import pytest
 import websockets
 
-from support.paper_rig import PREFIX, SIGNER, order_body, paper_settings, until
+from support.paper_client import PREFIX, SIGNER, order_body, paper_settings, until
 
 START_MICROS = 1_000_000_000
 ORDERS = f"{PREFIX}/portfolio/events/orders"
 
 
 class Process:
-    """The exchange as a process; every call signs anew."""
+    """The exchange as a process, with a signing client."""
 
     def __init__(self, folder: Path) -> None:
         self._settings = paper_settings(folder, markets=6).model_dump_json()
@@ -56,9 +56,9 @@ class Process:
         return await self.http.request(method, path, headers=headers, json=body, params=query or None)
 
     async def get(self, path: str, **query: Any) -> Any:
-        answer = await self.call("GET", f"{PREFIX}{path}", **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = await self.call("GET", f"{PREFIX}{path}", **query)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     async def every(self, path: str, name: str) -> list[dict[str, Any]]:
         """Follow all pages of a list."""
@@ -73,7 +73,7 @@ class Process:
 
 
 class Witness:
-    """Remembers all that the exchange has told: acknowledgements, fills, cancels."""
+    """Keeps everything received from the exchange: acknowledgements, fills, cancels."""
 
     def __init__(self) -> None:
         self.acknowledged: dict[str, dict[str, Any]] = {}
@@ -82,7 +82,7 @@ class Witness:
         self.sent: list[str] = []
 
     async def trade(self, exchange: Process, tickers: list[str], worker: int) -> None:
-        """Send orders, some of which trade and some of which rest or are cancelled, until the exchange is gone."""
+        """Send orders that trade, rest or are cancelled, until the exchange is killed."""
         with suppress(httpx.TransportError):
             for number in range(10_000):
                 ticker, kind = tickers[(worker + number) % len(tickers)], number % 3
@@ -90,10 +90,10 @@ class Witness:
                 life = "immediate_or_cancel" if kind == 0 else "good_till_canceled"
                 body = order_body(ticker, price=price, time_in_force=life, count="1.00")
                 self.sent.append(body["client_order_id"])
-                answer = await exchange.call("POST", ORDERS, body)
-                if answer.status_code != 201:
+                response = await exchange.call("POST", ORDERS, body)
+                if response.status_code != 201:
                     continue
-                made = answer.json()
+                made = response.json()
                 self.acknowledged[made["order_id"]] = made | {"client_order_id": body["client_order_id"]}
                 if kind == 2:
                     gone = await exchange.call("DELETE", f"{ORDERS}/{made['order_id']}")
@@ -133,18 +133,18 @@ def cash_by_fills(fills: list[dict[str, Any]]) -> int:
     return cash + sum(min(yes, no) * 10_000 for yes, no in held.values())
 
 
-@pytest.mark.parametrize("lives", [2])
-async def test_all_that_was_told_before_a_kill_is_there_after_the_restart(tmp_path: Path, lives: int) -> None:
+@pytest.mark.parametrize("restarts", [2])
+async def test_everything_acknowledged_before_a_kill_is_restored(tmp_path: Path, restarts: int) -> None:
     exchange, witness = Process(tmp_path), Witness()
     await exchange.start()
     try:
-        for _ in range(lives):
-            await _one_life(exchange, witness)
+        for _ in range(restarts):
+            await _trade_and_restart(exchange, witness)
     finally:
         await exchange.kill()
 
 
-async def _one_life(exchange: Process, witness: Witness) -> None:
+async def _trade_and_restart(exchange: Process, witness: Witness) -> None:
     tickers = [
         market["ticker"]
         for market in (await exchange.get("/markets", status="open"))["markets"]
@@ -179,7 +179,7 @@ async def _check(exchange: Process, witness: Witness) -> None:
     }
     held = (await exchange.get("/portfolio/summary/total_resting_order_value"))["resting_order_value_breakdown"]
     balance = micros((await exchange.get("/portfolio/balance"))["balance_dollars"])
-    # Both are told in 1/10,000 dollar, rounded down.
+    # Both are in 1/10,000 dollar, rounded down.
     assert 0 <= cash_by_fills(fills) - balance - micros(held[0]["balance"]) <= 200
     client_id = next(iter(witness.acknowledged.values()))["client_order_id"]
     ticker = next(iter(orders.values()))["ticker"]

@@ -1,4 +1,4 @@
-"""The REST interface over a real socket: every body against the fields that its schema requires, every refusal."""
+"""REST over a real socket: every body has the fields that its schema requires; every rejection has its code."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from support.kalshi_required import REST, lacking
-from support.paper_rig import KEY_ID, PREFIX, SIGNER, PaperClient, order_body, paper_settings, running, until
-from truebook.kalshi.times import from_rfc3339
+from support.paper_client import KEY_ID, PREFIX, SIGNER, PaperClient, order_body, paper_settings, running, until
+from truebook.kalshi.wire.times import from_rfc3339
 
 ORDERS = "/portfolio/events/orders"
 
@@ -75,19 +75,19 @@ async def test_account_bodies_have_every_required_field(client: PaperClient) -> 
     assert cancelled["reduced_by"] == "2.00"
 
 
-async def test_the_account_is_hidden_from_whoever_does_not_sign(client: PaperClient) -> None:
+async def test_account_endpoints_require_a_signature(client: PaperClient) -> None:
     for method, path in (
         ("GET", "/portfolio/balance"),
         ("POST", ORDERS),
         ("DELETE", ORDERS),
         ("GET", "/account/limits"),
     ):
-        answer = await client.call(method, path, signed=False)
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "signature_is_missing_from_headers"
+        response = await client.call(method, path, signed=False)
+        assert response.status_code == 401
+        assert response.json()["error"]["code"] == "signature_is_missing_from_headers"
     headers = SIGNER.headers("GET", PREFIX + "/portfolio/balance", 1_000)
-    answer = await client.http.get(PREFIX + "/portfolio/balance", headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "header_timestamp_expired")
+    response = await client.http.get(PREFIX + "/portfolio/balance", headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "header_timestamp_expired")
     assert (await client.call("GET", "/markets", signed=False)).status_code == 200
     assert client.exchange.key_id == KEY_ID
 
@@ -96,7 +96,7 @@ async def test_a_signature_covers_the_path_without_the_query(client: PaperClient
     assert (await client.get("/portfolio/orders", status="resting", limit=5))["orders"] == []
 
 
-async def test_a_client_order_id_is_taken_once_and_for_ever(client: PaperClient) -> None:
+async def test_a_client_order_id_is_accepted_only_once(client: PaperClient) -> None:
     ticker = (await client.two_sided())["ticker"]
     made = await client.create(ticker, client_order_id="once")
     for _ in range(2):
@@ -120,101 +120,101 @@ async def test_a_client_order_id_is_taken_once_and_for_ever(client: PaperClient)
         ({"order_group_id": "some-group"}, 404, "order_group_not_found"),
     ],
 )
-async def test_orders_are_refused_with_the_exchanges_codes(
+async def test_orders_are_rejected_with_the_exchanges_codes(
     client: PaperClient, changes: dict[str, Any], status: int, code: str
 ) -> None:
     ticker = (await client.two_sided())["ticker"]
-    answer = await client.call("POST", ORDERS, body=order_body(ticker) | changes)
+    response = await client.call("POST", ORDERS, body=order_body(ticker) | changes)
     if not code:
         status, code = 409, "fill_or_kill_insufficient_resting_volume"
         changes = order_body(ticker, count="900.00", price="0.0100", time_in_force="fill_or_kill")
-        answer = await client.call("POST", ORDERS, body=changes)
-    assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
+        response = await client.call("POST", ORDERS, body=changes)
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
     assert error["code"] == code
     assert set(error) <= {"code", "message", "details"}
     if code == "invalid_order":
         assert error["details"] == "post only cross"
 
 
-async def test_json_numbers_for_money_are_refused_in_the_flat_shape(client: PaperClient) -> None:
-    answer = await client.call("POST", ORDERS, body=order_body("T", count=1))
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "bad_request"
-    assert "CreateOrderV2Request.count of type string" in answer.json()["details"]
+async def test_json_numbers_for_money_are_rejected_in_the_flat_shape(client: PaperClient) -> None:
+    response = await client.call("POST", ORDERS, body=order_body("T", count=1))
+    assert response.status_code == 400
+    assert response.json()["code"] == "bad_request"
+    assert "CreateOrderV2Request.count of type string" in response.json()["details"]
 
 
-async def test_an_order_that_is_gone_is_not_found_in_every_way(client: PaperClient) -> None:
+async def test_a_cancelled_order_is_not_found_by_any_change(client: PaperClient) -> None:
     market = await client.two_sided()
     cancelled = await client.create(market["ticker"])
     await client.cancel(cancelled["order_id"])
     executed = await client.create(market["ticker"], count="1.00", price="0.9900", time_in_force="immediate_or_cancel")
     for order_id in (cancelled["order_id"], executed["order_id"], "2597b999-f887-4195-8bac-c3f97a1f2021"):
-        answer = await client.cancel(order_id)
-        assert answer.status_code == 404
-        assert answer.json() == {"error": {"code": "not_found", "message": "not found"}}
+        response = await client.cancel(order_id)
+        assert response.status_code == 404
+        assert response.json() == {"error": {"code": "not_found", "message": "not found"}}
 
 
 async def test_an_order_is_decreased_and_amended(client: PaperClient) -> None:
     market = await client.two_sided()
     made = await client.create(market["ticker"], count="5.00")
     path = f"{ORDERS}/{made['order_id']}"
-    answer = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00"})
-    assert (answer.status_code, answer.json()["remaining_count"]) == (200, "4.00")
-    answer = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00", "reduce_to": "1.00"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_parameters")
+    response = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00"})
+    assert (response.status_code, response.json()["remaining_count"]) == (200, "4.00")
+    response = await client.call("POST", f"{path}/decrease", body={"reduce_by": "1.00", "reduce_to": "1.00"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_parameters")
     wanted = {"ticker": market["ticker"], "side": "bid", "price": "0.0200", "count": "8.00"}
-    answer = await client.call("POST", f"{path}/amend", body=wanted | {"updated_client_order_id": "renamed"})
-    assert answer.status_code == 200
-    amended = answer.json()
+    response = await client.call("POST", f"{path}/amend", body=wanted | {"updated_client_order_id": "renamed"})
+    assert response.status_code == 200
+    amended = response.json()
     assert (amended["order_id"], amended["client_order_id"]) == (made["order_id"], "renamed")
     assert (amended["remaining_count"], amended["fill_count"]) == ("8.00", "0.00")
-    answer = await client.call("POST", f"{path}/amend", body=wanted | {"price": "0.9900", "count": "2.00"})
-    assert answer.status_code == 200
-    assert (answer.json()["fill_count"], answer.json()["remaining_count"]) == ("2.00", "0.00")
-    assert {"average_fill_price", "average_fee_paid"} <= answer.json().keys()
+    response = await client.call("POST", f"{path}/amend", body=wanted | {"price": "0.9900", "count": "2.00"})
+    assert response.status_code == 200
+    assert (response.json()["fill_count"], response.json()["remaining_count"]) == ("2.00", "0.00")
+    assert {"average_fill_price", "average_fee_paid"} <= response.json().keys()
     shown = (await client.get(f"/portfolio/orders/{made['order_id']}"))["order"]
     assert (shown["status"], shown["client_order_id"]) == ("executed", "renamed")
-    answer = await client.call("POST", f"{path}/amend", body=wanted)
-    assert answer.status_code == 404
+    response = await client.call("POST", f"{path}/amend", body=wanted)
+    assert response.status_code == 404
 
 
-async def test_the_order_endpoints_of_old_are_gone(client: PaperClient) -> None:
+async def test_the_removed_order_endpoints_return_410(client: PaperClient) -> None:
     for method, path in (
         ("POST", "/portfolio/orders"),
         ("DELETE", "/portfolio/orders/some-id"),
         ("POST", "/portfolio/orders/batched"),
         ("POST", "/portfolio/orders/some-id/amend"),
     ):
-        answer = await client.call(method, path, body={})
-        assert answer.status_code == 410
-        assert answer.json()["error"]["code"] == "deprecated_v1_order_endpoint"
+        response = await client.call(method, path, body={})
+        assert response.status_code == 410
+        assert response.json()["error"]["code"] == "deprecated_v1_order_endpoint"
 
 
-async def test_what_is_not_there_is_a_404_with_a_json_body(client: PaperClient) -> None:
+async def test_an_unknown_path_is_a_404_with_a_json_body(client: PaperClient) -> None:
     for path in ("/portfolio/order_groups/none", "/nothing", "/events/NOWHERE", "/series/NOWHERE", "/markets/NOWHERE"):
-        answer = await client.call("GET", path)
-        assert answer.status_code == 404
-        assert answer.json()["error"]["code"] in ("not_found", "market_not_found")
+        response = await client.call("GET", path)
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] in ("not_found", "market_not_found")
 
 
-async def test_cancel_all_ends_every_resting_order_without_a_body(client: PaperClient) -> None:
+async def test_cancel_all_cancels_every_resting_order(client: PaperClient) -> None:
     ticker = (await client.two_sided())["ticker"]
     for _ in range(3):
         await client.create(ticker)
-    answer = await client.call("DELETE", ORDERS)
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = await client.call("DELETE", ORDERS)
+    assert (response.status_code, response.content) == (204, b"")
     assert (await client.get("/portfolio/orders", status="resting"))["orders"] == []
     assert {order["status"] for order in (await client.get("/portfolio/orders"))["orders"]} == {"canceled"}
     assert (await client.get("/portfolio/balance"))["balance_dollars"] == "1000.0000"
 
 
-async def test_a_batch_answers_item_by_item(client: PaperClient) -> None:
+async def test_a_batch_returns_a_result_per_item(client: PaperClient) -> None:
     ticker = (await client.two_sided())["ticker"]
     items = [order_body(ticker), order_body(ticker, count=5), order_body("NOWHERE"), order_body(ticker)]
-    answer = await client.call("POST", f"{ORDERS}/batched", body={"orders": items})
-    assert answer.status_code == 201
-    made = answer.json()["orders"]
+    response = await client.call("POST", f"{ORDERS}/batched", body={"orders": items})
+    assert response.status_code == 201
+    made = response.json()["orders"]
     assert [("order_id" in one, one.get("error", {}).get("code")) for one in made] == [
         (True, None),
         (False, "bad_request"),
@@ -229,7 +229,7 @@ async def test_a_batch_answers_item_by_item(client: PaperClient) -> None:
     assert (first["reduced_by"], second["reduced_by"], second["error"]["code"]) == ("2.00", "0.00", "not_found")
 
 
-async def test_pages_of_orders_are_complete_and_filters_hold(client: PaperClient) -> None:
+async def test_pages_of_orders_are_complete_and_filtered(client: PaperClient) -> None:
     market = await client.two_sided()
     made = [(await client.create(market["ticker"]))["order_id"] for _ in range(7)]
     for order_id in made[:3]:
@@ -274,7 +274,7 @@ async def test_markets_are_filtered_by_status_tickers_event_and_series(client: P
     assert refused.json()["msg"].startswith("Parameter validation failed for GetMarkets")
 
 
-async def test_depth_keeps_the_best_levels_and_books_can_be_asked_for_together(client: PaperClient) -> None:
+async def test_depth_limits_levels_and_books_can_be_batched(client: PaperClient) -> None:
     ticker = (await client.two_sided())["ticker"]
     both = await client.get("/markets/orderbooks", tickers=[ticker, "NOWHERE"])
     assert [one["ticker"] for one in both["orderbooks"]] == [ticker]
@@ -285,26 +285,26 @@ async def test_depth_keeps_the_best_levels_and_books_can_be_asked_for_together(c
     assert prices == sorted(prices)
 
 
-async def test_an_empty_bucket_is_a_429_in_its_own_shape_and_cancels_are_cheap() -> None:
+async def test_an_empty_bucket_is_a_429_and_cancels_cost_less() -> None:
     async with running(paper_settings(tier="basic")) as client:
         ticker = (await client.two_sided())["ticker"]
-        answers = await asyncio.gather(*(client.call("POST", ORDERS, body=order_body(ticker)) for _ in range(15)))
-        refused = [answer for answer in answers if answer.status_code == 429]
+        responses = await asyncio.gather(*(client.call("POST", ORDERS, body=order_body(ticker)) for _ in range(15)))
+        refused = [response for response in responses if response.status_code == 429]
         assert refused
         assert refused[0].json() == {"error": "too many requests"}
         assert "retry-after" not in refused[0].headers
-        made = [answer.json()["order_id"] for answer in answers if answer.status_code == 201]
+        made = [response.json()["order_id"] for response in responses if response.status_code == 201]
         for order_id in made[:4]:
-            answer = await until(lambda order_id=order_id: _cancelled(client, order_id))
-            assert answer.status_code == 200
+            response = await until(lambda order_id=order_id: _cancelled(client, order_id))
+            assert response.status_code == 200
 
 
 async def _cancelled(client: PaperClient, order_id: str) -> Any:
-    answer = await client.cancel(order_id)
-    return None if answer.status_code == 429 else answer
+    response = await client.cancel(order_id)
+    return None if response.status_code == 429 else response
 
 
-async def test_what_happened_before_the_data_time_stamp_is_visible(client: PaperClient) -> None:
+async def test_events_before_the_data_timestamp_are_visible(client: PaperClient) -> None:
     market = await client.two_sided()
     made = await client.create(market["ticker"], price="0.9900", time_in_force="immediate_or_cancel")
     stamp = from_rfc3339((await client.get("/exchange/user_data_timestamp"))["as_of_time"])

@@ -1,4 +1,4 @@
-"""The WebSocket over a real connection: upgrade, books that equal REST, private frames in their order, heartbeats."""
+"""WebSocket over a real connection: upgrade, books equal to REST, order of private frames, heartbeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 import websockets
 
 from support.kalshi_required import SEQUENCED, STREAM, lacking
-from support.paper_rig import SIGNER, Listener, PaperClient, fold, paper_settings, rest_book, running, until
+from support.paper_client import SIGNER, Listener, PaperClient, fold, paper_settings, rest_book, running, until
 
 PATH = "/trade-api/ws/v2"
 PUBLIC = ["orderbook_delta", "trade", "ticker"]
@@ -25,7 +25,7 @@ async def client() -> AsyncIterator[PaperClient]:
 
 
 @pytest.mark.parametrize("wrong", ["unsigned", "old", "other path"])
-async def test_an_upgrade_without_a_good_signature_is_refused_with_401(client: PaperClient, wrong: str) -> None:
+async def test_an_upgrade_without_a_valid_signature_is_a_401(client: PaperClient, wrong: str) -> None:
     now_ms = client.exchange.now_us() // 1000
     headers = {
         "unsigned": {},
@@ -40,7 +40,7 @@ async def test_an_upgrade_without_a_good_signature_is_refused_with_401(client: P
     assert b'"error"' in caught.value.response.body
 
 
-async def test_other_paths_have_no_socket(client: PaperClient) -> None:
+async def test_other_paths_have_no_websocket(client: PaperClient) -> None:
     url = client.exchange.url.replace("http", "ws", 1) + "/trade-api/ws/v9"
     with pytest.raises(websockets.InvalidStatus) as caught:
         async with websockets.connect(url):
@@ -48,7 +48,7 @@ async def test_other_paths_have_no_socket(client: PaperClient) -> None:
     assert caught.value.response.status_code == 404
 
 
-async def test_snapshots_and_deltas_of_many_markets_fold_to_the_books_that_rest_shows(client: PaperClient) -> None:
+async def test_snapshots_and_deltas_add_up_to_the_rest_books(client: PaperClient) -> None:
     await client.two_sided()
     tickers = [one["ticker"] for one in (await client.get("/markets", status="open"))["markets"]]
     async with client.socket() as listener:
@@ -71,7 +71,7 @@ async def test_snapshots_and_deltas_of_many_markets_fold_to_the_books_that_rest_
 
 
 async def _traded(client: PaperClient, listener: Listener) -> str:
-    """Take and rest in one market; read until all of it was told."""
+    """Take and rest in one market; read until every frame of it was received."""
     market = await client.two_sided()
     ticker: str = market["ticker"]
     await listener.send("subscribe", channels=PUBLIC, market_tickers=[ticker])
@@ -85,7 +85,7 @@ async def _traded(client: PaperClient, listener: Listener) -> str:
     return ticker
 
 
-async def test_frames_have_every_required_field_and_a_seq_only_where_the_channel_has_one(client: PaperClient) -> None:
+async def test_frames_have_the_required_fields_and_seq_if_sequenced(client: PaperClient) -> None:
     async with client.socket() as listener:
         await _traded(client, listener)
         kinds = {frame["type"] for frame in listener.frames}
@@ -106,7 +106,7 @@ async def test_frames_have_every_required_field_and_a_seq_only_where_the_channel
                 assert ("seq" in frame) == (frame["type"] in SEQUENCED), frame
 
 
-async def test_an_owner_hears_of_an_orders_state_before_its_fills(client: PaperClient) -> None:
+async def test_an_order_update_precedes_its_fills(client: PaperClient) -> None:
     async with client.socket() as listener:
         await _traded(client, listener)
         mine = [frame for frame in listener.frames if frame["type"] in ("user_order", "fill")]
@@ -117,11 +117,11 @@ async def test_an_owner_hears_of_an_orders_state_before_its_fills(client: PaperC
         order, fill = mine[0]["msg"], next(frame["msg"] for frame in mine if frame["type"] == "fill")
         assert (order["status"], order["fill_count_fp"]) == ("executed", "2.00")
         assert fill["simulation_basis"] == "synthetic"
-        booked = (await client.get("/portfolio/fills"))["fills"]
-        assert fill["trade_id"] in [one["trade_id"] for one in booked]
+        fills = (await client.get("/portfolio/fills"))["fills"]
+        assert fill["trade_id"] in [one["trade_id"] for one in fills]
 
 
-async def test_the_own_cause_of_a_change_is_named_to_its_owner(client: PaperClient) -> None:
+async def test_a_delta_has_the_client_order_id_for_its_owner(client: PaperClient) -> None:
     async with client.socket() as listener:
         ticker = await _traded(client, listener)
         causes = [frame["msg"].get("client_order_id") for frame in listener.of_type("orderbook_delta")]
@@ -129,21 +129,21 @@ async def test_the_own_cause_of_a_change_is_named_to_its_owner(client: PaperClie
         assert fold(listener.frames, ticker)["yes"].get("0.0100") is None
 
 
-async def test_market_life_is_told_on_its_channel(client: PaperClient) -> None:
+async def test_lifecycle_events_are_published_on_their_channel(client: PaperClient) -> None:
     async with running(paper_settings(markets=20, settlement_delay_ms=50)) as busy, busy.socket() as listener:
         await listener.send("subscribe", channels=["market_lifecycle_v2"])
         await listener.until(lambda frame: frame["type"] == "subscribed")
-        engine: Any = busy.exchange.floor.engine
+        engine: Any = busy.exchange.state.engine
         now_us = busy.exchange.now_us()
-        ticker = engine.markets()[0].ticker
-        busy.exchange.floor.hub.deliver(engine.determine(ticker, 10_000, now_us))
-        told = await listener.until(lambda frame: frame["type"] == "market_lifecycle_v2")
-        assert (told["msg"]["event_type"], told["msg"]["result"], told["seq"]) == ("determined", "yes", 1)
-        told = await listener.until(lambda frame: frame["type"] == "market_lifecycle_v2")
-        assert (told["msg"]["event_type"], told["msg"]["market_ticker"]) == ("settled", ticker)
+        ticker = engine.queries.markets()[0].ticker
+        busy.exchange.hub.publish(engine.lifecycle.determine(ticker, 10_000, now_us))
+        update = await listener.until(lambda frame: frame["type"] == "market_lifecycle_v2")
+        assert (update["msg"]["event_type"], update["msg"]["result"], update["seq"]) == ("determined", "yes", 1)
+        update = await listener.until(lambda frame: frame["type"] == "market_lifecycle_v2")
+        assert (update["msg"]["event_type"], update["msg"]["market_ticker"]) == ("settled", ticker)
 
 
-async def test_the_exchange_pings_with_its_heartbeat() -> None:
+async def test_the_exchange_sends_heartbeat_pings() -> None:
     async with running(paper_settings(heartbeat_s=0.05)) as client:
         pings: list[bytes] = []
 
@@ -160,14 +160,14 @@ async def test_the_exchange_pings_with_its_heartbeat() -> None:
             await (await connection.ping())
 
 
-async def test_commands_may_come_as_binary_and_in_fragments(client: PaperClient) -> None:
+async def test_commands_can_be_binary_and_fragmented(client: PaperClient) -> None:
     async with client.socket() as listener:
         await listener.connection.send([b'{"id":1,"cmd":"subs', b'cribe","params":{"channels":["fill"]}}'])
-        told = await listener.next()
-        assert (told["type"], told["id"]) == ("subscribed", 1)
+        frame = await listener.next()
+        assert (frame["type"], frame["id"]) == ("subscribed", 1)
 
 
-async def test_a_closing_handshake_is_answered_and_the_session_forgotten(client: PaperClient) -> None:
+async def test_a_closing_handshake_ends_the_session(client: PaperClient) -> None:
     async with client.socket():
-        assert len(client.exchange.floor.hub.sessions) == 1
-    await until(lambda: not client.exchange.floor.hub.sessions)
+        assert len(client.exchange.hub.sessions) == 1
+    await until(lambda: not client.exchange.hub.sessions)

@@ -1,4 +1,4 @@
-"""What a client asks for by mistake is refused; it neither hurts the exchange nor is done to somebody else."""
+"""Invalid requests are rejected, without effect on the exchange or on another account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from support.paper_rig import PaperClient, order_body, paper_settings, running, until
+from support.paper_client import PaperClient, order_body, paper_settings, running, until
 
 ORDERS = "/portfolio/events/orders"
 
@@ -20,8 +20,8 @@ async def client() -> AsyncIterator[PaperClient]:
         yield made
 
 
-async def test_an_expiry_in_milliseconds_is_refused_and_nothing_of_it_stays(client: PaperClient) -> None:
-    """It names a moment that no calendar has: written once, it would stop the exchange at every reading."""
+async def test_an_expiry_in_milliseconds_is_rejected(client: PaperClient) -> None:
+    """Such a year is outside the calendar: once stored, every read of the order would fail."""
     ticker = (await client.two_sided())["ticker"]
     wrong = int(time.time() * 1000) + 60_000
     async with client.socket() as listener:
@@ -35,7 +35,7 @@ async def test_an_expiry_in_milliseconds_is_refused_and_nothing_of_it_stays(clie
     assert [order["order_id"] for order in (await client.get("/portfolio/orders"))["orders"]] == [order_id]
 
 
-async def test_another_subaccount_is_never_taken_for_the_primary_one(client: PaperClient) -> None:
+async def test_another_subaccount_is_rejected(client: PaperClient) -> None:
     ticker = (await client.two_sided())["ticker"]
     await client.create(ticker)
     for method, path in (("DELETE", ORDERS), ("GET", "/portfolio/orders"), ("GET", "/portfolio/balance")):
@@ -43,22 +43,20 @@ async def test_another_subaccount_is_never_taken_for_the_primary_one(client: Pap
     assert len((await client.get("/portfolio/orders", status="resting", subaccount=0))["orders"]) == 1
 
 
-async def test_there_are_no_combinations_to_be_listed(client: PaperClient) -> None:
+async def test_combination_markets_are_not_listed(client: PaperClient) -> None:
     assert (await client.get("/markets", mve_filter="only"))["markets"] == []
     assert (await client.get("/markets", mve_filter="exclude"))["markets"] != []
 
 
-@pytest.mark.parametrize("chosen", [{"market_id": "x"}, {"market_ids": ["x"]}])
-async def test_a_choice_that_is_not_known_does_not_become_all_markets(
-    client: PaperClient, chosen: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("selected", [{"market_id": "x"}, {"market_ids": ["x"]}])
+async def test_an_unknown_filter_does_not_select_all_markets(client: PaperClient, selected: dict[str, Any]) -> None:
     async with client.socket() as listener:
-        await listener.send("subscribe", channels=["ticker"], **chosen)
+        await listener.send("subscribe", channels=["ticker"], **selected)
         refused = await listener.until(lambda frame: frame["type"] in ("error", "subscribed"))
         assert refused["msg"]["code"] == 11
 
 
-async def test_a_fill_between_two_pages_takes_no_position_out_of_sight(client: PaperClient) -> None:
+async def test_a_fill_between_two_pages_hides_no_position(client: PaperClient) -> None:
     async def tradable() -> list[str] | None:
         listed = (await client.get("/markets", status="open"))["markets"]
         found = [one["ticker"] for one in listed if float(one["yes_ask_size_fp"]) > 5 and "FLASH" not in one["ticker"]]

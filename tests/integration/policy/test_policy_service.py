@@ -1,4 +1,4 @@
-"""Policy on the in-process bus with the shipped models: observations in, actions out, switched while it runs."""
+"""Policy on the in-process bus with the bundled models: observations in, actions out, switched while it runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from support.fakes_market import Running, TopicReader, context, wait_for
+from support.metrics import counted
 from support.observations import observation
+from support.services import RunningServices, TopicReader, make_context, until
 from truebook.clock import ManualClock, SystemClock
 from truebook.features.layout import layout
 from truebook.messages.actions import Action
@@ -23,7 +24,7 @@ from truebook_services.policy.service import build
 from truebook_services.policy.settings import PolicySettings
 
 M1 = layout("m1")
-FAST = PolicySettings(switch_s=0.01)
+FAST = PolicySettings(registry_poll_s=0.01)
 
 
 def row(ticker: str, confirmed_us: int, number: int = 0) -> Observation:
@@ -33,27 +34,27 @@ def row(ticker: str, confirmed_us: int, number: int = 0) -> Observation:
     )  # fmt: skip
 
 
-class World:
+class PolicyHarness:
     """The policy, its registry in a folder, and a reader of its actions."""
 
     def __init__(self, folder: Path, settings: PolicySettings = FAST, clock: Any = None) -> None:
-        self.context = context("policy", clock=clock or SystemClock())
+        self.context = make_context("policy", clock=clock or SystemClock())
         self.registry = ModelRegistry(folder)
         self.settings = settings
         self.reader = TopicReader(self.context.bus, ACTIONS)
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> PolicyHarness:
         await self.reader.join()
         self.service = build(self.context, self.settings, registry=self.registry)
-        self._running = Running(self.service)
+        self._running = RunningServices(self.service)
         await self._running.__aenter__()
-        await wait_for(lambda: not self.service.not_ready(), "policy is ready")
+        await until(lambda: not self.service.not_ready(), "policy is ready")
         return self
 
     async def __aexit__(self, *raised: object) -> None:
         await self._running.__aexit__(*raised)
 
-    async def see(self, *rows: Observation) -> None:
+    async def publish(self, *rows: Observation) -> None:
         await self.context.bus.publish_many(OBSERVATIONS, [(each.ticker, encode(each)) for each in rows])
 
     async def actions(self, count: int) -> list[Action]:
@@ -62,77 +63,75 @@ class World:
 
 
 async def test_each_market_of_a_poll_gets_one_action_by_the_default_model(tmp_path: Path) -> None:
-    async with World(tmp_path) as world:
-        now_us = world.context.clock.now_us()
-        await world.see(*(row(f"T-{n}", now_us) for n in range(20)))
-        actions = await world.actions(20)
+    async with PolicyHarness(tmp_path) as harness:
+        now_us = harness.context.clock.now_us()
+        await harness.publish(*(row(f"T-{n}", now_us) for n in range(20)))
+        actions = await harness.actions(20)
         assert {action.ticker for action in actions} == {f"T-{n}" for n in range(20)}
         assert {action.model for action in actions} == {"maker"}
         assert {action.deadline_us for action in actions} == {now_us + 5_000_000}
 
 
-async def test_an_observation_whose_book_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
+async def test_an_observation_with_an_old_book_is_dropped(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with World(tmp_path, clock=clock) as world:
+    async with PolicyHarness(tmp_path, clock=clock) as harness:
         now_us = clock.now_us()
-        await world.see(row("OLD", now_us - 5_000_000), row("NEW", now_us - 4_999_999))
-        actions = await world.actions(1)
-        await wait_for(lambda: world.context.metrics.total("observations_dropped", reason="deadline"), "dropped")
+        await harness.publish(row("OLD", now_us - 5_000_000), row("NEW", now_us - 4_999_999))
+        actions = await harness.actions(1)
+        await until(lambda: counted(harness.context.metrics, "observations_dropped", reason="deadline"), "dropped")
         assert [action.ticker for action in actions] == ["NEW"]
 
 
-async def test_the_active_model_is_switched_while_the_service_runs_and_back(tmp_path: Path) -> None:
-    async with World(tmp_path) as world:
+async def test_the_model_is_switched_and_rolled_back_while_running(tmp_path: Path) -> None:
+    async with PolicyHarness(tmp_path) as harness:
         for number, (switch, name) in enumerate(
-            ((lambda: world.registry.activate("small"), "small"), (world.registry.roll_back, "maker")), start=1
+            ((lambda: harness.registry.activate("small"), "small"), (harness.registry.roll_back, "maker")), start=1
         ):
             switch()
-            await wait_for(lambda n=number: world.context.metrics.total("model_switches") == n, f"switched to {name}")
-            await world.see(row("T-1", world.context.clock.now_us(), number))
-            assert (await world.actions(number))[-1].model == name
+            await until(lambda n=number: counted(harness.context.metrics, "model_switches") == n, f"switched to {name}")
+            await harness.publish(row("T-1", harness.context.clock.now_us(), number))
+            assert (await harness.actions(number))[-1].model == name
 
 
-async def test_a_bad_switch_leaves_the_model_in_use_raises_an_alarm_and_is_told_as_not_ready(tmp_path: Path) -> None:
-    async with World(tmp_path) as world:
+async def test_an_unusable_active_model_leaves_the_old_one_in_use(tmp_path: Path) -> None:
+    async with PolicyHarness(tmp_path) as harness:
         (tmp_path / "active.json").write_text("{")
-        await wait_for(world.service.not_ready, "not ready")
-        await world.see(row("T-1", world.context.clock.now_us()))
-        assert (await world.actions(1))[0].model == "maker"
-        assert world.context.metrics.total("policy_alarms", kind="model_refused") > 0
+        await until(harness.service.not_ready, "not ready")
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        assert (await harness.actions(1))[0].model == "maker"
+        assert counted(harness.context.metrics, "policy_alarms", kind="model_refused") > 0
         (tmp_path / "active.json").unlink()
-        await wait_for(lambda: not world.service.not_ready(), "ready again")
+        await until(lambda: not harness.service.not_ready(), "ready again")
 
 
-async def test_a_model_that_fails_again_and_again_holds_and_the_service_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(tmp_path)
-    model = world.registry.active()
+async def test_a_failing_model_does_not_end_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = PolicyHarness(tmp_path)
+    model = harness.registry.active()
 
     def fail(batch: Any) -> Any:
-        raise ModelFailed("numbers are gone")
+        raise ModelFailed("no numbers")
 
     monkeypatch.setattr(model, "run", fail)
-    async with world:
+    async with harness:
         for number in range(3):
-            await world.see(row("T-1", world.context.clock.now_us(), number))
-            actions = await world.actions(number + 1)
-        assert {(action.targets, action.reason) for action in actions} == {((), Reason.MODEL_FAILED)}
-        assert world.context.metrics.total("policy_alarms", kind="model_failed") == 3
+            await harness.publish(row("T-1", harness.context.clock.now_us(), number))
+            actions = await harness.actions(number + 1)
+        assert {(action.targets, action.reason) for action in actions} == {((), Reason.INFERENCE_FAILED)}
+        assert counted(harness.context.metrics, "policy_alarms", kind="inference_failed") == 3
 
 
 async def test_a_shadow_model_is_counted_and_never_published(tmp_path: Path) -> None:
-    async with World(tmp_path, PolicySettings(model="maker", shadow="small")) as world:
-        await world.see(row("T-1", world.context.clock.now_us()))
-        assert [action.model for action in await world.actions(1)] == ["maker"]
-        await wait_for(lambda: world.context.metrics.total("shadow_decisions") == 1, "the shadow has decided")
+    async with PolicyHarness(tmp_path, PolicySettings(model="maker", shadow="small")) as harness:
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        assert [action.model for action in await harness.actions(1)] == ["maker"]
+        await until(lambda: counted(harness.context.metrics, "shadow_decisions") == 1, "the shadow has decided")
 
 
-async def test_a_model_that_is_named_but_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
+async def test_an_unknown_model_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="no such model"):
-        build(context("policy"), PolicySettings(model="mine"), registry=ModelRegistry(tmp_path))
+        build(make_context("policy"), PolicySettings(model="mine"), registry=ModelRegistry(tmp_path))
 
 
-def test_the_shipped_models_are_made_for_the_default_layout(tmp_path: Path) -> None:
+def test_the_bundled_models_are_made_for_the_default_layout(tmp_path: Path) -> None:
     models: list[Model] = [ModelRegistry(tmp_path).load(name) for name in ("maker", "small")]
     assert {model.layout.hash for model in models} == {M1.hash}

@@ -1,4 +1,4 @@
-"""A reader's copy of a book: what makes it stale, what makes it fresh, and that it equals ingest's book."""
+"""A reader's replica of a book: what makes it stale or fresh, and its equality with ingest's book."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def trade(version: int, epoch: int = 1, at: int = 40) -> PublicTrade:
 
 
 def replica(*messages: Any) -> BookReplica:
-    copy = BookReplica()
+    made = BookReplica()
     for message in messages:
-        copy.apply(message)
-    return copy
+        made.apply(message)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,35 @@ def test_staleness_follows_the_table(messages: list[Any], reason: Reason | None,
     assert (copy.stale, copy.version) == (reason, version)
 
 
-def test_apply_answers_whether_the_book_changed() -> None:
+def test_apply_returns_whether_the_book_changed() -> None:
     copy = BookReplica()
-    news = [snapshot(), delta(2), delta(2), trade(2), snapshot(version=1), stale(2), delta(3), snapshot(version=3)]
-    assert [copy.apply(message) for message in news] == [True, True, False, False, False, False, False, True]
+    messages = [snapshot(), delta(2), delta(2), trade(2), snapshot(version=1), stale(2), delta(3), snapshot(version=3)]
+    assert [copy.apply(message) for message in messages] == [True, True, False, False, False, False, False, True]
 
 
-def test_confirmed_time_and_event_sum_come_from_the_newest_trusted_message() -> None:
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ([], delta(2)),
+        ([snapshot()], trade(1)),
+        ([snapshot()], stale(1)),
+        ([snapshot(), delta(2)], delta(2)),
+        ([snapshot(), delta(2)], snapshot(version=1)),
+        ([snapshot()], delta(4)),
+        ([snapshot()], delta(2, level=(BID, 0, 7))),
+        ([snapshot()], delta(2, epoch=2)),
+        ([snapshot(epoch=2)], snapshot(epoch=1)),
+        ([snapshot()], snapshot(version=2, bids=((7_000, 5),))),
+    ],
+)
+def test_an_ignored_or_refused_message_changes_no_level(before: list[Any], message: Any) -> None:
+    reader = replica(*before)
+    levels = reader.book.copy()
+    assert reader.apply(message) is False
+    assert reader.book == levels
+
+
+def test_confirmed_time_and_event_sum_are_of_the_newest_message() -> None:
     copy = replica(snapshot(at=10), delta(2, at=25, event_yes_sum_cc=9_900, event_yes_sum_age_us=3))
     assert (copy.confirmed_us, copy.frame_us) == (25, 26)
     assert (copy.event_yes_sum_cc, copy.event_yes_sum_age_us) == (9_900, 3)
@@ -108,11 +130,13 @@ def test_confirmed_time_and_event_sum_come_from_the_newest_trusted_message() -> 
     st.lists(st.integers(0, 40), max_size=20),
     st.integers(0, 40),
 )
-def test_a_fresh_copy_equals_ingests_book_through_loss_and_repetition(
+def test_a_fresh_replica_equals_ingests_book_after_loss(
     steps: list[tuple[BookSide, int, int]], repeated: list[int], lost: int
 ) -> None:
-    """Deltas keep the sides apart (asks above 50 cents); one is lost, some come twice; a fresh copy equals
-    the book of its own version, and once a later delta shows the loss, the copy is stale until a snapshot."""
+    """Deltas never cross (asks above 50 cents); one is lost, some are duplicated.
+
+    A fresh replica equals the book of its version; after a later delta reveals the loss, it is stale until a snapshot.
+    """
     book = OrderBook([(40, 1)], [(6_000, 1)])
     copy = replica(snapshot(bids=((40, 1),), asks=((6_000, 1),)))
     for index, (side, price_cc, size_centi) in enumerate(steps):

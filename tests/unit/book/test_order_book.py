@@ -1,4 +1,4 @@
-"""The order book against a naive one (two plain dicts), and its refusals."""
+"""The order book compared with a naive one (two plain dicts), and the changes that it refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ask_levels = st.dictionaries(st.integers(5_000, 9_999), st.integers(0, 9), max_s
 
 
 class NaiveBook:
-    """What a book means, without any care for speed."""
+    """The reference implementation, without regard to speed."""
 
     def __init__(self) -> None:
         self.sizes: dict[BookSide, dict[int, int]] = {BID: {}, ASK: {}}
@@ -72,7 +72,7 @@ def test_set_levels_equal_those_of_a_naive_book(steps: list[tuple[BookSide, int,
 
 
 @given(bid_levels, ask_levels)
-def test_a_snapshot_replaces_the_whole_book_and_drops_empty_levels(bids: dict[int, int], asks: dict[int, int]) -> None:
+def test_a_snapshot_replaces_the_book_and_drops_empty_levels(bids: dict[int, int], asks: dict[int, int]) -> None:
     book = OrderBook([(1, 1)], [(9_999, 1)])
     book.replace(bids.items(), asks.items())
     naive = NaiveBook()
@@ -82,7 +82,7 @@ def test_a_snapshot_replaces_the_whole_book_and_drops_empty_levels(bids: dict[in
     agrees(book, naive)
 
 
-def test_a_book_of_every_sub_cent_tick_is_kept_whole() -> None:
+def test_a_book_with_every_sub_cent_tick_is_complete() -> None:
     book = OrderBook(((price, price) for price in range(1, 5_000)), ((price, 7) for price in range(5_000, 10_000)))
     assert (book.level_count(BID), book.level_count(ASK)) == (4_999, 5_000)
     assert book.best(BID) == (4_999, 4_999)
@@ -103,7 +103,7 @@ def test_a_book_of_every_sub_cent_tick_is_kept_whole() -> None:
         ([], [(10_000, 1)], Reason.OFF_GRID),
     ],
 )
-def test_an_impossible_snapshot_is_refused_and_changes_nothing(
+def test_an_invalid_snapshot_is_refused_and_changes_nothing(
     bids: list[tuple[int, int]], asks: list[tuple[int, int]], reason: Reason
 ) -> None:
     book = OrderBook([(4_000, 5)], [(6_000, 5)])
@@ -138,14 +138,23 @@ def test_a_negative_total_is_refused_and_changes_nothing() -> None:
 
 def test_a_copy_is_independent() -> None:
     book = OrderBook([(4_000, 5)], [(6_000, 5)])
-    twin = book.copy()
-    twin.change_level(BID, 4_000, 1)
+    copied = book.copy()
+    copied.change_level(BID, 4_000, 1)
     book.change_level(ASK, 6_000, -5)
-    assert (book.size_at(BID, 4_000), twin.size_at(ASK, 6_000)) == (5, 5)
+    assert (book.size_at(BID, 4_000), copied.size_at(ASK, 6_000)) == (5, 5)
 
 
-def test_the_net_book_lacks_our_own_orders_and_never_goes_below_zero() -> None:
+def test_the_net_book_excludes_our_orders_and_is_not_negative() -> None:
     book = OrderBook([(4_000, 500), (3_900, 100)], [(6_000, 200)])
     net = net_of(book, [(BID, 4_000, 200), (BID, 4_000, 100), (BID, 3_900, 100), (ASK, 6_000, 900), (ASK, 7_000, 5)])
     assert net == OrderBook([(4_000, 200)], [])
     assert book == OrderBook([(4_000, 500), (3_900, 100)], [(6_000, 200)])
+
+
+@pytest.mark.parametrize("side", list(BookSide))
+def test_books_that_differ_on_one_side_are_not_equal(side: BookSide) -> None:
+    book = OrderBook([(4_000, 5)], [(6_000, 5)])
+    other = book.copy()
+    assert book == other
+    other.change_level(side, 5_000, 1)
+    assert book != other

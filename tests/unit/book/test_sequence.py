@@ -8,24 +8,40 @@ from hypothesis import strategies as st
 from truebook.book.sequence import Sequence
 
 
-def test_the_first_number_starts_the_count_and_the_following_one_is_next() -> None:
-    sequence = Sequence()
-    assert [sequence.take(seq) for seq in (5, 6, 7)] == ["next", "next", "next"]
+def verdicts(*frames: tuple[int, str], last: int | None = None) -> list[str]:
+    sequence = Sequence(last)
+    return [sequence.take(seq, text) for seq, text in frames]
 
 
-def test_a_gap_is_told_once_and_a_repetition_is_old() -> None:
-    sequence = Sequence()
-    assert [sequence.take(seq) for seq in (1, 3, 4, 4, 2, 5)] == ["next", "gap", "next", "old", "old", "next"]
+def test_the_first_number_starts_the_sequence() -> None:
+    assert verdicts((5, "a"), (6, "b"), (7, "c")) == ["next", "next", "next"]
 
 
-def test_a_count_that_is_known_to_start_at_one_sees_a_loss_of_the_first() -> None:
-    assert Sequence(last=0).take(2) == "gap"
+def test_a_gap_is_reported_once() -> None:
+    assert verdicts((1, "a"), (3, "c"), (4, "d"), (5, "e")) == ["next", "gap", "next", "next"]
+
+
+def test_a_sequence_with_a_known_start_reports_a_lost_first() -> None:
+    assert verdicts((2, "b"), last=0) == ["gap"]
+
+
+def test_only_the_last_frame_again_is_a_repetition() -> None:
+    assert verdicts((1, "a"), (2, "b"), (2, "b"), (3, "c")) == ["next", "next", "repeated", "next"]
+    assert verdicts((1, "a"), (2, "b"), (1, "a"), (2, "b")) == ["next", "next", "restart", "next"]
+
+
+def test_a_fallen_number_restarts_the_sequence() -> None:
+    assert verdicts((7, "a"), (8, "b"), (1, "c"), (2, "d"), (3, "e")) == ["next", "next", "restart", "next", "next"]
+
+
+def test_another_frame_with_the_last_number_is_a_restart() -> None:
+    assert verdicts((1, "a"), (1, "b"), (2, "c")) == ["next", "restart", "next"]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1))
-def test_without_a_gap_every_number_from_first_to_last_was_taken(numbers: list[int]) -> None:
+def test_without_gap_and_restart_every_number_was_taken(numbers: list[int]) -> None:
     sequence = Sequence()
-    answers = [sequence.take(seq) for seq in numbers]
-    taken = [seq for seq, answer in zip(numbers, answers, strict=True) if answer != "old"]
-    lost = sum(answer == "gap" for answer in answers)
-    assert (taken == list(range(numbers[0], taken[-1] + 1))) == (lost == 0)
+    found = [sequence.take(seq, str(seq)) for seq in numbers]
+    taken = [seq for seq, verdict in zip(numbers, found, strict=True) if verdict != "repeated"]
+    is_whole = all(verdict in ("next", "repeated") for verdict in found)
+    assert (taken == list(range(numbers[0], numbers[0] + len(taken)))) == is_whole

@@ -1,11 +1,11 @@
-"""How records that are handed over together are packed: by partition, in order, whole."""
+"""Packing records into batches: by partition, in order, none split."""
 
 from __future__ import annotations
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from truebook.bus.kafka_publisher import in_batches
+from truebook.bus.kafka.publisher import in_batches
 from truebook.bus.partitioner import partition_of
 
 PARTITIONS = 4
@@ -13,7 +13,7 @@ BATCH_BYTES = 1_000
 
 
 class Producer:
-    """Makes small batches, of the client's own kind."""
+    """Creates small batches of the client's own class."""
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(BATCH_BYTES, 0)

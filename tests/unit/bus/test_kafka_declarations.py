@@ -1,9 +1,10 @@
-"""What is declared of topics and partitions becomes what Kafka is told."""
+"""The declarations of topics and partitions become Kafka's settings."""
 
 from __future__ import annotations
 
 import logging
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.partitioner import DefaultPartitioner
@@ -11,15 +12,16 @@ from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_logs import Seldom
-from truebook.bus.kafka_publisher import choose_partition
-from truebook.bus.topics_admin import TopicsAdmin, TopicState, configs_of
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.logs import RateLimitFilter
+from truebook.bus.kafka.publisher import choose_partition
+from truebook.bus.kafka.topics import TopicsAdmin, TopicState, configs_of, differences
 from truebook.clock import ManualClock
-from truebook.messages.topics import DEAD_LETTERS, JOURNAL, MARKETS, ORDERBOOK, SIGNALS, TOPICS, StartAt
+from truebook.messages.envelope import KEY_SEPARATOR
+from truebook.messages.topics import DEAD_LETTERS, JOURNAL, MARKETS, ORDERBOOK, ORDERS, SIGNALS, TOPICS, StartAt, Topic
 
 
-@given(st.text(min_size=1), st.integers(1, 64))
+@given(st.text(min_size=1).filter(lambda key: KEY_SEPARATOR not in key), st.integers(1, 64))
 def test_our_partitioner_is_kafkas_default(key: str, partitions: int) -> None:
     every = list(range(partitions))
     raw = key.encode("utf-8", "surrogatepass") if key.isascii() else key.encode("utf-8", "replace")
@@ -42,7 +44,7 @@ def test_the_journal_is_one_partition_and_loses_nothing() -> None:
     assert [configs[name] for name in ("cleanup.policy", "retention.ms", "retention.bytes")] == ["delete", "-1", "-1"]
 
 
-def test_old_market_news_go_soon_and_in_small_pieces() -> None:
+def test_market_data_has_a_short_retention_and_small_segments() -> None:
     configs = configs_of(ORDERBOOK)
     assert int(configs["retention.ms"]) == 3_600_000
     assert int(configs["segment.ms"]) * 8 == int(configs["retention.ms"])
@@ -53,10 +55,29 @@ def test_a_segment_holds_a_day_at_most() -> None:
     assert int(configs_of(DEAD_LETTERS)["segment.ms"]) == 24 * 3_600_000
 
 
-def test_a_topics_state_tells_what_is_wrong_with_it() -> None:
+def test_a_topics_state_names_its_problem() -> None:
     assert TopicState(name="orders", declared=4, partitions=4).problem is None
     assert TopicState(name="orders", declared=4, partitions=0).problem == "orders is missing"
     assert TopicState(name="orders", declared=4, partitions=3).problem == "orders has 3 partitions instead of 4"
+
+
+@pytest.mark.parametrize(
+    ("topic", "changes", "expected"),
+    [
+        (JOURNAL, {}, ()),
+        (JOURNAL, {"retention.ms": "604800000"}, ("retention.ms 604800000 instead of -1",)),
+        (ORDERS, {"retention.ms": "-1"}, ()),
+        (ORDERS, {"retention.ms": "1000", "retention.bytes": "5"},
+         ("retention.ms 1000 instead of 604800000", "retention.bytes 5 instead of -1")),
+        (ORDERS, {"cleanup.policy": "compact"}, ("cleanup.policy compact instead of delete",)),
+        (SIGNALS, {"retention.ms": "1000"}, ()),
+        (SIGNALS, {"cleanup.policy": "compact,delete"}, ("cleanup.policy compact,delete instead of compact",)),
+    ],
+)  # fmt: skip
+def test_settings_that_lose_records_are_differences(
+    topic: Topic, changes: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    assert differences(topic, configs_of(topic) | changes) == expected
 
 
 def test_a_user_signs_in_over_tls_where_both_are_given() -> None:
@@ -72,28 +93,28 @@ def line(text: str, *values: object) -> logging.LogRecord:
     return logging.LogRecord("aiokafka.client", logging.ERROR, "", 0, text, values, None)
 
 
-async def test_a_line_of_one_kind_is_written_once_in_a_while_and_tells_how_many_it_held() -> None:
+async def test_equal_log_lines_are_rate_limited_and_counted() -> None:
     clock = ManualClock()
-    seldom = Seldom(clock.monotonic_us, every_us=10_000_000)
-    assert seldom.filter(line("no answer from %s", 1))
-    assert not seldom.filter(line("no answer from %s", 2))
-    assert not seldom.filter(line("no answer from %s", 3))
-    assert seldom.filter(line("another kind")), "kinds are judged apart"
+    limit = RateLimitFilter(clock.monotonic_us, every_us=10_000_000)
+    assert limit.filter(line("no response from %s", 1))
+    assert not limit.filter(line("no response from %s", 2))
+    assert not limit.filter(line("no response from %s", 3))
+    assert limit.filter(line("another kind")), "kinds are judged apart"
     await clock.advance(10)
-    again = line("no answer from %s", 4)
-    assert seldom.filter(again)
-    assert again.getMessage() == "no answer from 4 (and 2 more like this)"
+    again = line("no response from %s", 4)
+    assert limit.filter(again)
+    assert again.getMessage() == "no response from 4 (and 2 more like this)"
 
 
 class StillLoading:
-    """An admin client of a broker that has just made its first topics: it can't tell of groups at once."""
+    """An admin client of a broker that has just created its first topics: the first request fails."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
 
     async def list_consumer_groups(self) -> list[tuple[str, str]]:
-        self.asked += 1
-        if self.asked == 1:
+        self.requests += 1
+        if self.requests == 1:
             raise GroupLoadInProgressError
         return [("truebook.policy", "consumer"), ("another's", "consumer")]
 
@@ -106,7 +127,7 @@ class Ends:
         return dict.fromkeys(partitions, 5)
 
 
-async def test_the_lag_is_asked_again_of_a_broker_that_is_still_loading_its_groups() -> None:
+async def test_the_lag_request_is_retried_while_groups_load() -> None:
     admin = StillLoading()
     lag = await TopicsAdmin(admin, Ends(), 2).lag()  # type: ignore[arg-type]
-    assert (lag, admin.asked) == ({"truebook.policy": {"observations": 4}}, 2)
+    assert (lag, admin.requests) == ({"truebook.policy": {"observations": 4}}, 2)

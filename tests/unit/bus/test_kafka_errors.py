@@ -1,11 +1,11 @@
-"""What the Kafka client raises becomes one of the port's errors, which say whether to repeat."""
+"""The Kafka client's errors become the port's, which state whether a retry helps."""
 
 from __future__ import annotations
 
 import pytest
 from aiokafka import errors as client
 
-from truebook.bus.kafka_errors import translated, translating
+from truebook.bus.kafka.errors import translated, translating
 from truebook.bus.port import BusClosed, BusError, BusRefused, BusUnavailable, RecordTooLarge, TopicMismatch
 
 
@@ -14,6 +14,7 @@ from truebook.bus.port import BusClosed, BusError, BusRefused, BusUnavailable, R
     [
         (client.KafkaConnectionError("Unable to bootstrap"), BusUnavailable, True),
         (client.KafkaTimeoutError(), BusUnavailable, True),
+        (client.for_code(82)(), BusUnavailable, True),
         (client.NodeNotReadyError(), BusUnavailable, True),
         (client.NotLeaderForPartitionError(), BusUnavailable, True),
         (client.GroupCoordinatorNotAvailableError(), BusUnavailable, True),
@@ -28,14 +29,12 @@ from truebook.bus.port import BusClosed, BusError, BusRefused, BusUnavailable, R
         (client.InvalidSessionTimeoutError(), BusRefused, False),
     ],
 )
-def test_each_error_of_the_client_has_its_place_in_the_ports_tree(
-    raised: Exception, becomes: type[BusError], retry: bool
-) -> None:
+def test_each_error_of_the_client_is_translated(raised: Exception, becomes: type[BusError], retry: bool) -> None:
     error = translated(raised)
     assert (type(error), error.retry) == (becomes, retry)
 
 
-def test_every_error_class_of_the_client_is_translated_with_its_cause() -> None:
+def test_every_client_error_is_translated_with_its_cause() -> None:
     abstract = client.BrokerResponseError  # has no number, and so no text
     classes = [kind for kind in vars(client).values() if isinstance(kind, type) and issubclass(kind, client.KafkaError)]
     classes.remove(abstract)
@@ -47,5 +46,11 @@ def test_every_error_class_of_the_client_is_translated_with_its_cause() -> None:
         assert caught.value.__cause__ is cause
 
 
-def test_a_refused_session_time_out_names_the_setting() -> None:
+def test_a_refused_session_timeout_names_the_setting() -> None:
     assert "TRUEBOOK_KAFKA_SESSION_S" in str(translated(client.InvalidSessionTimeoutError()))
+
+
+@pytest.mark.parametrize("raised", [client.for_code(82)(), client.KafkaError(repr(client.for_code(82)()))])
+def test_two_members_of_one_name_are_named(raised: Exception) -> None:
+    """The client raises some errors of the broker as their representation."""
+    assert "under the same name" in str(translated(raised))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.bus.partitioner import murmur2, partition_of
+from truebook.bus.partitioner import partition_of
+from truebook.messages.envelope import KEY_SEPARATOR
 
 # The vectors of Kafka's own UtilsTest.testMurmur2, signed 32 bit.
 VECTORS = [
@@ -17,18 +18,13 @@ VECTORS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), VECTORS)
-def test_murmur2_gives_kafkas_own_vectors(text: str, expected: int) -> None:
-    assert murmur2(text.encode()) == expected & 0xFFFFFFFF
-
-
 @pytest.mark.parametrize(("text", "signed"), VECTORS)
-def test_the_sign_bit_is_masked_off_and_not_negated(text: str, signed: int) -> None:
+def test_kafkas_own_vectors_with_the_sign_bit_masked_off(text: str, signed: int) -> None:
     assert partition_of(text, 10_007) == (signed & 0x7FFFFFFF) % 10_007
 
 
 @given(st.text(), st.integers(1, 200))
-def test_every_key_has_a_partition_in_range_and_always_the_same(key: str, partitions: int) -> None:
+def test_every_key_always_has_the_same_partition_in_range(key: str, partitions: int) -> None:
     assert 0 <= partition_of(key, partitions) < partitions
     assert partition_of(key, partitions) == partition_of(key, partitions)
 
@@ -38,3 +34,8 @@ def test_market_keys_spread_over_the_partitions() -> None:
     for number in range(8_000):
         counts[partition_of(f"KXHIGHNY-26NOV24-B{number}", 8)] += 1
     assert min(counts) > 800
+
+
+@given(st.text().filter(lambda ticker: KEY_SEPARATOR not in ticker), st.text(), st.integers(1, 200))
+def test_a_key_that_begins_with_a_ticker_is_with_its_market(ticker: str, name: str, partitions: int) -> None:
+    assert partition_of(f"{ticker}{KEY_SEPARATOR}{name}", partitions) == partition_of(ticker, partitions)

@@ -1,4 +1,4 @@
-"""A recording is read whole or not at all: each fault names its file and line."""
+"""A recording is read completely or not at all; each error names file and line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recorded(tmp_path: Path, frames: int = 3, **options: object) -> Path:
     return folder
 
 
-def test_a_bare_file_is_timed_by_its_frames_and_never_steps_back(tmp_path: Path) -> None:
+def test_times_of_a_bare_file_never_step_back(tmp_path: Path) -> None:
     path = bare(tmp_path, f"{SUBSCRIBED}\n\n{delta(5)}\n\n{SUBSCRIBED}\n{delta(4)}\n{delta(7)}")
     assert [(frame.at_us, frame.text) for frame in read_capture(path)] == [
         (5_000, SUBSCRIBED), (5_000, delta(5)), (5_000, SUBSCRIBED), (5_000, delta(4)), (7_000, delta(7)),
@@ -54,7 +54,7 @@ def test_every_kind_of_time_in_a_frame_is_found(tmp_path: Path, frame: str, at_u
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (f'{delta(1)}\n{{"type":"orderbook_del', r"session\.jsonl, line 2: the last line is cut off"),
         (f'{delta(1)}\n\n{{"type":"orderb\n', r"session\.jsonl, line 3: not JSON"),
@@ -62,39 +62,39 @@ def test_every_kind_of_time_in_a_frame_is_found(tmp_path: Path, frame: str, at_u
         ('{"method":"GET","url":"x"}\n', r"session\.jsonl, line 1: not a WebSocket frame"),
         (b"\xff\xfe\n", r"session\.jsonl, line 1: not UTF-8"),
         ('{"type":"x","msg":{"ts":"yesterday"}}\n', r"session\.jsonl, line 1: time: not an RFC 3339"),
-        (f"{SUBSCRIBED}\n", r"session\.jsonl: no frame tells a time"),
+        (f"{SUBSCRIBED}\n", r"session\.jsonl: no frame has a time"),
         ("\n\n", r"session\.jsonl: empty"),
         ("", r"session\.jsonl: empty"),
     ],
 )
-def test_a_fault_of_a_bare_file_is_told_by_file_and_line(tmp_path: Path, content: str | bytes, told: str) -> None:
-    with pytest.raises(CaptureError, match=told):
+def test_an_invalid_bare_file_names_file_and_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(CaptureError, match=message):
         list(read_capture(bare(tmp_path, content)))
 
 
-def test_what_is_no_recording_is_refused_at_once(tmp_path: Path) -> None:
-    for path, told in (
+def test_a_path_without_a_recording_is_refused(tmp_path: Path) -> None:
+    for path, message in (
         (tmp_path / "missing.jsonl", "no such recording"),
         (bare(tmp_path, "x", "session.txt"), "not a .jsonl file"),
-        (tmp_path, "manifest.json: missing"),
+        (tmp_path, r"manifest\.json: missing.*other recorded data .*`truebook data import`"),
     ):
-        with pytest.raises(CaptureError, match=told):
+        with pytest.raises(CaptureError, match=message):
             read_capture(path)
 
 
-def test_the_recorders_note_tells_how_no_levels_were_asked_for(tmp_path: Path) -> None:
+def test_the_side_car_file_has_the_yes_price_flag(tmp_path: Path) -> None:
     path = bare(tmp_path, delta(1))
-    note = tmp_path / "session.meta.json"
-    note.write_text('{"subscribe_cmd":{"params":{"use_yes_price":true}}}')
+    side_car = tmp_path / "session.meta.json"
+    side_car.write_text('{"subscribe_cmd":{"params":{"use_yes_price":true}}}')
     assert [frame.use_yes_price for frame in read_capture(path)] == [True]
-    note.write_text('{"environment":"demo"}')
+    side_car.write_text('{"environment":"demo"}')
     assert [frame.use_yes_price for frame in read_capture(path)] == [False]
-    note.write_text("{")
+    side_car.write_text("{")
     with pytest.raises(CaptureError, match=r"session\.meta\.json"):
         list(read_capture(path))
 
 
-def test_a_folder_gives_back_what_was_recorded(tmp_path: Path) -> None:
+def test_a_folder_returns_the_recorded_frames(tmp_path: Path) -> None:
     folder = recorded(tmp_path, frames=5, frames_per_file=2, use_yes_price=True)
     assert list(read_capture(folder)) == [
         CapturedFrame(1_000 + number, number % 2, delta(number), True) for number in range(5)
@@ -124,10 +124,10 @@ def rewrite(folder: Path, **change: object) -> None:
 
 
 def newer_format(folder: Path) -> None:
-    rewrite(folder, format=2)
+    rewrite(folder, format=3)
 
 
-def no_manifest_at_all(folder: Path) -> None:
+def invalid_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text("{")
 
 
@@ -147,21 +147,21 @@ def nothing_listed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (damage_bytes, r"frames-0001\.jsonl\.zst: changed since it was recorded"),
-        (drop_file, r"frames-0001\.jsonl\.zst: listed in manifest\.json, but can't be read"),
+        (drop_file, r"frames-0001\.jsonl\.zst: listed in manifest\.json, but cannot be read"),
         (add_unlisted, r"frames-0009\.jsonl\.zst: not listed"),
-        (leave_part, r"frames-0002\.jsonl\.zst\.part: the recording was cut off"),
-        (newer_format, r"manifest\.json: capture format 2; this version reads format 1"),
-        (no_manifest_at_all, r"manifest\.json: not a manifest"),
+        (leave_part, r"frames-0002\.jsonl\.zst\.part: the recording stopped within"),
+        (newer_format, r"manifest\.json: capture format 3; this version reads up to 2"),
+        (invalid_manifest, r"manifest\.json: not a manifest"),
         (path_outside, r"not a plain file name"),
-        (wrong_count, r"3 lines, the manifest says 9"),
+        (wrong_count, r"3 lines, but the manifest lists 9"),
         (nothing_listed, r"nothing was recorded"),
     ],
 )
-def test_a_damaged_folder_is_refused_by_file(tmp_path: Path, damage: object, told: str) -> None:
+def test_a_damaged_folder_is_refused_by_file(tmp_path: Path, damage: object, message: str) -> None:
     folder = recorded(tmp_path)
     damage(folder)  # type: ignore[operator]
-    with pytest.raises(CaptureError, match=told):
+    with pytest.raises(CaptureError, match=message):
         list(read_capture(folder))

@@ -1,3 +1,5 @@
+"""The clocks: system, exchange, scaled and manual."""
+
 from __future__ import annotations
 
 import asyncio
@@ -11,13 +13,13 @@ from truebook.clock import ExchangeClock, ManualClock, ScaledClock, SystemClock
 START_US = 1_700_000_000_000_000
 
 
-def test_the_systems_clock_never_steps_back() -> None:
+def test_the_system_clock_never_steps_back() -> None:
     clock = SystemClock()
     readings = [clock.now_us() for _ in range(1_000)]
     assert readings == sorted(readings)
 
 
-async def test_a_manual_clock_wakes_sleepers_in_the_order_of_their_deadlines() -> None:
+async def test_a_manual_clock_wakes_sleepers_by_deadline() -> None:
     clock, woken = ManualClock(START_US), []
 
     async def sleeper(seconds: float) -> None:
@@ -34,7 +36,7 @@ async def test_a_manual_clock_wakes_sleepers_in_the_order_of_their_deadlines() -
     await asyncio.gather(*tasks)
 
 
-async def test_who_sleeps_again_while_time_moves_wakes_again_within_the_same_move() -> None:
+async def test_a_task_that_sleeps_again_wakes_again() -> None:
     clock, ticks = ManualClock(START_US), []
 
     async def ticking() -> None:
@@ -49,7 +51,7 @@ async def test_who_sleeps_again_while_time_moves_wakes_again_within_the_same_mov
     assert ticks == [1_000_000, 2_000_000, 3_000_000]
 
 
-async def test_a_cancelled_sleeper_of_a_manual_clock_does_no_harm() -> None:
+async def test_a_cancelled_sleeper_of_a_manual_clock_is_ignored() -> None:
     clock = ManualClock(START_US)
     task = asyncio.create_task(clock.sleep(1))
     await asyncio.sleep(0)
@@ -59,13 +61,13 @@ async def test_a_cancelled_sleeper_of_a_manual_clock_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_no_sleep_at_all_ends_at_once(seconds: float) -> None:
-    async with asyncio.timeout(5):
+async def test_a_sleep_of_zero_or_less_returns_at_once(seconds: float) -> None:
+    async with asyncio.timeout(60):
         await ManualClock().sleep(seconds)
 
 
 @given(st.lists(st.integers(-5_000_000, 5_000_000), max_size=20))
-def test_the_exchanges_time_never_steps_back_whatever_is_measured(offsets: list[int]) -> None:
+def test_exchange_time_never_steps_back(offsets: list[int]) -> None:
     base = ManualClock(START_US)
     clock = ExchangeClock(base)
     last = clock.now_us()
@@ -75,14 +77,14 @@ def test_the_exchanges_time_never_steps_back_whatever_is_measured(offsets: list[
         last = clock.now_us()
 
 
-def test_an_offset_is_followed() -> None:
+def test_a_measured_offset_is_applied() -> None:
     clock = ExchangeClock(ManualClock(START_US))
     clock.observe(START_US + 250_000)
     assert clock.now_us() == START_US + 250_000
     assert clock.offset_us == 250_000
 
 
-def test_the_first_measurement_is_no_jump_a_later_one_beyond_a_second_is() -> None:
+def test_a_jump_is_a_later_measurement_beyond_a_second() -> None:
     clock = ExchangeClock(ManualClock(START_US))
     assert not clock.observe(START_US + 60_000_000)
     assert not clock.observe(START_US + 61_000_000)
@@ -90,11 +92,11 @@ def test_the_first_measurement_is_no_jump_a_later_one_beyond_a_second_is() -> No
     assert clock.observe(START_US)
 
 
-def test_a_jump_is_taken_over_when_the_next_measurement_says_the_same() -> None:
+def test_a_jump_is_applied_once_confirmed() -> None:
     clock = ExchangeClock(ManualClock(START_US))
     clock.observe(START_US)
     assert clock.observe(START_US + 3_600_000_000)
-    assert clock.now_us() == START_US, "one wrong answer would put this clock an hour ahead for an hour"
+    assert clock.now_us() == START_US, "a single wrong measurement would put this clock an hour ahead for an hour"
     assert not clock.observe(START_US)
     assert clock.observe(START_US + 3_600_000_000)
     assert clock.observe(START_US + 3_600_300_000)
@@ -102,7 +104,7 @@ def test_a_jump_is_taken_over_when_the_next_measurement_says_the_same() -> None:
     assert not clock.observe(START_US + 3_600_300_000)
 
 
-def test_a_clock_that_waits_for_its_time_to_come_says_so() -> None:
+def test_a_clock_ahead_of_the_exchange_reports_it() -> None:
     base = ManualClock(START_US)
     clock = ExchangeClock(base)
     clock.observe(START_US + 60_000_000)
@@ -114,7 +116,7 @@ def test_a_clock_that_waits_for_its_time_to_come_says_so() -> None:
     assert not clock.observe(START_US + 59_500_000)
 
 
-async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
+async def test_a_scaled_clock_runs_at_its_speed() -> None:
     clock = ScaledClock(START_US, 1_000)
     before_us, before_now_us = clock.monotonic_us(), clock.now_us()
     await clock.sleep(10)
@@ -123,7 +125,7 @@ async def test_a_scaled_clock_runs_as_fast_as_told() -> None:
     assert clock.now_us() - before_now_us >= 10_000_000
 
 
-def test_a_clock_with_a_lead_runs_up_to_its_start_and_waits_there() -> None:
+def test_a_clock_with_a_lead_stops_before_its_start() -> None:
     clock = ScaledClock(START_US, 1_000_000, lead_us=10_000_000)
     assert START_US - 10_000_000 <= clock.now_us() < START_US
     while clock.now_us() < START_US - 1:
@@ -133,13 +135,13 @@ def test_a_clock_with_a_lead_runs_up_to_its_start_and_waits_there() -> None:
     assert clock.now_us() >= START_US
 
 
-def test_a_started_clock_goes_straight_to_its_start() -> None:
+def test_a_started_clock_jumps_to_its_start() -> None:
     clock = ScaledClock(START_US, 1, lead_us=3_600_000_000)
     clock.start()
     assert START_US <= clock.now_us() < START_US + 10_000_000
 
 
 @pytest.mark.parametrize("speed", [0, -1])
-def test_a_clock_that_stands_or_runs_back_is_refused(speed: float) -> None:
+def test_a_speed_of_zero_or_less_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         ScaledClock(START_US, speed)

@@ -1,4 +1,4 @@
-"""Action ids: the map for every k, what each id becomes, and what refuses."""
+"""Action ids: the map for every k, the target of each id, and the refusals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from support.observations import observation
 from truebook.decision.decide import Decision, decide
 from truebook.decision.strategy import Intent, Output, PriceRule, Strategy, intent_of
-from truebook.messages.actions import Target, Unmentioned
+from truebook.messages.actions import OmittedSides, Target
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import PriceRange
+from truebook.messages.market_metadata import PriceRange
 from truebook.messages.reasons import Reason
 
 BID, ASK = BookSide.BID, BookSide.ASK
@@ -23,11 +23,11 @@ def strategy(sizes: tuple[int, ...] = (500,), **changed: Any) -> Strategy:
     return Strategy(**({"output": Output.ACTION_LOGITS, "sizes_centi": sizes, "cash_share_ppm": 1_000_000} | changed))
 
 
-def chosen(action: int, how: Strategy | None = None, **seen: Any) -> Decision:
+def selected(action: int, how: Strategy | None = None, **values: Any) -> Decision:
     how = how or strategy()
     row = [0.0] * how.outputs
     row[action] = 1.0
-    return decide(observation(**seen), row, how)
+    return decide(observation(**values), row, how)
 
 
 @pytest.mark.parametrize("sizes", [(500,), (1_000, 5_000), FIVE])
@@ -43,9 +43,9 @@ def test_an_id_of_another_map_is_refused(action: int) -> None:
         intent_of(action, (500,))
 
 
-def test_id_two_of_21_is_a_larger_buy_and_not_the_sale_of_the_map_of_5() -> None:
+def test_id_two_of_21_is_a_buy_and_not_the_sale_of_the_5_map() -> None:
     how = strategy(FIVE)
-    assert chosen(2, how, position_centi=1_000).targets[0] == Target(book_side=BID, price_cc=4_400, size_centi=1_000)
+    assert selected(2, how, position_centi=1_000).targets[0] == Target(book_side=BID, price_cc=4_400, size_centi=1_000)
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,22 @@ def test_id_two_of_21_is_a_larger_buy_and_not_the_sale_of_the_map_of_5() -> None
 def test_each_kind_becomes_its_side_at_its_own_price(
     action: int, position: int, side: BookSide, price_cc: int, reduce_only: bool
 ) -> None:
-    decision = chosen(action, position_centi=position)
+    decision = selected(action, position_centi=position)
     expected = Target(book_side=side, price_cc=price_cc, size_centi=500, reduce_only=reduce_only)
     assert decision.targets == (expected,)
-    assert (decision.unmentioned, decision.reason, decision.action) == (Unmentioned.KEEP, None, action)
+    assert (decision.omitted_sides, decision.reason, decision.action) == (OmittedSides.KEEP, None, action)
 
 
-def test_hold_is_no_target_and_keeps() -> None:
-    assert chosen(0) == Decision(reason=Reason.HOLD_ACTION, action=0)
+def test_hold_has_no_target_and_keeps_orders() -> None:
+    assert selected(0) == Decision(reason=Reason.NO_ACTION, action=0)
 
 
-def test_the_lower_id_wins_among_equals() -> None:
+def test_the_lower_id_wins_a_tie() -> None:
     assert decide(observation(), [1.0] * 5, strategy()).action == 0
 
 
 @pytest.mark.parametrize(
-    ("action", "seen", "reason"),
+    ("action", "values", "reason"),
     [
         (1, {"best_ask_centi": 0}, Reason.ONE_SIDED_BOOK),
         (1, {"best_bid_centi": 0}, Reason.ONE_SIDED_BOOK),
@@ -83,27 +83,27 @@ def test_the_lower_id_wins_among_equals() -> None:
         (1, {"best_ask_cc": 10_000}, Reason.ONE_SIDED_BOOK),
         (1, {"best_ask_cc": 4_000}, Reason.ONE_SIDED_BOOK),
         (1, {"best_ask_cc": 4_450}, Reason.OFF_GRID),
-        (2, {"position_centi": 0}, Reason.NO_SIZE),
-        (2, {"position_centi": -500}, Reason.NO_SIZE),
-        (4, {"position_centi": 500}, Reason.NO_SIZE),
-        (1, {"cash_micros": 0}, Reason.NO_SIZE),
-        (1, {"cash_micros": 300_000}, Reason.NO_SIZE),
+        (2, {"position_centi": 0}, Reason.ZERO_SIZE),
+        (2, {"position_centi": -500}, Reason.ZERO_SIZE),
+        (4, {"position_centi": 500}, Reason.ZERO_SIZE),
+        (1, {"cash_micros": 0}, Reason.ZERO_SIZE),
+        (1, {"cash_micros": 300_000}, Reason.ZERO_SIZE),
     ],
 )
-def test_what_can_not_be_done_has_a_reason_and_no_default(action: int, seen: dict[str, Any], reason: Reason) -> None:
-    assert chosen(action, **seen) == Decision(reason=reason, action=action)
+def test_a_refusal_has_a_reason_and_no_default(action: int, values: dict[str, Any], reason: Reason) -> None:
+    assert selected(action, **values) == Decision(reason=reason, action=action)
 
 
-def test_a_sale_is_capped_at_what_is_held_also_below_one_contract() -> None:
-    assert chosen(2, position_centi=37).targets[0].size_centi == 37
+def test_a_sale_is_capped_at_the_position() -> None:
+    assert selected(2, position_centi=37).targets[0].size_centi == 37
 
 
-def test_a_buy_that_closes_the_other_leg_needs_no_cash() -> None:
-    assert chosen(1, position_centi=-300, cash_micros=0).targets[0].size_centi == 300
+def test_a_buy_that_closes_the_no_leg_needs_no_cash() -> None:
+    assert selected(1, position_centi=-300, cash_micros=0).targets[0].size_centi == 300
 
 
 @pytest.mark.parametrize("width", [0, 4, 6, 21])
-def test_a_row_of_another_width_is_a_mistake_not_an_action(width: int) -> None:
+def test_a_row_of_another_width_is_an_error(width: int) -> None:
     with pytest.raises(ValueError, match="numbers a row"):
         decide(observation(), [0.0] * width, strategy())
 
@@ -143,8 +143,8 @@ def test_price_rules_follow_the_grid(
     rule: PriceRule, side: BookSide, top: tuple[int, int], grid: tuple[PriceRange, ...], price_cc: int | None
 ) -> None:
     action = 1 if side is BID else 3
-    seen = {"best_bid_cc": top[0], "best_ask_cc": top[1], "price_ranges": grid}
-    decision = chosen(action, strategy(price_rule=rule), **seen)
+    values = {"best_bid_cc": top[0], "best_ask_cc": top[1], "price_ranges": grid}
+    decision = selected(action, strategy(price_rule=rule), **values)
     if price_cc is None:
         assert decision.reason is Reason.OFF_GRID
     else:
@@ -154,7 +154,7 @@ def test_price_rules_follow_the_grid(
 
 def test_the_largest_position_bounds_what_opens() -> None:
     how = strategy((5_000,), max_position_centi=2_000)
-    assert chosen(1, how).targets[0].size_centi == 2_000
-    assert chosen(1, how, position_centi=1_500).targets[0].size_centi == 500
-    assert chosen(1, how, position_centi=-1_000).targets[0].size_centi == 3_000
-    assert chosen(1, how, position_centi=2_500).reason is Reason.NO_SIZE
+    assert selected(1, how).targets[0].size_centi == 2_000
+    assert selected(1, how, position_centi=1_500).targets[0].size_centi == 500
+    assert selected(1, how, position_centi=-1_000).targets[0].size_centi == 3_000
+    assert selected(1, how, position_centi=2_500).reason is Reason.ZERO_SIZE

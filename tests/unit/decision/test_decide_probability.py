@@ -1,4 +1,4 @@
-"""Quotes from a probability: edge, fees, two sides that never meet, Kelly sizes."""
+"""Quotes from a probability: edge, fees, sides that never cross, Kelly sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from support.observations import observation
 from truebook.decision.decide import Decision, decide
 from truebook.decision.quoting import fair_ppm, gain_ppm
 from truebook.decision.strategy import Output, PriceRule, Strategy
-from truebook.messages.actions import Unmentioned
+from truebook.messages.actions import OmittedSides
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import PriceRange
+from truebook.messages.market_metadata import PriceRange
 from truebook.messages.reasons import Reason
 from truebook.money import ONE_DOLLAR_CC
 from truebook.venue.grid import on_grid
@@ -61,28 +61,28 @@ def test_quotes_follow_the_table(
     how = strategy(price_rule=rule, min_edge_cc=edge_cc)
     decision = decide(observation(maker_rate_ppm=maker_rate), [probability], how)
     assert prices(decision) == expected
-    assert decision.unmentioned is Unmentioned.PULL
+    assert decision.omitted_sides is OmittedSides.CANCEL
     assert decision.reason is (None if expected else Reason.NO_EDGE)
     assert all(target.post_only == (rule in (PriceRule.JOIN, PriceRule.IMPROVE)) for target in decision.targets)
 
 
-def test_the_edge_is_the_larger_of_both_sides_gains() -> None:
+def test_the_edge_is_the_larger_gain_of_both_sides() -> None:
     decision = decide(observation(), [0.425], strategy(price_rule=PriceRule.JOIN))
     assert decision.edge_cc == 250
 
 
-def test_a_missing_side_refuses_and_keeps_what_works() -> None:
+def test_a_missing_side_refuses_and_keeps_orders() -> None:
     decision = decide(observation(best_ask_centi=0), [0.5], strategy())
     assert decision == Decision(reason=Reason.ONE_SIDED_BOOK)
 
 
-def test_an_edge_without_cash_is_no_size() -> None:
+def test_an_edge_without_cash_is_zero_size() -> None:
     decision = decide(observation(cash_micros=0), [0.42], strategy(price_rule=PriceRule.JOIN))
-    assert (decision.targets, decision.reason) == ((), Reason.NO_SIZE)
+    assert (decision.targets, decision.reason) == ((), Reason.ZERO_SIZE)
 
 
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
-def test_what_is_no_probability_is_a_mistake(probability: float) -> None:
+def test_a_value_outside_0_to_1_is_an_error(probability: float) -> None:
     with pytest.raises(ValueError, match="probability"):
         decide(observation(), [probability], strategy())
 
@@ -96,7 +96,7 @@ def test_kelly_stakes_its_fraction_of_the_cash() -> None:
     assert half.size_centi == 500
 
 
-def test_kelly_adds_what_the_order_would_close() -> None:
+def test_kelly_adds_the_size_that_closes_a_position() -> None:
     how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=1, sizes_centi=(100_000,))
     decision = decide(observation(position_centi=730), [0.42], how)
     assert [(target.book_side, target.size_centi) for target in decision.targets] == [(ASK, 730)]
@@ -106,9 +106,7 @@ def test_kelly_adds_what_the_order_would_close() -> None:
     ("cash_dollars", "contracts"),
     [(79, 0), (80, 1), (159, 1), (160, 2), (399, 2), (400, 5), (799, 5), (800, 10), (1_600, 20), (80_000, 1_000)],
 )
-def test_kelly_sizes_climb_a_ladder_so_that_quotes_are_not_cancelled_for_one_contract(
-    cash_dollars: int, contracts: int
-) -> None:
+def test_kelly_sizes_are_steps_of_1_2_and_5(cash_dollars: int, contracts: int) -> None:
     """The stake of the case above: 0.5 % of the cash, at 40 cents a contract."""
     how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=100_000, sizes_centi=(10_000_000,))
     targets = decide(observation(cash_micros=cash_dollars * 1_000_000), [0.43], how).targets
@@ -125,15 +123,15 @@ def test_kelly_sizes_climb_a_ladder_so_that_quotes_are_not_cancelled_for_one_con
     st.sampled_from([0, 17_500, 35_000]),
     st.integers(-5_000, 5_000),
 )
-def test_every_quote_has_its_edge_lies_on_the_grid_and_the_two_never_meet(
+def test_quotes_have_their_edge_and_never_cross(
     probability: float, rule: PriceRule, bid_cc: int, width: int, edge_cc: int, maker_rate: int, position: int
 ) -> None:
     ask_cc = min(9_999, bid_cc + width)
-    seen = observation(
+    view = observation(
         best_bid_cc=bid_cc, best_ask_cc=ask_cc, price_ranges=TENTH, maker_rate_ppm=maker_rate, position_centi=position
     )
     how = strategy(price_rule=rule, min_edge_cc=edge_cc, kelly_fraction_ppm=500_000, max_position_centi=6_000)
-    decision = decide(seen, [probability], how)
+    decision = decide(view, [probability], how)
     rate = maker_rate if rule in (PriceRule.JOIN, PriceRule.IMPROVE) else 70_000
     quoted = prices(decision)
     for target in decision.targets:

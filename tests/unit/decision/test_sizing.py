@@ -1,4 +1,4 @@
-"""Sizes: held caps reduce-only, cash caps opening, as the ledger would promise it."""
+"""Sizes: the position caps reduce-only orders, cash caps what opens, as the ledger would reserve it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def test_asks_close_yes_and_bids_close_no(side: BookSide, position: int, closing
 
 
 @given(sides, st.integers(1, 9_999), st.integers(-(10**6), 10**12), st.integers(0, 200_000))
-def test_the_affordable_size_fits_the_budget_with_its_worst_fee_and_is_nearly_the_largest(
-    side: BookSide, price_cc: int, budget: int, rate: int
-) -> None:
+def test_the_affordable_size_is_nearly_the_largest(side: BookSide, price_cc: int, budget: int, rate: int) -> None:
     def cost(size: int) -> int:
         return size * own_price_cc(side, price_cc) + worst_fee_micros(size, price_cc, rate)
 
@@ -43,20 +41,20 @@ def test_the_affordable_size_fits_the_budget_with_its_worst_fee_and_is_nearly_th
     st.booleans(),
     st.one_of(st.none(), st.integers(1, 10**6)),
 )
-def test_a_size_never_exceeds_what_was_asked_held_or_affordable(
-    side: BookSide, price_cc: int, asked: int, position: int, cash: int, reduce_only: bool, bound: int | None
+def test_a_size_exceeds_neither_request_nor_position_nor_cash(
+    side: BookSide, price_cc: int, requested: int, position: int, cash: int, reduce_only: bool, bound: int | None
 ) -> None:
     size = size_order(
-        side, price_cc, asked, position_centi=position, cash_micros=cash, cash_share_ppm=200_000,
+        side, price_cc, requested, position_centi=position, cash_micros=cash, cash_share_ppm=200_000,
         fee_rate_ppm=70_000, reduce_only=reduce_only, max_position_centi=bound,
     )  # fmt: skip
-    held = closing_centi(side, position)
-    opening = max(0, size - held)
-    assert 0 <= size <= asked
+    closable = closing_centi(side, position)
+    opening = max(0, size - closable)
+    assert 0 <= size <= requested
     if reduce_only:
-        assert size == min(asked, held)
+        assert size == min(requested, closable)
     else:
-        assert size >= min(asked, held)
+        assert size >= min(requested, closable)
     if opening:
         assert opening % 100 == 0
         assert opening * own_price_cc(side, price_cc) + worst_fee_micros(opening, price_cc, 70_000) <= cash // 5

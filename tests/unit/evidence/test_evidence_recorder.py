@@ -1,4 +1,4 @@
-"""The evidence adds up, is bounded, and says in a sentence where quotes got stuck."""
+"""The evidence adds up, is bounded, and one sentence states where quotes were dropped."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import msgspec
 import pytest
 
 from support.samples import NOW_US, TICKER, action, samples
-from truebook.evidence.recorder import MOST_DECISIONS, MOST_MARKETS, MOST_STEPS, Recorder
+from truebook.evidence.funnel import GATES
+from truebook.evidence.recorder import MAX_DECISIONS, MAX_MARKETS, MAX_STEPS, Recorder
 from truebook.evidence.records import Funnel, Snapshot
+from truebook.execution.guards import GUARDS
 from truebook.messages.actions import Action
-from truebook.messages.fills import FillBooked
+from truebook.messages.fills import FillRecorded, ReportOutcome
+from truebook.messages.markets import Exclusion
 from truebook.messages.observations import Observation
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
+from truebook.messages.refusals import RefusalsCounted
 
 SAMPLES = samples()
 HOUR_US = 3_600_000_000
-TOLD = [OrderOutcome.REFUSED, OrderOutcome.KEPT, OrderOutcome.SENT]
 
 
 def changed(name: str, **changes: Any) -> Any:
@@ -29,22 +32,22 @@ def observed(at_us: int = NOW_US, **changes: Any) -> Observation:
     return changed("observations.observation", id="aa", produced_us=at_us, **changes)
 
 
-def told(outcome: OrderOutcome, reason: Reason | None = None, at_us: int = NOW_US, **changes: Any) -> OrderEvent:
+def order(outcome: OrderOutcome, reason: Reason | None = None, at_us: int = NOW_US, **changes: Any) -> OrderEvent:
     return changed("orders.order_event", outcome=outcome, reason=reason, produced_us=at_us, **changes)
 
 
-def filled(**changes: Any) -> FillBooked:
-    return changed("fills.fill_booked", produced_us=NOW_US, **changes)
+def filled(**changes: Any) -> FillRecorded:
+    return changed("fills.fill_recorded", produced_us=NOW_US, **changes)
 
 
-def held(reason: Reason, at_us: int = NOW_US) -> Action:
+def no_action(reason: Reason, at_us: int = NOW_US) -> Action:
     return action(id="h", targets=(), reason=reason, produced_us=at_us)
 
 
-def books(recorder: Recorder, fresh: int = 5, stale: int = 0) -> None:
+def record_books(recorder: Recorder, fresh: int = 5, stale: int = 0) -> None:
     for index in range(fresh + stale):
         why = None if index < fresh else Reason.SEQUENCE_GAP
-        recorder.saw_book(changed("orderbook.book_delta", produced_us=NOW_US), why)
+        recorder.record_book(changed("orderbook.book_delta", produced_us=NOW_US), why)
 
 
 def counts(funnel: Funnel) -> dict[str, int]:
@@ -52,38 +55,41 @@ def counts(funnel: Funnel) -> dict[str, int]:
 
 
 def test_every_quote_is_accounted_for_at_some_gate() -> None:
-    """What came past a gate is what later gates refused plus what was sent."""
+    """What passed a gate is what later gates refused plus what was sent."""
     recorder = Recorder()
-    books(recorder, fresh=5, stale=2)
-    recorder.take(observed())
-    recorder.take(action(produced_us=NOW_US))
+    record_books(recorder, fresh=5, stale=2)
+    recorder.record(observed())
+    recorder.record(action(produced_us=NOW_US))
     refused = [Reason.DEADLINE, Reason.HOLD, Reason.HOLD, Reason.THROTTLE, Reason.CASH, Reason.PRICE_COLLAR]
     for reason in refused:
-        recorder.take(told(OrderOutcome.REFUSED, reason))
-    recorder.take(told(OrderOutcome.KEPT, Reason.UNCHANGED))
-    recorder.take(told(OrderOutcome.SENT))
-    recorder.take(told(OrderOutcome.ACKNOWLEDGED))
-    recorder.take(filled())
-    recorder.take(filled(answer="duplicate"))
+        recorder.record(order(OrderOutcome.REFUSED, reason))
+    recorder.record(order(OrderOutcome.KEPT, Reason.UNCHANGED))
+    recorder.record(order(OrderOutcome.SENT))
+    recorder.record(order(OrderOutcome.ACKNOWLEDGED))
+    recorder.record(filled())
+    recorder.record(filled(outcome=ReportOutcome.DUPLICATE))
     funnel = recorder.funnel(NOW_US)
     found = counts(funnel)
-    assert (found["seen"], found["fresh"], found["observed"], found["decided"], found["not hold"]) == (7, 5, 1, 1, 1)
-    assert (found["quotes wanted"], found["not working already"]) == (2, 7)
-    assert (found["past deadline"], found["past holds"], found["past throttle"], found["past rate"]) == (6, 4, 3, 3)
-    assert (found["past ledger"], found["sent"], found["acknowledged"], found["fills"]) == (1, 1, 1, 1)
+    expected = {
+        "book updates": 7, "fresh": 5, "observed": 1, "decided": 1, "with targets": 1, "targets": 2,
+        "not already working": 7, "passed deadline": 6, "passed trading holds": 4, "passed throttle": 3,
+        "passed rate budget": 3,
+        "passed ledger": 1, "sent": 1, "acknowledged": 1, "fills": 1,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
     lost = {reason: count for stage in funnel.stages for reason, count in stage.lost.items()}
     assert lost == {
         "sequence_gap": 2, "unchanged": 1, "deadline": 1, "hold": 2, "throttle": 1, "cash": 1, "price_collar": 1,
     }  # fmt: skip
 
 
-def test_a_decision_is_kept_with_what_it_saw_and_what_every_gate_said() -> None:
+def test_a_decision_is_kept_with_its_book_and_its_outcomes() -> None:
     recorder = Recorder()
-    recorder.take(observed())
-    recorder.take(action(id="aa", produced_us=NOW_US))
-    recorder.take(told(OrderOutcome.REFUSED, Reason.HOLD))
-    recorder.take(told(OrderOutcome.SENT))
-    recorder.take(filled())
+    recorder.record(observed())
+    recorder.record(action(id="aa", produced_us=NOW_US))
+    recorder.record(order(OrderOutcome.REFUSED, Reason.HOLD))
+    recorder.record(order(OrderOutcome.SENT))
+    recorder.record(filled())
     market = recorder.market(TICKER)
     assert market is not None
     (decision,) = market.decisions
@@ -93,55 +99,76 @@ def test_a_decision_is_kept_with_what_it_saw_and_what_every_gate_said() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_older_than_an_hour_is_not_told() -> None:
+def test_what_is_older_than_an_hour_is_not_counted() -> None:
     recorder = Recorder()
-    recorder.take(held(Reason.NO_EDGE, at_us=NOW_US - HOUR_US - 60_000_000))
-    recorder.take(held(Reason.HOLD_ACTION))
+    recorder.record(no_action(Reason.NO_EDGE, at_us=NOW_US - HOUR_US - 60_000_000))
+    recorder.record(no_action(Reason.NO_ACTION))
     funnel = recorder.funnel(NOW_US)
     assert counts(funnel)["decided"] == 1
     assert counts(recorder.funnel(NOW_US + 2 * HOUR_US))["decided"] == 0
     assert NOW_US - HOUR_US < funnel.from_us <= NOW_US
 
 
-def test_totals_of_metrics_count_once_and_a_service_that_began_anew_counts_from_nothing() -> None:
+def refusals(service: str, counts: dict[Reason, int]) -> RefusalsCounted:
+    return changed("refusals.refusals_counted", service=service, counts=counts, ticker=TICKER, produced_us=NOW_US)
+
+
+def test_refusals_are_counted_at_their_stage_and_per_market() -> None:
     recorder = Recorder()
-    for total in (5, 5, 7, 2):
-        recorder.not_observed({"one_sided_book": total}, NOW_US)
-    stage = next(stage for stage in recorder.funnel(NOW_US).stages if stage.name == "observed")
-    assert stage.lost == {"one_sided_book": 9}
+    recorder.record(refusals("observation", {Reason.ONE_SIDED_BOOK: 5}))
+    recorder.record(refusals("observation", {Reason.ONE_SIDED_BOOK: 4, Reason.NO_LEDGER: 1}))
+    recorder.record(refusals("policy", {Reason.DEADLINE: 2}))
+    lost = {stage.name: stage.lost for stage in recorder.funnel(NOW_US).stages}
+    assert (lost["observed"], lost["decided"]) == ({"one_sided_book": 9, "no_ledger": 1}, {"deadline": 2})
+    market = recorder.market(TICKER)
+    assert market is not None and market.refused == {"one_sided_book": 9, "no_ledger": 1, "deadline": 2}
+
+
+def test_why_a_market_is_not_selected_is_kept() -> None:
+    recorder = Recorder()
+    recorder.record(changed("markets.market_updated", selected=False, exclusion=Exclusion.SPREAD))
+    market = recorder.market(TICKER)
+    assert market is not None and (market.selected, market.exclusion) == (False, "spread")
 
 
 def test_everything_that_is_kept_has_a_bound() -> None:
     recorder = Recorder()
-    for index in range(MOST_MARKETS + 50):
-        recorder.take(observed(ticker=f"T-{index}"))
-    for index in range(MOST_DECISIONS + 5):
-        recorder.take(action(id=f"a-{index}", produced_us=NOW_US))
-        for _ in range(MOST_STEPS + 3):
-            recorder.take(told(OrderOutcome.REFUSED, Reason.HOLD, action_id=f"a-{index}"))
+    for index in range(MAX_MARKETS + 50):
+        recorder.record(observed(ticker=f"T-{index}"))
+    for index in range(MAX_DECISIONS + 5):
+        recorder.record(action(id=f"a-{index}", produced_us=NOW_US))
+        for _ in range(MAX_STEPS + 3):
+            recorder.record(order(OrderOutcome.REFUSED, Reason.HOLD, action_id=f"a-{index}"))
     market = recorder.market(TICKER)
-    assert market is not None and len(market.decisions) == MOST_DECISIONS
-    assert {len(decision.steps) for decision in market.decisions} == {MOST_STEPS}
+    assert market is not None and len(market.decisions) == MAX_DECISIONS
+    assert {len(decision.steps) for decision in market.decisions} == {MAX_STEPS}
     assert {decision.more_steps for decision in market.decisions} == {3}
     assert recorder.market("T-0") is None
-    kept = [index for index in range(MOST_MARKETS + 50) if recorder.market(f"T-{index}") is not None]
-    assert len(kept) == MOST_MARKETS - 1
+    kept = [index for index in range(MAX_MARKETS + 50) if recorder.market(f"T-{index}") is not None]
+    assert len(kept) == MAX_MARKETS - 1
 
 
-def test_a_traded_market_is_not_forgotten_for_one_that_is_not() -> None:
+def test_a_selected_market_is_not_dropped_for_others() -> None:
     recorder = Recorder()
-    recorder.take(changed("markets.market", chosen=True))
-    for index in range(MOST_MARKETS + 5):
-        recorder.take(observed(ticker=f"T-{index}"))
+    recorder.record(changed("markets.market_updated", selected=True))
+    for index in range(MAX_MARKETS + 5):
+        recorder.record(observed(ticker=f"T-{index}"))
     assert recorder.market(TICKER) is not None
 
 
-def test_a_snapshot_survives_its_file() -> None:
+def test_the_gates_are_in_the_order_of_executions_guards() -> None:
+    position = {reason: index for index, (_, reasons) in enumerate(GATES) for reason in reasons}
+    *guards, expiry = [guard.reason for guard in GUARDS if guard.reason in position]
+    assert expiry is Reason.DEADLINE, "the last guard repeats the deadline, for a target's own expiry"
+    assert [position[reason] for reason in guards] == sorted(position[reason] for reason in guards)
+
+
+def test_a_snapshot_is_equal_after_its_file() -> None:
     recorder = Recorder()
-    books(recorder)
-    recorder.take(observed())
-    recorder.take(action(id="aa", produced_us=NOW_US))
-    recorder.take(told(OrderOutcome.REFUSED, Reason.HOLD))
+    record_books(recorder)
+    recorder.record(observed())
+    recorder.record(action(id="aa", produced_us=NOW_US))
+    recorder.record(order(OrderOutcome.REFUSED, Reason.HOLD))
     snapshot = recorder.snapshot(NOW_US)
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
 
@@ -149,26 +176,26 @@ def test_a_snapshot_survives_its_file() -> None:
 @pytest.mark.parametrize(
     ("fresh", "stale", "messages", "expected"),
     [
-        (0, 0, [], ("no book change has arrived",)),
-        (0, 3, [], ("no book could be trusted", "`sequence_gap` (3 ×)")),
+        (0, 0, [], ("no book update was received",)),
+        (0, 3, [], ("no book was fresh", "`sequence_gap` (3 ×)")),
         (5, 0, [], ("no market is observed", "`one_sided_book` (4 ×)")),
-        (5, 0, [observed(), held(Reason.HOLD_ACTION)], ("every decision is to do nothing", "`hold_action`", "--model")),
-        (5, 0, [observed(), held(Reason.NO_EDGE)], ("every decision is to do nothing", "`no_edge`", "min_edge_cc")),
+        (5, 0, [observed(), no_action(Reason.NO_ACTION)], ("decision is to do nothing", "`no_action`", "--model")),
+        (5, 0, [observed(), no_action(Reason.NO_EDGE)], ("decision is to do nothing", "`no_edge`", "min_edge_cc")),
         (
-            5, 0, [observed(), action(), told(OrderOutcome.REFUSED, Reason.HOLD)],
-            ("refused at the gate `holds`", "`hold` (1 ×)", "truebook resume"),
+            5, 0, [observed(), action(), order(OrderOutcome.REFUSED, Reason.HOLD)],
+            ("refused at the gate `trading holds`", "`hold` (1 ×)", "truebook resume"),
         ),
         (
-            5, 0, [observed(), action(), told(OrderOutcome.REFUSED, Reason.CASH)],
+            5, 0, [observed(), action(), order(OrderOutcome.REFUSED, Reason.CASH)],
             ("refused at the gate `ledger`", "`cash` (1 ×)"),
         ),
         (
-            5, 0, [observed(), action(), told(OrderOutcome.SENT), told(OrderOutcome.REJECTED, Reason.REJECTED)],
-            ("the exchange has accepted none", "`rejected`"),
+            5, 0, [observed(), action(), order(OrderOutcome.SENT), order(OrderOutcome.REJECTED, Reason.REJECTED)],
+            ("the exchange accepted none", "`rejected`"),
         ),
         (
-            5, 0, [observed(), action(), told(OrderOutcome.SENT), told(OrderOutcome.ACKNOWLEDGED)],
-            ("orders rest at the exchange",),
+            5, 0, [observed(), action(), order(OrderOutcome.SENT), order(OrderOutcome.ACKNOWLEDGED)],
+            ("orders are resting",),
         ),
     ],
 )  # fmt: skip
@@ -176,19 +203,31 @@ def test_a_run_in_which_nothing_was_traded_is_explained(
     fresh: int, stale: int, messages: list[Any], expected: tuple[str, ...]
 ) -> None:
     recorder = Recorder()
-    books(recorder, fresh, stale)
+    record_books(recorder, fresh, stale)
     if fresh:
-        recorder.not_observed({"one_sided_book": 4}, NOW_US)
+        recorder.record(refusals("observation", {Reason.ONE_SIDED_BOOK: 4}))
     for message in messages:
-        recorder.take(message)
+        recorder.record(message)
     verdict = recorder.funnel(NOW_US).verdict
     assert verdict.startswith("nothing was traded")
     assert [part for part in expected if part not in verdict] == []
 
 
-def test_a_run_that_trades_says_so() -> None:
+def test_the_verdict_on_a_run_that_trades() -> None:
     recorder = Recorder()
-    books(recorder)
-    for message in (observed(), action(), told(OrderOutcome.SENT), told(OrderOutcome.ACKNOWLEDGED), filled()):
-        recorder.take(message)
-    assert recorder.funnel(NOW_US).verdict.startswith("it trades: 1 fills")
+    record_books(recorder)
+    for message in (observed(), action(), order(OrderOutcome.SENT), order(OrderOutcome.ACKNOWLEDGED), filled()):
+        recorder.record(message)
+    assert recorder.funnel(NOW_US).verdict.startswith("trading: 1 fills")
+
+
+def test_the_sentence_states_why_no_market_is_selected() -> None:
+    recorder = Recorder()
+    for number in range(3):
+        market = changed("markets.market_updated", ticker=f"T-{number}", selected=False, exclusion=Exclusion.FEE_TYPE)
+        recorder.record(market)
+    assert recorder.excludes_all
+    assert recorder.funnel(NOW_US).verdict.startswith("nothing was traded: no market is selected; `fee_type` (3 ×)")
+    recorder.record(changed("markets.market_updated", ticker="T-0", selected=True, exclusion=None))
+    assert not recorder.excludes_all
+    assert "selected" not in recorder.funnel(NOW_US).verdict.partition("?")[2]

@@ -1,4 +1,4 @@
-"""The smaller parts of execution: the dispatcher's order, the clock watch, what an error means."""
+"""Dispatcher, consumer, clock watch and the classification of send errors."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import asyncio
 
 import pytest
 
-from support.execution_rig import RecordingBus, Rig, ask, bid, make_context, until
-from support.fakes_exchange import FakeExchange
+from support.execution_harness import ExecutionHarness, RecordingBus, ask, bid
+from support.in_memory_exchange import InMemoryExchange, shifted
+from support.in_memory_rest import Shown
 from support.ledger_verbs import a_reserve
+from support.services import make_context, until
 from truebook.bus.port import Record
 from truebook.clock import ExchangeClock, ManualClock
+from truebook.execution.books import Books
+from truebook.execution.send_errors import classify
 from truebook.kalshi.port import (
     AlreadyExists,
-    BadAnswer,
+    BadResponse,
     ExchangeError,
     NotFound,
     OutcomeUnknown,
@@ -23,15 +27,15 @@ from truebook.kalshi.port import (
 )
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import StoreUnavailable
-from truebook.messages.actions import Unmentioned
+from truebook.ledger.verbs import Hold, Mode, OpenAccount, Release, ResultT, Verb
+from truebook.messages.actions import OmittedSides
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import ORDERS
 from truebook.runtime.frames import Incoming
-from truebook_services.execution.answers import meaning_of
-from truebook_services.execution.books import Books
+from truebook_services.execution.action_consumer import ActionConsumer
 from truebook_services.execution.clock_watch import ClockWatch
 from truebook_services.execution.dispatcher import Dispatcher, Job
-from truebook_services.execution.intake import Intake
+from truebook_services.execution.report_queue import ReportQueue
 from truebook_services.execution.reports import Reports
 
 ERRORS: list[tuple[ExchangeError, bool]] = [
@@ -43,57 +47,57 @@ ERRORS: list[tuple[ExchangeError, bool]] = [
     (Unreachable("connection refused"), True),
     (AlreadyExists(409, "order_already_exists"), False),
     (OutcomeUnknown("timed out"), False),
-    (BadAnswer("no order id"), False),
+    (BadResponse("no order id"), False),
     (ExchangeError("something new"), False),
 ]
 
 
 @pytest.mark.parametrize(("error", "proven"), ERRORS, ids=[str(row[0]) for row in ERRORS])
-def test_only_a_certain_no_releases_the_promise(error: ExchangeError, proven: bool) -> None:
-    assert meaning_of(error).proven is proven
+def test_only_a_certain_rejection_releases_the_reservation(error: ExchangeError, proven: bool) -> None:
+    assert classify(error).proven is proven
 
 
-async def test_free_places_go_to_pulls_then_to_what_reduces_then_to_edge_then_to_age() -> None:
-    rig = Rig()
+async def test_free_places_go_by_cancel_reducing_edge_age() -> None:
+    harness = ExecutionHarness()
     done: list[str] = []
     release = asyncio.Event()
 
-    async def carry_out(job: Job) -> None:
+    async def handle(job: Job) -> None:
         if job.action.ticker == "FIRST":
             await release.wait()
         done.append(job.action.ticker)
 
-    dispatcher = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1)
+    dispatcher = Dispatcher(make_context("execution", harness.clock, RecordingBus()), handle, max_concurrent=1)
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))
     await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
     for ticker, targets, edge in (
-        ("FIRST", (bid(),), 0), ("OLD", (bid(),), 50), ("YOUNG", (bid(),), 50), ("EDGE", (bid(),), 90),
+        ("FIRST", (bid(),), 0), ("OLD", (bid(),), 50), ("NEW", (bid(),), 50), ("EDGE", (bid(),), 90),
         ("REDUCES", (ask(reduce_only=True),), 0), ("PULL", (), 0),
     ):  # fmt: skip
-        dispatcher.offer(Job(rig.action(*targets, ticker=ticker, edge_cc=edge), 0, lambda: None))
+        dispatcher.offer(Job(harness.action(*targets, ticker=ticker, edge_cc=edge), 0, lambda: None))
     await asyncio.sleep(0)
     release.set()
-    await until(lambda: len(done) == 6, "all are carried out")
-    assert done == ["FIRST", "PULL", "REDUCES", "EDGE", "OLD", "YOUNG"]
+    await until(lambda: len(done) == 6, "all are handled")
+    assert done == ["FIRST", "PULL", "REDUCES", "EDGE", "OLD", "NEW"]
     stop.set()
     await running
 
 
-async def test_what_waits_at_the_end_is_not_done_so_that_it_is_delivered_again() -> None:
-    rig = Rig()
+async def test_queued_jobs_are_not_done_when_the_service_stops() -> None:
+    harness = ExecutionHarness()
     finished: list[str] = []
     release = asyncio.Event()
 
-    async def carry_out(_: Job) -> None:
+    async def handle(_: Job) -> None:
         await release.wait()
 
-    dispatcher = Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1)
+    dispatcher = Dispatcher(make_context("execution", harness.clock, RecordingBus()), handle, max_concurrent=1)
     stop = asyncio.Event()
     running = asyncio.create_task(dispatcher.run(stop))
     await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
     for ticker in ("A", "B"):
-        dispatcher.offer(Job(rig.action(bid(), ticker=ticker), 0, lambda ticker=ticker: finished.append(ticker)))
+        dispatcher.offer(Job(harness.action(bid(), ticker=ticker), 0, lambda ticker=ticker: finished.append(ticker)))
     await asyncio.sleep(0)
     stop.set()
     await asyncio.sleep(0)
@@ -102,10 +106,10 @@ async def test_what_waits_at_the_end_is_not_done_so_that_it_is_delivered_again()
     assert finished == ["A"]
 
 
-async def test_a_jump_of_the_exchanges_clock_holds_trading_until_it_is_stable() -> None:
+async def test_a_clock_jump_holds_trading_until_the_clock_is_stable() -> None:
     base = ManualClock()
     clock = ExchangeClock(base)
-    exchange = FakeExchange(base)
+    exchange = InMemoryExchange(base)
     ledger = MemoryStore("clock")
     watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, exchange, ledger, stable_checks=3)
 
@@ -114,10 +118,10 @@ async def test_a_jump_of_the_exchanges_clock_holds_trading_until_it_is_stable() 
 
     await watch.check()
     assert await holds() == []
-    exchange.time_offset_us = 900_000
+    exchange.views[Shown.EXCHANGE_TIME_US] = shifted(900_000)
     await watch.check()
     assert await holds() == [], "under a second is a correction"
-    exchange.time_offset_us = 3_000_000
+    exchange.views[Shown.EXCHANGE_TIME_US] = shifted(3_000_000)
     await watch.check()
     assert await holds() == ["clock"]
     for _ in range(3):  # the first of these confirms the jump
@@ -128,14 +132,14 @@ async def test_a_jump_of_the_exchanges_clock_holds_trading_until_it_is_stable() 
     assert clock.now_us() - base.now_us() == 3_000_000
 
 
-async def test_a_ledger_whose_clock_is_far_ahead_holds_trading_and_says_why() -> None:
-    """A machine that ran with another date: every order would be refused as too late, and nobody knew why."""
+async def test_a_ledger_clock_far_ahead_holds_trading() -> None:
+    """After a run with a wrong date the ledger refuses every order as too late; the hold makes that visible."""
     base = ManualClock()
     clock = ExchangeClock(base)
     ledger = MemoryStore("clock")
-    await ledger.open_account(1_000_000, ())
-    await ledger.reserve(a_reserve(now_us=base.now_us() + 3_600_000_000, deadline_us=base.now_us() + 3_601_000_000))
-    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    await ledger.apply(OpenAccount(balance_micros=1_000_000))
+    await ledger.apply(a_reserve(now_us=base.now_us() + 3_600_000_000, deadline_us=base.now_us() + 3_601_000_000))
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, InMemoryExchange(base), ledger, 3)
     await watch.check()
     assert [hold.name for hold in (await ledger.view(())).account.holds] == ["clock"]
     base.set(base.now_us() + 3_600_000_000)
@@ -144,22 +148,22 @@ async def test_a_ledger_whose_clock_is_far_ahead_holds_trading_and_says_why() ->
     assert not (await ledger.view(())).account.holds
 
 
-async def test_a_hold_that_a_former_life_left_ends_with_a_good_measurement() -> None:
+async def test_a_hold_of_an_earlier_instance_is_released() -> None:
     base = ManualClock()
     clock = ExchangeClock(base)
     ledger = MemoryStore("clock")
-    await ledger.hold("clock", "halted", "execution")
-    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    await ledger.apply(Hold(name="clock", mode=Mode.HALTED, owner="execution"))
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, InMemoryExchange(base), ledger, 3)
     await watch.check()
     assert not (await ledger.view(())).account.holds
 
 
-async def test_the_clocks_hold_ends_although_the_ledger_could_not_be_reached_when_it_was_to_end() -> None:
+async def test_the_clock_hold_is_released_after_a_ledger_outage() -> None:
     base = ManualClock()
     clock = ExchangeClock(base)
     ledger = LosesReleases("clock")
-    await ledger.hold("clock", "halted", "execution")
-    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    await ledger.apply(Hold(name="clock", mode=Mode.HALTED, owner="execution"))
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, InMemoryExchange(base), ledger, 3)
     ledger.outages = 2
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
@@ -168,57 +172,65 @@ async def test_the_clocks_hold_ends_although_the_ledger_could_not_be_reached_whe
     assert not (await ledger.view(())).account.holds
 
 
-async def test_a_hold_of_another_execution_that_went_away_ends_after_as_many_good_measurements_as_ones_own() -> None:
+async def test_a_hold_of_another_instance_needs_the_same_checks() -> None:
     base = ManualClock()
     clock = ExchangeClock(base)
     ledger = MemoryStore("clock")
-    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, FakeExchange(base), ledger, 3)
+    watch = ClockWatch(make_context("execution", clock, RecordingBus()), clock, InMemoryExchange(base), ledger, 3)
     for _ in range(4):
         await watch.check()
-    await ledger.hold("clock", "halted", "execution")
+    await ledger.apply(Hold(name="clock", mode=Mode.HALTED, owner="execution"))
     for _ in range(2):
         await watch.check()
-        assert (await ledger.view(())).account.holds, "the other one's clock may still be moving"
+        assert (await ledger.view(())).account.holds, "the other instance's clock may still be unstable"
     await watch.check()
     assert not (await ledger.view(())).account.holds
 
 
 class LosesReleases(MemoryStore):
-    """A ledger that can't be reached for a few releases."""
+    """A ledger that is unavailable for the first releases."""
 
     outages = 0
 
-    async def release(self, name: str, owner: str) -> str:
-        if self.outages:
+    async def apply(self, verb: Verb[ResultT]) -> ResultT:
+        if self.outages and isinstance(verb, Release):
             self.outages -= 1
             raise StoreUnavailable("connection refused")
-        return await super().release(name, owner)
+        return await super().apply(verb)
 
 
-async def test_a_decision_to_hold_reads_nothing_and_overtakes_what_waits() -> None:
-    rig, carried, committed = Rig(), list[str](), list[str]()
+async def test_no_action_reads_nothing_and_supersedes_queued_actions() -> None:
+    harness, handled, committed = ExecutionHarness(), list[str](), list[str]()
     release = asyncio.Event()
 
-    async def carry_out(job: Job) -> None:
-        carried.append(job.action.id)
+    async def handle(job: Job) -> None:
+        handled.append(job.action.id)
         await release.wait()
 
     dispatcher, bus = (
-        Dispatcher(make_context("execution", rig.clock, RecordingBus()), carry_out, most_at_once=1),
+        Dispatcher(make_context("execution", harness.clock, RecordingBus()), handle, max_concurrent=1),
         RecordingBus(),
     )
-    intake = Intake(Books(rig.clock), dispatcher, Reports(make_context("execution", rig.clock, bus)))
+    queue = ReportQueue(make_context("execution", harness.clock, bus))
+    reports = Reports(make_context("execution", harness.clock, bus), harness.ledger, queue)
+    consumer = ActionConsumer(Books(harness.clock), dispatcher, reports, queue)
     stop = asyncio.Event()
+    publishing = asyncio.create_task(queue.run(stop))
     running = asyncio.create_task(dispatcher.run(stop))
     await until(lambda: dispatcher.not_ready() is None, "the dispatcher runs")
-    busy, waits, holds = rig.action(bid(), ticker="BUSY"), rig.action(bid()), rig.action(unmentioned=Unmentioned.KEEP)
-    for action in (busy, waits, holds):
+    busy, queued, no_action = (
+        harness.action(bid(), ticker="BUSY"),
+        harness.action(bid()),
+        harness.action(omitted_sides=OmittedSides.KEEP),
+    )
+    for action in (busy, queued, no_action):
         record = Record("actions", 0, 0, action.ticker, b"")
-        await intake.take([Incoming(record, action, lambda action=action: committed.append(action.id))])
+        await consumer.handle([Incoming(record, action, lambda action=action: committed.append(action.id))])
         await asyncio.sleep(0)
-    assert committed == [holds.id, waits.id], "the hold is done at once, and so is what it has overtaken"
-    assert [(event.action_id, event.reason) for event in bus.of(ORDERS)] == [(waits.id, Reason.SUPERSEDED)]
+    await until(lambda: len(committed) == 2, "both are done")
+    assert committed == [no_action.id, queued.id], "the one that was superseded once that is published"
+    assert [(event.action_id, event.reason) for event in bus.of(ORDERS)] == [(queued.id, Reason.SUPERSEDED)]
     release.set()
     stop.set()
-    await running
-    assert carried == [busy.id]
+    await asyncio.gather(running, publishing)
+    assert handled == [busy.id]

@@ -1,175 +1,195 @@
-"""Orders without a known outcome, crashes and take-overs: never sent twice, never released without proof."""
+"""Orders without a known outcome, after errors and crashes: never sent twice, never released without proof."""
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from support.execution_rig import RecordingBus, Rig, ask, bid, kill_at, until
-from support.fakes_exchange import FakeExchange
+from support.execution_harness import ExecutionHarness, RecordingBus, ask, bid
+from support.in_memory_exchange import InMemoryExchange, odd, shifted
+from support.in_memory_rest import Shown
+from support.services import kill_at, until
 from truebook.clock import ManualClock
-from truebook.kalshi.port import AlreadyExists, BadAnswer
-from truebook.ledger.facts import book_order
+from truebook.kalshi.port import AlreadyExists, BadResponse, OutcomeUnknown
+from truebook.ledger.exchange_reports import OPENED, record_order
 from truebook.ledger.memory_store import MemoryStore
-from truebook.ledger.port import LedgerStore, OrderView, Reserve, StoreUnavailable
+from truebook.ledger.port import LedgerStore, OrderView, StoreUnavailable
+from truebook.ledger.verbs import AdvanceWatermark, MarkUnknown, OpenAccount, RaiseEpoch, Reserve, ResultT, Verb
 from truebook.messages.envelope import BookSide
+from truebook.messages.ids import client_order_id
 from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
+from truebook.venue.account import OrderRequest
 
 
-async def looks(rig: Rig, seconds: float) -> None:
-    await rig.clock.advance(seconds)
-
-
-async def test_a_lost_answer_is_found_by_look_up_and_not_sent_again() -> None:
-    async with Rig() as rig:
-        await rig.open_market()
-        rig.exchange.lost_answers = 1
-        action = await rig.send(rig.action(bid()))
-        await until(lambda: rig.events(action) and not_open(rig), "unknown and resolved")
-        order = await rig.order(action, BookSide.BID)
+async def test_a_lost_response_is_looked_up_and_not_sent_again() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.lose_response("create_order")
+        action = await harness.send(harness.action(bid()))
+        await until(lambda: harness.events(action) and is_resolved(harness), "unknown and resolved")
+        order = await harness.order(action, BookSide.BID)
         assert order.state == "acknowledged"
-        assert rig.exchange.posted == [order.order_id]
-        assert [event.outcome for event in rig.events()] == [
+        assert harness.exchange.posted == [order.order_id]
+        assert [event.outcome for event in harness.events()] == [
             OrderOutcome.SENT, OrderOutcome.UNKNOWN, OrderOutcome.RESOLVED,
         ]  # fmt: skip
 
 
-def not_open(rig: Rig) -> bool:
-    return any(event.outcome is OrderOutcome.RESOLVED for event in rig.events())
+def is_resolved(harness: ExecutionHarness) -> bool:
+    return any(event.outcome is OrderOutcome.RESOLVED for event in harness.events())
 
 
-@pytest.mark.parametrize("error", [AlreadyExists(409, "order_already_exists"), BadAnswer("no order id")])
-async def test_what_is_no_proof_is_looked_up(error: Exception) -> None:
-    async with Rig() as rig:
-        await rig.open_market()
-        rig.exchange.fail("create_order", error)
-        action = await rig.send(rig.action(bid()))
-        await rig.outcome(action)
-        assert (await rig.order(action, BookSide.BID)).state == "unknown"
-        assert (await rig.ledger.view()).account.promised_micros > 0
+@pytest.mark.parametrize("error", [AlreadyExists(409, "order_already_exists"), BadResponse("no order id")])
+async def test_an_error_without_proof_leads_to_a_look_up(error: Exception) -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.fail("create_order", error)
+        action = await harness.send(harness.action(bid()))
+        await harness.outcome(action)
+        assert (await harness.order(action, BookSide.BID)).state == "unknown"
+        assert (await harness.ledger.view()).account.reserved_micros > 0
 
 
-async def test_a_lost_request_is_absent_only_after_expiry_and_signature_and_two_agreeing_look_ups() -> None:
-    async with Rig() as rig:
-        await rig.open_market()
-        rig.exchange.lost_requests = 1
-        action = await rig.send(rig.action(bid()))
-        await rig.outcome(action)
-        await looks(rig, 15)
-        assert (await rig.order(action, BookSide.BID)).state == "unknown", "its signature is over, its expiry is not"
-        await looks(rig, 5.5)
-        assert (await rig.order(action, BookSide.BID)).state == "unknown", "one look-up alone is no proof"
-        await looks(rig, 2)
-        assert (await rig.order(action, BookSide.BID)).state == "terminal"
-        assert (await rig.ledger.view()).account.promised_micros == 0
-        assert len(rig.exchange.posted) == 1
+async def test_absence_needs_expiry_signature_and_two_look_ups() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.fail("create_order", OutcomeUnknown("the request was lost"))
+        action = await harness.send(harness.action(bid()))
+        await harness.outcome(action)
+        await harness.clock.advance(15)
+        assert (await harness.order(action, BookSide.BID)).state == "unknown", (
+            "its signature is invalid, but it has not expired"
+        )
+        await harness.clock.advance(5.5)
+        assert (await harness.order(action, BookSide.BID)).state == "unknown", "one look-up is no proof"
+        await harness.clock.advance(2)
+        assert (await harness.order(action, BookSide.BID)).state == "terminal"
+        assert (await harness.ledger.view()).account.reserved_micros == 0
+        assert len(harness.exchange.posted) == 1
 
 
-async def test_data_that_lag_prove_nothing() -> None:
-    async with Rig() as rig:
-        await rig.open_market()
-        rig.exchange.lost_requests = 1
-        rig.exchange.data_lag_us = 60_000_000
-        action = await rig.send(rig.action(bid()))
-        await rig.outcome(action)
-        await looks(rig, 70)
-        assert (await rig.order(action, BookSide.BID)).state == "unknown"
-        rig.exchange.data_lag_us = 0
-        await looks(rig, 3)
-        assert (await rig.order(action, BookSide.BID)).state == "terminal"
+async def test_lagging_data_prove_nothing() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.fail("create_order", OutcomeUnknown("the request was lost"))
+        harness.exchange.views[Shown.DATA_TIME_US] = shifted(-60_000_000)
+        action = await harness.send(harness.action(bid()))
+        await harness.outcome(action)
+        await harness.clock.advance(70)
+        assert (await harness.order(action, BookSide.BID)).state == "unknown"
+        harness.exchange.views.clear()
+        await harness.clock.advance(3)
+        assert (await harness.order(action, BookSide.BID)).state == "terminal"
 
 
-async def test_an_unknown_order_blocks_its_market_and_no_other() -> None:
-    async with Rig() as rig:
-        await rig.open_market("M")
-        await rig.open_market("N")
-        rig.exchange.lost_requests = 1
-        await rig.do(bid())
-        rig.clock.set(rig.clock.now_us() + 300_000)
-        await rig.snapshot("M")
-        assert (await rig.do(bid()))[-1].reason is Reason.UNKNOWN_ORDER
-        assert (await rig.do(ask()))[-1].reason is Reason.UNKNOWN_ORDER
-        assert (await rig.do(bid(), ticker="N"))[-1].outcome is OrderOutcome.ACKNOWLEDGED
+async def test_an_item_without_a_readable_id_proves_no_absence() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.lose_response("create_order")
+        harness.exchange.odd_items[Shown.ORDERS] = lambda one: msgspec.structs.replace(odd(one), client_order_id="")
+        action = await harness.send(harness.action(bid()))
+        await harness.outcome(action)
+        await harness.clock.advance(70)
+        assert (await harness.order(action, BookSide.BID)).state == "unknown"
+        assert (await harness.ledger.view()).account.reserved_micros > 0
+        harness.exchange.end_faults()
+        await harness.clock.advance(10)
+        assert (await harness.order(action, BookSide.BID)).state == "terminal"
 
 
-class Life:
-    """Several lives of execution on one exchange, one ledger and one bus."""
+async def test_an_unknown_order_blocks_only_its_market() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market("M")
+        await harness.open_market("N")
+        harness.exchange.fail("create_order", OutcomeUnknown("the request was lost"))
+        await harness.do(bid())
+        harness.clock.set(harness.clock.now_us() + 300_000)
+        await harness.snapshot("M")
+        assert (await harness.do(bid()))[-1].reason is Reason.UNKNOWN_ORDER
+        assert (await harness.do(ask()))[-1].reason is Reason.UNKNOWN_ORDER
+        assert (await harness.do(bid(), ticker="N"))[-1].outcome is OrderOutcome.ACKNOWLEDGED
+
+
+class Instances:
+    """Several instances of execution on one exchange, ledger and bus."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.exchange = FakeExchange(self.clock)
-        self.ledger = MemoryStore("lives")
+        self.exchange = InMemoryExchange(self.clock)
+        self.ledger = MemoryStore("instances")
         self.bus = RecordingBus(partitions=2)
 
-    def rig(self) -> Rig:
-        return Rig(ledger=self.ledger, exchange=self.exchange, bus=self.bus, clock=self.clock)
+    def next(self) -> ExecutionHarness:
+        return ExecutionHarness(ledger=self.ledger, exchange=self.exchange, bus=self.bus, clock=self.clock)
 
 
-async def killed_life(life: Life, label: str) -> Rig:
-    rig = life.rig()
-    await life.ledger.open_account(1_000_000_000, ())
-    running = rig.start(kill_at(label))
-    await until(lambda: not rig.service.not_ready(), "ready")
-    await rig.open_market("M")
-    await rig.open_market("N")
-    await rig.send(rig.action(bid()))
+async def killed_instance(instances: Instances, label: str) -> ExecutionHarness:
+    harness = instances.next()
+    await instances.ledger.apply(OpenAccount(balance_micros=1_000_000_000))
+    running = harness.start(kill_at(label))
+    await until(lambda: not harness.service.not_ready(), "ready")
+    await harness.open_market("M")
+    await harness.open_market("N")
+    await harness.send(harness.action(bid()))
     await running.killed()
-    return rig
+    return harness
 
 
 @pytest.mark.parametrize("label", ["reserved", "sent"])
-async def test_after_a_crash_the_intent_is_resolved_before_anything_is_reserved(label: str) -> None:
-    life = Life()
-    dead = await killed_life(life, label)
-    (order,) = await dead.open_orders()
+async def test_after_a_crash_open_orders_are_resolved_first(label: str) -> None:
+    instances = Instances()
+    killed = await killed_instance(instances, label)
+    (order,) = await killed.open_orders()
     assert order.state == "reserved"
-    async with life.rig() as rig:
-        assert (await rig.open_orders("M"))[0].state == "unknown" or label == "sent"
-        await rig.open_market_again("N")
+    async with instances.next() as harness:
+        assert (await harness.open_orders("M"))[0].state == "unknown" or label == "sent"
+        await harness.publish_market("N")
         if label == "reserved":
-            refused = await rig.do(bid(), ticker="N")
+            refused = await harness.do(bid(), ticker="N")
             assert refused[-1].reason is Reason.HOLD
-            await looks(rig, 38)
-            assert (await rig.ledger.order(order.order_id)).state == "terminal"
-            await rig.open_market_again("N")
+            await harness.clock.advance(38)
+            assert (await harness.ledger.order(order.order_id)).state == "terminal"
+            await harness.publish_market("N")
         else:
-            await until(lambda: not_open(rig), "found at the exchange")
-            assert (await rig.ledger.order(order.order_id)).state == "acknowledged"
-        assert (await rig.do(bid(), ticker="N"))[-1].outcome is OrderOutcome.ACKNOWLEDGED
-        assert life.exchange.posted.count(order.order_id) == (0 if label == "reserved" else 1)
+            await until(lambda: is_resolved(harness), "found at the exchange")
+            assert (await harness.ledger.order(order.order_id)).state == "acknowledged"
+        assert (await harness.do(bid(), ticker="N"))[-1].outcome is OrderOutcome.ACKNOWLEDGED
+        assert instances.exchange.posted.count(order.order_id) == (0 if label == "reserved" else 1)
 
 
-async def test_the_older_owner_of_a_partition_can_no_longer_reserve() -> None:
-    async with Rig() as rig:
-        await rig.open_market()
+async def test_the_previous_owner_of_a_partition_cannot_reserve() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
         for partition in range(2):
-            await rig.ledger.raise_epoch(partition, 1_000)
-        assert (await rig.do(bid()))[-1].reason is Reason.EPOCH
-        assert not rig.exchange.posted
+            await harness.ledger.apply(RaiseEpoch(partition=partition, epoch=1_000))
+        assert (await harness.do(bid()))[-1].reason is Reason.EPOCH
+        assert not harness.exchange.posted
 
 
-class LosesAnswers:
-    """A ledger whose answers to ``reserve`` get lost after the work was done."""
+class LosesResponses:
+    """A ledger whose first results of ``reserve`` are lost after they were applied."""
 
     def __init__(self, store: MemoryStore, lost: int) -> None:
         self._store = store
         self.lost = lost
         self.nonces: list[str] = []
 
-    async def reserve(self, order: Reserve) -> str:
-        self.nonces.append(order.nonce)
-        answer = await self._store.reserve(order)
-        if self.lost:
-            self.lost -= 1
-            raise StoreUnavailable("connection reset")
-        return answer
+    async def apply(self, verb: Verb[ResultT]) -> ResultT:
+        result = await self._store.apply(verb)
+        if isinstance(verb, Reserve):
+            self.nonces.append(verb.nonce)
+            if self.lost:
+                self.lost -= 1
+                raise StoreUnavailable("connection reset")
+        return result
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
 
 class FailsToLookUp(MemoryStore):
-    """A ledger whose look-ups fail once an order is there."""
+    """A ledger whose look-ups fail after an order is marked as unknown."""
 
     broken = False
 
@@ -178,61 +198,100 @@ class FailsToLookUp(MemoryStore):
             raise StoreUnavailable("connection reset")
         return await super().order(order_id)
 
-    async def mark_unknown(self, order_id: str) -> str:
-        self.broken = True
-        return await super().mark_unknown(order_id)
+    async def apply(self, verb: Verb[ResultT]) -> ResultT:
+        self.broken = self.broken or isinstance(verb, MarkUnknown)
+        return await super().apply(verb)
 
 
-async def test_a_ledger_that_fails_during_the_look_up_postpones_it() -> None:
-    async with Rig(ledger=FailsToLookUp("fails")) as rig:
-        await rig.open_market()
-        rig.exchange.lost_answers = 1
-        action = await rig.send(rig.action(bid()))
-        assert (await rig.outcome(action))[-1].outcome is OrderOutcome.UNKNOWN
-        rig.ledger.broken = False  # type: ignore[attr-defined]
-        await looks(rig, 1.5)
-        await until(lambda: not_open(rig), "resolved later")
-        assert (await rig.order(action, BookSide.BID)).state == "acknowledged"
+async def test_a_ledger_failure_postpones_the_look_up() -> None:
+    async with ExecutionHarness(ledger=FailsToLookUp("fails")) as harness:
+        await harness.open_market()
+        harness.exchange.lose_response("create_order")
+        action = await harness.send(harness.action(bid()))
+        assert (await harness.outcome(action))[-1].outcome is OrderOutcome.UNKNOWN
+        harness.ledger.broken = False  # type: ignore[attr-defined]
+        await harness.clock.advance(1.5)
+        await until(lambda: is_resolved(harness), "resolved later")
+        assert (await harness.order(action, BookSide.BID)).state == "acknowledged"
 
 
-async def with_lost_answers(lost: int) -> tuple[Rig, LosesAnswers]:
+async def with_lost_responses(lost: int) -> tuple[ExecutionHarness, LosesResponses]:
     ledger = MemoryStore("loses")
-    store = LosesAnswers(ledger, lost)
+    store = LosesResponses(ledger, lost)
     wrapped: LedgerStore = store  # type: ignore[assignment]
-    return Rig(ledger=ledger, store=wrapped), store
+    return ExecutionHarness(ledger=ledger, store=wrapped), store
 
 
-async def test_a_lost_answer_of_the_ledger_is_asked_again_with_the_same_nonce() -> None:
-    rig, store = await with_lost_answers(1)
-    async with rig:
-        await rig.open_market()
-        assert (await rig.do(bid()))[-1].outcome is OrderOutcome.ACKNOWLEDGED
+async def test_a_lost_reserve_response_is_retried_with_its_nonce() -> None:
+    harness, store = await with_lost_responses(1)
+    async with harness:
+        await harness.open_market()
+        assert (await harness.do(bid()))[-1].outcome is OrderOutcome.ACKNOWLEDGED
         assert len(set(store.nonces)) == 1
-        assert len(rig.exchange.posted) == 1
+        assert len(harness.exchange.posted) == 1
 
 
-async def test_a_ledger_that_stays_silent_means_nothing_is_sent_and_nothing_stays_promised() -> None:
-    rig, _ = await with_lost_answers(3)
-    async with rig:
-        await rig.open_market()
-        assert (await rig.do(bid()))[-1].reason is Reason.NO_LEDGER
-        assert not rig.exchange.posted
-        assert (await rig.ledger.view()).account.promised_micros == 0
+async def test_without_the_ledger_nothing_is_sent_or_reserved() -> None:
+    harness, _ = await with_lost_responses(3)
+    async with harness:
+        await harness.open_market()
+        assert (await harness.do(bid()))[-1].reason is Reason.NO_LEDGER
+        assert not harness.exchange.posted
+        assert (await harness.ledger.view()).account.reserved_micros == 0
 
 
-async def test_an_outcome_that_the_exchanges_own_news_brought_is_told_as_resolved_once() -> None:
-    async with Rig() as rig:
-        await rig.open_market()
-        rig.exchange.lost_answers = 1
+async def test_an_outcome_reported_elsewhere_is_resolved_once() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        harness.exchange.lose_response("create_order")
 
-        async def news_come_first(_: object) -> None:
-            (shown,) = rig.exchange.own()
-            await book_order(rig.ledger, rig.clock, shown, 0)
+        async def reported_first(_: object) -> None:
+            (listed,) = harness.exchange.own()
+            await record_order(harness.ledger, harness.clock, listed, 0)
 
-        rig.exchange.before["data_time_us"] = news_come_first
-        action = await rig.send(rig.action(bid()))
-        await until(lambda: not_open(rig), "resolved")
-        await looks(rig, 3)
-        outcomes = [event.outcome for event in rig.events() if event.client_order_id == rig.exchange.posted[0]]
+        harness.exchange.before["data_time_us"] = reported_first
+        action = await harness.send(harness.action(bid()))
+        await until(lambda: is_resolved(harness), "resolved")
+        await harness.clock.advance(3)
+        outcomes = [event.outcome for event in harness.events() if event.client_order_id == harness.exchange.posted[0]]
         assert outcomes == [OrderOutcome.SENT, OrderOutcome.UNKNOWN, OrderOutcome.RESOLVED]
-        assert (await rig.order(action, BookSide.BID)).state == "acknowledged"
+        assert (await harness.order(action, BookSide.BID)).state == "acknowledged"
+
+
+async def test_another_ledger_repeats_no_client_order_id() -> None:
+    instances = Instances()
+    ids = []
+    for name in ("first", "second"):
+        harness = ExecutionHarness(
+            ledger=MemoryStore(name), exchange=instances.exchange, clock=instances.clock, bus=RecordingBus(partitions=2)
+        )
+        async with harness:
+            await harness.open_market()
+            action = await harness.send(harness.action(bid()))
+            assert (await harness.outcome(action))[-1].outcome is OrderOutcome.ACKNOWLEDGED
+            ids.append((action.id, (await harness.order(action, BookSide.BID)).order_id))
+    assert ids[0][0] == ids[1][0], "the same action"
+    assert ids[0][1] != ids[1][1], "and another order"
+
+
+async def test_an_order_from_before_the_opening_is_no_outcome() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        action = harness.action(bid())
+        order_id = client_order_id(harness.ledger.ledger_id, action.id, BookSide.BID)
+        harness.exchange.place_by_hand(
+            OrderRequest(
+                ticker="M", client_order_id=order_id, book_side=BookSide.BID, price_cc=3000, size_centi=100,
+            )
+        )  # fmt: skip
+        await harness.clock.advance(1)
+        await harness.ledger.apply(AdvanceWatermark(name=OPENED, to_us=harness.clock.now_us()))
+        action = await harness.send(msgspec.structs.replace(action, deadline_us=harness.clock.now_us() + 5_000_000))
+        await harness.snapshot()
+        assert (await harness.outcome(action))[-1].outcome is OrderOutcome.UNKNOWN
+        await harness.clock.advance(30)
+        order = await harness.order(action, BookSide.BID)
+        assert order.state == "terminal", "the exchange refused it, and its own look-ups show no order of this ledger"
+        assert (await harness.ledger.view()).account.reserved_micros == 0
+        resolved = [event for event in harness.events() if event.outcome is OrderOutcome.RESOLVED]
+        assert len(resolved) == 1, "orders are counted, not look-ups"

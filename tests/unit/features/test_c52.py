@@ -1,4 +1,4 @@
-"""Layout c52 against an independent, naive implementation: four books in cents, numpy, formulas as they are tabled."""
+"""Layout c52 against an independent, naive implementation: four books in cents, numpy, formulas as documented."""
 
 from __future__ import annotations
 
@@ -226,18 +226,18 @@ def value(name: str, inputs: FeatureInputs) -> float:
         "price_stability", "update_frequency", "time_since_last_update",
     ],
 )  # fmt: skip
-def test_a_temporal_feature_that_stood_still_live_now_moves(name: str) -> None:
+def test_a_temporal_feature_that_was_constant_live_now_changes(name: str) -> None:
     assert value(name, inputs_of(past=MOVING)) != value(name, inputs_of())
 
 
-def test_a_burst_is_seen() -> None:
+def test_a_burst_of_activity_is_detected() -> None:
     past: Past = [(10 * SECOND - i, 4_000, 6_000, 100 + i % 2) for i in range(9)] + [(0, 4_000, 6_000, 5_000)]
     assert value("activity_burst_indicator", inputs_of(past=past)) == 1.0
     assert value("activity_burst_indicator", inputs_of(past=past[:-1])) == 0.0
 
 
-def test_how_often_we_look_does_not_change_the_history() -> None:
-    """The time gap is one of changes: looking again a moment later adds nothing."""
+def test_the_observation_interval_does_not_change_the_history() -> None:
+    """The gap is between changes: another observation a moment later adds nothing."""
     inputs = inputs_of(past=MOVING)
     once = C52.compute(inputs)
     assert C52.compute(inputs) == once
@@ -253,7 +253,7 @@ def test_shares_do_not_depend_on_the_unit_of_money() -> None:
     assert value("leverage", inputs) == 0.024
 
 
-def test_order_distances_stand_before_the_orders_age() -> None:
+def test_order_distances_come_before_the_orders_age() -> None:
     inputs = inputs_of(orders=[(BID, 4_500, 30), (ASK, 5_700, 60)])
     assert C52.compute(inputs)[47:] == (1.0, 1.0, 0.05, 0.07, 0.1)
 
@@ -277,10 +277,15 @@ class Golden(msgspec.Struct):
     vectors: dict[str, tuple[float, ...]]
 
 
-def test_the_golden_vectors_of_c52_still_come_out() -> None:
-    """If this fails, a formula has changed: raise that feature's version, then write the golden file anew."""
+def test_the_golden_vectors_of_c52_are_unchanged() -> None:
+    """If this fails, a formula has changed: raise that feature's version, then write the golden file again."""
     golden = msgspec.json.decode(GOLDEN.read_bytes(), type=Golden)
     assert (C52.hash, C52.names) == (golden.hash, golden.names)
     assert golden.vectors.keys() == SCENES.keys()
     for scene, inputs in SCENES.items():
         assert C52.compute(inputs) == pytest.approx(golden.vectors[scene], abs=2e-6), scene
+
+
+if __name__ == "__main__":  # writes the golden file again, see docs/contributing.md
+    current = Golden(C52.hash, C52.names, {scene: C52.compute(inputs) for scene, inputs in SCENES.items()})
+    GOLDEN.write_bytes(msgspec.json.format(msgspec.json.encode(current), indent=1) + b"\n")

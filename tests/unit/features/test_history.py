@@ -44,7 +44,7 @@ def test_our_own_order_is_no_change_of_the_netted_book() -> None:
     assert len(history.changes) == 1
 
 
-def test_clearing_forgets_everything() -> None:
+def test_clear_drops_all_changes() -> None:
     history = History()
     history.changed(OrderBook([(4_000, 5)]), 1)
     history.clear()

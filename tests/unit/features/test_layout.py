@@ -1,4 +1,4 @@
-"""Layouts: hash, clipping, refusals, users' own functions."""
+"""Layouts: hash, clipping, refusals, users' own features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def constant(name: str, value: Any, version: int = 1) -> Feature:
     return Feature(name=name, version=version, low=-1.0, high=1.0, compute=lambda _: value)
 
 
-def test_the_hash_covers_names_versions_and_order_but_not_the_layouts_name() -> None:
+def test_the_hash_covers_names_versions_and_order() -> None:
     one, two = constant("one", 1), constant("two", 2)
     hashes = [
         Layout("a", features).hash
@@ -30,8 +30,8 @@ def test_the_hash_covers_names_versions_and_order_but_not_the_layouts_name() -> 
 
 
 @pytest.mark.parametrize("features", [[], [constant("same", 1), constant("same", 2)]])
-def test_a_layout_needs_features_each_name_once(features: list[Feature]) -> None:
-    with pytest.raises(ValueError, match="each name once"):
+def test_a_layout_needs_features_with_distinct_names(features: list[Feature]) -> None:
+    with pytest.raises(ValueError, match="distinct names"):
         Layout("bad", features)
 
 
@@ -48,19 +48,19 @@ def test_a_one_sided_book_gives_no_vector(book: OrderBook) -> None:
 
 
 def test_a_missing_signal_gives_no_vector_and_names_it() -> None:
-    made = layout("m1").extended("mine", [signal("news", low=-5, high=5)])
-    assert made.signals == ("news",)
+    made = layout("m1").extended("mine", [signal("poll", low=-5, high=5)])
+    assert made.signals == ("poll",)
     with pytest.raises(FeatureError) as refused:
         made.compute(feature_inputs(signals={"other": 1.0}))
-    assert (refused.value.reason, refused.value.detail) == (Reason.SIGNAL_MISSING, "news")
-    assert made.compute(feature_inputs(signals={"news": 2.5}))[-1] == 2.5
+    assert (refused.value.reason, refused.value.detail) == (Reason.SIGNAL_MISSING, "poll")
+    assert made.compute(feature_inputs(signals={"poll": 2.5}))[-1] == 2.5
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "text", None])
-def test_a_function_that_gives_no_finite_number_is_named(value: Any) -> None:
+def test_a_function_without_a_finite_result_is_named(value: Any) -> None:
     with pytest.raises(FeatureError, match="broken") as refused:
         Layout("a", [constant("broken", value)]).compute(feature_inputs())
-    assert refused.value.reason is Reason.MODEL_FAILED
+    assert refused.value.reason is Reason.INFERENCE_FAILED
 
 
 def test_a_function_that_fails_is_named() -> None:
@@ -74,7 +74,7 @@ def test_a_function_that_fails_is_named() -> None:
     assert (divides.name, divides.about) == ("divides", "Divide by the position.")
 
 
-def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
+def test_an_unknown_layout_is_named_with_the_available_ones() -> None:
     with pytest.raises(UnknownLayout, match="m1"):
         layout("m0")
 
@@ -95,28 +95,28 @@ def test_a_users_layout_is_found_by_its_entry_point() -> None:
     assert plugins.find_layout("short", installed).names == ("only",)
 
 
-def test_a_shipped_name_can_not_be_taken() -> None:
+def test_a_bundled_layout_cannot_be_replaced() -> None:
     assert plugins.find_layout("m1", [point("m1", "MINE")]) is layout("m1")
 
 
-def test_only_the_package_that_is_asked_for_is_imported() -> None:
+def test_only_the_requested_layouts_package_is_imported() -> None:
     installed = [point("broken", "x", module="no_such_package"), point("mine", "MINE")]
     assert plugins.find_layout("mine", installed).name == "mine"
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("requested", "message"),
     [
-        (point("x", "MISSING"), "can't be loaded"),
-        (point("x", "x", module="no_such_package"), "can't be loaded"),
-        (point("x", "MINE"), "another name"),
-        (point("x", "NUMBER"), "must give"),
-        (point("x", "NOTHING"), "must give"),
+        (point("x", "MISSING"), "cannot be loaded"),
+        (point("x", "x", module="no_such_package"), "cannot be loaded"),
+        (point("x", "MINE"), "give both the same name"),
+        (point("x", "NUMBER"), "must be a Layout"),
+        (point("x", "NOTHING"), "must be a Layout"),
     ],
 )
-def test_a_bad_entry_point_is_named_with_what_it_must_give(asked: EntryPoint, message: str) -> None:
+def test_a_bad_entry_point_is_named_with_what_it_must_be(requested: EntryPoint, message: str) -> None:
     with pytest.raises(plugins.BadPlugin, match=message):
-        plugins.find_layout("x", [asked])
+        plugins.find_layout("x", [requested])
 
 
 def test_an_unknown_name_lists_the_installed_ones() -> None:

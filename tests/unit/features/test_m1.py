@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.observations import NOW_US, feature_inputs, market_facts
+from support.observations import NOW_US, example_market, feature_inputs
 from truebook.book.order_book import OrderBook
 from truebook.features.history import History
 from truebook.features.layout import FeatureInputs, WorkingOrder, layout
@@ -60,7 +60,7 @@ ORDERS = (
         ("spread", {"book": OrderBook([(1, 1)], [(9_999, 1)])}, 1.0),
         ("micro_minus_mid", {}, 0.2),  # (40 × 10 + 44 × 30) / 40 = 43 cents: 1 cent above the mid
         ("imbalance_1", {}, 0.5),
-        ("imbalance_3", {}, 0.4),  # 35 contracts bid, 15 asked
+        ("imbalance_3", {}, 0.4),  # 35 contracts bid, 15 offered
         ("imbalance_3", {"book": OrderBook([(p, 100) for p in (5, 4, 3, 2)], [(9, 100)])}, 0.5),
         ("imbalance_all", {"book": OrderBook([(p, 100) for p in (5, 4, 3, 2)], [(9, 100)])}, 0.6),
         ("bid_size", {}, log_share(30, 100_000)),
@@ -77,7 +77,7 @@ ORDERS = (
         ("since_change", {}, 1.0),
         ("since_change", {"history": MOVING}, log_share(5, 3_600)),
         ("to_close", {}, log_share(3_600, 30 * 86_400)),
-        ("to_close", {"facts": market_facts(close_us=NOW_US - 1)}, 0.0),
+        ("to_close", {"market": example_market(close_us=NOW_US - 1)}, 0.0),
         ("book_age", {"confirmed_us": NOW_US - 2 * SECOND}, 0.2),
         ("book_age", {"confirmed_us": NOW_US + SECOND}, 0.0),
         ("event_sum", {}, 0.0),
@@ -99,7 +99,7 @@ ORDERS = (
         ("working_ask", {"working": ORDERS}, log_share(1, 10_000)),
     ],
 )
-def test_a_feature_means_what_the_table_says(name: str, changed: dict[str, Any], expected: float) -> None:
+def test_each_feature_has_the_tabled_value(name: str, changed: dict[str, Any], expected: float) -> None:
     assert value(name, **changed) == pytest.approx(expected, abs=1e-6)
 
 
@@ -109,7 +109,7 @@ SCENES: dict[str, FeatureInputs] = {
         history=MOVING, working=ORDERS, event_yes_sum_cc=10_300, confirmed_us=NOW_US - SECOND, **LONG
     ),
     "sub_cent_short": feature_inputs(
-        book=SUB_CENT, facts=market_facts(close_us=NOW_US + 90 * SECOND), cash_micros=125_000_001, **SHORT
+        book=SUB_CENT, market=example_market(close_us=NOW_US + 90 * SECOND), cash_micros=125_000_001, **SHORT
     ),
 }
 
@@ -122,8 +122,8 @@ class Golden(msgspec.Struct):
     vectors: dict[str, tuple[float, ...]]
 
 
-def test_the_golden_vectors_still_come_out() -> None:
-    """If this fails, a formula has changed: raise that feature's version, then write the golden file anew."""
+def test_the_golden_vectors_are_unchanged() -> None:
+    """If this fails, a formula has changed: raise that feature's version, then write the golden file again."""
     golden = msgspec.json.decode(GOLDEN.read_bytes(), type=Golden)
     assert (M1.hash, M1.names) == (golden.hash, golden.names)
     assert golden.vectors.keys() == SCENES.keys()
@@ -150,7 +150,7 @@ sides_of_book = st.tuples(
     st.integers(-(10**9), 10**12),
     st.one_of(st.none(), st.integers(0, 10**6)),
 )
-def test_every_value_is_finite_within_its_range_and_the_same_in_float32(
+def test_values_are_finite_in_range_and_equal_in_float32(
     levels: tuple[dict[int, int], dict[int, int]],
     past: list[tuple[float, int, int]],
     position: int,
@@ -169,3 +169,8 @@ def test_every_value_is_finite_within_its_range_and_the_same_in_float32(
         assert each.low <= number <= each.high
         assert -1.0 <= number <= 1.0
         assert float(np.float32(number)) == pytest.approx(number, abs=1e-7)
+
+
+if __name__ == "__main__":  # writes the golden file again, see docs/contributing.md
+    current = Golden(M1.hash, M1.names, {scene: M1.compute(inputs) for scene, inputs in SCENES.items()})
+    GOLDEN.write_bytes(msgspec.json.format(msgspec.json.encode(current), indent=1) + b"\n")

@@ -1,4 +1,4 @@
-"""The page docs/observation.md tells every feature as the code has it, and its example works."""
+"""The page docs/observation.md describes every feature as the code does, and its example works."""
 
 from __future__ import annotations
 

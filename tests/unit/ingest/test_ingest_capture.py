@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from support.fakes_market import context
+from support.services import make_context
 from truebook.book.replica import BookReplica
-from truebook.kalshi.frames import decode_frame
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame
+from truebook.kalshi.stream.frames import decode_frame
 from truebook.messages.envelope import BookSide
 from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot
 from truebook_services.ingest.books import FollowedBooks
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not CAPTURES, reason="TRUEBOOK_CAPTURES is not s
 
 
 def naive_books(lines: list[str]) -> dict[str, dict[tuple[str, Decimal], Decimal]]:
-    """Fold the raw frames with dictionaries and decimals, knowing nothing of Truebook."""
+    """Fold the raw frames with dictionaries and decimals, without any code of Truebook."""
     books: dict[str, dict[tuple[str, Decimal], Decimal]] = {}
     for frame in (json.loads(line) for line in lines if line.strip()):
         message = frame.get("msg", {})
@@ -46,28 +46,28 @@ def as_naive(replica: BookReplica) -> dict[tuple[str, Decimal], Decimal]:
     return bids | asks
 
 
-def test_every_recorded_delta_is_applied_without_a_gap_and_readers_end_with_the_naive_books() -> None:
+def test_recorded_deltas_give_readers_the_naive_books() -> None:
     lines = SESSION.read_text().splitlines()
     naive = naive_books(lines)
     published: list[BookMessage] = []
-    books = FollowedBooks(context("ingest"))
+    books = FollowedBooks(make_context("ingest"))
     books.publish_through(published.append)
     for ticker in naive:
         books.follow(ticker, ticker)
     subscription = Subscription(1, 1)
-    verdicts, trouble, deltas = set(), set(), 0
+    verdicts, reasons, deltas = set(), set(), 0
     for line in lines:
         event = decode_frame(line, 0)
         if event is None:
             continue
         if event.sid is not None and event.seq is not None:
-            verdicts.add(subscription.take_seq(event.sid, event.seq))
+            verdicts.add(subscription.take_seq(event.sid, event.seq, line))
         if isinstance(event, SnapshotFrame):
-            trouble.add(books.take_snapshot(event))
+            reasons.add(books.apply_snapshot(event))
         elif isinstance(event, DeltaFrame):
             deltas += 1
-            trouble.add(books.take_delta(event))
-    assert (verdicts, trouble, deltas) == ({"next"}, {None}, 2_885)
+            reasons.add(books.apply_delta(event))
+    assert (verdicts, reasons, deltas) == ({"next"}, {None}, 2_885)
 
     replicas: dict[str, BookReplica] = {ticker: BookReplica() for ticker in naive}
     for message in published:

@@ -1,4 +1,4 @@
-"""Commands are written as the exchange documents them, with ``use_yes_price`` always said for books."""
+"""Commands are written as the exchange documents them, with ``use_yes_price`` always sent for books."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from truebook.kalshi import commands
+from truebook.kalshi.stream import commands
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_command_is_written_as_documented(text: str, expected: object) -> None
     assert json.loads(text) == expected
 
 
-def test_a_command_that_would_mean_nothing_is_not_written() -> None:
+def test_an_invalid_command_is_not_written() -> None:
     for write in (
         lambda: commands.subscribe(1, []),
         lambda: commands.subscribe(1, ["orderbook_delta"]),

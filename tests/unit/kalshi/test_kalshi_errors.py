@@ -1,4 +1,4 @@
-"""Every foreign failure has one place in the tree, and only what proves it is called a proof."""
+"""Every failure of the HTTP libraries is translated; only a proof counts as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.kalshi import errors, port
+from truebook.kalshi import port
+from truebook.kalshi.rest import errors
 
 NESTED = b'{"error":{"code":"insufficient_balance","message":"insufficient balance","service":"exchange"}}'
 DETAILED = b'{"error":{"code":"authentication_error","message":"authentication_error","details":"NOT_FOUND"}}'
@@ -40,7 +41,7 @@ GONE = b'{"error":{"code":"deprecated_v1_order_endpoint","message":"Please switc
         (400, b'{"error":null,"code":7}', port.Refused, "http_400", ""),
     ],
 )
-def test_an_answer_of_the_exchange_is_refused_with_its_code(
+def test_a_4xx_response_is_refused_with_its_code(
     status: int, body: bytes, kind: type[port.Refused], code: str, detail: str
 ) -> None:
     error = errors.status_failure(status, body, "POST /x")
@@ -54,10 +55,10 @@ def test_an_answer_of_the_exchange_is_refused_with_its_code(
     [
         (500, NESTED), (502, b"<html>Bad Gateway</html>"), (503, b""), (504, TEXT), (302, b""), (100, b""),
         (408, b""), (499, b""),  # a gateway's words, which prove nothing about the exchange
-        (409, b""), (409, b"<html>"),  # may be the duplicate of an order that lives
+        (409, b""), (409, b"<html>"),  # may be the duplicate of an existing order
     ],
 )  # fmt: skip
-def test_what_does_not_prove_that_nothing_was_done_is_unknown(status: int, body: bytes) -> None:
+def test_a_response_that_proves_nothing_is_unknown(status: int, body: bytes) -> None:
     error = errors.status_failure(status, body, "POST /x")
     assert isinstance(error, port.OutcomeUnknown)
     assert not isinstance(error, port.Refused)
@@ -65,7 +66,7 @@ def test_what_does_not_prove_that_nothing_was_done_is_unknown(status: int, body:
 
 
 @given(st.binary(max_size=200))
-def test_no_body_whatever_breaks_the_reader_of_errors(body: bytes) -> None:
+def test_read_error_accepts_any_body(body: bytes) -> None:
     code, detail = errors.read_error(body)
     assert isinstance(code, str)
     assert len(detail) <= errors.DETAIL_LIMIT
@@ -92,7 +93,7 @@ HTTPX_TABLE: dict[str, type[port.ExchangeError] | None] = {
     "ProtocolError": port.OutcomeUnknown,
     "LocalProtocolError": port.OutcomeUnknown,
     "RemoteProtocolError": port.OutcomeUnknown,
-    "DecodingError": port.BadAnswer,
+    "DecodingError": port.BadResponse,
     "TooManyRedirects": port.OutcomeUnknown,
     # Bugs of the caller: they are not translated.
     "InvalidURL": None,
@@ -105,7 +106,7 @@ HTTPX_TABLE: dict[str, type[port.ExchangeError] | None] = {
 }
 
 
-def test_every_exception_of_httpx_has_its_place() -> None:
+def test_every_httpx_exception_is_translated() -> None:
     exported = {
         name
         for name in httpx.__all__
@@ -122,11 +123,12 @@ def test_every_exception_of_httpx_has_its_place() -> None:
 
 NEVER_LEFT = {
     "ClientConnectorError", "ClientConnectorDNSError", "ClientConnectorSSLError", "ClientConnectorCertificateError",
-    "ClientSSLError", "ClientProxyConnectionError", "UnixClientConnectorError", "ConnectionTimeoutError",
+    "ClientSSLError", "ClientProxyConnectionError", "ClientHttpProxyError", "UnixClientConnectorError",
+    "ConnectionTimeoutError",
 }  # fmt: skip
 
 
-def test_every_exception_of_aiohttp_decides_over_the_one_it_was_turned_into() -> None:
+def test_an_aiohttp_cause_decides_over_its_httpx_error() -> None:
     exported = [
         getattr(aiohttp, name)
         for name in aiohttp.__all__
@@ -143,10 +145,10 @@ def test_every_exception_of_aiohttp_decides_over_the_one_it_was_turned_into() ->
 @pytest.mark.parametrize(
     "error", [aiohttp.ServerDisconnectedError(), ConnectionResetError(), TimeoutError(), BrokenPipeError()]
 )
-def test_a_connection_lost_under_way_leaves_the_outcome_unknown(error: Exception) -> None:
+def test_a_connection_lost_in_transit_leaves_the_outcome_unknown(error: Exception) -> None:
     assert type(errors.transport_failure(error, "POST /x")) is port.OutcomeUnknown
 
 
-def test_only_what_may_help_is_marked_for_another_try() -> None:
+def test_only_errors_where_a_retry_may_help_are_retried() -> None:
     retried = {kind.__name__ for kind in vars(port).values() if inspect.isclass(kind) and getattr(kind, "retry", False)}
-    assert retried == {"RateLimited", "OutcomeUnknown", "BadAnswer", "Unreachable", "StreamClosed"}
+    assert retried == {"RateLimited", "OutcomeUnknown", "BadResponse", "Unreachable", "StreamClosed"}

@@ -1,4 +1,4 @@
-"""Every documented frame becomes its event; what can't be read says which number it used up."""
+"""Every documented frame becomes its event; an invalid frame keeps the sequence number that it used."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truebook.kalshi import port
-from truebook.kalshi.frames import decode_frame
 from truebook.kalshi.port import FrameError
+from truebook.kalshi.stream.frames import decode_frame
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import MarketStatus
+from truebook.messages.market_metadata import MarketStatus, PriceRange
 from truebook.money import format_price, format_size
 from truebook.venue.account import OrderStatus
 
@@ -30,10 +30,10 @@ def snapshot(**msg: Any) -> str:
 
 
 def delta(**msg: Any) -> str:
-    told = {"market_ticker": TICKER, "market_id": "9b0f", "clock": 1, "price_dollars": "0.9600", "delta_fp": "-54.00",
+    fields = {"market_ticker": TICKER, "market_id": "9b0f", "clock": 1, "price_dollars": "0.9600", "delta_fp": "-54.00",
             "side": "yes", "ts": "2022-11-22T20:44:01Z", "ts_ms": 1669149841000, **msg}  # fmt: skip
-    told = {key: value for key, value in told.items() if value is not None}
-    return json.dumps({"type": "orderbook_delta", "sending_ts_ms": SENT_MS, "sid": 2, "seq": 3, "msg": told})
+    fields = {key: value for key, value in fields.items() if value is not None}
+    return json.dumps({"type": "orderbook_delta", "sending_ts_ms": SENT_MS, "sid": 2, "seq": 3, "msg": fields})
 
 
 def test_a_snapshot_is_a_yes_leg_book_best_first() -> None:
@@ -59,7 +59,7 @@ def test_a_snapshot_is_a_yes_leg_book_best_first() -> None:
         ({"yes_dollars_fp": [], "no_dollars_fp": None}, (), ()),
     ],
 )
-def test_a_side_that_is_left_out_is_empty(msg: dict[str, Any], bids: tuple[Any, ...], asks: tuple[Any, ...]) -> None:
+def test_an_omitted_side_is_empty(msg: dict[str, Any], bids: tuple[Any, ...], asks: tuple[Any, ...]) -> None:
     event = decode_frame(snapshot(**msg), 0)
     assert isinstance(event, port.SnapshotFrame)
     assert (event.bids, event.asks) == (bids, asks)
@@ -68,8 +68,8 @@ def test_a_side_that_is_left_out_is_empty(msg: dict[str, Any], bids: tuple[Any, 
 @pytest.mark.parametrize(
     "other", [{"bid": [["4.8", "3.00"]], "ask": []}, {"yes": [[8, 300]]}, {"no_dollars": [["0.5", 3]]}]
 )
-def test_a_book_in_another_format_is_not_taken_for_an_empty_one(other: dict[str, Any]) -> None:
-    with pytest.raises(FrameError, match="not an empty book") as caught:
+def test_a_book_in_another_format_is_an_error_not_an_empty_book(other: dict[str, Any]) -> None:
+    with pytest.raises(FrameError, match="the format of 2026") as caught:
         decode_frame(snapshot(**other), 0)
     assert (caught.value.sid, caught.value.seq) == (2, 2)
 
@@ -95,7 +95,7 @@ def test_a_delta_is_signed_and_carries_its_time() -> None:
     ("msg", "exchange_us"),
     [({"ts_ms": None}, 1_669_149_841_000_000), ({"ts_ms": None, "ts": None}, None), ({"ts_ms": 5, "ts": None}, 5_000)],
 )
-def test_a_deltas_time_comes_from_whichever_field_is_there(msg: dict[str, Any], exchange_us: int | None) -> None:
+def test_a_deltas_time_is_read_from_either_field(msg: dict[str, Any], exchange_us: int | None) -> None:
     event = decode_frame(delta(**msg), 0)
     assert isinstance(event, port.DeltaFrame)
     assert event.exchange_us == exchange_us
@@ -110,7 +110,7 @@ def test_every_price_and_size_of_a_delta_survives(price_cc: int, size_centi: int
     assert (event.price_cc, event.delta_centi) == (expected, size_centi)
 
 
-def test_a_trade_tells_who_took() -> None:
+def test_a_trade_has_the_taker_side() -> None:
     text = json.dumps(
         {"type": "trade", "sid": 11, "seq": 2, "msg": {"trade_id": "d91b", "market_ticker": "H-B53.5",
          "yes_price_dollars": "0.3600", "no_price_dollars": "0.6400", "count_fp": "136.00", "taker_side": "no",
@@ -134,10 +134,10 @@ def test_a_trade_of_early_2026_is_read_by_its_older_fields() -> None:
 
 
 FILL = {
-    "trade_id": "d91b", "order_id": "ee58", "client_order_id": "tb1-1", "market_ticker": "H-B53.5", "exchange_index": 2,
+    "trade_id": "d91b", "order_id": "ee58", "client_order_id": "tb1-1", "market_ticker": "H-B53.5", "exchange_index": 0,
     "is_taker": True, "side": "yes", "yes_price_dollars": "0.7500", "count_fp": "278.00", "fee_cost": "0.010000",
     "action": "buy", "ts": 1671899397, "ts_ms": 1671899397001, "post_position_fp": "500.00", "purchased_side": "yes",
-    "outcome_side": "yes", "book_side": "bid", "subaccount": 3,
+    "outcome_side": "yes", "book_side": "bid", "subaccount": 0,
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def test_a_fill_without_a_part_of_its_identity_or_money_is_an_error(missing: str
 
 
 USER_ORDER = {
-    "order_id": "ee58", "user_id": "a1b2", "ticker": TICKER, "exchange_index": 2, "status": "resting", "side": "yes",
+    "order_id": "ee58", "user_id": "a1b2", "ticker": TICKER, "exchange_index": 0, "status": "resting", "side": "yes",
     "is_yes": True, "outcome_side": "yes", "book_side": "bid", "yes_price_dollars": "0.3500", "fill_count_fp": "0.00",
     "remaining_count_fp": "10.00", "initial_count_fp": "10.00", "client_order_id": "tb1-1",
     "created_time": "2024-12-01T10:00:00Z", "created_ts_ms": 1733047200000, "expiration_ts_ms": 1733050800000,
@@ -178,7 +178,7 @@ def test_an_order_update_is_read_by_ticker_and_reason() -> None:
     assert order.expires_us == 1_733_050_800_000_000
 
 
-def test_an_order_whose_state_the_exchange_does_not_know_tells_nothing() -> None:
+def test_an_order_of_unknown_status_gives_no_order_frame() -> None:
     event = decode_frame(json.dumps({"type": "user_order", "sid": 22, "msg": {**USER_ORDER, "status": "unknown"}}), 0)
     assert event == port.OtherFrame(sid=22, seq=None, received_us=0, type="user_order", known=True)
 
@@ -192,6 +192,7 @@ def test_an_order_whose_state_the_exchange_does_not_know_tells_nothing() -> None
         ({"event_type": "deactivated", "is_deactivated": True}, MarketStatus.INACTIVE, None, None),
         ({"event_type": "deactivated", "is_deactivated": False}, MarketStatus.ACTIVE, None, None),
         ({"event_type": "close_date_updated", "close_ts": 5}, None, 5_000_000, None),
+        ({"event_type": "close_date_updated", "close_ts": 0}, None, None, None),
         ({"event_type": "determined", "result": "yes"}, MarketStatus.DETERMINED, None, 10_000),
         ({"event_type": "determined", "result": "no", "settlement_value": ""}, MarketStatus.DETERMINED, None, 0),
         (
@@ -206,14 +207,22 @@ def test_an_order_whose_state_the_exchange_does_not_know_tells_nothing() -> None
         ({"event_type": "something_new"}, None, None, None),
     ],
 )
-def test_a_life_cycle_event_tells_the_state_it_leads_to(
+def test_a_lifecycle_event_gives_the_new_status(
     msg: dict[str, Any], status: MarketStatus | None, close_us: int | None, settlement_cc: int | None
 ) -> None:
     text = json.dumps({"type": "market_lifecycle_v2", "sid": 13, "seq": 3, "msg": {"market_ticker": "I", **msg}})
     event = decode_frame(text, 0)
     assert isinstance(event, port.LifecycleFrame)
     assert (event.event_type, event.status, event.close_us) == (msg["event_type"], status, close_us)
-    assert (event.settlement_cc, event.seq) == (settlement_cc, 3)
+    assert (event.settlement_cc, event.seq, event.price_ranges) == (settlement_cc, 3, None)
+
+
+def test_a_lifecycle_event_may_state_a_new_grid() -> None:
+    ranges = [{"start": "0.0000", "end": "1.0000", "step": "0.0500"}]
+    msg = {"market_ticker": "I", "event_type": "price_level_structure_updated", "price_ranges": ranges}
+    event = decode_frame(json.dumps({"type": "market_lifecycle_v2", "sid": 13, "seq": 3, "msg": msg}), 0)
+    assert isinstance(event, port.LifecycleFrame)
+    assert event.price_ranges == (PriceRange(0, 10_000, 500),)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +244,7 @@ def test_a_life_cycle_event_tells_the_state_it_leads_to(
          port.StreamError(sid=4, seq=9, received_us=0, command_id=None, code=25, message="overflow")),
     ],
 )  # fmt: skip
-def test_an_answer_to_a_command_keeps_its_numbers(text: str, expected: port.StreamEvent) -> None:
+def test_a_reply_to_a_command_keeps_its_numbers(text: str, expected: port.StreamEvent) -> None:
     assert decode_frame(text, 0) == expected
 
 
@@ -254,7 +263,7 @@ def test_an_empty_line_is_nothing(text: str | bytes) -> None:
     assert decode_frame(text, 0) is None
 
 
-def test_a_frame_that_ends_with_a_newline_is_read_as_text_and_as_bytes() -> None:
+def test_a_frame_with_a_trailing_newline_is_read() -> None:
     assert decode_frame(delta() + "\n", 0) == decode_frame(delta().encode() + b"\n", 0) == decode_frame(delta(), 0)
 
 
@@ -282,20 +291,20 @@ def test_a_frame_that_ends_with_a_newline_is_read_as_text_and_as_bytes() -> None
         ('{"type":"orderbook_delta","sid":1,"seq":2}', 1, 2),
     ],
 )
-def test_a_broken_frame_names_the_number_it_used_up(text: str, sid: int | None, seq: int | None) -> None:
+def test_an_invalid_frame_has_the_number_that_it_used(text: str, sid: int | None, seq: int | None) -> None:
     with pytest.raises(FrameError) as caught:
         decode_frame(text, 0)
     assert (caught.value.sid, caught.value.seq) == (sid, seq)
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_whatever_break_the_decoder_otherwise(raw: bytes) -> None:
+def test_any_bytes_are_decoded_or_a_frame_error(raw: bytes) -> None:
     with contextlib.suppress(FrameError):
         decode_frame(raw, 0)
 
 
 @given(st.text(max_size=40), st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5))
-def test_no_field_whatever_breaks_the_decoder_otherwise(key: str, value: Any) -> None:
+def test_any_field_is_decoded_or_a_frame_error(key: str, value: Any) -> None:
     for base in (delta(), snapshot(), json.dumps({"type": "fill", "msg": FILL})):
         frame = json.loads(base)
         for target in (frame, frame["msg"]):

@@ -7,9 +7,9 @@ import pytest
 from truebook.clock import ManualClock
 from truebook.kalshi import hosts
 from truebook.kalshi.hosts import HostRefused
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import MarketDataSigner, StubSigner
-from truebook.kalshi.stream import WebsocketConnector
+from truebook.kalshi.stream.connection import WebsocketConnector
 
 SIMULATED_HOSTS = [
     "127.0.0.1:18080", "127.8.9.10", "[::1]:18080", "localhost:1", "LOCALHOST", "paper-exchange:18080",
@@ -27,7 +27,7 @@ DISGUISED = [
 
 
 @pytest.mark.parametrize("host", SIMULATED_HOSTS)
-def test_own_machines_and_cluster_names_are_simulated(host: str) -> None:
+def test_local_and_cluster_names_are_simulated(host: str) -> None:
     hosts.check_hosts(f"http://{host}/trade-api/v2", f"ws://{host}/trade-api/ws/v2", "simulated")
     with pytest.raises(HostRefused):
         hosts.check_hosts(f"http://{host}/trade-api/v2", f"ws://{host}/trade-api/ws/v2", "demo")
@@ -51,7 +51,7 @@ def test_production_is_refused_by_name_for_either_exchange(host: str, exchange: 
 
 
 @pytest.mark.parametrize("host", DISGUISED)
-def test_an_address_in_disguise_is_refused(host: str) -> None:
+def test_a_disguised_address_is_refused(host: str) -> None:
     with pytest.raises(HostRefused):
         hosts.check_rest_url(f"http://{host}/trade-api/v2")
     with pytest.raises(HostRefused):
@@ -83,7 +83,7 @@ def test_any_other_form_of_an_address_is_refused(url: str) -> None:
         hosts.check_rest_url(url)
 
 
-def test_a_production_key_signs_nothing_but_the_upgrade() -> None:
+def test_a_production_key_signs_only_the_upgrade() -> None:
     signer = MarketDataSigner(StubSigner("k"))
     assert signer.headers("GET", "/trade-api/ws/v2", 1)["KALSHI-ACCESS-KEY"] == "k"
     for method, path in (
@@ -93,7 +93,7 @@ def test_a_production_key_signs_nothing_but_the_upgrade() -> None:
         ("GET", "/trade-api/ws/v2/"),
         ("get", "/trade-api/ws/v2"),
     ):
-        with pytest.raises(HostRefused, match="signs nothing but"):
+        with pytest.raises(HostRefused, match="signs only"):
             signer.headers(method, path, 1)
 
 

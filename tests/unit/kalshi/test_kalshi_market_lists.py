@@ -1,4 +1,4 @@
-"""A market that can't be read is left out of a list: it must not hide the others."""
+"""A market that can't be parsed is omitted from a list: it must not hide the others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from support.fake_rest import BASE_URL, ScriptedExchange, event, market, ok, series
 from truebook.clock import ManualClock
-from truebook.kalshi.port import BadAnswer
-from truebook.kalshi.rest import HttpRestClient
+from truebook.kalshi.port import BadResponse
+from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import StubSigner
 
 ODD = [
@@ -32,18 +32,26 @@ def client(*listed: Any) -> HttpRestClient:
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_an_odd_market_hides_no_other(odd: dict[str, Any]) -> None:
+async def test_an_unreadable_market_hides_no_other(odd: dict[str, Any]) -> None:
     rest = client(market("KXA-1-A"), {**market(), **odd}, market("KXA-1-C"))
     assert [facts.ticker for facts in await rest.markets()] == ["KXA-1-A", "KXA-1-C"]
 
 
 @pytest.mark.parametrize("odd", [*ODD, pytest.param(None, id="not even an object")])
-async def test_a_list_of_which_nothing_can_be_read_is_an_error(odd: dict[str, Any] | None) -> None:
-    with pytest.raises(BadAnswer, match="not one of 2 markets"):
+async def test_a_list_without_a_readable_market_is_an_error(odd: dict[str, Any] | None) -> None:
+    with pytest.raises(BadResponse, match="none of 2 markets"):
         listed = [None] * 2 if odd is None else [{**market(), **odd}] * 2
         await client(*listed).markets()
 
 
-async def test_a_market_that_is_asked_for_by_name_has_to_be_readable() -> None:
-    with pytest.raises(BadAnswer, match="price_ranges"):
+async def test_a_market_requested_by_ticker_must_be_readable() -> None:
+    with pytest.raises(BadResponse, match="price_ranges"):
         await client(market(price_ranges=[])).market("KXA-1-B")
+
+
+async def test_a_long_list_is_not_joined_and_hides_no_market() -> None:
+    rest = client(market("KXA-1-A"), market(volume_fp="12.505"), market("KXA-1-C"))
+    listed = await rest.open_markets()
+    assert [(one.ticker, one.event, one.volume_centi) for one in listed] == [
+        ("KXA-1-A", "KXA-1", 1_250), ("KXA-1-C", "KXA-1", 1_250),
+    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The wire's kinds of time, each read to the microsecond without a float."""
+"""The exchange's formats of time, each read to the microsecond without a float."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.kalshi import times
-from truebook.kalshi.rest import estimate_exchange_us
-from truebook.kalshi.rest_calls import Dated
+from truebook.kalshi.rest.calls import Dated
+from truebook.kalshi.rest.client import estimate_exchange_us
+from truebook.kalshi.wire import times
 from truebook.money import WireFormatError
 
 SECOND = 1_781_159_387_000_000
@@ -36,7 +36,7 @@ def test_rfc3339_is_read_with_any_number_of_fractional_digits(text: str, expecte
     ["", "2026-06-11", "2026-06-11T06:29:47", "2026-13-11T06:29:47Z", "2026-06-11T25:29:47Z", "20260611T062947Z",
      "2026-06-11 06:29:47Z", "2026-06-11T06:29:47.Z", "٢026-06-11T06:29:47Z", None, 1781159387, 1.5],
 )  # fmt: skip
-def test_what_is_no_rfc3339_time_is_refused(text: object) -> None:
+def test_an_invalid_rfc3339_time_is_refused(text: object) -> None:
     with pytest.raises(WireFormatError):
         times.from_rfc3339(text)
 
@@ -65,7 +65,8 @@ def test_http_date_is_read_to_the_second() -> None:
         (SECOND + 250_000, SECOND, 40_000, SECOND + 270_000),  # half of the way back
         (SECOND - 1, SECOND, 0, SECOND + 500_000),  # data lag: the middle of the Date's second
         (SECOND - 86_400_000_000, SECOND, 0, SECOND + 500_000),  # an outage of the data
-        (SECOND + 3_000_000, SECOND, 0, SECOND + 500_000),  # data ahead of the clock: the clock
+        (SECOND + 999_999, SECOND, 0, SECOND + 999_999),
+        (SECOND + 2_100_000, SECOND, 0, SECOND + 2_100_000),  # an old Date: the newer one
     ],
 )
 def test_the_exchanges_clock_is_estimated_from_both_times(
@@ -74,5 +75,5 @@ def test_the_exchanges_clock_is_estimated_from_both_times(
     assert estimate_exchange_us(as_of_us, Dated(date_us, round_trip_us)) == expected_us
 
 
-def test_a_time_that_no_calendar_has_is_written_as_the_last_one() -> None:
+def test_a_time_beyond_the_calendar_is_written_as_the_last() -> None:
     assert times.to_rfc3339(1_795_582_455_245_000_000) == "9999-12-31T23:59:59.999999Z"

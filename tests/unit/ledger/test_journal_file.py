@@ -1,30 +1,28 @@
-"""The journal's file: what was appended is read again, a torn end is cut off, damage is named by its line."""
+"""The journal's file: appended entries are read again, a torn end is cut off, damage is reported with its line."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import resource
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.full_disk import no_file_larger_than
 from support.journals import entries_of, numbered, plain_history
-from truebook.ledger.journal_file import FileJournal
-from truebook.ledger.journal_port import JournalCorrupt, JournalUnavailable
+from truebook.ledger.journal.file import FileJournal
+from truebook.ledger.journal.port import JournalCorrupt, JournalUnavailable
 from truebook.ledger.port import JournalEntry
 
 HISTORY = entries_of(plain_history())
 
 
 async def written(path: Path, entries: list[JournalEntry], *, batch: int = 3) -> bytes:
-    """Make the file from these entries and give its bytes."""
+    """Write the file from these entries and return its bytes."""
     journal = await FileJournal.open(path)
     for start in range(0, len(entries), batch):
         await journal.append(entries[start : start + batch])
@@ -41,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("journals")
 
 
-async def test_what_was_appended_is_read_again_from_any_number_on(tmp_path: Path) -> None:
+async def test_appended_entries_are_read_from_any_number_on(tmp_path: Path) -> None:
     await written(tmp_path / "j", HISTORY)
     journal = await FileJournal.open(tmp_path / "j")
     assert journal.tail == HISTORY[-1]
@@ -50,10 +48,8 @@ async def test_what_was_appended_is_read_again_from_any_number_on(tmp_path: Path
     await journal.aclose()
 
 
-async def test_a_write_whose_caller_is_cancelled_goes_to_its_end_and_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its thread can't be stopped: who did not wait would write the same entries once more."""
+async def test_a_write_with_a_cancelled_caller_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread can't be stopped: a caller that does not wait would write the same entries twice."""
     journal = await FileJournal.open(tmp_path / "j")
     on_disk, fsync = threading.Event(), os.fsync
 
@@ -79,7 +75,6 @@ async def test_a_write_whose_caller_is_cancelled_goes_to_its_end_and_counts(
 
 
 async def test_every_number_of_a_long_file_is_found(tmp_path: Path) -> None:
-    """By halving, wherever a half falls: in a line, at its beginning, at its end."""
     entries = numbered(300)
     await written(tmp_path / "j", entries, batch=300)
     journal = await FileJournal.open(tmp_path / "j")
@@ -88,7 +83,7 @@ async def test_every_number_of_a_long_file_is_found(tmp_path: Path) -> None:
     await journal.aclose()
 
 
-async def test_a_new_file_is_empty_and_of_its_user_alone(tmp_path: Path) -> None:
+async def test_a_new_file_is_empty_and_private(tmp_path: Path) -> None:
     journal = await FileJournal.open(tmp_path / "j")
     assert journal.tail is None
     assert await read(journal) == []
@@ -96,16 +91,16 @@ async def test_a_new_file_is_empty_and_of_its_user_alone(tmp_path: Path) -> None
     await journal.aclose()
 
 
-async def test_a_reopened_file_goes_on_and_its_chain_holds(tmp_path: Path) -> None:
+async def test_a_reopened_file_continues_its_digest_chain(tmp_path: Path) -> None:
     whole = await written(tmp_path / "whole", HISTORY)
     await written(tmp_path / "j", HISTORY[:4])
     again = await FileJournal.open(tmp_path / "j")
     await again.append(HISTORY[4:])
     await again.aclose()
-    assert (tmp_path / "j").read_bytes() == whole, "batches and reopening leave no trace"
+    assert (tmp_path / "j").read_bytes() == whole, "batches and reopening make no difference"
 
 
-async def test_each_line_is_plain_json_with_the_verbs_own_arguments(tmp_path: Path) -> None:
+async def test_each_line_is_json_with_the_verbs_arguments(tmp_path: Path) -> None:
     lines = (await written(tmp_path / "j", HISTORY)).splitlines()
     first = json.loads(lines[0])
     assert first["arguments"]["balance_micros"] == 100_000_000
@@ -139,7 +134,7 @@ async def test_any_changed_byte_is_found_and_its_line_is_named(folder: Path, at:
     whole[place] ^= flip
     path.write_bytes(whole)
     line = bytes(whole[:place]).count(b"\n") + 1
-    # A line end that is gone shows in its own line, one that has come too many where the text before it ends.
+    # A missing line end is reported for its own line, an added one for the line that it splits.
     with pytest.raises(JournalCorrupt, match=rf"line {line}: .*move it away"):
         await FileJournal.open(path)
 
@@ -153,24 +148,7 @@ async def test_a_missing_line_is_found(tmp_path: Path, gone: int) -> None:
         await FileJournal.open(tmp_path / "j")
 
 
-async def test_of_a_long_file_the_end_is_checked_at_once_and_the_rest_when_it_is_read(tmp_path: Path) -> None:
-    entries = numbered(3_000)
-    whole = bytearray(await written(tmp_path / "j", entries, batch=1_000))
-    whole[200] ^= 1
-    (tmp_path / "j").write_bytes(whole)
-    journal = await FileJournal.open(tmp_path / "j", check_bytes=10_000)
-    assert journal.tail == entries[-1]
-    assert await read(journal, 2_900) == entries[2_900:]
-    with pytest.raises(JournalCorrupt, match="line 2:"):
-        await read(journal)
-    await journal.append(numbered(1, first=3_001))
-    await journal.aclose()
-    again = await FileJournal.open(tmp_path / "j", check_bytes=10_000)
-    assert await read(again, 2_999) == [entries[-1], *numbered(1, first=3_001)]
-    await again.aclose()
-
-
-async def test_a_file_that_begins_later_gives_what_it_has(tmp_path: Path) -> None:
+async def test_a_file_that_begins_later_returns_its_entries(tmp_path: Path) -> None:
     await written(tmp_path / "j", HISTORY[6:])
     journal = await FileJournal.open(tmp_path / "j")
     assert await read(journal) == await read(journal, 3) == HISTORY[6:]
@@ -178,8 +156,8 @@ async def test_a_file_that_begins_later_gives_what_it_has(tmp_path: Path) -> Non
     await journal.aclose()
 
 
-@pytest.mark.parametrize("wrong", [HISTORY[1:], HISTORY[4:], numbered(1, first=4, incarnation="another")])
-async def test_what_does_not_follow_the_tail_is_never_written(tmp_path: Path, wrong: list[JournalEntry]) -> None:
+@pytest.mark.parametrize("wrong", [HISTORY[1:], HISTORY[4:], numbered(1, first=4, ledger_id="another")])
+async def test_an_entry_that_does_not_follow_the_tail_is_not_written(tmp_path: Path, wrong: list[JournalEntry]) -> None:
     before = await written(tmp_path / "j", HISTORY[:3])
     journal = await FileJournal.open(tmp_path / "j")
     with pytest.raises(ValueError, match="does not follow entry 3"):
@@ -188,18 +166,7 @@ async def test_what_does_not_follow_the_tail_is_never_written(tmp_path: Path, wr
     assert (tmp_path / "j").read_bytes() == before
 
 
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """A disk that is full, for this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def test_a_write_that_fails_half_way_may_be_repeated(tmp_path: Path) -> None:
+async def test_a_write_that_fails_half_way_may_be_retried(tmp_path: Path) -> None:
     whole = await written(tmp_path / "whole", HISTORY)
     before = await written(tmp_path / "j", HISTORY[:3])
     journal = await FileJournal.open(tmp_path / "j")
@@ -213,6 +180,6 @@ async def test_a_write_that_fails_half_way_may_be_repeated(tmp_path: Path) -> No
     assert (tmp_path / "j").read_bytes() == whole
 
 
-async def test_a_file_that_can_not_be_opened_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_can_not_be_opened_is_reported(tmp_path: Path) -> None:
     with pytest.raises(JournalUnavailable, match="can't be opened"):
         await FileJournal.open(tmp_path / "nowhere" / "j")

@@ -1,4 +1,4 @@
-"""The lease's twin in memory keeps the contract of all leases."""
+"""The lease in memory fulfils the contract of all leases."""
 
 from __future__ import annotations
 

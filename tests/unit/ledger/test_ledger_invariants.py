@@ -1,20 +1,30 @@
-"""The invariants of DESIGN section 7, one by one, over histories in any order.
+"""The invariants of ``docs/ledger.md``, one by one, over histories in any order.
 
-(11, ledger = exchange after every quiet period, is a claim about the whole system and tested with it.)
+(11, ledger = exchange after every quiet period, is tested with the whole system.)
 """
 
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import ledger_verbs as v
 from support.ledger_histories import History, deliveries, histories, opening
-from support.ledger_verbs import a_fill, a_reserve, an_acknowledge
-from truebook.ledger.port import Acknowledge, AdoptedPosition, MarketView, OrderView, Reserve, SettleFill, View
-from truebook.ledger.rules import Ledger, replay
-from truebook.ledger.verbs import Arguments, NextNumber, OpenAccount, SettleMarket
+from support.ledger_verbs import AnyVerb, a_fill, a_reserve, an_acknowledge
+from truebook.ledger.port import LedgerView, MarketView, OrderView
+from truebook.ledger.rules.ledger import Ledger, replay
+from truebook.ledger.verbs import (
+    RESERVED,
+    Acknowledge,
+    AdoptedPosition,
+    NextNumber,
+    OpenAccount,
+    Reserve,
+    SettleFill,
+    SettleMarket,
+)
 from truebook.messages.envelope import BookSide
 from truebook.money import ceil_div, no_price
 
@@ -23,15 +33,15 @@ any_history = st.tuples(v.opens, st.lists(v.verbs, max_size=30)).map(lambda draw
 thorough = settings(max_examples=150, deadline=None)
 
 
-def played(verbs: list[Arguments]) -> Ledger:
+def played(verbs: list[AnyVerb]) -> Ledger:
     ledger = Ledger("test")
     for verb in verbs:
         ledger.apply(verb)
     return ledger
 
 
-def state_of(ledger: Ledger) -> tuple[View, list[OrderView | None], tuple[SettleFill, ...]]:
-    """All that can be seen of a ledger, but for how many entries it took."""
+def state_of(ledger: Ledger) -> tuple[LedgerView, list[OrderView | None], tuple[SettleFill, ...]]:
+    """Return all that can be read from a ledger, except the number of entries."""
     view = ledger.view()
     account = msgspec.structs.replace(view.account, ledger_seq=0)
     orders = [ledger.order(order_id) for order_id in sorted(ledger.state.orders)]
@@ -40,13 +50,13 @@ def state_of(ledger: Ledger) -> tuple[View, list[OrderView | None], tuple[Settle
 
 @given(any_history)
 @thorough
-def test_invariant_1_money_is_conserved_exactly(history: list[Arguments]) -> None:
+def test_invariant_1_money_is_conserved_exactly(history: list[AnyVerb]) -> None:
     ledger = Ledger("test")
     for verb in history:
         ledger.apply(verb)
         view = ledger.view()
         account, markets = view.account, view.markets
-        assert account.conservation_error_micros == 0
+        assert ledger.audit().errors == {}
         assert account.costs_micros == sum(m.yes_cost_micros + m.no_cost_micros for m in markets)
         assert account.pairs_micros == sum(min(m.yes_bought_centi, m.no_bought_centi) * 10_000 for m in markets)
         assert account.payouts_micros == sum(paid(m) for m in markets)
@@ -62,7 +72,7 @@ def paid(market: MarketView) -> int:
 
 @given(any_history)
 @thorough
-def test_invariant_2_cash_is_never_negative(history: list[Arguments]) -> None:
+def test_invariant_2_cash_is_never_negative(history: list[AnyVerb]) -> None:
     ledger = Ledger("test")
     for verb in history:
         ledger.apply(verb)
@@ -73,42 +83,42 @@ def test_invariant_2_cash_is_never_negative(history: list[Arguments]) -> None:
 
 @given(st.data(), histories(foreign=False), st.integers(0, 30_000_000))
 @thorough
-def test_invariant_2_what_was_promised_suffices_for_all_honest_news_in_any_order(
+def test_invariant_2_reservations_cover_every_order_of_reports(
     data: st.DataObject, history: History, balance_micros: int
 ) -> None:
-    """Only a late, surplus or foreign fill, a worse price or fee, or a withdrawal overdraws; none of them is here."""
+    """Only a late, surplus or foreign fill, a worse price or fee, or a withdrawal overdraws; none occurs here."""
     ledger = Ledger("test")
     ledger.apply(opening(balance_micros))
-    granted = {asked.order_id for asked in history.decisions if ledger.apply(asked) == "reserved"}
-    facts = [fact for fact in history.facts if concerns(fact, granted)]
-    for fact in data.draw(deliveries(facts)):
-        ledger.apply(fact)
-        assert ledger.account().overdrawn_micros == 0, fact
-    assert ledger.account().promised_micros == 0, "all is told, so nothing is promised any more"
+    granted = {request.order_id for request in history.decisions if ledger.apply(request) == RESERVED}
+    reports = [report for report in history.reports if concerns(report, granted)]
+    for report in data.draw(deliveries(reports)):
+        ledger.apply(report)
+        assert ledger.account().overdrawn_micros == 0, report
+    assert ledger.account().reserved_micros == 0, "everything is reported, so nothing is reserved any more"
 
 
-def concerns(fact: Arguments, granted: set[str]) -> bool:
-    if isinstance(fact, SettleMarket):
+def concerns(report: AnyVerb, granted: set[str]) -> bool:
+    if isinstance(report, SettleMarket):
         return True
-    order_id = fact.order_id.removeprefix("x") if isinstance(fact, SettleFill) else getattr(fact, "order_id", "")
+    order_id = report.order_id.removeprefix("x") if isinstance(report, SettleFill) else getattr(report, "order_id", "")
     return order_id in granted
 
 
 @given(any_history)
 @thorough
-def test_invariant_3_promised_is_a_pure_function_of_remainders_positions_and_settlements(
-    history: list[Arguments],
+def test_invariant_3_reserved_cash_is_a_pure_function(
+    history: list[AnyVerb],
 ) -> None:
     ledger = Ledger("test")
     for verb in history:
         ledger.apply(verb)
         view = ledger.view()
         rates = {order_id: order.fee_rate_ppm for order_id, order in ledger.state.orders.items()}
-        assert view.account.promised_micros == sum(promise_by_hand(market, rates) for market in view.markets)
+        assert view.account.reserved_micros == sum(reservation_by_hand(market, rates) for market in view.markets)
 
 
-def promise_by_hand(market: MarketView, rates: dict[str, int]) -> int:
-    """The formula of DESIGN section 7, written down a second time."""
+def reservation_by_hand(market: MarketView, rates: dict[str, int]) -> int:
+    """The formula of ``docs/ledger.md``, implemented a second time."""
     total = 0
     for side, position in ((BookSide.BID, -market.position_centi), (BookSide.ASK, market.position_centi)):
         left = max(0, position)
@@ -133,16 +143,18 @@ def own_price(order: OrderView) -> int:
 
 @given(any_history)
 @thorough
-def test_invariant_4_applied_and_cancelled_never_exceed_the_size_and_equal_it_at_the_end(
-    history: list[Arguments],
+def test_invariant_4_applied_and_cancelled_sum_to_the_size(
+    history: list[AnyVerb],
 ) -> None:
     ledger = Ledger("test")
     for verb in history:
         ledger.apply(verb)
         for order in ledger.state.orders.values():
             overfilled = max(0, order.applied_centi - order.size_centi)
-            told = 0 if order.told_centi is None else order.told_centi
-            cancelled = 0 if order.told_centi is None else max(0, order.size_centi - max(told, order.applied_centi))
+            final = 0 if order.final_filled_centi is None else order.final_filled_centi
+            cancelled = (
+                0 if order.final_filled_centi is None else max(0, order.size_centi - max(final, order.applied_centi))
+            )
             assert order.applied_centi - overfilled + cancelled <= order.size_centi
             if order.state == "terminal":
                 assert order.applied_centi - overfilled + cancelled == order.size_centi
@@ -150,7 +162,7 @@ def test_invariant_4_applied_and_cancelled_never_exceed_the_size_and_equal_it_at
 
 @given(any_history, st.data())
 @thorough
-def test_invariant_5_a_repeated_id_moves_nothing(history: list[Arguments], data: st.DataObject) -> None:
+def test_invariant_5_a_repeated_id_changes_nothing(history: list[AnyVerb], data: st.DataObject) -> None:
     ledger = played(history)
     again = data.draw(st.sampled_from([verb for verb in history if not isinstance(verb, NextNumber)]))
     ledger.apply(again)
@@ -164,41 +176,41 @@ def test_invariant_5_a_repeated_id_moves_nothing(history: list[Arguments], data:
 
 @given(histories(), st.data())
 @thorough
-def test_invariant_6_facts_commute(history: History, data: st.DataObject) -> None:
+def test_invariant_6_reports_commute(history: History, data: st.DataObject) -> None:
     """Any order of arrival, any duplication: the same state in every field."""
     first, second = Ledger("one"), Ledger("two")
     for ledger in (first, second):
         ledger.apply(opening(RICH))
-        for asked in history.decisions:
-            ledger.apply(asked)
+        for request in history.decisions:
+            ledger.apply(request)
         granted = set(ledger.state.orders)
-    facts = [fact for fact in history.facts if concerns(fact, {*granted, "web"})]
+    reports = [report for report in history.reports if concerns(report, {*granted, "web"})]
     for ledger in (first, second):
-        for fact in data.draw(deliveries(facts)):
-            ledger.apply(fact)
+        for report in data.draw(deliveries(reports)):
+            ledger.apply(report)
     assert state_of(first) == state_of(second)
 
 
 @given(st.lists(v.fills, max_size=12), st.lists(v.acknowledges, max_size=6))
 @thorough
-def test_invariant_7_a_fill_for_an_unknown_order_is_parked_never_dropped(
-    fills: list[SettleFill], news: list[Acknowledge]
+def test_invariant_7_a_fill_of_an_unknown_order_is_parked(
+    fills: list[SettleFill], acknowledges: list[Acknowledge]
 ) -> None:
     ledger = played([OpenAccount(balance_micros=RICH)])
     for fill in fills:
         ledger.apply(fill)
     kept = {(fill.order_id, fill.trade_id): fill for fill in reversed(fills) if fill.price_cc and fill.size_centi}
     assert {(fill.order_id, fill.trade_id): fill for fill in ledger.parked_fills()} == kept
-    for acknowledged in news:
+    for acknowledged in acknowledges:
         ledger.apply(acknowledged)
     waiting = ledger.parked_fills()
     assert ledger.account().parked == len(waiting)
-    booked = sum(market.yes_bought_centi + market.no_bought_centi for market in ledger.view().markets)
-    assert booked + sum(fill.size_centi for fill in waiting) == sum(fill.size_centi for fill in kept.values())
+    applied = sum(market.yes_bought_centi + market.no_bought_centi for market in ledger.view().markets)
+    assert applied + sum(fill.size_centi for fill in waiting) == sum(fill.size_centi for fill in kept.values())
 
 
-def is_proof(verb: Arguments, ledger: Ledger) -> bool:
-    """A fill, a final total, or a change of what is held: only these may lower a promise."""
+def is_proof(verb: AnyVerb, ledger: Ledger) -> bool:
+    """Return whether the verb may lower a reservation: a fill, a final total, or a change of the position."""
     if isinstance(verb, Acknowledge):
         return verb.remaining_centi == 0 or ledger.account().parked > 0
     return isinstance(verb, v.SettleFill | v.Close | SettleMarket | OpenAccount)
@@ -206,20 +218,18 @@ def is_proof(verb: Arguments, ledger: Ledger) -> bool:
 
 @given(any_history)
 @thorough
-def test_invariant_8_nothing_is_released_without_proof(history: list[Arguments]) -> None:
+def test_invariant_8_nothing_is_released_without_proof(history: list[AnyVerb]) -> None:
     ledger = Ledger("test")
     for verb in history:
         proof = is_proof(verb, ledger)
-        before = ledger.account().promised_micros
+        before = ledger.account().reserved_micros
         ledger.apply(verb)
-        assert proof or ledger.account().promised_micros >= before, verb
+        assert proof or ledger.account().reserved_micros >= before, verb
 
 
 @given(any_history, st.integers(0, 30))
 @thorough
-def test_invariant_9_replaying_the_journal_from_an_anchor_gives_the_same_state(
-    history: list[Arguments], anchor_seq: int
-) -> None:
+def test_invariant_9_replay_from_an_anchor_gives_the_same_state(history: list[AnyVerb], anchor_seq: int) -> None:
     ledger = played(history)
     entries = ledger.journal(0, 1000)
     anchor = replay(entries[:anchor_seq]) if entries[:anchor_seq] else Ledger("test")
@@ -234,31 +244,68 @@ def remembered_refusals(ledger: Ledger) -> dict[str, str]:
     return {
         order_id: refusal.reason
         for order_id, refusal in ledger.state.refusals.items()
-        if refusal.asked.deadline_us > ledger.state.clock_us
+        if refusal.request.deadline_us > ledger.state.clock_us
     }
 
 
 @given(st.lists(v.reserves, max_size=10), st.integers(0, 4), st.integers(0, 4))
 @thorough
-def test_invariant_10_a_decision_from_an_older_epoch_is_refused(asked: list[Reserve], old: int, new: int) -> None:
+def test_invariant_10_a_decision_from_an_older_epoch_is_refused(request: list[Reserve], old: int, new: int) -> None:
     ledger = played([OpenAccount(balance_micros=RICH), v.RaiseEpoch(partition=0, epoch=new)])
-    for order in asked:
+    for order in request:
         decision = msgspec.structs.replace(order, partition=0, epoch=old)
-        answer = ledger.apply(decision)
-        assert (answer == "refused:epoch") == (old < new and answer not in ("refused:invalid", "duplicate_action"))
+        result = str(ledger.apply(decision))
+        assert (result == "refused:epoch") == (old < new and result not in ("refused:invalid", "duplicate_action"))
 
 
-def test_invariant_10_a_fact_is_accepted_from_anyone() -> None:
-    """Facts carry no epoch at all: raising one changes nothing for them."""
+def test_invariant_10_a_report_is_accepted_from_any_process() -> None:
+    """Reports have no epoch: raising one does not affect them."""
     ledger = played([OpenAccount(balance_micros=RICH), a_reserve("a"), v.RaiseEpoch(partition=0, epoch=99)])
     assert ledger.apply(an_acknowledge("a")) == "acknowledged"
     assert ledger.apply(a_fill(size_centi=1000)) == "applied"
 
 
-def test_the_reported_conservation_error_can_tell() -> None:
-    """The check itself would notice a micro-dollar gone."""
+def test_the_conservation_error_shows_one_missing_micro_dollar() -> None:
+    """The check would detect a missing micro-dollar."""
     position = AdoptedPosition(ticker="M", event="E", position_centi=100, cost_micros=5)
     ledger = played([OpenAccount(balance_micros=7, positions=(position,))])
-    account = ledger.account()
-    assert account.conservation_error_micros == 0
-    assert msgspec.structs.replace(account, cash_micros=account.cash_micros - 1).conservation_error_micros == -1
+    view = ledger.view()
+    assert view.conservation_error_micros == 0
+    account = msgspec.structs.replace(view.account, cash_micros=view.account.cash_micros - 1)
+    assert msgspec.structs.replace(view, account=account).conservation_error_micros == -1
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        "deposits_micros", "adjustments_micros", "rounding_micros", "interest_micros", "fees_micros", "payouts_micros",
+        "costs_micros", "pairs_micros", "reserved_micros",
+    ],
+)  # fmt: skip
+def test_each_total_is_checked_against_its_parts(total: str) -> None:
+    """A total that changed in the store also changes the cash computed from it: the parts show it nevertheless."""
+    ledger = played([OpenAccount(balance_micros=RICH), a_reserve("a"), an_acknowledge("a"), a_fill(size_centi=100)])
+    assert ledger.view().errors_of_totals == {}
+    totals = ledger.state.totals
+    setattr(totals, total, getattr(totals, total) - 500)
+    errors = ledger.view().errors_of_totals
+    assert errors.keys() == {"cash_micros", total}
+    assert errors[total] == -500
+    assert abs(ledger.view().conservation_error_micros) == 500
+
+
+def test_a_view_of_some_markets_can_not_be_checked() -> None:
+    ledger = played([OpenAccount(balance_micros=RICH)])
+    with pytest.raises(ValueError, match="can't be checked"):
+        _ = ledger.view(()).conservation_error_micros
+
+
+@pytest.mark.parametrize("total", ["loss_micros", "open_orders", "parked"])
+def test_counts_and_losses_are_derived_from_their_parts(total: str) -> None:
+    ledger = played([
+        OpenAccount(balance_micros=RICH), a_reserve("a"), an_acknowledge("a"), a_fill(size_centi=100),
+        msgspec.structs.replace(a_fill(size_centi=100), order_id="unknown", trade_id="parked"),
+    ])  # fmt: skip
+    assert ledger.audit().errors == {}
+    setattr(ledger.state.totals, total, getattr(ledger.state.totals, total) + 3)
+    assert ledger.audit().errors == {total: 3}

@@ -1,4 +1,4 @@
-"""The store in memory keeps the contract of all stores."""
+"""The store in memory fulfils the contract of all stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client raises becomes one of the port's errors, which say whether to repeat."""
+"""Each client error becomes one of the port's errors, which define whether to retry."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import pytest
 from redis import exceptions as client
 
 from truebook.ledger.port import LedgerError, StoreCorrupt, StoreFull, StoreUnavailable
-from truebook.ledger.redis_errors import translated, translating
+from truebook.ledger.redis.errors import translated, translating
 
 
 @pytest.mark.parametrize(
     ("raised", "becomes", "retry"),
     [
         (client.ConnectionError("refused"), StoreUnavailable, True),
-        (client.TimeoutError("no answer"), StoreUnavailable, True),
+        (client.TimeoutError("timed out"), StoreUnavailable, True),
         (client.BusyLoadingError("loading"), StoreUnavailable, True),
         (client.ReadOnlyError("replica"), StoreUnavailable, True),
+        (client.MasterDownError("link with the primary is down"), StoreUnavailable, True),
+        (client.ClusterDownError("the cluster is down"), StoreUnavailable, True),
+        (client.NoScriptError("no matching script"), StoreUnavailable, True),
         (client.ResponseError("BUSY running a script"), StoreUnavailable, True),
         (client.ResponseError("MISCONF errors writing to the AOF file"), StoreUnavailable, True),
         (ConnectionResetError(), StoreUnavailable, True),
@@ -29,14 +32,12 @@ from truebook.ledger.redis_errors import translated, translating
         (client.RedisError("something else"), StoreUnavailable, True),
     ],
 )
-def test_each_error_of_the_client_has_its_place_in_the_ports_tree(
-    raised: Exception, becomes: type[LedgerError], retry: bool
-) -> None:
+def test_each_error_of_the_client_is_translated(raised: Exception, becomes: type[LedgerError], retry: bool) -> None:
     error = translated(raised)
     assert (type(error), error.retry) == (becomes, retry)
 
 
-def test_every_error_class_of_the_client_is_translated_with_its_cause() -> None:
+def test_every_client_error_is_translated_with_its_cause() -> None:
     classes = [kind for kind in vars(client).values() if isinstance(kind, type) and issubclass(kind, client.RedisError)]
     assert len(classes) > 20
     for kind in classes:

@@ -1,4 +1,4 @@
-"""Ids are made before the effect and must be the same on every machine, for ever: an upgrade must not order twice."""
+"""Ids are created before the effect and equal on every machine and version: an upgrade must not order twice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PARTS = st.lists(st.one_of(st.text(max_size=8), st.integers(-(2**53), 2**53)), m
         (ids.digest("caf\u00e9", 7), "252b379465932573a82510e7ceba07ad"),
         (ids.observation_id("KXHIGHNY-26NOV24-B51.5", 7, 42, "m1", 99, "5161"), "6e1e7746170d10911483cf5b1dbd15bb"),
         (ids.action_id("sim-main", "main", "0123"), "0e190426b9003aeee979805a4d087888"),
-        (ids.client_order_id("0123", "bid"), "tb1-11c497a64585169eaadcfe69351d9716"),
-        (ids.client_order_id("0123", "ask"), "tb1-3212203db6e43fa7b2288c172187e7f0"),
+        (ids.client_order_id("2e80", "0123", "bid"), "tb1-092a2afb4950c94727a0365043c99701"),
+        (ids.client_order_id("2e80", "0123", "ask"), "tb1-6fa9b8a37dca24cc52acc3731024d31d"),
     ],
 )
 def test_ids_are_stable(made: str, golden: str) -> None:
@@ -40,12 +40,16 @@ def test_other_parts_give_another_digest(left: list[str | int], right: list[str 
 
 
 def test_the_two_sides_of_an_action_have_orders_of_their_own() -> None:
-    assert ids.client_order_id("a", "bid") != ids.client_order_id("a", "ask")
+    assert ids.client_order_id("l", "a", "bid") != ids.client_order_id("l", "a", "ask")
+
+
+def test_another_ledger_has_other_client_order_ids() -> None:
+    assert ids.client_order_id("l", "a", "bid") != ids.client_order_id("m", "a", "bid")
 
 
 @pytest.mark.parametrize(
     ("client_id", "ours"),
-    [(ids.client_order_id("a", "bid"), True), ("tb1-x", True), ("tb2-x", False), ("", False), (None, False)],
+    [(ids.client_order_id("l", "a", "bid"), True), ("tb1-x", True), ("tb2-x", False), ("", False), (None, False)],
 )
 def test_only_orders_with_our_prefix_are_ours(client_id: str | None, ours: bool) -> None:
     assert ids.is_ours(client_id) is ours

@@ -1,4 +1,4 @@
-"""Metadata: what is written is read again, and everything that is wrong is told at once."""
+"""Metadata: written and read without loss; every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(**changed: str | None) -> ModelMetadata:
     st.tuples(st.integers(0, 10_000), st.integers(0, 10**6), st.integers(1, 10**6)),
     st.one_of(st.none(), st.integers(1, 10**6)),
 )
-def test_what_was_written_is_read_again(
+def test_written_metadata_is_read_without_loss(
     output: Output, rule: PriceRule, sizes: set[int], numbers: tuple[int, int, int], bound: int | None
 ) -> None:
     written = metadata(
@@ -39,7 +39,7 @@ def test_what_was_written_is_read_again(
     assert read_properties(written.to_properties(), "x", stem="y") == written
 
 
-def test_what_may_be_left_out_has_its_documented_default() -> None:
+def test_optional_keys_have_their_documented_defaults() -> None:
     optional = ("name", "price_rule", "min_edge_cc", "kelly_fraction_ppm", "cash_share_ppm")
     sparse = read(**dict.fromkeys(optional))
     assert (sparse.name, sparse.price_rule, sparse.sha256) == ("some", PriceRule.CROSS, "aa")
@@ -47,7 +47,7 @@ def test_what_may_be_left_out_has_its_documented_default() -> None:
     assert sparse.max_position_centi is None
 
 
-def test_properties_of_others_are_left_alone() -> None:
+def test_properties_without_our_prefix_are_ignored() -> None:
     assert read_properties(GOOD | {"author": "me"}, "x", stem="y").name == "test"
 
 
@@ -72,22 +72,22 @@ def test_properties_of_others_are_left_alone() -> None:
         ({"max_position_centi": "many"}, "whole number"),
         ({"action_map": None}, "hold,buy_yes,sell_yes,buy_no,sell_no"),
         ({"action_map": "hold,sell_yes,buy_yes,buy_no,sell_no"}, "the order of the action ids is fixed"),
-        ({"price_rul": "join"}, "truebook.price_rul is not known"),
+        ({"price_rul": "join"}, "truebook.price_rul is unknown"),
     ],
 )
-def test_each_fault_is_refused_with_its_key_and_what_it_must_be(changed: dict[str, Any], message: str) -> None:
+def test_each_problem_is_refused_with_its_key_and_range(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelRefused) as refused:
         read(**changed)
     assert message in str(refused.value)
     assert "some.onnx" in str(refused.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ModelRefused) as refused:
         read(layout=None, output="x", min_edge_cc="x")
     assert len(refused.value.problems) == 3
 
 
-def test_a_file_without_our_metadata_says_how_to_add_it() -> None:
+def test_a_file_without_metadata_is_refused_with_a_remedy() -> None:
     with pytest.raises(ModelRefused, match="to_properties"):
         read_properties({"author": "me"}, "x", stem="y")

@@ -1,15 +1,20 @@
-"""The registry: names, the cache, the switch and the way back."""
+"""The registry: names, cache, activation and roll-back."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
+from support.full_disk import no_file_larger_than
 from support.onnx_files import onnx_bytes
+from truebook.features.layout import layout
 from truebook.models.errors import ModelRefused
-from truebook.models.registry import SHIPPED, ModelRegistry
+from truebook.models.registry import BUNDLED, ModelRegistry
 
 
 def put(folder: Path, name: str, bias: float = 0.0) -> str:
@@ -18,14 +23,14 @@ def put(folder: Path, name: str, bias: float = 0.0) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_shipped_and_own_models_are_listed_and_the_maker_is_the_default(tmp_path: Path) -> None:
+def test_bundled_and_own_models_are_listed(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     registry = ModelRegistry(tmp_path)
     assert registry.names() == ("maker", "mine", "small")
     assert registry.active().metadata.name == "maker"
 
 
-def test_a_folder_that_does_not_exist_still_has_the_shipped_models_and_may_be_switched(tmp_path: Path) -> None:
+def test_a_missing_folder_has_the_bundled_models(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path / "models")
     assert registry.names() == ("maker", "small")
     registry.activate("small")
@@ -42,7 +47,7 @@ def test_the_same_bytes_are_loaded_once(tmp_path: Path) -> None:
     assert registry.load("one") is not registry.load("two")
 
 
-def test_a_file_from_anywhere_is_checked_and_added_under_its_name(tmp_path: Path) -> None:
+def test_a_file_is_checked_and_added_under_its_name(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     put(tmp_path / "elsewhere", "mine")
     registry = ModelRegistry(tmp_path / "models")
@@ -54,17 +59,17 @@ def test_a_file_from_anywhere_is_checked_and_added_under_its_name(tmp_path: Path
     assert "bad" not in registry.names()
 
 
-def test_a_file_that_only_has_a_shipped_models_name_is_refused_instead_of_the_shipped_one_being_run(
+def test_a_file_with_a_bundled_models_name_is_refused(
     tmp_path: Path,
 ) -> None:
     put(tmp_path, "maker")
     registry = ModelRegistry(tmp_path / "models")
     with pytest.raises(ModelRefused, match="give the file another name"):
         registry.add(tmp_path / "maker.onnx")
-    assert registry.add(SHIPPED / "maker.onnx") == "maker"
+    assert registry.add(BUNDLED / "maker.onnx") == "maker"
 
 
-def test_a_switch_is_seen_by_another_process_and_can_be_rolled_back(tmp_path: Path) -> None:
+def test_another_process_follows_a_switch_and_a_roll_back(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     operator, policy = ModelRegistry(tmp_path), ModelRegistry(tmp_path)
     default = policy.active().metadata.sha256
@@ -76,7 +81,7 @@ def test_a_switch_is_seen_by_another_process_and_can_be_rolled_back(tmp_path: Pa
         operator.roll_back()
 
 
-def test_a_roll_back_gives_the_bytes_that_were_active_not_what_lies_there_now(tmp_path: Path) -> None:
+def test_a_roll_back_restores_the_bytes_that_were_active(tmp_path: Path) -> None:
     first = put(tmp_path, "mine")
     registry = ModelRegistry(tmp_path)
     registry.activate("mine")
@@ -87,7 +92,7 @@ def test_a_roll_back_gives_the_bytes_that_were_active_not_what_lies_there_now(tm
     assert ModelRegistry(tmp_path).roll_back().metadata.sha256 == first
 
 
-def test_activating_what_is_active_adds_no_step_to_the_history(tmp_path: Path) -> None:
+def test_activating_the_active_model_adds_no_version(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     registry = ModelRegistry(tmp_path)
     registry.activate("mine")
@@ -106,21 +111,21 @@ def test_an_unusable_model_never_becomes_active(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "../mine", "", "a/b"])
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path, name: str) -> None:
+def test_an_unknown_model_lists_the_available_ones(tmp_path: Path, name: str) -> None:
     put(tmp_path, "mine")
     (tmp_path / "models").mkdir()
-    with pytest.raises(ModelRefused, match="known are maker, small"):
+    with pytest.raises(ModelRefused, match="available: maker, small"):
         ModelRegistry(tmp_path / "models").load(name)
 
 
-def test_a_damaged_pointer_or_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_pointer_or_version_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     sha256 = ModelRegistry(tmp_path).activate("mine").metadata.sha256
     (tmp_path / "versions" / f"{sha256}.onnx").write_bytes(onnx_bytes(bias=2.0))
-    with pytest.raises(ModelRefused, match="activate the model anew"):
+    with pytest.raises(ModelRefused, match="activate the model again"):
         ModelRegistry(tmp_path).active()
     (tmp_path / "active.json").write_text("{")
-    with pytest.raises(ModelRefused, match="go back to the default"):
+    with pytest.raises(ModelRefused, match="return to the default"):
         ModelRegistry(tmp_path).active()
 
 
@@ -134,3 +139,46 @@ def test_history_and_kept_versions_are_bounded(tmp_path: Path) -> None:
     assert len(pointer.before) == 10
     assert len(list((tmp_path / "versions").iterdir())) == 11
     assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "mine.onnx", "versions"]
+
+
+def test_a_model_for_another_layout_than_the_observations_is_refused(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path, trades_on=layout("c52"))
+    for load in (registry.active, lambda: registry.load("maker"), lambda: registry.activate("small")):
+        with pytest.raises(ModelRefused, match=r"made for layout m1, but the observations have c52: set TRUEBOOK_"):
+            load()
+    assert registry.pointer() is None
+
+
+def test_a_full_disk_is_reported_as_such_and_leaves_no_part(tmp_path: Path) -> None:
+    """No folder that can't be written: the error must not send the operator to another container."""
+    put(tmp_path, "mine")
+    with no_file_larger_than(10), pytest.raises(OSError, match="File too large") as caught:
+        ModelRegistry(tmp_path / "models").add(tmp_path / "mine.onnx")
+    assert caught.value.errno == errno.EFBIG
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_switch_survives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "mine")
+    synced, fsync = set[int](), os.fsync
+
+    def recording_fsync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    ModelRegistry(tmp_path).activate("mine")
+    for path in (tmp_path, tmp_path / "versions", tmp_path / "active.json", *(tmp_path / "versions").iterdir()):
+        assert path.stat().st_ino in synced, f"{path} was not synced"
+
+
+def test_the_users_umask_determines_who_can_read_the_files(tmp_path: Path) -> None:
+    """The policy may run as another user than the one who activates a model."""
+    put(tmp_path, "mine")
+    before = os.umask(0o022)
+    try:
+        ModelRegistry(tmp_path).activate("mine")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "active.json", *(tmp_path / "versions").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.onnx_files import metadata
+from truebook.models.check_rows import CheckRows
 from truebook.models.session import load_model
 
 PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
@@ -24,5 +25,6 @@ def test_the_example_writes_a_model_that_is_accepted(tmp_path: Path, monkeypatch
 
 
 def test_the_table_of_keys_is_complete() -> None:
+    rows = CheckRows(inputs=((1.0,),), outputs=((1.0,),))
     keys = set(re.findall(r"^\| `(truebook\.\w+)` \|", PAGE, re.MULTILINE))
-    assert keys == set(metadata(max_position_centi=1, take_edge_cc=1, trained="x").to_properties())
+    assert keys == set(metadata(max_position_centi=1, take_edge_cc=1, trained="x", check_rows=rows).to_properties())

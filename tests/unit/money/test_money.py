@@ -1,3 +1,5 @@
+"""Units, and the decimal strings of the wire."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -13,7 +15,7 @@ AMOUNTS = st.integers(-money.MAX_AMOUNT, money.MAX_AMOUNT)
 
 
 @given(AMOUNTS, st.integers(1, 6))
-def test_what_is_written_is_read_back_exactly(value: int, decimals: int) -> None:
+def test_formatted_values_are_parsed_back_exactly(value: int, decimals: int) -> None:
     assert money.parse_fixed(money.format_fixed(value, decimals), decimals) == value
 
 
@@ -25,7 +27,7 @@ def test_the_text_is_the_exact_decimal(value: int, decimals: int) -> None:
 
 
 @given(st.text(alphabet="0123456789.-+eE_ \u0661", max_size=12))
-def test_whatever_is_read_means_what_a_decimal_means(text: str) -> None:
+def test_parsed_values_equal_the_decimal(text: str) -> None:
     try:
         value = money.parse_fixed(text, 4)
     except WireFormatError:
@@ -47,7 +49,7 @@ def test_whatever_is_read_means_what_a_decimal_means(text: str) -> None:
         ("9007199254.740991", 6, money.MAX_AMOUNT),
     ],
 )
-def test_wire_strings_are_read(text: str, decimals: int, expected: int) -> None:
+def test_wire_strings_are_parsed(text: str, decimals: int, expected: int) -> None:
     assert money.parse_fixed(text, decimals) == expected
 
 
@@ -58,7 +60,7 @@ def test_wire_strings_are_read(text: str, decimals: int, expected: int) -> None:
         "0.56001", "1" * 16, "1." + "0" * 19, "\u0661", "9007199254.740992", 0.56, 1, None, True, b"1", Decimal(1),
     ],
 )  # fmt: skip
-def test_what_is_no_decimal_string_is_refused(text: object) -> None:
+def test_anything_but_a_decimal_string_is_refused(text: object) -> None:
     with pytest.raises(WireFormatError):
         money.parse_fixed(text, 4 if text != "9007199254.740992" else 6)
 
@@ -81,7 +83,7 @@ def test_the_error_names_the_field() -> None:
         (money.format_fixed(-7, 0), "-7"),
     ],
 )
-def test_amounts_are_written_as_the_wire_spells_them(written: str, expected: str) -> None:
+def test_amounts_are_formatted_as_on_the_wire(written: str, expected: str) -> None:
     assert written == expected
 
 
@@ -99,4 +101,4 @@ def test_ceil_div_rounds_toward_plus_infinity(numerator: int, denominator: int) 
 
 def test_price_times_size_is_exact_micro_dollars() -> None:
     assert money.parse_micros("4.600000") == 4_600 * 1_000
-    assert money.PAIR_MICROS_PER_CENTI * money.ONE_CONTRACT_CENTI == money.ONE_DOLLAR_MICROS
+    assert money.PAIR_MICROS_PER_CENTI * money.ONE_CONTRACT_CENTI == 1_000_000

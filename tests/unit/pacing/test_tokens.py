@@ -1,4 +1,4 @@
-"""The token bucket: exact, never waiting, with a share kept for cancels."""
+"""The token bucket: exact, never waits, can keep tokens for other callers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from truebook.pacing.tokens import TokenBucket
 
 
-def test_it_is_full_at_first_and_refuses_when_it_is_empty() -> None:
+def test_it_starts_full_and_refuses_when_empty() -> None:
     bucket = TokenBucket(3, 1)
     assert [bucket.take(1, 0) for _ in range(4)] == [True, True, True, False]
 
 
-def test_the_kept_share_stays_for_those_who_keep_nothing() -> None:
+def test_kept_tokens_remain_for_callers_that_keep_none() -> None:
     bucket = TokenBucket(10, 0)
     assert [bucket.take(4, 0, keep=2), bucket.take(4, 0, keep=2), bucket.take(1, 0, keep=2)] == [True, True, False]
     assert [bucket.take(2, 0), bucket.take(1, 0)] == [True, False]
 
 
-def test_it_refills_with_time_up_to_its_capacity_and_never_backwards() -> None:
+def test_it_refills_up_to_capacity_and_never_goes_back() -> None:
     bucket = TokenBucket(2, 1)
     assert bucket.take(2, 1_000_000)
     assert not bucket.take(1, 500_000)
@@ -29,7 +29,7 @@ def test_it_refills_with_time_up_to_its_capacity_and_never_backwards() -> None:
     assert bucket.available(60_000_000) == 2
 
 
-def test_a_drained_bucket_starts_from_nothing() -> None:
+def test_a_drained_bucket_is_empty() -> None:
     bucket = TokenBucket(5, 5)
     bucket.drain(0)
     assert bucket.available(199_999) == 0
@@ -37,7 +37,7 @@ def test_a_drained_bucket_starts_from_nothing() -> None:
 
 
 @pytest.mark.parametrize(("capacity", "refill"), [(0, 1), (1, -1)])
-def test_a_bucket_that_can_hold_nothing_is_refused(capacity: int, refill: int) -> None:
+def test_invalid_sizes_are_refused(capacity: int, refill: int) -> None:
     with pytest.raises(ValueError, match="capacity"):
         TokenBucket(capacity, refill)
 
@@ -51,11 +51,11 @@ def test_negative_costs_are_refused(cost: int, keep: int) -> None:
 @given(
     st.integers(1, 20), st.integers(0, 50), st.lists(st.tuples(st.integers(0, 300_000), st.integers(0, 8)), max_size=80)
 )
-def test_never_more_is_taken_than_capacity_plus_refill(capacity: int, refill: int, asks: list[tuple[int, int]]) -> None:
+def test_at_most_capacity_plus_refill_is_taken(capacity: int, refill: int, requests: list[tuple[int, int]]) -> None:
     bucket = TokenBucket(capacity, refill)
     now = taken = 0
-    for wait_us, cost in asks:
+    for wait_us, cost in requests:
         now += wait_us
         taken += cost if bucket.take(cost, now) else 0
-        first_us = asks[0][0]
+        first_us = requests[0][0]
         assert taken * 1_000_000 <= capacity * 1_000_000 + (now - first_us) * refill

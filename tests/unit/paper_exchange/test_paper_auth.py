@@ -1,4 +1,4 @@
-"""Signatures, as the exchange judges them."""
+"""Authentication by signature, and the key files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from truebook.kalshi.signing import Ed25519Signer, RsaSigner, load_signer
-from truebook_services.paper_exchange.auth import Authenticator, KeyFileError, load_public_key, own_pair
+from truebook_services.paper_exchange.auth import Authenticator, KeyFileError, ensure_key_pair, load_public_key
 from truebook_services.paper_exchange.errors import WireError
 
 NOW_MS = 1_781_159_348_000
@@ -22,9 +22,9 @@ ED = Ed25519Signer("ed-key", Ed25519PrivateKey.generate())
 
 @pytest.fixture
 def authenticator() -> Authenticator:
-    made = Authenticator(behind_s=15, ahead_s=60)
-    made.admit("rsa-key", RSA._key.public_key(), "one")
-    made.admit("ed-key", ED._key.public_key(), "two")
+    made = Authenticator(max_age_s=15, max_ahead_s=60)
+    made.add_key("rsa-key", RSA._key.public_key(), "one")
+    made.add_key("ed-key", ED._key.public_key(), "two")
     return made
 
 
@@ -41,13 +41,13 @@ def refusal(authenticator: Authenticator, headers: dict[str, str], **request: st
     return error
 
 
-def test_both_kinds_of_keys_speak_for_their_accounts(authenticator: Authenticator) -> None:
+def test_rsa_and_ed25519_keys_authenticate_their_accounts(authenticator: Authenticator) -> None:
     assert ask(authenticator, RSA.headers("GET", PATH, NOW_MS)) == "one"
     assert ask(authenticator, ED.headers("GET", PATH, NOW_MS)) == "two"
 
 
 @pytest.mark.parametrize("missing", ["KALSHI-ACCESS-KEY", "KALSHI-ACCESS-TIMESTAMP", "KALSHI-ACCESS-SIGNATURE"])
-def test_a_missing_header_is_named_as_the_exchange_names_it(authenticator: Authenticator, missing: str) -> None:
+def test_a_missing_header_is_unauthenticated(authenticator: Authenticator, missing: str) -> None:
     headers = RSA.headers("GET", PATH, NOW_MS)
     del headers[missing]
     expected = {
@@ -60,7 +60,7 @@ def test_a_missing_header_is_named_as_the_exchange_names_it(authenticator: Authe
 @pytest.mark.parametrize(
     ("offset_ms", "accepted"), [(-15_000, True), (-15_001, False), (60_000, True), (60_001, False)]
 )
-def test_the_window_of_time_is_asymmetric(authenticator: Authenticator, offset_ms: int, accepted: bool) -> None:
+def test_the_timestamp_window_is_asymmetric(authenticator: Authenticator, offset_ms: int, accepted: bool) -> None:
     headers = ED.headers("GET", PATH, NOW_MS + offset_ms)
     if accepted:
         assert ask(authenticator, headers) == "two"
@@ -68,13 +68,13 @@ def test_the_window_of_time_is_asymmetric(authenticator: Authenticator, offset_m
         assert refusal(authenticator, headers)["code"] == "header_timestamp_expired"
 
 
-def test_a_time_that_is_no_number_is_expired(authenticator: Authenticator) -> None:
+def test_a_non_numeric_timestamp_is_expired(authenticator: Authenticator) -> None:
     headers = ED.headers("GET", PATH, NOW_MS) | {"KALSHI-ACCESS-TIMESTAMP": "soon"}
     assert refusal(authenticator, headers)["code"] == "header_timestamp_expired"
 
 
 def test_an_unknown_key_is_not_found(authenticator: Authenticator) -> None:
-    headers = RSA.headers("GET", PATH, NOW_MS) | {"KALSHI-ACCESS-KEY": "nobody"}
+    headers = RSA.headers("GET", PATH, NOW_MS) | {"KALSHI-ACCESS-KEY": "unknown-key"}
     assert refusal(authenticator, headers) == {
         "code": "authentication_error",
         "message": "authentication_error",
@@ -86,7 +86,7 @@ def test_an_unknown_key_is_not_found(authenticator: Authenticator) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", PATH), ("GET", "/trade-api/v2/portfolio/orders"), ("GET", PATH + "?limit=1")]
 )
-def test_a_signature_is_good_for_its_own_method_and_path_only(
+def test_a_signature_is_bound_to_method_and_path(
     authenticator: Authenticator, signer: RsaSigner | Ed25519Signer, method: str, path: str
 ) -> None:
     error = refusal(authenticator, signer.headers("GET", PATH, NOW_MS), method=method, path=path)
@@ -94,21 +94,21 @@ def test_a_signature_is_good_for_its_own_method_and_path_only(
 
 
 @pytest.mark.parametrize("junk", ["???", "", base64.b64encode(b"short").decode()])
-def test_junk_in_place_of_a_signature_is_refused(authenticator: Authenticator, junk: str) -> None:
+def test_an_invalid_signature_text_is_rejected(authenticator: Authenticator, junk: str) -> None:
     headers = ED.headers("GET", PATH, NOW_MS) | {"KALSHI-ACCESS-SIGNATURE": junk}
     assert refusal(authenticator, headers)["code"] in ("authentication_error", "signature_is_missing_from_headers")
 
 
-def test_the_own_pair_is_private_and_stays_the_same(tmp_path: Path) -> None:
-    key_id, file = own_pair(tmp_path / "state")
+def test_the_generated_key_pair_is_private_and_kept(tmp_path: Path) -> None:
+    key_id, file = ensure_key_pair(tmp_path / "state")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert own_pair(tmp_path / "state") == (key_id, file)
-    made = Authenticator(behind_s=15, ahead_s=60)
-    made.admit(key_id, load_public_key(file), "main")
+    assert ensure_key_pair(tmp_path / "state") == (key_id, file)
+    made = Authenticator(max_age_s=15, max_ahead_s=60)
+    made.add_key(key_id, load_public_key(file), "main")
     assert ask(made, load_signer(key_id, file).headers("GET", PATH, NOW_MS)) == "main"
 
 
-def test_a_file_that_is_no_key_is_named_in_the_error(tmp_path: Path) -> None:
+def test_an_invalid_key_file_is_named_in_the_error(tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     with pytest.raises(KeyFileError, match=r"the PEM|PEM key"):
         load_public_key(file)

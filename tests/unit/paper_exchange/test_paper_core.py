@@ -1,4 +1,4 @@
-"""A journal leads back to the same exchange: orders, fills, money, ids, and what was public."""
+"""A replayed journal restores the exchange: orders, fills, cash, ids, and all public data."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.turned_exchange import ACCOUNT, SECOND_US, TurnedExchange, request
+from support.manual_exchange import ACCOUNT, SECOND_US, ManualExchange, request
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.simulation.events import Filled, MarketChanged, SimulationEvent
-from truebook.simulation.order_changes import Amendment
-from truebook.simulation.order_groups import GroupChange
-from truebook.venue.account import CreateAnswer, OrderStatus
-from truebook_services.paper_exchange.commands import (
-    Amend,
-    Cancel,
-    CancelAll,
+from truebook.simulation.venue.order_changes import Amendment
+from truebook.simulation.venue.order_groups import GroupChange
+from truebook.venue.account import CreateResponse, OrderStatus
+from truebook_services.paper_exchange.engine.commands import (
+    AmendOrder,
+    CancelAllOrders,
+    CancelOrder,
     ChangeGroup,
     CreateGroup,
-    Decrease,
-    Place,
+    DecreaseOrder,
+    PlaceOrder,
 )
-from truebook_services.paper_exchange.journal import JournalMismatch
+from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 
 STEPS = st.lists(
     st.tuples(
@@ -55,140 +55,146 @@ STEPS = st.lists(
 )
 
 
-async def play(rig: TurnedExchange, kind: str, which: int, amount: int, size_centi: int, number: int) -> None:
-    ticker = rig.tickers()[which % len(rig.tickers())]
+async def play(exchange: ManualExchange, kind: str, which: int, amount: int, size_centi: int, number: int) -> None:
+    ticker = exchange.tickers()[which % len(exchange.tickers())]
     match kind:
         case "buy" | "sell":
             side = BookSide.BID if kind == "buy" else BookSide.ASK
             price_cc = max(100, amount // 100 * 100)
-            expires = rig.clock.now_us() // SECOND_US + which + 1 if which % 2 else None
-            groups = rig.engine.groups(ACCOUNT)
-            wanted = request(
+            expires = exchange.clock.now_us() // SECOND_US + which + 1 if which % 2 else None
+            groups = exchange.engine.groups.of_account(ACCOUNT)
+            order = request(
                 ticker, number, book_side=side, price_cc=price_cc, size_centi=size_centi, expiration_s=expires,
                 order_group_id=groups[which % len(groups)].group_id if groups else None,
             )  # fmt: skip
-            await rig.command(Place(ACCOUNT, wanted))
+            await exchange.command(PlaceOrder(ACCOUNT, order))
         case "take":
-            wanted = request(
+            order = request(
                 ticker, number, price_cc=9_900, size_centi=size_centi, time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL
             )
-            await rig.command(Place(ACCOUNT, wanted))
+            await exchange.command(PlaceOrder(ACCOUNT, order))
         case "cancel":
-            orders = rig.engine.orders(ACCOUNT)
+            orders = exchange.engine.queries.orders(ACCOUNT)
             if orders:
-                await rig.command(Cancel(ACCOUNT, orders[which % len(orders)].exchange_order_id))
+                await exchange.command(CancelOrder(ACCOUNT, orders[which % len(orders)].exchange_order_id))
         case "change":
-            resting = rig.engine.orders(ACCOUNT, status=OrderStatus.RESTING)
+            resting = exchange.engine.queries.orders(ACCOUNT, status=OrderStatus.RESTING)
             if resting and which % 2:
-                await rig.command(Decrease(ACCOUNT, resting[0].exchange_order_id, by_centi=size_centi))
+                await exchange.command(DecreaseOrder(ACCOUNT, resting[0].exchange_order_id, by_centi=size_centi))
             elif resting:
-                chosen = resting[which % len(resting)]
-                wanted_now = Amendment(
-                    ticker=chosen.ticker,
-                    book_side=chosen.book_side,
+                selected = resting[which % len(resting)]
+                amendment = Amendment(
+                    ticker=selected.ticker,
+                    book_side=selected.book_side,
                     price_cc=max(100, amount // 100 * 100),
                     total_centi=size_centi,
                     updated_client_order_id=f"amended-{number}",
                 )
-                await rig.command(Amend(ACCOUNT, chosen.exchange_order_id, wanted_now))
+                await exchange.command(AmendOrder(ACCOUNT, selected.exchange_order_id, amendment))
         case "cancel_all":
-            await rig.command(CancelAll(ACCOUNT))
+            await exchange.command(CancelAllOrders(ACCOUNT))
         case "group":
-            groups = rig.engine.groups(ACCOUNT)
-            await rig.command(CreateGroup(ACCOUNT, size_centi))
+            groups = exchange.engine.groups.of_account(ACCOUNT)
+            await exchange.command(CreateGroup(ACCOUNT, size_centi))
             if groups:
                 change = list(GroupChange)[which % len(GroupChange)]
-                await rig.command(ChangeGroup(ACCOUNT, groups[0].group_id, change, size_centi))
+                await exchange.command(ChangeGroup(ACCOUNT, groups[0].group_id, change, size_centi))
         case "checkpoint":
-            rig.exchange.keep_checkpoint()
+            exchange.server.save_checkpoint()
         case _:
-            rig.turn(amount / 200)
+            exchange.tick(amount / 200)
 
 
 @given(steps=STEPS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_an_exchange_that_is_killed_at_any_moment_comes_back_as_it_was(
+def test_an_exchange_killed_at_any_time_is_restored(
     steps: list[tuple[str, int, int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    asyncio.run(_killed_and_back(tmp_path_factory.mktemp("exchange"), steps))
+    asyncio.run(_kill_and_restore(tmp_path_factory.mktemp("exchange"), steps))
 
 
-async def _killed_and_back(folder: Path, steps: list[tuple[str, int, int, int]]) -> None:
-    rig = TurnedExchange(folder, markets=6)
-    rig.turn(1)
+async def _kill_and_restore(folder: Path, steps: list[tuple[str, int, int, int]]) -> None:
+    exchange = ManualExchange(folder, markets=6)
+    exchange.tick(1)
     for number, (kind, which, amount, size_centi) in enumerate([*steps, ("crash", 0, 0, 0)]):
         if kind != "crash":
-            await play(rig, kind, which, amount, size_centi, number)
+            await play(exchange, kind, which, amount, size_centi, number)
             continue
-        before, now_us = rig.state(), rig.clock.now_us()
-        rig.kill()
+        before, now_us = exchange.state(), exchange.clock.now_us()
+        exchange.kill()
         whole = folder.with_name(f"{folder.name}-{number}")
         shutil.copytree(folder, whole)
         (whole / "checkpoint").unlink(missing_ok=True)
-        rig, replayed = TurnedExchange(folder, now_us, markets=6), TurnedExchange(whole, now_us, markets=6)
-        assert rig.state() == replayed.state() == before
-        replayed.turn(5)
+        exchange, replayed = ManualExchange(folder, now_us, markets=6), ManualExchange(whole, now_us, markets=6)
+        assert exchange.state() == replayed.state() == before
+        replayed.tick(5)
         replayed.kill()
-    rig.kill()
+    exchange.kill()
 
 
-async def test_what_the_market_did_after_the_last_account_event_happens_again(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    rig.turn(30)
-    before = rig.state()
-    rig.kill()
-    back = TurnedExchange(tmp_path, rig.clock.now_us())
+async def test_market_events_after_the_last_account_event_are_replayed(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(30)
+    before = exchange.state()
+    exchange.kill()
+    back = ManualExchange(tmp_path, exchange.clock.now_us())
     assert back.state() == before
     back.kill()
 
 
-async def test_the_time_away_is_skipped_by_the_market_but_kept_by_the_expiry_of_orders(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    rig.turn(5)
-    ticker = rig.tickers()[0]
-    soon, late = (rig.clock.now_us() // SECOND_US + seconds for seconds in (60, 7_200))
+async def test_downtime_shifts_the_market_but_not_order_expiries(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(5)
+    ticker = exchange.tickers()[0]
+    soon, late = (exchange.clock.now_us() // SECOND_US + seconds for seconds in (60, 7_200))
     for number, expires in enumerate((soon, late)):
-        await rig.command(Place(ACCOUNT, request(ticker, number, price_cc=100, expiration_s=expires)))
-    closes = {facts.ticker: facts.close_us for facts in rig.engine.markets()}
-    rig.kill()
+        await exchange.command(PlaceOrder(ACCOUNT, request(ticker, number, price_cc=100, expiration_s=expires)))
+    closes = {market.ticker: market.close_us for market in exchange.engine.queries.markets()}
+    exchange.kill()
     hour_us = 3_600 * SECOND_US
-    back = TurnedExchange(tmp_path, rig.clock.now_us() + hour_us)
-    assert {facts.ticker: facts.close_us for facts in back.engine.markets()} == {
+    back = ManualExchange(tmp_path, exchange.clock.now_us() + hour_us)
+    assert {market.ticker: market.close_us for market in back.engine.queries.markets()} == {
         ticker: close_us + hour_us for ticker, close_us in closes.items()
     }
-    back.turn()
-    late_order, soon_order = back.engine.orders(ACCOUNT)
+    back.tick()
+    late_order, soon_order = back.engine.queries.orders(ACCOUNT)
     assert (soon_order.status, soon_order.last_update_reason) == (OrderStatus.CANCELED, "ExpiryCancel")
     assert late_order.status is OrderStatus.RESTING
     back.kill()
 
 
-async def test_a_second_restart_skips_both_times_away(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    rig.turn(5)
-    first = rig.state()
-    rig.kill()
-    for away_s in (100, 250):
-        now_us = rig.clock.now_us() + away_s * SECOND_US
-        rig = TurnedExchange(tmp_path, now_us)
-        assert rig.state() == first
-        rig.kill()
-    rig = TurnedExchange(tmp_path, rig.clock.now_us())
-    rig.turn(5)
-    assert rig.state()["trades"] or rig.told
-    rig.kill()
+async def test_a_second_restart_skips_both_downtimes(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(5)
+    first = exchange.state()
+    exchange.kill()
+    for downtime_s in (100, 250):
+        now_us = exchange.clock.now_us() + downtime_s * SECOND_US
+        exchange = ManualExchange(tmp_path, now_us)
+        assert exchange.state() == first
+        exchange.kill()
+    exchange = ManualExchange(tmp_path, exchange.clock.now_us())
+    exchange.tick(5)
+    assert exchange.state()["trades"] or exchange.events
+    exchange.kill()
 
 
-async def test_the_same_seed_gives_the_same_market_whatever_an_account_does(tmp_path: Path) -> None:
-    quiet, busy = TurnedExchange(tmp_path / "quiet"), TurnedExchange(tmp_path / "busy")
-    quiet.turn(2)
-    busy.turn(2)
-    await busy.command(*(Place(ACCOUNT, request(ticker, n, price_cc=200)) for n, ticker in enumerate(busy.tickers())))
-    for rig in (quiet, busy):
-        rig.turn(90)
+async def test_one_seed_gives_one_market_whatever_an_account_does(tmp_path: Path) -> None:
+    quiet, busy = ManualExchange(tmp_path / "quiet"), ManualExchange(tmp_path / "busy")
+    quiet.tick(2)
+    busy.tick(2)
+    await busy.command(
+        *(PlaceOrder(ACCOUNT, request(ticker, n, price_cc=200)) for n, ticker in enumerate(busy.tickers()))
+    )
+    for exchange in (quiet, busy):
+        exchange.tick(90)
     opened = [
-        [event.facts.ticker for event in rig.told if isinstance(event, MarketChanged) and event.event_type == "created"]
-        for rig in (quiet, busy)
+        [
+            event.metadata.ticker
+            for event in exchange.events
+            if isinstance(event, MarketChanged) and event.event_type == "created"
+        ]
+        for exchange in (quiet, busy)
     ]
     assert opened[0] == opened[1]
     assert quiet.tickers() == busy.tickers()
@@ -196,61 +202,59 @@ async def test_the_same_seed_gives_the_same_market_whatever_an_account_does(tmp_
     busy.kill()
 
 
-async def test_an_answer_and_its_fills_are_in_the_journal_before_anyone_hears_of_them(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    rig.turn(5)
-    journal: Any = rig.exchange._journal
-    heard: list[int] = []
+async def test_results_are_journaled_before_they_are_published(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(5)
+    journal: Any = exchange.server.state.core.journal
+    unwritten: list[int] = []
 
-    def hear(events: Sequence[SimulationEvent]) -> None:
+    def publish(events: Sequence[SimulationEvent]) -> None:
         if any(isinstance(event, Filled) for event in events):
-            heard.append(len(journal._waiting))
+            unwritten.append(len(journal._unwritten))
             assert b"take-me" in journal.file.read_bytes()
 
-    wanted = request(rig.tickers()[0], 1, price_cc=9_900, client_order_id="take-me")
-    waiting = asyncio.ensure_future(rig.exchange.floor.core.carry_out([Place(ACCOUNT, wanted)]))
+    order = request(exchange.tickers()[0], 1, price_cc=9_900, client_order_id="take-me")
+    execution = asyncio.ensure_future(exchange.server.state.core.execute([PlaceOrder(ACCOUNT, order)]))
     await asyncio.sleep(0)
-    rig.exchange.floor.core.turn(rig.exchange.now_us(), hear)
-    [answer] = await waiting
-    assert isinstance(answer, CreateAnswer)
-    assert answer.filled_centi > 0
-    assert heard == [0]
-    rig.kill()
+    exchange.server.state.core.tick(exchange.server.now_us(), publish)
+    [response] = await execution
+    assert isinstance(response, CreateResponse)
+    assert response.filled_centi > 0
+    assert unwritten == [0]
+    exchange.kill()
 
 
-async def test_commands_of_one_batch_are_carried_out_in_their_order(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    rig.turn(5)
-    ticker = rig.tickers()[0]
-    answers = await rig.command(
-        Place(ACCOUNT, request(ticker, 1, price_cc=100)),
-        Place(ACCOUNT, request(ticker, 1, price_cc=100)),
-        CancelAll(ACCOUNT),
+async def test_commands_of_one_batch_are_executed_in_order(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(5)
+    ticker = exchange.tickers()[0]
+    responses = await exchange.command(
+        PlaceOrder(ACCOUNT, request(ticker, 1, price_cc=100)),
+        PlaceOrder(ACCOUNT, request(ticker, 1, price_cc=100)),
+        CancelAllOrders(ACCOUNT),
     )
-    assert isinstance(answers[0], CreateAnswer)
-    assert getattr(answers[1], "code", None) == "order_already_exists"
-    assert answers[2] is None
-    assert not rig.engine.orders(ACCOUNT, status=OrderStatus.RESTING)
-    rig.kill()
+    assert isinstance(responses[0], CreateResponse)
+    assert getattr(responses[1], "code", None) == "order_already_exists"
+    assert responses[2] is None
+    assert not exchange.engine.queries.orders(ACCOUNT, status=OrderStatus.RESTING)
+    exchange.kill()
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"markets": 7}, {"balance_micros": 5}, {"tickers": ("X-1",)}])
-async def test_a_journal_of_another_exchange_is_refused_with_what_differs(
-    tmp_path: Path, change: dict[str, Any]
-) -> None:
-    TurnedExchange(tmp_path).kill()
-    with pytest.raises(JournalMismatch, match=f"{next(iter(change))}.*--fresh"):
-        TurnedExchange(tmp_path, **change)
+async def test_a_journal_with_other_settings_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    ManualExchange(tmp_path).kill()
+    with pytest.raises(ExchangeJournalMismatch, match=f"{next(iter(change))}.*--fresh"):
+        ManualExchange(tmp_path, **change)
 
 
-async def test_a_failed_exchange_takes_no_more_commands(tmp_path: Path) -> None:
-    rig = TurnedExchange(tmp_path)
-    core = rig.exchange.floor.core
-    waiting = asyncio.ensure_future(core.carry_out([CancelAll(ACCOUNT)]))
+async def test_a_failed_exchange_rejects_commands(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    core = exchange.server.state.core
+    execution = asyncio.ensure_future(core.execute([CancelAllOrders(ACCOUNT)]))
     await asyncio.sleep(0)
     core.fail(OSError("disk full"))
     with pytest.raises(RuntimeError, match="has failed"):
-        await waiting
+        await execution
     with pytest.raises(RuntimeError, match="has failed"):
-        await core.carry_out([CancelAll(ACCOUNT)])
-    rig.kill()
+        await core.execute([CancelAllOrders(ACCOUNT)])
+    exchange.kill()

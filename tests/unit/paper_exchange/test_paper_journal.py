@@ -1,4 +1,4 @@
-"""What a journal gives back after a crash, and what it refuses."""
+"""The journal file: reading after a crash, damage, locking."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from pathlib import Path
 import pytest
 import structlog
 
+from support.full_disk import no_file_larger_than
+from truebook.clock import SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.venue.account import OrderRequest
-from truebook_services.paper_exchange.commands import Cancel, CancelAll, Place
-from truebook_services.paper_exchange.journal import (
+from truebook_services.paper_exchange.engine.commands import CancelAllOrders, CancelOrder, PlaceOrder
+from truebook_services.paper_exchange.engine.journal import (
     Advanced,
     Commanded,
     Configured,
     Entry,
-    FileJournal,
-    JournalCorrupt,
-    JournalInUse,
+    ExchangeJournalFile,
     Resumed,
+    last_time_us,
 )
+from truebook_services.paper_exchange.engine.journal_errors import (
+    ExchangeJournalCorrupt,
+    ExchangeJournalInUse,
+    ExchangeJournalUnavailable,
+)
+from truebook_services.paper_exchange.server import exchange_clock
+from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 REQUEST = OrderRequest(
     ticker="T", client_order_id="c", book_side=BookSide.ASK, price_cc=4_700, size_centi=123, expiration_s=1_800_000_000
@@ -35,16 +43,20 @@ ENTRIES: list[Entry] = [
         settlement_delay_us=2,
         capture=None,
     ),
-    Commanded(at_us=2, position=0, command=Place("a", REQUEST)),
-    Commanded(at_us=3, position=1, command=Cancel("a", "order")),
-    Commanded(at_us=3, position=1, command=CancelAll("a")),
+    Commanded(at_us=2, position=0, command=PlaceOrder("a", REQUEST)),
+    Commanded(at_us=3, position=1, command=CancelOrder("a", "order")),
+    Commanded(at_us=3, position=1, command=CancelAllOrders("a")),
     Advanced(at_us=4, position=9),
     Resumed(until_us=5, position=9, at_us=8),
 ]
 
 
+def opened(folder: Path) -> ExchangeJournalFile:
+    return ExchangeJournalFile(folder, structlog.get_logger(), segment_bytes=2**20, max_bytes=2**30)
+
+
 def write(folder: Path, entries: list[Entry] = ENTRIES) -> Path:
-    journal = FileJournal(folder, structlog.get_logger())
+    journal = opened(folder)
     for entry in entries:
         journal.append(entry)
     journal.close()
@@ -52,20 +64,20 @@ def write(folder: Path, entries: list[Entry] = ENTRIES) -> Path:
 
 
 def read(folder: Path) -> list[Entry]:
-    journal = FileJournal(folder, structlog.get_logger())
+    journal = opened(folder)
     try:
         return list(journal.entries())
     finally:
         journal.close()
 
 
-def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
     write(tmp_path)
     assert read(tmp_path) == ENTRIES
 
 
 @pytest.mark.parametrize("kept", [1, 9, 40])
-def test_a_torn_last_line_is_cut_off_and_writing_goes_on(tmp_path: Path, kept: int) -> None:
+def test_a_torn_last_line_is_truncated(tmp_path: Path, kept: int) -> None:
     file = write(tmp_path)
     whole = file.read_bytes()
     last = whole.rstrip(b"\n").rfind(b"\n") + 1
@@ -76,30 +88,54 @@ def test_a_torn_last_line_is_cut_off_and_writing_goes_on(tmp_path: Path, kept: i
 
 
 @pytest.mark.parametrize("line", [1, 3, 6])
-def test_damage_inside_is_corruption_with_its_line(tmp_path: Path, line: int) -> None:
+def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path, line: int) -> None:
     file = write(tmp_path)
     lines = file.read_bytes().splitlines(keepends=True)
     lines[line - 1] = lines[line - 1].replace(b'"', b"'", 1)
     file.write_bytes(b"".join(lines))
-    with pytest.raises(JournalCorrupt, match=f"line {line}") as caught:
+    with pytest.raises(ExchangeJournalCorrupt, match=f"line {line}") as caught:
         read(tmp_path)
     assert caught.value.line == line
 
 
-def test_two_processes_never_write_one_journal(tmp_path: Path) -> None:
-    first = FileJournal(tmp_path, structlog.get_logger())
-    with pytest.raises(JournalInUse, match="another exchange"):
-        FileJournal(tmp_path, structlog.get_logger())
+def test_a_journal_is_locked_by_one_process(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    with pytest.raises(ExchangeJournalInUse, match="another exchange"):
+        opened(tmp_path)
     first.close()
-    FileJournal(tmp_path, structlog.get_logger()).close()
+    opened(tmp_path).close()
 
 
-def test_how_far_time_came_is_remembered(tmp_path: Path) -> None:
-    journal = FileJournal(tmp_path, structlog.get_logger())
-    assert journal.came_to_us() == 0
-    journal.reached(1_764_000_000_000_000)
-    journal.reached(1_764_000_000_000_020)
+def test_the_last_time_is_kept(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    assert journal.last_time_us() == 0
+    journal.record_time(1_764_000_000_000_000)
+    journal.record_time(1_764_000_000_000_020)
     journal.close()
-    again = FileJournal(tmp_path, structlog.get_logger())
-    assert again.came_to_us() == 1_764_000_000_000_020
+    again = opened(tmp_path)
+    assert again.last_time_us() == 1_764_000_000_000_020
     again.close()
+
+
+def test_a_continued_exchange_starts_at_its_last_time(tmp_path: Path) -> None:
+    ahead_us = SystemClock().now_us() + 3_600_000_000
+    journal = opened(tmp_path)
+    journal.record_time(ahead_us)
+    journal.close()
+    assert last_time_us(tmp_path) == ahead_us
+    assert exchange_clock(PaperExchangeSettings(state_folder=tmp_path)).now_us() >= ahead_us
+    assert exchange_clock(PaperExchangeSettings(state_folder=tmp_path / "new")).now_us() < ahead_us
+
+
+def test_a_write_on_a_full_disk_leaves_a_journal_to_continue(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    for entry in ENTRIES[:3]:
+        journal.append(entry)
+    journal.sync()
+    whole = journal.file.read_bytes()
+    journal.append(ENTRIES[3])
+    with no_file_larger_than(len(whole) + 10), pytest.raises(ExchangeJournalUnavailable, match="free disk space"):
+        journal.sync()
+    journal.close()
+    assert journal.file.read_bytes() == whole, "neither a torn line nor one that follows it"
+    assert read(tmp_path) == ENTRIES[:3]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truebook_services.paper_exchange.errors import WireError
-from truebook_services.paper_exchange.paging import Query, page
+from truebook_services.paper_exchange.rest.paging import Query, page
 
 ITEMS = [f"item-{number}" for number in range(25)]
 
@@ -33,13 +33,13 @@ def test_the_last_page_has_an_empty_cursor_even_when_it_is_full() -> None:
     assert cut(ITEMS[:10], limit="10") == (ITEMS[:10], "")
 
 
-def test_items_that_come_in_front_do_not_disturb_later_pages() -> None:
+def test_new_items_in_front_do_not_change_later_pages() -> None:
     first, cursor = cut(ITEMS, limit="5")
     second, _ = cut(["new-item", *ITEMS], limit="5", cursor=cursor)
     assert first + second == ITEMS[:10]
 
 
-def test_an_item_that_left_the_filter_still_marks_its_place() -> None:
+def test_a_cursor_of_a_filtered_item_still_marks_its_place() -> None:
     _, cursor = cut(ITEMS, limit="5")
     second, _ = page(
         Query("GetThings", {"limit": "5", "cursor": cursor}), ITEMS, lambda item: item, lambda item: item != "item-4"
@@ -48,12 +48,12 @@ def test_an_item_that_left_the_filter_still_marks_its_place() -> None:
 
 
 @pytest.mark.parametrize("garbage", ["!!!", "bm9uc2Vuc2U", "ÿ"])
-def test_a_garbage_cursor_starts_anew(garbage: str) -> None:
+def test_an_invalid_cursor_restarts_the_list(garbage: str) -> None:
     assert cut(ITEMS, limit="3", cursor=garbage)[0] == ITEMS[:3]
 
 
 @pytest.mark.parametrize(("limit", "tag"), [("1001", "lte"), ("0", "gte"), ("many", "numeric")])
-def test_an_impossible_limit_is_refused_in_the_exchanges_words(limit: str, tag: str) -> None:
+def test_an_invalid_limit_is_rejected_with_the_exchanges_text(limit: str, tag: str) -> None:
     with pytest.raises(WireError) as caught:
         page(Query("GetMarkets", {"limit": limit}), ITEMS, lambda item: item, lambda item: True)
     assert caught.value.status == 400

@@ -1,4 +1,4 @@
-"""Bodies of requests: what is read, and how the rest is refused."""
+"""Request bodies: decoding and rejections."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.paper_rig import order_body
+from support.paper_client import order_body
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook_services.paper_exchange.errors import WireError
-from truebook_services.paper_exchange.requests_in import read_create, read_object
+from truebook_services.paper_exchange.rest.request_bodies import read_create, read_object
 
 
 def refusal(**changes: Any) -> WireError:
@@ -20,7 +20,7 @@ def refusal(**changes: Any) -> WireError:
     return caught.value
 
 
-def test_a_request_is_read_into_our_units() -> None:
+def test_a_request_is_decoded_into_integer_units() -> None:
     body = order_body("T", side="ask", count="10", price="0.56", client_order_id="mine", expiration_time=1_800_000_000)
     request = read_create(body, "unnamed")
     assert (request.book_side, request.size_centi, request.price_cc) == (BookSide.ASK, 1_000, 5_600)
@@ -46,9 +46,7 @@ def test_an_order_without_an_id_gets_one() -> None:
         ("ticker", ["T"], "array", "string"),
     ],
 )
-def test_a_wrong_json_type_is_told_in_the_words_of_the_exchanges_decoder(
-    name: str, value: object, found: str, kind: str
-) -> None:
+def test_a_wrong_json_type_has_the_exchanges_decoder_text(name: str, value: object, found: str, kind: str) -> None:
     assert refusal(**{name: value}).body == {
         "code": "bad_request",
         "message": "bad request",
@@ -75,12 +73,12 @@ def test_a_wrong_json_type_is_told_in_the_words_of_the_exchanges_decoder(
         ({"count": "1.001"}, "invalid_order_size"),
     ],
 )
-def test_an_impossible_value_is_refused_with_its_code(changes: dict[str, Any], code: str) -> None:
+def test_an_invalid_value_is_rejected_with_its_code(changes: dict[str, Any], code: str) -> None:
     assert refusal(**changes).body["error"]["code"] == code
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"\xff"])
-def test_a_body_that_is_no_object_is_a_bad_request(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(WireError) as caught:
         read_object(body)
     assert (caught.value.status, caught.value.body["code"]) == (400, "bad_request")

@@ -1,4 +1,4 @@
-"""One WebSocket connection's subscriptions: acknowledgements, sequence numbers, errors, and what is left out."""
+"""The subscriptions of one stream session: acknowledgements, sequence numbers, errors and overflow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.paper_stream import Client, changed, traded
+from support.paper_stream import StreamClient, changed, traded
 from truebook.messages.envelope import BookSide
 
 
@@ -18,20 +18,22 @@ def seqs(frames: list[dict[str, Any]], sid: int) -> list[int]:
     return [frame["seq"] for frame in frames if frame.get("sid") == sid]
 
 
-def test_each_channel_is_acknowledged_with_its_own_sid_before_any_data() -> None:
-    told = Client().send("subscribe", 9, channels=["orderbook_delta", "trade", "fill"], market_tickers=["A", "B"])
-    assert kinds(told) == ["subscribed"] * 3 + ["orderbook_snapshot"] * 2
-    assert [frame["msg"] for frame in told[:3]] == [
+def test_each_channel_is_acknowledged_with_its_sid_before_data() -> None:
+    frames = StreamClient().send(
+        "subscribe", 9, channels=["orderbook_delta", "trade", "fill"], market_tickers=["A", "B"]
+    )
+    assert kinds(frames) == ["subscribed"] * 3 + ["orderbook_snapshot"] * 2
+    assert [frame["msg"] for frame in frames[:3]] == [
         {"channel": "orderbook_delta", "sid": 1},
         {"channel": "trade", "sid": 2},
         {"channel": "fill", "sid": 3},
     ]
-    assert all(frame["id"] == 9 for frame in told[:3])
-    assert seqs(told, 1) == [1, 2]
+    assert all(frame["id"] == 9 for frame in frames[:3])
+    assert seqs(frames, 1) == [1, 2]
 
 
-def test_a_snapshot_leaves_out_an_empty_side() -> None:
-    client = Client()
+def test_a_snapshot_omits_an_empty_side() -> None:
+    client = StreamClient()
     bodies = [
         frame["msg"] for frame in client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A", "B", "C"])
     ]
@@ -41,56 +43,58 @@ def test_a_snapshot_leaves_out_an_empty_side() -> None:
     assert set(bodies[3]) == {"market_ticker", "market_id", "clock"}
 
 
-def test_no_levels_are_priced_on_the_leg_that_was_asked_for() -> None:
+def test_no_levels_are_priced_on_the_requested_leg() -> None:
     for use_yes_price, level, price in ((False, "0.4800", "0.4700"), (True, "0.5200", "0.5300")):
-        client = Client()
-        told = client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A"], use_yes_price=use_yes_price)
-        assert [level, "2.00"] in told[1]["msg"]["no_dollars_fp"]
+        client = StreamClient()
+        frames = client.send(
+            "subscribe", channels=["orderbook_delta"], market_tickers=["A"], use_yes_price=use_yes_price
+        )
+        assert [level, "2.00"] in frames[1]["msg"]["no_dollars_fp"]
         client.session.publish(changed("A", BookSide.ASK, 5_300, 50))
         body = client.frames()[0]["msg"]
         assert (body["side"], body["price_dollars"], body["delta_fp"]) == ("no", price, "0.50")
 
 
-def test_acknowledgements_and_data_share_one_count_per_sid() -> None:
-    client = Client()
-    told = client.send("subscribe", channels=["orderbook_delta", "trade"], market_tickers=["A"])
+def test_acknowledgements_and_data_share_one_seq_per_sid() -> None:
+    client = StreamClient()
+    frames = client.send("subscribe", channels=["orderbook_delta", "trade"], market_tickers=["A"])
     client.session.publish(changed("A"))
     client.session.publish(traded("A"))
-    told += client.frames()
-    told += client.send("update_subscription", sids=[1], action="add_markets", market_tickers=["B"])
+    frames += client.frames()
+    frames += client.send("update_subscription", sids=[1], action="add_markets", market_tickers=["B"])
     client.session.publish(changed("B"))
-    told += client.frames()
-    told += client.send("update_subscription", sid=1, action="delete_markets", market_tickers=["A"])
-    told += client.send("unsubscribe", sids=[1, 2])
-    assert seqs(told, 1) == list(range(1, 8))
-    assert seqs(told, 2) == [1, 2]
-    assert kinds(told)[-2:] == ["unsubscribed", "unsubscribed"]
+    frames += client.frames()
+    frames += client.send("update_subscription", sid=1, action="delete_markets", market_tickers=["A"])
+    frames += client.send("unsubscribe", sids=[1, 2])
+    assert seqs(frames, 1) == list(range(1, 8))
+    assert seqs(frames, 2) == [1, 2]
+    assert kinds(frames)[-2:] == ["unsubscribed", "unsubscribed"]
 
 
-def test_an_update_is_answered_with_the_full_list_and_then_the_new_snapshots() -> None:
-    client = Client()
+def test_an_update_returns_all_tickers_then_new_snapshots() -> None:
+    client = StreamClient()
     sid = client.book_of("B")
-    told = client.send("update_subscription", 5, sid=sid, action="add_markets", market_tickers=["A", "B"])
-    assert kinds(told) == ["ok", "orderbook_snapshot"]
-    assert told[0]["id"] == 5
-    assert told[0]["msg"] == {"market_tickers": ["A", "B"]}
-    assert told[1]["msg"]["market_ticker"] == "A"
+    frames = client.send("update_subscription", 5, sid=sid, action="add_markets", market_tickers=["A", "B"])
+    assert kinds(frames) == ["ok", "orderbook_snapshot"]
+    assert frames[0]["id"] == 5
+    assert frames[0]["msg"] == {"market_tickers": ["A", "B"]}
+    assert frames[1]["msg"]["market_ticker"] == "A"
 
 
 def test_a_repeated_subscribe_merges_into_the_same_sid() -> None:
-    client = Client()
+    client = StreamClient()
     sid = client.book_of("A")
-    told = client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A", "B"])
-    assert kinds(told) == ["ok", "orderbook_snapshot"]
-    assert {frame["sid"] for frame in told} == {sid}
-    assert told[0]["msg"] == {"market_tickers": ["A", "B"]}
+    frames = client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A", "B"])
+    assert kinds(frames) == ["ok", "orderbook_snapshot"]
+    assert {frame["sid"] for frame in frames} == {sid}
+    assert frames[0]["msg"] == {"market_tickers": ["A", "B"]}
 
 
-def test_a_wanted_snapshot_carries_the_commands_id_and_changes_no_subscription() -> None:
-    client = Client()
+def test_get_snapshot_has_the_command_id_and_changes_no_filter() -> None:
+    client = StreamClient()
     sid = client.book_of("A")
-    told = client.send("update_subscription", 8, sid=sid, action="get_snapshot", market_tickers=["A", "B"])
-    assert [(frame["type"], frame["id"], frame["seq"]) for frame in told] == [
+    frames = client.send("update_subscription", 8, sid=sid, action="get_snapshot", market_tickers=["A", "B"])
+    assert [(frame["type"], frame["id"], frame["seq"]) for frame in frames] == [
         ("orderbook_snapshot", 8, 2),
         ("orderbook_snapshot", 8, 3),
     ]
@@ -99,25 +103,25 @@ def test_a_wanted_snapshot_carries_the_commands_id_and_changes_no_subscription()
 
 
 def test_subscriptions_can_be_listed() -> None:
-    client = Client()
+    client = StreamClient()
     client.book_of("A")
     client.send("subscribe", channels=["fill"])
-    [told] = client.send("list_subscriptions", 3)
-    assert (told["type"], told["id"]) == ("ok", 3)
-    assert told["msg"] == [{"channel": "orderbook_delta", "sid": 1}, {"channel": "fill", "sid": 2}]
-    assert "sid" not in told
+    [frame] = client.send("list_subscriptions", 3)
+    assert (frame["type"], frame["id"]) == ("ok", 3)
+    assert frame["msg"] == [{"channel": "orderbook_delta", "sid": 1}, {"channel": "fill", "sid": 2}]
+    assert "sid" not in frame
 
 
-def test_only_its_causer_learns_the_client_order_id_of_a_change() -> None:
+def test_only_the_owner_gets_the_client_order_id_of_a_delta() -> None:
     for account, known in (("me", True), ("other", False)):
-        client = Client(account=account)
+        client = StreamClient(account=account)
         client.book_of("A")
         client.session.publish(changed("A", account="me", client_order_id="mine"))
         assert ("client_order_id" in client.frames()[0]["msg"]) is known
 
 
 def test_a_binary_command_is_read_like_a_text_one() -> None:
-    client = Client()
+    client = StreamClient()
     client.session.receive(b'{"id":1,"cmd":"subscribe","params":{"channels":["fill"]}}')
     assert kinds(client.frames()) == ["subscribed"]
 
@@ -142,61 +146,61 @@ ERRORS: list[tuple[dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("command", "code"), ERRORS)
-def test_a_wrong_command_is_answered_with_its_code_and_changes_nothing(command: dict[str, Any], code: int) -> None:
-    client = Client()
+def test_an_invalid_command_returns_its_code_without_effect(command: dict[str, Any], code: int) -> None:
+    client = StreamClient()
     client.book_of("A")
     client.send("subscribe", channels=["trade"])
-    [told] = (
+    [frame] = (
         client.send(command["cmd"], 42, **command["params"])
         if "params" in command
         else _without_params(client, command)
     )
-    assert (told["type"], told["id"], told["msg"]["code"]) == ("error", 42, code)
-    assert "seq" not in told
+    assert (frame["type"], frame["id"], frame["msg"]["code"]) == ("error", 42, code)
+    assert "seq" not in frame
     client.session.publish(changed("A"))
     assert client.frames()[0]["seq"] == 2
 
 
-def _without_params(client: Client, command: dict[str, Any]) -> list[dict[str, Any]]:
+def _without_params(client: StreamClient, command: dict[str, Any]) -> list[dict[str, Any]]:
     client.session.receive(f'{{"id":42,"cmd":"{command["cmd"]}"}}')
     return client.frames()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "", "\x00"])
-def test_what_is_no_command_at_all_is_error_1(text: str) -> None:
-    client = Client()
+def test_an_unreadable_command_is_error_1(text: str) -> None:
+    client = StreamClient()
     client.session.receive(text)
-    [told] = client.frames()
-    assert (told["type"], told["msg"]["code"]) == ("error", 1)
+    [frame] = client.frames()
+    assert (frame["type"], frame["msg"]["code"]) == ("error", 1)
 
 
-def test_a_reader_that_is_too_slow_loses_the_subscription_with_error_25_and_nothing_silently() -> None:
-    client = Client(outbox=5)
+def test_a_slow_reader_loses_its_subscription_with_error_25() -> None:
+    client = StreamClient(outbox=5)
     client.book_of("A")
     client.send("subscribe", channels=["trade"])
     for _ in range(9):
         client.session.publish(changed("A"))
-    told = client.frames()
-    assert kinds(told) == ["orderbook_delta"] * 5 + ["error"]
-    assert told[-1]["msg"]["code"] == 25
-    assert seqs(told, 1) == [2, 3, 4, 5, 6, 7]
+    frames = client.frames()
+    assert kinds(frames) == ["orderbook_delta"] * 5 + ["error"]
+    assert frames[-1]["msg"]["code"] == 25
+    assert seqs(frames, 1) == [2, 3, 4, 5, 6, 7]
     client.session.publish(changed("A"))
     client.session.publish(traded("A"))
     assert kinds(client.frames()) == ["trade"]
 
 
-def test_a_lost_subscription_can_be_opened_anew_with_a_new_sid() -> None:
-    client = Client(outbox=1)
+def test_an_ended_subscription_can_be_opened_with_a_new_sid() -> None:
+    client = StreamClient(outbox=1)
     client.book_of("A")
     client.session.publish(changed("A"))
     client.session.publish(changed("A"))
     client.frames()
-    told = client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A"])
-    assert (told[0]["msg"]["sid"], told[1]["seq"]) == (2, 1)
+    frames = client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A"])
+    assert (frames[0]["msg"]["sid"], frames[1]["seq"]) == (2, 1)
 
 
-def test_no_delta_comes_before_a_snapshot_that_is_held_back() -> None:
-    client = Client(first_data_after_us=100)
+def test_no_delta_precedes_a_delayed_snapshot() -> None:
+    client = StreamClient(first_data_delay_us=100)
     assert kinds(client.send("subscribe", channels=["orderbook_delta"], market_tickers=["A"])) == ["subscribed"]
     client.session.publish(changed("A"))
     client.view.steady = 99
@@ -205,17 +209,17 @@ def test_no_delta_comes_before_a_snapshot_that_is_held_back() -> None:
     client.view.steady = 100
     client.session.tick()
     client.session.publish(changed("A"))
-    told = client.frames()
-    assert [(frame["type"], frame["seq"]) for frame in told] == [("orderbook_snapshot", 1), ("orderbook_delta", 2)]
+    frames = client.frames()
+    assert [(frame["type"], frame["seq"]) for frame in frames] == [("orderbook_snapshot", 1), ("orderbook_delta", 2)]
 
 
-def test_a_market_that_is_not_known_has_no_snapshot() -> None:
-    told = Client().send("subscribe", channels=["orderbook_delta"], market_tickers=["NOWHERE"])
-    assert kinds(told) == ["subscribed"]
+def test_an_unknown_market_has_no_snapshot() -> None:
+    frames = StreamClient().send("subscribe", channels=["orderbook_delta"], market_tickers=["NOWHERE"])
+    assert kinds(frames) == ["subscribed"]
 
 
-def test_a_withheld_frame_uses_up_its_number() -> None:
-    client = Client()
+def test_a_withheld_frame_consumes_its_seq() -> None:
+    client = StreamClient()
     client.book_of("A")
     client.session.skip_one(changed("A"))
     client.session.publish(changed("A"))

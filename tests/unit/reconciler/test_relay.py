@@ -1,4 +1,4 @@
-"""The relay: every entry once and in order, whatever ends it; and a ledger that is bounded behind it."""
+"""The relay copies every entry once and in order, whatever ends it, and bounds the ledger's journal."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from support.account_rig import AccountRig
-from support.execution_rig import Killed, Running, kill_at, make_context, until
+from support.account_harness import AccountHarness
 from support.journals import LOG, entries_of, plain_history, store_with
-from truebook.bus.memory import MemoryBus
+from support.services import Killed, Running, kill_at, make_context, until
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
 from truebook.kalshi.port import OutcomeUnknown
-from truebook.ledger.journal_file import FileJournal
-from truebook.ledger.journal_port import JournalMismatch, JournalUnavailable
+from truebook.ledger.journal.file import FileJournal
+from truebook.ledger.journal.port import JournalMismatch, JournalUnavailable
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import JournalEntry
-from truebook.ledger.rules import Ledger, replay
+from truebook.ledger.rules.ledger import Ledger, replay
+from truebook.ledger.verbs import NextNumber
 from truebook.messages.envelope import BookSide
 from truebook.runtime.context import no_crash
 from truebook.venue.account import OrderStatus
 from truebook_services.reconciler.compare import compare_exactly
 from truebook_services.reconciler.recovery import recover
-from truebook_services.reconciler.relay import Relay, nobody_doubts
+from truebook_services.reconciler.relay import Relay
 from truebook_services.reconciler.service import build
 from truebook_services.reconciler.settings import ReconcilerSettings
-from truebook_services.reconciler.startup import begin
+from truebook_services.reconciler.startup import hold_until_reconciled
 
 
 @pytest.fixture
@@ -38,10 +39,10 @@ async def journal(tmp_path: Path) -> AsyncIterator[FileJournal]:
 
 def a_relay(
     store: MemoryStore, journal: FileJournal, *, keep: int = 100, crash: Callable[[str], None] = no_crash,
-    doubt: Callable[[], None] = nobody_doubts,
+    invalidate: Callable[[], None] = lambda: None,
 ) -> Relay:  # fmt: skip
     context = make_context("reconciler", ManualClock(), MemoryBus(), crash=crash)
-    return Relay(context, store, journal, keep=keep, doubt=doubt)
+    return Relay(context, store, journal, keep=keep, invalidate=invalidate)
 
 
 async def read(journal: FileJournal) -> list[JournalEntry]:
@@ -50,7 +51,7 @@ async def read(journal: FileJournal) -> list[JournalEntry]:
 
 async def count_to(store: MemoryStore, number: int) -> None:
     while store.ledger.seq < number:
-        await store.next_number("n")
+        await store.apply(NextNumber(name="n"))
 
 
 async def kept_by(store: MemoryStore) -> list[int]:
@@ -66,7 +67,7 @@ async def test_every_entry_is_copied_once_and_in_order(journal: FileJournal) -> 
         assert await read(journal) == list(await store.journal(0, 1_000_000))
 
 
-async def test_the_ledger_keeps_its_newest_entries_and_never_one_that_is_not_copied(journal: FileJournal) -> None:
+async def test_the_ledger_keeps_its_newest_and_uncopied_entries(journal: FileJournal) -> None:
     store = MemoryStore()
     relay = a_relay(store, journal, keep=100)
     for number in range(50, 1_050, 50):
@@ -77,7 +78,7 @@ async def test_the_ledger_keeps_its_newest_entries_and_never_one_that_is_not_cop
         assert len(await read(journal)) == number
 
 
-async def test_killed_between_the_copy_and_the_trimming_the_next_life_copies_nothing_twice(tmp_path: Path) -> None:
+async def test_a_kill_after_the_copy_leads_to_no_repetition(tmp_path: Path) -> None:
     store = MemoryStore()
     await count_to(store, 500)
     first = await FileJournal.open(tmp_path / "j")
@@ -94,7 +95,7 @@ async def test_killed_between_the_copy_and_the_trimming_the_next_life_copies_not
 
 
 class Failing(FileJournal):
-    """Can't be written as often as it is told."""
+    """Fails the given number of writes."""
 
     failures = 0
 
@@ -105,7 +106,7 @@ class Failing(FileJournal):
         await super().append(entries)
 
 
-async def test_while_the_journal_can_not_be_written_nothing_is_trimmed_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_failing_journal_is_neither_trimmed_nor_incomplete(tmp_path: Path) -> None:
     journal = await Failing.open(tmp_path / "j")
     assert isinstance(journal, Failing)
     store = MemoryStore()
@@ -121,7 +122,7 @@ async def test_while_the_journal_can_not_be_written_nothing_is_trimmed_and_nothi
     await journal.aclose()
 
 
-async def test_at_the_end_an_outage_is_told_and_left_to_the_next_start(tmp_path: Path) -> None:
+async def test_an_outage_at_the_end_is_left_to_the_next_start(tmp_path: Path) -> None:
     journal = await Failing.open(tmp_path / "j")
     assert isinstance(journal, Failing)
     store = MemoryStore()
@@ -135,67 +136,65 @@ async def test_at_the_end_an_outage_is_told_and_left_to_the_next_start(tmp_path:
 
 
 @pytest.mark.parametrize("left", [0, 4])
-async def test_a_ledger_that_loses_changes_in_mid_run_is_restored_and_reconciled_again(
-    journal: FileJournal, left: int
-) -> None:
-    doubts: list[bool] = []
+async def test_a_ledger_that_loses_changes_while_running_is_restored(journal: FileJournal, left: int) -> None:
+    invalidated: list[bool] = []
     entries = entries_of(plain_history())
     store = store_with(entries)
-    relay = a_relay(store, journal, doubt=lambda: doubts.append(True))
+    relay = a_relay(store, journal, invalidate=lambda: invalidated.append(True))
     await relay.run()
-    assert doubts == []
-    store.ledger = replay(entries[:left], Ledger(entries[0].incarnation))
+    assert invalidated == []
+    store.ledger = replay(entries[:left], Ledger(entries[0].ledger_id))
     await relay.run()
-    assert doubts == [True]
+    assert invalidated == [True]
     view = await store.view()
     assert (view.account.ledger_seq, view.account.mode) == (len(entries) + 1, "halted")
     await relay.run()
     assert journal.tail is not None and journal.tail.verb == "hold"
 
 
-async def test_a_ledger_that_goes_on_elsewhere_in_mid_run_is_halted(journal: FileJournal) -> None:
+async def test_a_ledger_that_diverges_while_running_is_halted(journal: FileJournal) -> None:
     entries = entries_of(plain_history())
     store = store_with(entries)
     relay = a_relay(store, journal)
     await relay.run()
-    store.ledger = replay(entries[:4], Ledger(entries[0].incarnation))
+    store.ledger = replay(entries[:4], Ledger(entries[0].ledger_id))
     await count_to(store, len(entries) + 5)
     with pytest.raises(JournalMismatch):
         await relay.run()
     assert (await store.view(())).account.mode == "halted"
     with pytest.raises(JournalMismatch):
-        await relay.finish()
+        await relay.run()
 
 
-class Rig(AccountRig):
+class JournalHarness(AccountHarness):
     """The reconciler with a journal."""
 
     async def start(self, journal: FileJournal, settings: ReconcilerSettings | None = None) -> Running:
         context = make_context("reconciler", self.clock, self.bus)
         await recover(self.ledger, journal, context.log)
-        await begin(self.ledger)
+        await hold_until_reconciled(self.ledger)
         service = build(
             context, settings or ReconcilerSettings(), rest=self.exchange, ledger=self.ledger, journal=journal
         )
         running = Running(service)
-        self.lives.append(running)
+        self.started.append(running)
         return running
 
 
-async def test_the_reconciler_relays_every_second_and_once_more_at_its_end(journal: FileJournal) -> None:
-    async with Rig() as rig:
+async def test_the_reconciler_relays_every_second_and_at_its_end(journal: FileJournal) -> None:
+    async with JournalHarness() as rig:
         running = await rig.start(journal)
         await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
         await rig.manual.advance(1.0)
         await until(lambda: journal.tail and journal.tail.seq == rig.ledger.ledger.seq, "the copy")
-        await rig.ledger.next_number("late")
+        await rig.ledger.apply(NextNumber(name="late"))
         await running.stop()
         assert journal.tail is not None and journal.tail.verb == "next_number"
 
 
 async def test_after_a_restore_trading_waits_for_a_full_reconciliation(journal: FileJournal) -> None:
-    """What the backup lacks is replayed, and what nobody relayed before the loss is found at the exchange."""
-    async with Rig() as rig:
+    """Entries missing in the backup are replayed; what was not relayed before the loss is found at the exchange."""
+    async with JournalHarness() as rig:
         running = await rig.start(journal)
         await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
         backup = list(await rig.ledger.journal(0, 1_000))
@@ -217,15 +216,13 @@ async def test_after_a_restore_trading_waits_for_a_full_reconciliation(journal: 
 
 
 @pytest.mark.parametrize("filled", [False, True])
-async def test_an_order_that_was_lost_with_the_ledger_is_cancelled_and_booked(
-    journal: FileJournal, filled: bool
-) -> None:
-    """Neither the ledger's copy nor its journal has it: it is found at the exchange, and explained by the restore."""
-    async with Rig() as rig:
+async def test_an_order_lost_with_the_ledger_is_cancelled_and_recorded(journal: FileJournal, filled: bool) -> None:
+    """Neither the backup nor the journal has it: it is found at the exchange and explained by the restore."""
+    async with JournalHarness() as rig:
         running = await rig.start(journal)
         await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
         backup = list(await rig.ledger.journal(0, 1_000))
-        await rig.ledger.next_number("ingest-epoch")
+        await rig.ledger.apply(NextNumber(name="ingest-epoch"))
         await running.stop()
         order_id, _ = await rig.place()
         if filled:
@@ -234,15 +231,16 @@ async def test_an_order_that_was_lost_with_the_ledger_is_cancelled_and_booked(
         rig.exchange.fail("cancel_order", OutcomeUnknown("timed out"))
         again = await rig.start(journal)
         await rig.manual.advance(10)
-        await until(lambda: rig.holds() == set(), "trading begins")
+        await until(lambda: rig.holds() == set(), "trading released")
         assert (await rig.state(order_id), rig.position()) == ("foreign", 400 if filled else 0)
         assert rig.exchange.own(OrderStatus.RESTING) == []
         assert await compare_exactly(rig.exchange, rig.ledger) == ()
-        account = (await rig.view()).account
-        assert (account.conservation_error_micros, account.adjustments_micros, account.parked) == (0, 0, 0)
+        view = await rig.view()
+        account = view.account
+        assert (view.conservation_error_micros, account.adjustments_micros, account.parked) == (0, 0, 0)
         another, _ = await rig.place()
         del rig.ledger.ledger.state.orders[another]
         rig.ledger.ledger.state.markets["M"].open.remove(another)
         await rig.manual.advance(10)
-        await until(lambda: "unknown_own_order" in rig.holds(), "the next one is another ledger's")
+        await until(lambda: "unknown_own_order" in rig.holds(), "the next one comes from another ledger")
         await again.stop()

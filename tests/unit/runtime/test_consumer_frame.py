@@ -1,89 +1,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
-import structlog
 
+from support.consumer_harness import GROUP, WITHIN_S, Handler, left_over, make_context, publish, running, until
+from support.metrics import counted
 from support.samples import action
-from truebook.bus.memory import MemoryBus
+from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Partition
 from truebook.clock import ManualClock
 from truebook.messages import codec
 from truebook.messages.dead_letters import DeadLetter
-from truebook.messages.envelope import Source
+from truebook.messages.envelope import Tombstone
 from truebook.messages.reasons import Reason
-from truebook.messages.topics import ACTIONS, DEAD_LETTERS
+from truebook.messages.topics import ACTIONS, DEAD_LETTERS, SIGNALS
 from truebook.runtime.consumer import COMMIT_EVERY_RECORDS, Consumer
-from truebook.runtime.context import Context
 from truebook.runtime.frames import Incoming
-from truebook.runtime.metrics import Metrics
-
-WITHIN_S = 5.0
-GROUP = "truebook.test"
 
 
 class Hiccup(Exception):
     retry = True
 
 
-def make_context(bus: MemoryBus, clock: ManualClock | None = None) -> Context:
-    return Context(
-        service="test", account="sim-main", strategy="main", source=Source.SIMULATED, clock=clock or ManualClock(),
-        bus=bus, metrics=Metrics("test"), log=structlog.get_logger(),
-    )  # fmt: skip
-
-
-async def publish(bus: MemoryBus, *names: str, key: str = "T") -> None:
-    for name in names:
-        await bus.publish(ACTIONS, key, codec.encode(action(id=name)))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():
-            await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def running(frame: Consumer) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a frame; stop it at the end, and raise what it raised."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(frame.run(stop))
-    yield task
-    stop.set()
-    async with asyncio.timeout(WITHIN_S):
-        await task
-
-
-async def left_over(bus: MemoryBus) -> list[str]:
-    """What the next member of the group would be given."""
-    heir = await bus.consumer(GROUP, [ACTIONS])
-    records = await heir.poll(10_000, 0)
-    await heir.close()
-    return [codec.decode(ACTIONS, record.value).id for record in records]
-
-
-class Handler:
-    """Notes what it is given; does what it is told."""
-
-    def __init__(self, act: Callable[[Sequence[Incoming]], Awaitable[None]] | None = None) -> None:
-        self.batches: list[list[str]] = []
-        self._act = act
-
-    @property
-    def ids(self) -> list[str]:
-        return [name for batch in self.batches for name in batch]
-
-    async def __call__(self, batch: Sequence[Incoming]) -> None:
-        self.batches.append([incoming.message.id for incoming in batch])
-        if self._act is not None:
-            await self._act(batch)
-
-
-async def test_messages_are_handled_in_order_and_committed_when_the_frame_stops() -> None:
+async def test_messages_are_handled_in_order_and_committed_at_the_end() -> None:
     bus, handler = MemoryBus(), Handler()
     async with running(Consumer(make_context(bus), GROUP, [ACTIONS], handler, poll_s=0.01)):
         await publish(bus, "a", "b", "c")
@@ -111,7 +52,7 @@ async def test_a_fast_reader_commits_before_its_interval() -> None:
         await until(lambda: bus.held() == 0)
 
 
-async def test_what_cannot_be_decoded_becomes_a_dead_letter_and_the_rest_is_handled() -> None:
+async def test_an_undecodable_record_becomes_a_dead_letter() -> None:
     bus, handler = MemoryBus(), Handler()
     context = make_context(bus)
     async with running(Consumer(context, GROUP, [ACTIONS], handler, poll_s=0.01)):
@@ -123,19 +64,33 @@ async def test_what_cannot_be_decoded_becomes_a_dead_letter_and_the_rest_is_hand
     letter = codec.decode(DEAD_LETTERS, letters[0].value)
     assert isinstance(letter, DeadLetter)
     assert (letter.origin, letter.reason, letter.payload) == ("actions", Reason.UNDECODABLE, "\ufffdnonsense")
-    assert context.metrics.total("dead_letters", origin="actions") == 1
-    assert context.metrics.total("consumed", group=GROUP) == 2
+    assert counted(context.metrics, "dead_letters", origin="actions") == 1
+    assert counted(context.metrics, "records_consumed", group=GROUP) == 2
     assert await left_over(bus) == []
 
 
-async def test_a_dead_letter_that_cannot_be_decoded_does_not_beget_another() -> None:
+async def test_an_empty_record_of_a_compacted_topic_is_a_tombstone() -> None:
+    bus, seen = MemoryBus(), list[tuple[str, object]]()
+
+    async def note(batch: Sequence[Incoming]) -> None:
+        seen.extend((incoming.record.key, incoming.message) for incoming in batch)
+
+    context = make_context(bus)
+    async with running(Consumer(context, GROUP, [SIGNALS], note, observer=True, poll_s=0.01)):
+        await bus.publish(SIGNALS, "T", b"")
+        await until(lambda: seen)
+    assert seen == [("T", Tombstone())]
+    assert counted(context.metrics, "dead_letters") == 0
+
+
+async def test_an_undecodable_dead_letter_causes_no_other() -> None:
     bus, handler = MemoryBus(), Handler()
     context = make_context(bus)
     async with running(Consumer(context, GROUP, [DEAD_LETTERS], handler, observer=True, poll_s=0.01)):
         await bus.publish(DEAD_LETTERS, "k", b"nonsense")
-        await until(lambda: context.metrics.total("dead_letters") == 1)
+        await until(lambda: counted(context.metrics, "dead_letters") == 1)
         await asyncio.sleep(0.02)
-    assert context.metrics.total("dead_letters") == 1
+    assert counted(context.metrics, "dead_letters") == 1
 
 
 async def test_a_handlers_bug_ends_the_frame_and_its_batch_is_not_committed() -> None:
@@ -153,7 +108,7 @@ async def test_a_handlers_bug_ends_the_frame_and_its_batch_is_not_committed() ->
     assert await left_over(bus) == ["b"], "what was done stays done"
 
 
-async def test_a_retryable_error_brings_the_same_batch_again_after_a_growing_delay() -> None:
+async def test_a_retryable_error_retries_the_batch_after_a_delay() -> None:
     failures = 3
 
     async def fail(batch: Sequence[Incoming]) -> None:
@@ -176,7 +131,7 @@ async def test_a_retryable_error_brings_the_same_batch_again_after_a_growing_del
             await until(lambda tries=tries: len(handler.batches) == tries)
         await until(lambda: frame.not_ready() is None)
     assert handler.batches == [["a", "b"]] * 4
-    assert context.metrics.total("failures", kind="Hiccup") == 3
+    assert counted(context.metrics, "failures", kind="Hiccup") == 3
     assert await left_over(bus) == []
 
 
@@ -206,7 +161,7 @@ async def test_manual_commits_stop_at_the_oldest_message_that_is_not_done() -> N
     assert await left_over(bus) == ["c", "d"]
 
 
-async def test_a_retry_leaves_out_what_was_done_by_hand() -> None:
+async def test_a_retry_omits_messages_that_are_done() -> None:
     async def half(batch: Sequence[Incoming]) -> None:
         batch[0].done()
         if len(batch) > 1:
@@ -225,7 +180,7 @@ async def test_a_retry_leaves_out_what_was_done_by_hand() -> None:
 KEYS = [f"M{number}" for number in range(8)]
 
 
-async def test_partitions_are_committed_before_they_are_given_up() -> None:
+async def test_partitions_are_committed_before_they_are_released() -> None:
     bus, handler = MemoryBus(partitions=2), Handler()
     async with running(Consumer(make_context(bus), GROUP, [ACTIONS], handler, poll_s=0.01)):
         for key in KEYS:
@@ -236,7 +191,7 @@ async def test_partitions_are_committed_before_they_are_given_up() -> None:
         await heir.close()
 
 
-async def test_a_batch_in_the_handler_goes_to_the_new_owner_and_its_progress_is_forgotten() -> None:
+async def test_a_batch_in_the_handler_goes_to_the_new_owner() -> None:
     gate = asyncio.Event()
 
     async def wait(batch: Sequence[Incoming]) -> None:
@@ -256,7 +211,7 @@ async def test_a_batch_in_the_handler_goes_to_the_new_owner_and_its_progress_is_
     assert {record.key for record in records} <= again, "what the frame kept is committed, what it lost is not"
 
 
-async def test_a_partition_that_comes_back_is_committed_from_where_it_then_is() -> None:
+async def test_a_returning_partition_is_committed_from_its_new_position() -> None:
     bus, handler = MemoryBus(partitions=2), Handler()
     async with running(Consumer(make_context(bus), GROUP, [ACTIONS], handler, poll_s=0.01)):
         for key in KEYS:
@@ -271,19 +226,19 @@ async def test_a_partition_that_comes_back_is_committed_from_where_it_then_is() 
     assert await left_over(bus) == []
 
 
-async def test_the_owners_rebalance_is_told_first_and_its_last_work_is_committed() -> None:
+async def test_the_owner_is_notified_before_the_commit_of_a_rebalance() -> None:
     kept: list[Incoming] = []
-    told: list[str] = []
+    calls: list[str] = []
 
     async def keep(batch: Sequence[Incoming]) -> None:
         kept.extend(batch)
 
     class Drains:
         async def assigned(self, partitions: frozenset[Partition]) -> None:
-            told.append(f"assigned {len(partitions)}")
+            calls.append(f"assigned {len(partitions)}")
 
         async def revoked(self, partitions: frozenset[Partition]) -> None:
-            told.append(f"revoked {len(partitions)}")
+            calls.append(f"revoked {len(partitions)}")
             for incoming in kept:
                 incoming.done()
 
@@ -296,10 +251,10 @@ async def test_the_owners_rebalance_is_told_first_and_its_last_work_is_committed
         heir = await bus.consumer(GROUP, [ACTIONS])
         assert await heir.poll(100, 0) == []
         await heir.close()
-    assert told == ["assigned 2", "revoked 1", "assigned 1"]
+    assert calls == ["assigned 2", "revoked 1", "assigned 1"]
 
 
-async def test_gap_marks_are_told() -> None:
+async def test_missed_records_are_reported() -> None:
     bus, missed = MemoryBus(partitions=1, observer_log=3), []
     reader = await bus.consumer(GROUP, [ACTIONS], observer=True)
     await publish(bus, *(f"a{number}" for number in range(10)))

@@ -20,8 +20,8 @@ def test_a_cause_from_another_process_is_the_root_here() -> None:
     assert correlations.root(action(id="order", cause_id="act")) == "obs"
 
 
-def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    correlations = Correlations(most=2)
+def test_the_number_of_roots_is_bounded() -> None:
+    correlations = Correlations(max_messages=2)
     for name in ("a", "b", "c"):
         correlations.root(action(id=name, cause_id=f"root-{name}"))
     assert len(correlations._roots) == 2

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import structlog
 
-from truebook.bus.memory import MemoryBus
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
 from truebook.messages.envelope import Source
 from truebook.runtime.context import Context
@@ -41,39 +41,39 @@ async def get(path: str, *services: Service) -> httpx.Response:
         return await client.get(path)
 
 
-async def test_a_process_lives_while_it_answers() -> None:
-    answer = await get("/livez", service("ingest", Frame("socket: down")))
-    assert (answer.status_code, answer.json()) == (200, {"alive": True})
+async def test_livez_responds_while_the_loop_runs() -> None:
+    response = await get("/livez", service("ingest", Frame("socket: down")))
+    assert (response.status_code, response.json()) == (200, {"alive": True})
 
 
-async def test_ready_means_that_no_frame_of_any_service_objects() -> None:
-    answer = await get("/readyz", service("ingest", Frame()), service("policy", Frame()))
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": {}})
+async def test_ready_means_that_every_frame_is_ready() -> None:
+    response = await get("/readyz", service("ingest", Frame()), service("policy", Frame()))
+    assert (response.status_code, response.json()) == (200, {"ready": True, "reasons": {}})
 
 
 async def test_not_ready_comes_with_every_reason_by_service() -> None:
-    answer = await get(
+    response = await get(
         "/readyz", service("ingest", Frame("socket: down"), Frame("no markets")), service("policy", Frame())
     )
-    assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reasons": {"ingest": ["socket: down", "no markets"]}}
+    assert response.status_code == 503
+    assert response.json() == {"ready": False, "reasons": {"ingest": ["socket: down", "no markets"]}}
 
 
-async def test_metrics_of_services_with_registries_of_their_own_are_one_valid_text() -> None:
+async def test_metrics_of_separate_registries_are_one_valid_text() -> None:
     ingest, policy = service("ingest"), service("policy")
-    ingest.context.metrics.consumed("g", 1)
-    policy.context.metrics.consumed("g", 2)
+    ingest.context.metrics.count("records_consumed", 1, group="g")
+    policy.context.metrics.count("records_consumed", 2, group="g")
     for _ in range(2):
-        answer = await get("/metrics", ingest, policy)
-        assert answer.text.count("# TYPE truebook_consumed_total counter") == 1
-        assert 'truebook_consumed_total{group="g",service="ingest"} 1.0' in answer.text
-        assert 'truebook_consumed_total{group="g",service="policy"} 2.0' in answer.text
+        response = await get("/metrics", ingest, policy)
+        assert response.text.count("# TYPE truebook_records_consumed_total counter") == 1
+        assert 'truebook_records_consumed_total{group="g",service="ingest"} 1.0' in response.text
+        assert 'truebook_records_consumed_total{group="g",service="policy"} 2.0' in response.text
 
 
 async def test_a_shared_registry_is_shown_once() -> None:
     metrics = Metrics("ingest")
     services = [service("ingest", metrics=metrics), service("policy", metrics=metrics.for_service("policy"))]
-    metrics.consumed("g", 1)
-    answer = await get("/metrics", *services)
-    assert answer.text.count('truebook_consumed_total{group="g",service="ingest"} 1.0') == 1
-    assert answer.headers["content-type"].startswith("text/plain")
+    metrics.count("records_consumed", 1, group="g")
+    response = await get("/metrics", *services)
+    assert response.text.count('truebook_records_consumed_total{group="g",service="ingest"} 1.0') == 1
+    assert response.headers["content-type"].startswith("text/plain")

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from truebook.bus.memory import MemoryBus
+from support.metrics import counted
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
 from truebook.messages.envelope import Source
 from truebook.runtime.context import Context
-from truebook.runtime.frames import Feed, FrameEnded, Periodic, Service, pause
+from truebook.runtime.frames import Feed, FrameExited, Periodic, Service, pause
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 
-WITHIN_S = 5.0
+WITHIN_S = 60.0
 
 
 class Hiccup(Exception):
@@ -23,7 +24,7 @@ class Hiccup(Exception):
 
 
 class Frame:
-    """A frame that does what it is told."""
+    """A frame with a scripted behaviour."""
 
     def __init__(self, name: str, act: Callable[[asyncio.Event], object] | None = None) -> None:
         self.name = name
@@ -95,7 +96,7 @@ async def test_a_cancelled_pause_leaves_no_task(context: Context) -> None:
     assert not tasks_left()
 
 
-async def test_a_clock_that_fails_is_not_taken_for_one_that_has_slept(context: Context) -> None:
+async def test_an_error_of_the_clock_is_raised_by_a_pause(context: Context) -> None:
     class Broken(ManualClock):
         async def sleep(self, seconds: float) -> None:
             raise OSError("no clock")
@@ -108,7 +109,7 @@ async def test_a_clock_that_fails_is_not_taken_for_one_that_has_slept(context: C
 # Periodic
 
 
-async def test_a_periodic_acts_at_once_and_then_every_so_often(context: Context, clock: ManualClock) -> None:
+async def test_a_periodic_acts_at_once_and_then_at_its_interval(context: Context, clock: ManualClock) -> None:
     at: list[int] = []
     start_us = clock.now_us()
 
@@ -122,6 +123,22 @@ async def test_a_periodic_acts_at_once_and_then_every_so_often(context: Context,
     stop.set()
     await asyncio.wait_for(running, WITHIN_S)
     assert at == [0, 10, 20]
+
+
+async def test_a_periodic_with_at_stop_acts_after_the_stop(context: Context) -> None:
+    results: list[Exception | None] = [None, Hiccup("store away")]
+
+    async def act() -> None:
+        if (error := results.pop(0)) is not None:
+            raise error
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(Periodic(context, "tick", 10, act, at_stop=True).run(stop))
+    await settle()
+    stop.set()
+    await asyncio.wait_for(running, WITHIN_S)
+    assert results == []
+    assert counted(context.metrics, "failures", component="tick", kind="Hiccup") == 1
 
 
 async def test_a_periodics_jitter_only_lengthens_and_stays_within_its_share(
@@ -142,7 +159,7 @@ async def test_a_periodics_jitter_only_lengthens_and_stays_within_its_share(
     assert len(gaps) > 10
 
 
-async def test_a_periodic_that_fails_for_now_is_not_ready_and_tries_again(context: Context, clock: ManualClock) -> None:
+async def test_a_periodic_with_a_retryable_error_is_not_ready_and_retries(context: Context, clock: ManualClock) -> None:
     results: list[Exception | None] = [Hiccup("store away"), None]
 
     async def act() -> None:
@@ -154,7 +171,7 @@ async def test_a_periodic_that_fails_for_now_is_not_ready_and_tries_again(contex
     running = asyncio.create_task(frame.run(stop))
     await settle()
     assert frame.not_ready() == "tick: store away"
-    assert context.metrics.total("failures", part="tick", kind="Hiccup") == 1
+    assert counted(context.metrics, "failures", component="tick", kind="Hiccup") == 1
     await clock.advance(10)
     assert frame.not_ready() is None
     stop.set()
@@ -178,12 +195,12 @@ async def test_a_feed_reconnects_with_a_growing_delay_that_success_resets(contex
     async def session(stop: asyncio.Event, feed: Feed) -> None:
         opened.append(clock.now_us())
         if len(opened) == 5:
-            feed.healthy()
+            feed.mark_healthy()
         if len(opened) < 7:
             raise Hiccup("reset by peer")
         await stop.wait()
 
-    feed = Feed(context, "socket", session, first_delay_s=1, most_delay_s=8)
+    feed = Feed(context, "socket", session, first_delay_s=1, max_delay_s=8)
     assert feed.not_ready() == "socket: not connected yet"
     stop = asyncio.Event()
     running = asyncio.create_task(feed.run(stop))
@@ -195,16 +212,16 @@ async def test_a_feed_reconnects_with_a_growing_delay_that_success_resets(contex
         assert nominal / 2 <= delay <= nominal
     stop.set()
     await asyncio.wait_for(running, WITHIN_S)
-    assert context.metrics.total("failures", part="socket", kind="reconnect") == 6
+    assert counted(context.metrics, "failures", component="socket", kind="reconnect") == 6
 
 
-async def test_a_feed_reconnects_after_a_session_that_merely_ended(context: Context, clock: ManualClock) -> None:
+async def test_a_feed_reconnects_after_a_session_without_an_error(context: Context, clock: ManualClock) -> None:
     sessions = 0
 
     async def session(stop: asyncio.Event, feed: Feed) -> None:
         nonlocal sessions
         sessions += 1
-        feed.healthy()
+        feed.mark_healthy()
 
     feed = Feed(context, "socket", session)
     stop = asyncio.Event()
@@ -239,7 +256,30 @@ async def test_a_service_ends_when_all_its_frames_have(context: Context) -> None
     assert [frame.ended for frame in frames] == ["returned", "returned"]
 
 
-async def test_one_frames_failure_cancels_the_others_and_is_raised_as_itself(context: Context) -> None:
+async def test_the_last_frames_are_stopped_after_the_others(context: Context) -> None:
+    ended: list[str] = []
+
+    async def slowly(stop: asyncio.Event) -> None:
+        await stop.wait()
+        await settle()
+        ended.append("first")
+
+    async def at_once(stop: asyncio.Event) -> None:
+        await stop.wait()
+        ended.append("last")
+
+    stop = asyncio.Event()
+    service = Service(context, [Frame("first", slowly)], last=[Frame("last", at_once)])
+    task = asyncio.create_task(service.run(stop))
+    await settle()
+    stop.set()
+    async with asyncio.timeout(WITHIN_S):
+        await task
+    assert ended == ["first", "last"]
+    assert len(service.not_ready()) == 2
+
+
+async def test_one_frames_failure_cancels_the_others_and_is_raised(context: Context) -> None:
     async def fail(stop: asyncio.Event) -> None:
         raise ValueError("bug")
 
@@ -260,15 +300,15 @@ async def test_several_failures_are_raised_together(context: Context) -> None:
     assert len(raised.value.exceptions) == 2
 
 
-async def test_a_frame_that_ends_by_itself_is_a_failure(context: Context) -> None:
+async def test_a_frame_that_exits_unexpectedly_is_a_failure(context: Context) -> None:
     async def quit_early(stop: asyncio.Event) -> None:
         await asyncio.sleep(0)
 
-    with pytest.raises(FrameEnded, match="early"):
+    with pytest.raises(FrameExited, match="early"):
         await asyncio.wait_for(Service(context, [Frame("early", quit_early)]).run(asyncio.Event()), WITHIN_S)
 
 
-async def test_a_frame_that_is_late_is_stopped_by_force_and_named(context: Context) -> None:
+async def test_a_frame_that_is_late_is_cancelled_and_named(context: Context) -> None:
     async def never(stop: asyncio.Event) -> None:
         await asyncio.Event().wait()
 
@@ -280,7 +320,9 @@ async def test_a_frame_that_is_late_is_stopped_by_force_and_named(context: Conte
         stop.set()
         await asyncio.wait_for(running, WITHIN_S)
     assert (slow.ended, quick.ended) == ("cancelled", "returned")
-    assert [line["part"] for line in lines if line["event"] == "stopped by force"] == ["test:slow"]
+    assert [line["component"] for line in lines if line["event"] == "frame cancelled: did not stop in time"] == [
+        "test:slow"
+    ]
 
 
 async def test_a_failure_while_stopping_is_raised(context: Context) -> None:
@@ -294,7 +336,7 @@ async def test_a_failure_while_stopping_is_raised(context: Context) -> None:
         await asyncio.wait_for(Service(context, [Frame("late", fail_late)]).run(stop), WITHIN_S)
 
 
-async def test_a_cancelled_service_takes_its_frames_along(context: Context) -> None:
+async def test_a_cancelled_service_cancels_its_frames(context: Context) -> None:
     frame = Frame("steady")
     running = asyncio.create_task(Service(context, [frame]).run(asyncio.Event()))
     await settle()
@@ -311,6 +353,6 @@ async def test_a_service_without_frames_waits_for_its_stop(context: Context) -> 
     await asyncio.wait_for(Service(context, []).run(stop), WITHIN_S)
 
 
-def test_a_service_tells_every_reason_why_it_is_not_ready(context: Context) -> None:
+def test_a_service_reports_every_reason_why_it_is_not_ready(context: Context) -> None:
     service = Service(context, [Frame("one"), Frame("two")])
     assert service.not_ready() == ["one is never ready", "two is never ready"]

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from truebook.messages.envelope import Source
+from truebook.runtime.renamed_settings import RENAMED
 from truebook.runtime.settings import SettingsError, SettingsRefused, TruebookSettings, load, read_secret
 
 
@@ -40,7 +41,7 @@ def problems(**flags: object) -> tuple[str, ...]:
     return raised.value.problems
 
 
-def test_without_anything_given_it_is_the_simulated_system() -> None:
+def test_the_defaults_are_the_simulated_system() -> None:
     settings = load(Settings)
     assert (settings.account, settings.strategy, settings.exchange) == ("sim-main", "main", "simulated")
     assert settings.market_data is Source.SIMULATED
@@ -80,7 +81,7 @@ def test_a_list_in_the_environment_is_json_or_has_commas(text: str, monkeypatch:
     assert load(Settings).paper_exchange.tickers == ("A", "B")
 
 
-def test_all_problems_are_told_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "truebook.toml").write_text("strategy = 'Not A Name'\nkey = 'abc'\n[paper_exchange]\nport = -1\nsed = 3\n")
     monkeypatch.setenv("TRUEBOOK_SPEED", "fast")
     monkeypatch.setenv("TRUEBOOK_ACOUNT", "sim-other")
@@ -99,16 +100,16 @@ def test_all_problems_are_told_at_once(here: Path, monkeypatch: pytest.MonkeyPat
     assert "hunter2" not in text
 
 
-def test_an_unknown_flag_is_told() -> None:
+def test_an_unknown_flag_is_reported() -> None:
     assert problems(sped=2) == ("sped (TRUEBOOK_SPED): there is no such setting",)
 
 
-def test_the_folder_that_the_tests_read_is_no_slip_of_the_pen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_the_tests_is_no_misspelt_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEBOOK_CAPTURES", "/somewhere")
     assert load(Settings).capture is None
 
 
-def test_variables_that_a_cluster_injects_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_injected_by_a_cluster_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEBOOK_REDIS_PORT", "tcp://10.0.0.1:6379")
     monkeypatch.setenv("TRUEBOOK_REDIS_SERVICE_HOST", "10.0.0.1")
     assert load(Settings).redis_url is None
@@ -185,7 +186,7 @@ def test_no_real_money_exchange_can_be_chosen() -> None:
     assert "exchange" in problems(exchange="production")[0]
 
 
-def test_a_refusal_is_told_also_where_other_settings_are_wrong() -> None:
+def test_a_refusal_is_reported_beside_other_problems() -> None:
     with pytest.raises(SettingsRefused) as raised:
         load(Settings, market_data="production", exchange="demo", speed="fast")
     assert len(raised.value.problems) == 2
@@ -223,9 +224,31 @@ def test_secrets_come_from_files(here: Path) -> None:
             read_secret(here / name)
 
 
-def test_settings_cannot_be_changed_and_read_nothing_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_frozen_and_read_no_environment_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEBOOK_SPEED", "9")
     settings = Settings()  # type: ignore[call-arg]
     assert settings.speed == 1.0
     with pytest.raises(ValueError, match="frozen"):
         settings.speed = 2.0  # type: ignore[misc]
+
+
+# Renamed settings.
+
+
+def test_an_old_name_is_refused_with_the_new_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RENAMED, "tempo", "speed")
+    monkeypatch.setitem(RENAMED, "paper_exchange.sed", "paper_exchange.seed")
+    monkeypatch.setitem(RENAMED, "paper_exchange.prt", "paper_exchange.port")
+    (here / "truebook.toml").write_text("tempo = 2.0\n[paper_exchange]\nprt = 1\n")
+    monkeypatch.setenv("TRUEBOOK_PAPER_EXCHANGE__SED", "6")
+    assert set(problems()) == {
+        "tempo (TRUEBOOK_TEMPO): was renamed to speed",
+        "paper_exchange.prt (TRUEBOOK_PAPER_EXCHANGE__PRT): was renamed to paper_exchange.port",
+        "paper_exchange.sed (TRUEBOOK_PAPER_EXCHANGE__SED): was renamed to paper_exchange.seed",
+    }
+    (here / "truebook.toml").unlink()
+    monkeypatch.delenv("TRUEBOOK_PAPER_EXCHANGE__SED")
+    monkeypatch.setenv("TRUEBOOK_TEMPO", "2.0")
+    assert problems() == ("TRUEBOOK_TEMPO: was renamed to TRUEBOOK_SPEED",)
+    monkeypatch.delenv("TRUEBOOK_TEMPO")
+    assert problems(tempo=2.0) == ("tempo (TRUEBOOK_TEMPO): was renamed to speed",)

@@ -1,4 +1,4 @@
-"""Of several processes with one lease, one runs the service; the others wait, ready."""
+"""Of several processes with one lease, one runs the service; the others wait and are ready."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from truebook.bus.memory import MemoryBus
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
 from truebook.ledger.lease import Lease, MemoryLeases
 from truebook.ledger.port import StoreUnavailable
@@ -23,13 +23,13 @@ RENEW_S = LASTS_S / 4
 
 
 class Work:
-    """The frame of a service that counts its lives."""
+    """The frame of a service that counts its starts."""
 
     name = "work"
 
     def __init__(self) -> None:
         self.running = 0
-        self.lives = 0
+        self.starts = 0
         self.fails = False
 
     def not_ready(self) -> str | None:
@@ -37,7 +37,7 @@ class Work:
 
     async def run(self, stop: asyncio.Event) -> None:
         self.running += 1
-        self.lives += 1
+        self.starts += 1
         try:
             if self.fails:
                 raise RuntimeError("a bug")
@@ -47,7 +47,7 @@ class Work:
 
 
 class Flaky(Lease):
-    """A lease whose store can be taken away."""
+    """A lease whose store can become unreachable."""
 
     def __init__(self, inner: Lease) -> None:
         self.lasts_s = inner.lasts_s
@@ -104,13 +104,13 @@ async def world() -> AsyncIterator[World]:
     await asyncio.gather(*world.tasks, return_exceptions=True)
 
 
-async def test_one_is_active_and_the_other_stands_by(world: World) -> None:
+async def test_one_is_active_and_the_other_a_standby(world: World) -> None:
     first, work, _ = world.start("a")
     await world.pass_time(1)
     second, other_work, _ = world.start("b")
     await world.pass_time(20)
-    assert (work.lives, work.running, other_work.lives) == (1, 1, 0)
-    assert first.not_ready() == "work: warming up", "the active one tells its service's reasons"
+    assert (work.starts, work.running, other_work.starts) == (1, 1, 0)
+    assert first.not_ready() == "work: warming up", "the active one reports its service's reasons"
     assert second.not_ready() is None, "standing by is being ready"
 
 
@@ -127,7 +127,7 @@ async def test_the_standby_takes_over_when_the_lease_is_no_longer_renewed(world:
     assert work.running == 1
 
 
-async def test_a_graceful_end_gives_the_lease_up_at_once(world: World) -> None:
+async def test_a_graceful_stop_releases_the_lease_at_once(world: World) -> None:
     world.start("a")
     await world.pass_time(1)
     _, work, _ = world.start("b")
@@ -145,15 +145,15 @@ async def test_a_process_that_lost_the_lease_stops_its_service(world: World) -> 
     assert work.running == 0
 
 
-async def test_a_process_that_was_frozen_begins_anew_even_if_nobody_took_the_lease(world: World) -> None:
+async def test_a_process_that_was_frozen_restarts_its_service(world: World) -> None:
     _, work, _ = world.start("a")
     await world.pass_time(1)
     world.clock.set(world.clock.now_us() + 60_000_000)
     await world.pass_time(3 * RENEW_S)
-    assert (work.lives, work.running) == (2, 1), "others may have been active in between"
+    assert (work.starts, work.running) == (2, 1), "others may have been active in between"
 
 
-async def test_a_store_that_is_away_ends_the_service_only_with_the_lease(world: World) -> None:
+async def test_an_unreachable_store_stops_the_service_when_the_lease_ends(world: World) -> None:
     standby, work, lease = world.start("a")
     await world.pass_time(1)
     lease.is_away = True
@@ -164,10 +164,10 @@ async def test_a_store_that_is_away_ends_the_service_only_with_the_lease(world: 
     assert standby.not_ready() == "lease: the store is away"
     lease.is_away = False
     await world.pass_time(2 * RENEW_S)
-    assert (work.lives, work.running) == (2, 1)
+    assert (work.starts, work.running) == (2, 1)
 
 
-async def test_a_bug_in_the_service_ends_the_process_and_gives_the_lease_up(world: World) -> None:
+async def test_a_bug_in_the_service_ends_the_process_and_releases_the_lease(world: World) -> None:
     _, work, _ = world.start("a")
     work.fails = True
     await world.pass_time(1)

@@ -14,7 +14,7 @@ HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
 from truebook.runtime.state_folder import StateFolder
-folder = StateFolder.acquire(Path(sys.argv[1]), port=4711)
+folder = StateFolder(Path(sys.argv[1])).__enter__()
 print("held", flush=True)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False, stdout=-3)
 print(child.pid, flush=True)
@@ -29,53 +29,42 @@ def start_holder(path: Path) -> subprocess.Popen[str]:
     return holder
 
 
-def test_the_folder_is_made_and_its_lock_names_the_owner(tmp_path: Path) -> None:
+def test_the_folder_is_created_and_its_lock_names_the_owner(tmp_path: Path) -> None:
     path = tmp_path / ".truebook" / "sim-main-simulated"
-    with StateFolder(path, 5) as folder:
-        assert owner_of(path) == Owner(os.getpid(), 5)
-        folder.tell_port(6)
-        assert owner_of(path) == Owner(os.getpid(), 6)
+    with StateFolder(path):
+        assert owner_of(path) == Owner(os.getpid())
         assert (path / LOCK).stat().st_mode & 0o777 == 0o600
     assert owner_of(path) is None
 
 
 def test_a_second_owner_is_refused_also_in_the_same_process(tmp_path: Path) -> None:
     with StateFolder(tmp_path), pytest.raises(FolderInUse, match=f"process {os.getpid()}"):
-        StateFolder.acquire(tmp_path)
-    StateFolder.acquire(tmp_path).release()
-
-
-def test_a_folder_is_free_again_after_its_release_and_releasing_twice_is_harmless(tmp_path: Path) -> None:
-    folder = StateFolder.acquire(tmp_path)
-    folder.release()
-    folder.release()
+        StateFolder(tmp_path).__enter__()
     with StateFolder(tmp_path):
         pass
-    with pytest.raises(RuntimeError, match="not held"):
-        folder.tell_port(1)
 
 
 def test_another_process_is_named_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
     holder = start_holder(tmp_path)
     try:
         with pytest.raises(FolderInUse) as refused:
-            StateFolder.acquire(tmp_path)
-        assert f"process {holder.pid} (port 4711)" in str(refused.value)
-        assert refused.value.owner == Owner(holder.pid, 4711)
+            StateFolder(tmp_path).__enter__()
+        assert f"process {holder.pid}" in str(refused.value)
+        assert refused.value.owner == Owner(holder.pid)
     finally:
         assert holder.stdout is not None
         os.kill(int(holder.stdout.readline()), signal.SIGKILL)
         holder.kill()
         holder.communicate()
-    assert owner_of(tmp_path) == Owner(holder.pid, 4711), "the dead one could not clean up"
+    assert owner_of(tmp_path) == Owner(holder.pid), "a killed process can not clean up"
     with StateFolder(tmp_path):
-        assert owner_of(tmp_path) == Owner(os.getpid(), 0)
+        assert owner_of(tmp_path) == Owner(os.getpid())
 
 
-def test_a_lock_file_that_says_nonsense_is_taken_over(tmp_path: Path) -> None:
+def test_a_lock_file_with_invalid_content_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / LOCK).write_text("not json, and longer than what will be written there in its place " * 10)
     with StateFolder(tmp_path):
-        assert owner_of(tmp_path) == Owner(os.getpid(), 0)
+        assert owner_of(tmp_path) == Owner(os.getpid())
 
 
 def test_a_child_that_outlives_a_killed_owner_does_not_hold_its_lock(tmp_path: Path) -> None:
@@ -102,10 +91,10 @@ def test_fresh_empties_the_folder_but_for_lock_and_log(tmp_path: Path) -> None:
     outside.mkdir(exist_ok=True)
     (outside / "kept").write_text("x")
     (tmp_path / "link").symlink_to(outside)
-    asked: list[bool] = []
-    with StateFolder(tmp_path, fresh=True, before_fresh=lambda path: asked.append((path / "ledger").exists())):
+    called: list[bool] = []
+    with StateFolder(tmp_path, fresh=True, before_fresh=lambda path: called.append((path / "ledger").exists())):
         assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([LOCK, LOG])
-    assert asked == [True], "what still runs in there is ended before its files go"
+    assert called == [True], "a process that still uses the files is ended first"
     assert (outside / "kept").exists()
 
 

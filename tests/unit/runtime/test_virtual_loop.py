@@ -13,7 +13,7 @@ from truebook.runtime.virtual_loop import Deadlock, VirtualClock, run_virtual
 START_US = 1_700_000_000_000_000
 
 
-def test_an_hour_of_sleep_takes_no_time_and_time_stands_still_while_there_is_work() -> None:
+def test_an_hour_of_sleep_takes_no_real_time() -> None:
     async def main() -> tuple[float, float]:
         loop = asyncio.get_running_loop()
         for _ in range(1_000):
@@ -46,7 +46,7 @@ def test_a_cancelled_timer_neither_fires_nor_moves_time() -> None:
     assert run_virtual(main()) == 5.0
 
 
-def test_time_outs_end_at_their_virtual_moment() -> None:
+def test_timeouts_end_at_their_virtual_time() -> None:
     async def main() -> float:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2.5):
@@ -56,7 +56,7 @@ def test_time_outs_end_at_their_virtual_moment() -> None:
     assert run_virtual(main()) == 2.5
 
 
-def test_sets_of_tasks_iterate_in_the_order_of_their_making() -> None:
+def test_sets_of_tasks_iterate_in_order_of_creation() -> None:
     async def main() -> list[str]:
         tasks = {asyncio.create_task(asyncio.sleep(0), name=str(number)) for number in range(8)}
         await asyncio.wait(tasks)
@@ -65,7 +65,7 @@ def test_sets_of_tasks_iterate_in_the_order_of_their_making() -> None:
     assert run_virtual(main()) == [str(number) for number in range(8)]
 
 
-def test_a_loop_in_which_nothing_can_happen_any_more_says_so() -> None:
+def test_a_loop_in_which_nothing_can_happen_raises_deadlock() -> None:
     async def main() -> None:
         await asyncio.Event().wait()
 
@@ -73,15 +73,15 @@ def test_a_loop_in_which_nothing_can_happen_any_more_says_so() -> None:
         run_virtual(main())
 
 
-def test_a_signal_is_handled_between_two_callbacks_and_its_handler_of_before_is_put_back() -> None:
+def test_a_signal_is_handled_and_its_previous_handler_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     async def main() -> None:
-        asked = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
+        received = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, received.set)
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(3_600):
-            await asked.wait()
+            await received.wait()
 
     run_virtual(main())
     assert signal.getsignal(signal.SIGTERM) is before
@@ -90,13 +90,13 @@ def test_a_signal_is_handled_between_two_callbacks_and_its_handler_of_before_is_
 def test_the_clock_waits_before_its_start_until_it_is_started() -> None:
     async def main() -> list[int]:
         clock = VirtualClock(START_US, lead_us=2_000_000)
-        told = [clock.now_us()]
+        times = [clock.now_us()]
         for _ in range(2):
             await clock.sleep(1.5)
-            told.append(clock.now_us())
+            times.append(clock.now_us())
         clock.start()
-        told.append(clock.now_us())
+        times.append(clock.now_us())
         await clock.sleep(0.25)
-        return [*told, clock.now_us()]
+        return [*times, clock.now_us()]
 
     assert [at_us - START_US for at_us in run_virtual(main())] == [-2_000_000, -500_000, -1, 0, 250_000]

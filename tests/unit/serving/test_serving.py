@@ -1,19 +1,22 @@
-"""What a service that runs alone has to be told, what it refuses, and how it ends."""
+"""Settings that a service process requires, what it refuses, and how it exits."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
 import structlog
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from truebook.bus.memory import MemoryBus
+from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import BusUnavailable, TopicMismatch
 from truebook.clock import ExchangeClock, SystemClock
 from truebook.kalshi.hosts import HostRefused
 from truebook.ledger.port import StoreUnavailable
+from truebook.ledger.redis.durability import LedgerNotDurable, check_durable
 from truebook.messages.envelope import Source
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Periodic, Service
@@ -21,16 +24,15 @@ from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook_services.cli.errors import EXIT_CODES
 from truebook_services.cli.errors import exit_with_one_line as command_exit
-from truebook_services.serving.durability import LedgerNotDurable, check_durable
+from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.exit_codes import exit_code, exit_with_one_line
-from truebook_services.serving.serve import Life
+from truebook_services.serving.serve import ServiceRunner
 from truebook_services.serving.settings import ServeSettings, exchange_address, kafka_connection, redis_address
-from truebook_services.serving.surroundings import Surroundings
 
 SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
-def test_each_address_that_is_missing_is_named() -> None:
+def test_each_missing_address_is_named() -> None:
     settings = ServeSettings()
     for read, name in (
         (kafka_connection, "TRUEBOOK_KAFKA_SERVERS"),
@@ -51,7 +53,7 @@ def test_a_kafka_user_needs_a_file_with_its_password(tmp_path: Path) -> None:
     )
 
 
-def test_a_kafka_password_is_never_shown_to_the_network(tmp_path: Path) -> None:
+def test_a_kafka_password_is_never_sent_in_clear_text(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("p\n")
     plain = ServeSettings(kafka_servers="a:1", kafka_user="u", kafka_password_file=secret, kafka_mechanism="PLAIN")
@@ -67,8 +69,19 @@ def test_a_service_with_one_active_process_has_its_own_name_in_kafka() -> None:
     assert kafka_connection(settings, instance="execution").instance == "execution"
 
 
+def test_replicas_with_one_setting_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ServeSettings(kafka_servers="a:1", instance="policy-{hostname}")
+    names = set()
+    for host in ("5f2c", "77aa"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        names.add(kafka_connection(settings).instance)
+    assert names == {"policy-5f2c", "policy-77aa"}
+    with pytest.raises(ValidationError):
+        ServeSettings(instance="policy-{host}")
+
+
 @pytest.mark.parametrize(
-    ("told", "problem"),
+    ("reported", "problem"),
     [
         (SAFE, None),
         ({**SAFE, "appendonly": "no"}, "appendonly is no"),
@@ -76,15 +89,15 @@ def test_a_service_with_one_active_process_has_its_own_name_in_kafka() -> None:
         ({**SAFE, "maxmemory-policy": "allkeys-lru"}, "maxmemory-policy is allkeys-lru"),
     ],
 )
-def test_a_ledger_server_that_may_forget_is_refused(told: dict[str, str], problem: str | None) -> None:
+def test_a_ledger_server_that_may_lose_writes_is_refused(reported: dict[str, str], problem: str | None) -> None:
     if problem is None:
-        check_durable(told, structlog.get_logger())
+        check_durable(reported, structlog.get_logger())
     else:
         with pytest.raises(LedgerNotDurable, match=problem):
-            check_durable(told, structlog.get_logger())
+            check_durable(reported, structlog.get_logger())
 
 
-def test_a_ledger_server_that_hides_its_settings_is_trusted_with_a_warning() -> None:
+def test_a_ledger_server_with_hidden_settings_is_only_warned_about() -> None:
     with capture_logs() as logs:
         check_durable({}, structlog.get_logger())
     assert logs[0]["hidden"] == sorted(SAFE)
@@ -102,10 +115,13 @@ def test_a_ledger_server_that_hides_its_settings_is_trusted_with_a_warning() -> 
         (TopicMismatch("x"), 3),
         (ExceptionGroup("both", [ExceptionGroup("inner", [TopicMismatch("x")]), StoreUnavailable("y")]), 3),
         (ExceptionGroup("with a bug", [TopicMismatch("x"), KeyError("y")]), None),
+        (OSError(errno.ENOSPC, "No space left on device"), 3),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 3),
+        (OSError(errno.EPIPE, "Broken pipe"), None),
         (KeyError("x"), None),
     ],
 )
-def test_each_expected_error_has_its_exit_code_and_a_bug_has_none(error: Exception, code: int | None) -> None:
+def test_expected_errors_have_exit_codes_and_bugs_have_none(error: Exception, code: int | None) -> None:
     assert exit_code(error) == code
     assert exit_code(error, EXIT_CODES) == code
 
@@ -118,62 +134,68 @@ def test_an_expected_error_ends_in_one_line(capsys: pytest.CaptureFixture[str]) 
         assert capsys.readouterr().err == "truebook: orders is missing\n"
 
 
+def test_a_full_disk_ends_in_one_line_with_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), exit_with_one_line():
+        raise ExceptionGroup("tasks", [OSError(errno.ENOSPC, "No space left on device")])
+    assert capsys.readouterr().err == "truebook: [Errno 28] No space left on device; free disk space, and start again\n"
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(KeyError), exit_with_one_line():
         raise KeyError("x")
 
 
-def life_of(root: object) -> Life[ServeSettings]:
+def runner_of(root: object) -> ServiceRunner[ServeSettings]:
     clock = ExchangeClock(SystemClock())
     context = Context(
         service="test", account="sim-main", strategy="main", source=Source.SIMULATED, clock=clock, bus=MemoryBus(),
         metrics=Metrics("test"), log=structlog.get_logger(),
     )  # fmt: skip
-    return Life(ServeSettings(), context, clock, root)  # type: ignore[arg-type]
+    return ServiceRunner(ServeSettings(), context, clock, root)  # type: ignore[arg-type]
 
 
 async def nothing() -> None: ...
 
 
-async def test_a_process_tells_what_it_waits_for_and_then_its_services_reasons() -> None:
+async def test_not_ready_reports_what_the_process_waits_for() -> None:
     may_open, stop = asyncio.Event(), asyncio.Event()
 
-    async def root(around: Surroundings[ServeSettings]) -> Service:
-        around._say("waiting for the moon")
+    async def root(dependencies: Dependencies[ServeSettings]) -> Service:
+        dependencies._report("waiting for the clock")
         await may_open.wait()
-        return Service(around.context, [Periodic(around.context, "work", 60, nothing)])
+        return Service(dependencies.context, [Periodic(dependencies.context, "work", 60, nothing)])
 
-    life = life_of(root)
-    assert life.not_ready() == "starting"
-    running = asyncio.create_task(life.run(stop))
-    async with asyncio.timeout(5):
-        while life.not_ready() != "waiting for the moon":
+    runner = runner_of(root)
+    assert runner.not_ready() == "starting"
+    running = asyncio.create_task(runner.run(stop))
+    async with asyncio.timeout(60):
+        while runner.not_ready() != "waiting for the clock":
             await asyncio.sleep(0)
         may_open.set()
-        while life.not_ready() is not None:
+        while runner.not_ready() is not None:
             await asyncio.sleep(0)
         stop.set()
         await running
-    assert life.not_ready() == "stopping"
+    assert runner.not_ready() == "stopping"
 
 
-async def test_a_process_that_still_waits_ends_at_once_when_it_is_asked_to() -> None:
+async def test_a_process_that_still_waits_stops_at_once() -> None:
     stop = asyncio.Event()
 
-    async def root(around: Surroundings[ServeSettings]) -> Service:
+    async def root(dependencies: Dependencies[ServeSettings]) -> Service:
         await asyncio.Event().wait()
         raise AssertionError("never")
 
-    running = asyncio.create_task(life_of(root).run(stop))
+    running = asyncio.create_task(runner_of(root).run(stop))
     await asyncio.sleep(0)
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await running
 
 
-async def test_what_cannot_be_opened_ends_the_process() -> None:
-    async def root(around: Surroundings[ServeSettings]) -> Service:
+async def test_a_dependency_that_cannot_be_opened_ends_the_process() -> None:
+    async def root(dependencies: Dependencies[ServeSettings]) -> Service:
         raise TopicMismatch("orders is missing")
 
     with pytest.raises(TopicMismatch):
-        await life_of(root).run(asyncio.Event())
+        await runner_of(root).run(asyncio.Event())

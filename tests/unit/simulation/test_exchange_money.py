@@ -1,4 +1,4 @@
-"""The venue's money: fees, collateral, netting, payouts, and conservation under random commands."""
+"""Money of the simulated exchange: fees, held cash, netting, payouts, conservation under random commands."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from support.simulated_exchange import (
     START_US,
     TICKER,
     exchange,
-    facts,
+    metadata,
     placed,
     request,
 )
 from truebook.messages.envelope import BookSide, TimeInForce
-from truebook.messages.facts import FeeType, MarketStatus, PriceRange
-from truebook.simulation.exchange import SimulatedExchange
-from truebook.simulation.orders import Rejected
+from truebook.messages.market_metadata import FeeType, MarketStatus, PriceRange
+from truebook.simulation.venue.exchange import SimulatedExchange
+from truebook.simulation.venue.orders import Rejected
 from truebook.venue.account import OrderStatus, SelfTradePrevention
 from truebook.venue.fees import worst_fee_micros
 
@@ -31,32 +31,32 @@ FINE = (PriceRange(0, 10_000, 1),)
 
 
 def cash(venue: SimulatedExchange, account: str) -> int:
-    return venue.balance(account).balance_micros
+    return venue.queries.balance(account).balance_micros
 
 
-def test_taker_and_maker_pay_what_the_series_says() -> None:
-    venue = exchange(facts(fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES))
+def test_taker_and_maker_pay_the_fees_of_the_series() -> None:
+    venue = exchange(metadata(fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES))
     placed(venue, "alice", request(ASK, 5_000, 1_000))
     placed(venue, "bob", request(BID, 5_000, 1_000))
     # 10 contracts at 0.50: 0.07 x 10 x 0.25 = 0.175 for the taker, a quarter of it, aligned, for the maker.
-    assert [fill.fee_micros for fill in venue.fills("bob")] == [175_000]
-    assert [fill.fee_micros for fill in venue.fills("alice")] == [43_800]
+    assert [fill.fee_micros for fill in venue.queries.fills("bob")] == [175_000]
+    assert [fill.fee_micros for fill in venue.queries.fills("alice")] == [43_800]
     assert cash(venue, "bob") == 1_000 * DOLLAR - 5 * DOLLAR - 175_000
     assert cash(venue, "alice") == 1_000 * DOLLAR - 5 * DOLLAR - 43_800
 
 
 @pytest.mark.parametrize(("side", "own_price_cc"), [(BID, 3_000), (ASK, 7_000)])
-def test_a_resting_order_holds_its_worst_case_and_gives_it_back(side: BookSide, own_price_cc: int) -> None:
+def test_a_resting_order_holds_its_worst_case_until_cancelled(side: BookSide, own_price_cc: int) -> None:
     venue = exchange()
-    answer, _ = placed(venue, "alice", request(side, 3_000, 1_000))
+    response, _ = placed(venue, "alice", request(side, 3_000, 1_000))
     held = 1_000 * own_price_cc + worst_fee_micros(1_000, 3_000, 70_000)
-    assert venue.held_micros("alice") == held
+    assert venue.queries.held_micros("alice") == held
     assert cash(venue, "alice") == 1_000 * DOLLAR - held
-    venue.cancel("alice", answer.exchange_order_id, START_US)
+    venue.cancel("alice", response.exchange_order_id, START_US)
     assert cash(venue, "alice") == 1_000 * DOLLAR
 
 
-def test_the_last_affordable_hundredth_is_accepted_and_the_next_is_not() -> None:
+def test_an_order_is_affordable_up_to_the_last_micro() -> None:
     worst = 1_000 * 5_000 + worst_fee_micros(1_000, 5_000, 70_000)
     venue = exchange(accounts={"alice": worst, "bob": worst - 1})
     placed(venue, "alice", request(BID, 5_000, 1_000))
@@ -66,32 +66,32 @@ def test_the_last_affordable_hundredth_is_accepted_and_the_next_is_not() -> None
 
 def test_holds_of_several_orders_add_up() -> None:
     one = 1_000 * 5_000 + worst_fee_micros(1_000, 5_000, 70_000)
-    venue = exchange(facts(), facts("SIMTEST-1-B"), accounts={"alice": 2 * one})
+    venue = exchange(metadata(), metadata("SIMTEST-1-B"), accounts={"alice": 2 * one})
     placed(venue, "alice", request(BID, 5_000, 1_000))
     placed(venue, "alice", request(BID, 5_000, 1_000, "SIMTEST-1-B"))
     refused, _ = venue.place("alice", request(BID, 100, 1), START_US)
     assert isinstance(refused, Rejected) and refused.code == "insufficient_balance"
 
 
-def test_selling_what_is_held_needs_no_cash_but_selling_more_does() -> None:
+def test_reducing_a_position_needs_no_cash() -> None:
     price = 1_000 * 6_000 + worst_fee_micros(1_000, 6_000, 70_000)
     venue = exchange(accounts={"alice": price, "bob": 1_000 * DOLLAR})
     placed(venue, "bob", request(ASK, 6_000, 1_000))
     placed(venue, "alice", request(BID, 6_000, 1_000))
     placed(venue, "alice", request(ASK, 7_000, 1_000))
-    assert venue.held_micros("alice") == 0
+    assert venue.queries.held_micros("alice") == 0
     refused, _ = venue.place("alice", request(ASK, 5_000, 1_000), START_US)
     assert isinstance(refused, Rejected) and refused.code == "insufficient_balance"
 
 
-def test_what_is_held_serves_the_order_with_the_cheapest_own_price_first() -> None:
-    """Ten YES held, twenty offered: the hold is the worst that can open, ten NO at 0.50."""
+def test_a_position_covers_the_cheapest_orders_first() -> None:
+    """A position of ten YES, twenty offered: held is the most expensive opening part, ten NO at 0.50."""
     venue = exchange()
     placed(venue, "bob", request(ASK, 4_000, 1_000))
     placed(venue, "alice", request(BID, 4_000, 1_000))
     placed(venue, "alice", request(ASK, 5_000, 1_000))
     placed(venue, "alice", request(ASK, 7_000, 1_000))
-    assert venue.held_micros("alice") == 1_000 * 5_000 + worst_fee_micros(1_000, 5_000, 70_000)
+    assert venue.queries.held_micros("alice") == 1_000 * 5_000 + worst_fee_micros(1_000, 5_000, 70_000)
 
 
 def test_yes_and_no_net_at_once_into_a_dollar() -> None:
@@ -100,24 +100,26 @@ def test_yes_and_no_net_at_once_into_a_dollar() -> None:
     placed(venue, "alice", request(BID, 6_000, 1_000))
     placed(venue, "bob", request(BID, 7_000, 1_500))
     placed(venue, "alice", request(ASK, 7_000, 1_500))
-    fees = sum(fill.fee_micros for fill in venue.fills("alice"))
-    # Bought 10 at 0.60, sold 10 at 0.70, and 5 NO at 0.30 are left.
+    fees = sum(fill.fee_micros for fill in venue.queries.fills("alice"))
+    # Bought 10 at 0.60, sold 10 at 0.70; 5 NO at 0.30 remain.
     assert cash(venue, "alice") == 1_000 * DOLLAR + DOLLAR - 1_500_000 - fees
-    position = venue.positions("alice")[0]
+    position = venue.queries.positions("alice")[0]
     assert (position.position_centi, position.exposure_micros, position.fees_micros) == (-500, 1_500_000, fees)
-    record = venue.position("alice", TICKER)
-    assert record is not None and record.realised_micros == DOLLAR
+    record = venue.queries.position("alice", TICKER)
+    assert record is not None and record.realized_micros == DOLLAR
 
 
-def test_costs_and_fees_of_an_order_are_told_by_role() -> None:
+def test_costs_and_fees_of_an_order_are_kept_by_role() -> None:
     venue = exchange()
     placed(venue, "alice", request(ASK, 6_000, 100))
-    answer, _ = placed(venue, "bob", request(BID, 6_000, 300))
+    response, _ = placed(venue, "bob", request(BID, 6_000, 300))
     placed(venue, "alice", request(ASK, 6_000, 200))
-    costs = venue.order_costs("bob", answer.exchange_order_id)
+    costs = venue.queries.order_costs("bob", response.exchange_order_id)
     assert costs is not None
     assert (costs.taker_cost_micros, costs.maker_cost_micros) == (600_000, 1_200_000)
-    assert costs.taker_fees_micros + costs.maker_fees_micros == sum(fill.fee_micros for fill in venue.fills("bob"))
+    assert costs.taker_fees_micros + costs.maker_fees_micros == sum(
+        fill.fee_micros for fill in venue.queries.fills("bob")
+    )
 
 
 @pytest.mark.parametrize(("settlement_cc", "yes_micros"), [(10_000, 10 * DOLLAR), (0, 0), (2_500, 2_500_000)])
@@ -126,14 +128,14 @@ def test_a_settlement_pays_yes_the_value_and_no_its_complement(settlement_cc: in
     placed(venue, "bob", request(ASK, 5_000, 1_000))
     placed(venue, "alice", request(BID, 5_000, 1_000))
     before = {name: cash(venue, name) for name in ("alice", "bob")}
-    venue.determine(TICKER, settlement_cc, START_US)
+    venue.lifecycle.determine(TICKER, settlement_cc, START_US)
     venue.advance(START_US + 2 * SECOND_US)
     assert cash(venue, "alice") - before["alice"] == yes_micros
     assert cash(venue, "bob") - before["bob"] == 10 * DOLLAR - yes_micros
 
 
 ACCOUNTS = ("alice", "bob", "carol")
-MARKETS = (facts(), facts("SIMTEST-1-B", price_ranges=FINE, fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES))
+MARKETS = (metadata(), metadata("SIMTEST-1-B", price_ranges=FINE, fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES))
 
 
 @st.composite
@@ -154,7 +156,7 @@ def commands(draw: st.DrawFn) -> list[tuple[Any, ...]]:
     return draw(st.lists(st.one_of(order, order, order, order, order, order, cancel, rare), min_size=15, max_size=60))
 
 
-def carry_out(venue: SimulatedExchange, command: tuple[Any, ...], at_us: int) -> None:
+def execute(venue: SimulatedExchange, command: tuple[Any, ...], at_us: int) -> None:
     match command:
         case ("place", account, ticker, side, cents, size, time_in_force, prevention, reduce_only):
             rests = time_in_force is TimeInForce.GOOD_TILL_CANCELED
@@ -171,24 +173,24 @@ def carry_out(venue: SimulatedExchange, command: tuple[Any, ...], at_us: int) ->
             )
             venue.place(account, order, at_us)
         case ("cancel", account, index):
-            resting = venue.orders(account, status=OrderStatus.RESTING)
+            resting = venue.queries.orders(account, status=OrderStatus.RESTING)
             if index < len(resting):
                 venue.cancel(account, resting[index].exchange_order_id, at_us)
         case ("cancel_all", account):
             venue.cancel_all(account, at_us)
         case ("settle", ticker, value):
-            market = venue.market(ticker)
+            market = venue.queries.market(ticker)
             if market is not None and market.settlement_cc is None:
-                venue.determine(ticker, value, at_us)
+                venue.lifecycle.determine(ticker, value, at_us)
 
 
 def check(venue: SimulatedExchange, deposits: dict[str, int]) -> None:
-    """Compute every account's money anew from its fills and settlements alone."""
-    settled = {one.ticker for one in venue.markets() if one.status is MarketStatus.FINALIZED}
+    """Recompute every account's cash from its fills and settlements alone."""
+    settled = {one.ticker for one in venue.queries.markets() if one.status is MarketStatus.FINALIZED}
     for account in ACCOUNTS:
         expected, held = deposits[account], dict.fromkeys([one.ticker for one in MARKETS], 0)
         bought: dict[tuple[str, BookSide], int] = {}
-        for fill in venue.fills(account):
+        for fill in venue.queries.fills(account):
             own_cc = fill.price_cc if fill.book_side is BID else 10_000 - fill.price_cc
             expected -= own_cc * fill.size_centi + fill.fee_micros
             key = (fill.ticker, fill.book_side)
@@ -197,20 +199,20 @@ def check(venue: SimulatedExchange, deposits: dict[str, int]) -> None:
             yes, no = bought.get((ticker, BID), 0), bought.get((ticker, ASK), 0)
             expected += min(yes, no) * 10_000
             held[ticker] = 0 if ticker in settled else yes - no
-        expected += sum(one.revenue_micros for one in venue.settlements(account))
-        # Cash is what the facts say; what is available and what is held make it up.
-        assert cash(venue, account) + venue.held_micros(account) in (expected, expected + 1), account
+        expected += sum(one.revenue_micros for one in venue.queries.settlements(account))
+        # Total cash is available plus held cash.
+        assert cash(venue, account) + venue.queries.held_micros(account) in (expected, expected + 1), account
         assert expected >= 0
         assert expected % 100 == 0
-        positions = {one.ticker: one.position_centi for one in venue.positions(account)}
+        positions = {one.ticker: one.position_centi for one in venue.queries.positions(account)}
         assert positions == {ticker: size for ticker, size in held.items() if size}
     for one in MARKETS:
         resting = [
             order
             for account in ACCOUNTS
-            for order in venue.orders(account, ticker=one.ticker, status=OrderStatus.RESTING)
+            for order in venue.queries.orders(account, ticker=one.ticker, status=OrderStatus.RESTING)
         ]
-        book = venue.book(one.ticker)
+        book = venue.queries.book(one.ticker)
         assert not book.is_crossed()
         for side in (BID, ASK):
             shown = sum(size for _, size in book.levels(side))
@@ -219,7 +221,7 @@ def check(venue: SimulatedExchange, deposits: dict[str, int]) -> None:
             sides = [
                 position.position_centi
                 for account in ACCOUNTS
-                for position in venue.positions(account)
+                for position in venue.queries.positions(account)
                 if position.ticker == one.ticker
             ]
             assert sum(sides) == 0
@@ -228,28 +230,28 @@ def check(venue: SimulatedExchange, deposits: dict[str, int]) -> None:
 @settings(max_examples=120, deadline=None)
 @given(commands(), st.lists(st.integers(10_000, 300_000), min_size=3, max_size=3))
 def test_money_and_sizes_are_conserved_after_every_command(script: list[tuple[Any, ...]], cents: list[int]) -> None:
-    """Cash follows from fills, pairs and payouts; positions sum to zero; the book is the sum of the resting orders."""
+    """Cash equals fills, pairs and payouts; positions sum to zero; the book is the sum of the resting orders."""
     deposits = {name: amount * 100 for name, amount in zip(ACCOUNTS, cents, strict=True)}
     venue = exchange(*MARKETS, accounts=deposits)
     for number, command in enumerate(script):
-        carry_out(venue, command, START_US + number * SECOND_US)
+        execute(venue, command, START_US + number * SECOND_US)
         check(venue, deposits)
     venue.advance(START_US + 4_000 * SECOND_US)
     check(venue, deposits)
-    assert all(venue.held_micros(account) == 0 for account in ACCOUNTS)
+    assert all(venue.queries.held_micros(account) == 0 for account in ACCOUNTS)
 
 
 @settings(max_examples=60, deadline=None)
 @given(commands())
-def test_an_order_is_never_filled_beyond_its_size_and_its_fills_add_up(script: list[tuple[Any, ...]]) -> None:
+def test_fills_add_up_and_never_exceed_the_order(script: list[tuple[Any, ...]]) -> None:
     venue = exchange(*MARKETS, accounts=dict.fromkeys(ACCOUNTS, 1_000_000_000))
     for number, command in enumerate(script):
-        carry_out(venue, command, START_US + number)
+        execute(venue, command, START_US + number)
     for account in ACCOUNTS:
         filled: dict[str, int] = {}
-        for fill in venue.fills(account):
+        for fill in venue.queries.fills(account):
             filled[fill.exchange_order_id] = filled.get(fill.exchange_order_id, 0) + fill.size_centi
-        for order in venue.orders(account):
+        for order in venue.queries.orders(account):
             assert order.filled_centi == filled.get(order.exchange_order_id, 0)
             assert order.filled_centi + order.remaining_centi <= order.initial_centi
             if order.status is OrderStatus.EXECUTED:

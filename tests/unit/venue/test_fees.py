@@ -1,4 +1,4 @@
-"""Fees: rates by series, the charge of one fill under the rules of October 2026, and the promise that bounds it."""
+"""Fees: rates by series, the charge of a fill by the rules of October 2026, and the reservation that bounds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.messages.facts import FeeType
+from truebook.messages.market_metadata import FeeType
 from truebook.venue.fees import (
     FeeRounding,
     UnsupportedFee,
@@ -40,27 +40,27 @@ def test_rates_follow_the_series_and_are_rounded_up(
 
 
 @pytest.mark.parametrize("fee_type", [FeeType.FLAT, FeeType.UNKNOWN])
-def test_other_fee_types_are_refused_not_guessed(fee_type: FeeType) -> None:
+def test_other_fee_types_are_refused(fee_type: FeeType) -> None:
     with pytest.raises(UnsupportedFee):
         taker_rate_ppm(fee_type, 1_000_000)
     with pytest.raises(UnsupportedFee):
         maker_rate_ppm(fee_type, 1_000_000)
 
 
-def test_the_documentations_example_is_met() -> None:
+def test_the_example_of_kalshis_documentation() -> None:
     """Precision $0.01: revenue -0.055, model fee 0.00363825: trade fee 0.003639, rounding 0.001361, in all 0.005."""
     fee, rounding = charge(100, 550, 70_000, -55_000, FeeRounding(), precision_micros=10_000)
     assert fee == 5_000
     assert rounding.accumulator_micros == 1_361
 
 
-def test_one_contract_at_52_cents_costs_a_direct_member_175_basis_points() -> None:
-    """Model fee 0.017472, balance moves by -0.5375: the net fee of the first fill is 0.0175."""
+def test_a_direct_members_fee_of_one_contract_at_52_cents() -> None:
+    """Model fee 0.017472, balance changes by -0.5375: the net fee of the first fill is 0.0175."""
     assert charge(100, 5_200, 70_000, -520_000, FeeRounding()) == (17_500, FeeRounding(28))
 
 
-def test_what_the_alignment_took_comes_back_once_it_makes_a_whole_unit() -> None:
-    """Four fills of 28 micros rounding each: the fourth brings the accumulator over 100 and is rebated."""
+def test_rounding_is_refunded_once_it_is_a_whole_unit() -> None:
+    """Four fills with 28 micros of rounding each: the fourth takes the accumulator over 100 and gets the rebate."""
     rounding, fees = FeeRounding(), []
     for _ in range(4):
         fee, rounding = charge(100, 5_200, 70_000, -520_000, rounding)
@@ -87,7 +87,7 @@ def test_the_balance_stays_aligned_and_no_fee_is_negative(
 
 
 @given(st.lists(SIZES, min_size=1, max_size=30), PRICES, RATES, st.booleans())
-def test_the_fees_of_any_split_into_fills_stay_within_the_promise(
+def test_the_fees_of_any_split_stay_within_the_reservation(
     sizes: list[int], price_cc: int, rate_ppm: int, buys: bool
 ) -> None:
     rounding, paid = FeeRounding(), 0
@@ -99,11 +99,11 @@ def test_the_fees_of_any_split_into_fills_stay_within_the_promise(
 
 
 @given(st.integers(1, 300), st.integers(1, 9_999), st.integers(1, 9_999), RATES)
-def test_a_better_price_never_costs_more_than_price_and_promise_together(
+def test_a_better_price_never_costs_more_than_the_reservation(
     size_centi: int, limit_cc: int, price_cc: int, rate_ppm: int
 ) -> None:
-    """A buyer who fills below the limit may pay a higher fee, but never more in all."""
+    """A buyer filled below the limit may pay a higher fee, but never more in total."""
     price_cc = min(price_cc, limit_cc)
     fee, _ = charge(size_centi, price_cc, rate_ppm, -size_centi * price_cc, FeeRounding())
-    promised = size_centi * limit_cc + worst_fee_micros(size_centi, limit_cc, rate_ppm)
-    assert size_centi * price_cc + fee <= promised
+    reserved = size_centi * limit_cc + worst_fee_micros(size_centi, limit_cc, rate_ppm)
+    assert size_centi * price_cc + fee <= reserved

@@ -1,4 +1,4 @@
-"""The price grid: which prices an order may have, on uniform and banded grids."""
+"""The price grid: valid order prices on uniform and banded grids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.messages.facts import LINEAR_CENT, PriceRange
+from truebook.messages.market_metadata import LINEAR_CENT, PriceRange
 from truebook.venue.grid import on_grid, round_down, round_up, tick_above, tick_below
 
 TAPERED = (PriceRange(0, 1_000, 10), PriceRange(1_000, 9_000, 100), PriceRange(9_000, 10_000, 10))
@@ -34,9 +34,7 @@ PRICES = st.integers(-100, 10_100)
         (5_000, (), False),
     ],
 )
-def test_a_price_is_on_the_grid_where_a_band_has_a_tick(
-    price_cc: int, ranges: tuple[PriceRange, ...], valid: bool
-) -> None:
+def test_a_price_on_a_tick_of_a_band_is_on_the_grid(price_cc: int, ranges: tuple[PriceRange, ...], valid: bool) -> None:
     assert on_grid(price_cc, ranges) is valid
 
 
@@ -53,23 +51,19 @@ def test_a_price_is_on_the_grid_where_a_band_has_a_tick(
         (-5, CENTI, None, 1),
     ],
 )
-def test_rounding_finds_the_neighbours_across_bands(
-    price_cc: int, ranges: tuple[PriceRange, ...], down: int | None, up: int | None
-) -> None:
+def test_rounding_across_bands(price_cc: int, ranges: tuple[PriceRange, ...], down: int | None, up: int | None) -> None:
     assert (round_down(price_cc, ranges), round_up(price_cc, ranges)) == (down, up)
 
 
 @given(PRICES, GRIDS)
-def test_rounding_gives_the_nearest_price_of_the_grid_or_none(price_cc: int, ranges: tuple[PriceRange, ...]) -> None:
+def test_rounding_returns_the_nearest_grid_price_or_none(price_cc: int, ranges: tuple[PriceRange, ...]) -> None:
     valid = [price for price in range(1, 10_000) if on_grid(price, ranges)]
     assert round_down(price_cc, ranges) == max((price for price in valid if price <= price_cc), default=None)
     assert round_up(price_cc, ranges) == min((price for price in valid if price >= price_cc), default=None)
 
 
 @given(PRICES, GRIDS)
-def test_ticks_above_and_below_are_each_others_inverse_on_the_grid(
-    price_cc: int, ranges: tuple[PriceRange, ...]
-) -> None:
+def test_tick_above_and_below_are_inverse(price_cc: int, ranges: tuple[PriceRange, ...]) -> None:
     above = tick_above(price_cc, ranges)
     if above is not None and on_grid(price_cc, ranges):
         assert above > price_cc

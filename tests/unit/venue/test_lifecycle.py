@@ -1,10 +1,10 @@
-"""The life cycle of a market as a table: what may follow what."""
+"""The life cycle of a market as a table of transitions."""
 
 from __future__ import annotations
 
 import pytest
 
-from truebook.messages.facts import MarketStatus
+from truebook.messages.market_metadata import MarketStatus
 from truebook.venue.lifecycle import may_become, takes_orders
 
 S = MarketStatus
@@ -30,7 +30,7 @@ S = MarketStatus
         (S.ACTIVE, S.ACTIVE, False),
     ],
 )
-def test_a_market_goes_forward_only(old: MarketStatus, new: MarketStatus, allowed: bool) -> None:
+def test_a_market_never_goes_back(old: MarketStatus, new: MarketStatus, allowed: bool) -> None:
     assert may_become(old, new) is allowed
 
 

@@ -1,0 +1,162 @@
+"""``truebook backtest`` as a user runs it, and a backtest that ends early."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from support.made_recordings import make_recording
+from support.processes import truebook
+from truebook.backtest import run as backtest_run
+from truebook.backtest.result import read_result
+from truebook.backtest.run import Request, run_backtest
+from truebook.backtest.window import Window, select
+from truebook.capture.event_types import BookGap
+from truebook.capture.events import CapturedEvent
+from truebook.capture.market_metadata import capture_metadata
+from truebook.models.check_rows import Batch
+from truebook.models.errors import ModelFailed
+from truebook.models.session import Model
+from truebook.runtime.settings import load
+from truebook.simulation.recorded.queue import QueueModel
+from truebook_services.cli.backtest import load_model
+from truebook_services.embedded.backtest_settings import engine_settings
+from truebook_services.embedded.settings import EmbeddedSettings
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recording(tmp_path_factory.mktemp("made") / "recording", seconds=20)
+
+
+def request_of(made: Path, window: Window = Window()) -> Request:  # noqa: B008  # a frozen value
+    settings = load(EmbeddedSettings, model="maker")
+    queues = (QueueModel.PESSIMISTIC, QueueModel.OPTIMISTIC)
+    return Request(path=made, settings=engine_settings(settings, made), queues=queues, window=window)
+
+
+def test_command_writes_a_result_with_three_passes(tmp_path: Path, made: Path) -> None:
+    done = truebook(
+        tmp_path, "backtest", str(made), "--model", "maker", "--out", "report", "--latency", "hosted", "--json"
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = read_result(tmp_path / "report")
+    assert [one.queue for one in result.passes] == list(QueueModel)
+    assert (result.settings.order_latency_us, result.settings.latency) == (5_000, "hosted")
+    assert all(one.account.ledger_equals_exchange and one.orders for one in result.passes)
+    assert json.loads(done.stdout)["data"]["sha256"] == result.data.sha256
+    assert (tmp_path / "report" / "report.html").stat().st_size > 100_000
+
+
+def test_markets_in_processes_have_accounts_of_their_own(tmp_path: Path, made: Path) -> None:
+    done = truebook(
+        tmp_path, "backtest", str(made), "--model", "maker", "--queue", "realistic", "--by-market", "--jobs", "2",
+        "--out", "report",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    results = [read_result(folder) for folder in sorted((tmp_path / "report").iterdir())]
+    assert len(results) >= 3
+    assert all(len(each.data.markets) == 1 and each.settings.balance_micros == 10**9 for each in results)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--queue", "hopeful"), "pessimistic, realistic, optimistic, all"),
+        (("--latency", "missing.json"), "give home, hosted or a file"),
+        (("--market", "NONE"), "no market NONE in this recording"),
+        (("--from", "2030-01-01"), "no event in the window"),
+    ],
+)
+def test_wrong_arguments_end_in_one_line(tmp_path: Path, made: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = truebook(tmp_path, "backtest", str(made), "--model", "maker", "--out", "report", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "report").exists()
+
+
+def test_an_interrupted_backtest_has_a_partial_result(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest_run, "PROGRESS_EVERY", 50)
+    request, model = request_of(made), load_model(load(EmbeddedSettings), "maker")
+    whole, part = run_backtest(request, model), run_backtest(request, model, lambda events, _: events < 100)
+    assert (whole.partial, part.partial, part.data.events) == (False, True, 100)
+    assert part.data.reached_us < whole.data.reached_us
+    assert len(part.passes[0].orders) <= len(whole.passes[0].orders)
+    assert part.passes[0].account.ledger_equals_exchange
+
+
+def test_the_equity_curve_is_from_the_start_to_the_end(made: Path) -> None:
+    request = request_of(made)
+    result = run_backtest(request, load_model(load(EmbeddedSettings), "maker"))
+    for one in result.passes:
+        first, last = one.equity[0], one.equity[-1]
+        assert first.at_us == result.data.from_us - request.settings.lead_us
+        assert first.equity_micros == result.settings.balance_micros
+        assert last.at_us == result.data.reached_us + request.settings.after_us
+        assert last.equity_micros == one.account.equity_micros
+
+
+def test_a_window_begins_with_the_books_known_by_then(made: Path) -> None:
+    model = load_model(load(EmbeddedSettings), "maker")
+    whole = run_backtest(request_of(made), model)
+    from_us = whole.data.from_us + 8_000_000
+    ticker = whole.data.markets[0]
+    later = run_backtest(request_of(made, Window(from_us=from_us, markets=frozenset({ticker}))), model)
+    assert later.data.from_us >= from_us
+    assert later.data.markets == (ticker,)
+    assert {order.ticker for order in later.passes[0].orders} == {ticker}
+    assert min(order.created_us for order in later.passes[0].orders) >= from_us
+
+
+def test_a_market_that_settled_long_ago_keeps_its_result(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger adds up settled markets in one record; a report needs each."""
+    settings = load(EmbeddedSettings, model="maker", observation={"near_close_s": 0}, execution={"near_close_s": 0})
+    whole = run_backtest(request_of(made), load_model(settings, "maker"))
+    ticker = whole.passes[0].fills[0].ticker
+    close_us = whole.data.from_us + 8_000_000
+    listed = [
+        msgspec.structs.replace(one, close_us=close_us, settlement_cc=10_000) if one.ticker == ticker else one
+        for one in capture_metadata(made)
+    ]
+    monkeypatch.setattr(backtest_run, "capture_metadata", lambda path: listed)
+    often = msgspec.structs.replace(engine_settings(settings, made), prune_us=2_000_000, retention_us=2_000_000)
+    request = msgspec.structs.replace(request_of(made), settings=often)
+    result = run_backtest(request, load_model(settings, "maker")).passes[0]
+    found = {one.ticker: one for one in result.markets}
+    assert "" not in found
+    assert (found[ticker].outcome_cc, found[ticker].fills > 0) == (10_000, True)
+    assert found[ticker].fills == sum(fill.ticker == ticker for fill in result.fills)
+    assert sum(one.fees_micros for one in result.markets) == result.account.fees_micros
+
+
+def test_a_model_that_fails_decides_nothing_and_ends_nothing(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+
+    def failing(self: Model, batch: Batch) -> Batch:
+        runs.append(len(batch))
+        raise ModelFailed("no finite number")
+
+    model = load_model(load(EmbeddedSettings), "maker")
+    monkeypatch.setattr(Model, "run", failing)
+    one = run_backtest(request_of(made), model).passes[0]
+    assert (one.orders, one.predictions) == ((), ())
+    assert one.observations == one.refusals["inference_failed"] > 0
+    assert sum(runs) == 2 * one.observations, "each pass runs the model once for each observation"
+
+
+def test_equal_names_of_recordings_are_refused(tmp_path: Path, made: Path) -> None:
+    other = tmp_path / "other" / made.name
+    shutil.copytree(made, other)
+    done = truebook(tmp_path, "backtest", str(made), str(other), "--model", "maker", "--out", "report")
+    assert done.returncode == 2
+    assert "same name" in done.stderr
+
+
+def test_a_gap_lists_no_market_outside_of_the_window() -> None:
+    gap = CapturedEvent(5, 0, BookGap(("A", "B"), 1))
+    assert list(select([gap], Window(markets=frozenset({"A"})))) == [(5, BookGap(("A",), 1))]
