@@ -1,1 +1,1 @@
-"""Benchmarks: ours beside the bare libraries, as ratios. `make bench`; no part of the distribution."""
+"""Benchmarks that compare Truebook with the bare libraries, as ratios: `make bench`. Not part of the distribution."""

@@ -1,4 +1,4 @@
-"""Runs the benchmarks, prints their table and writes it into docs/performance.md: `make bench [ONLY=book,policy]`."""
+"""Run the benchmarks, print their table and write it to docs/performance.md: `make bench [ONLY=book,policy]`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import sys
 from pathlib import Path
 
 from bench.measure import Row
-from bench.page import chosen, machine, table, write
+from bench.page import machine, selected, table, write
 from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence")
+NAMES = ("book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence", "backtest")
 
 
 def main() -> int:
-    wanted = chosen(NAMES)
-    sys.path.insert(0, str(ROOT / "tests"))  # the scripted exchange and the throw-away servers of the tests
+    names = selected(NAMES)
+    sys.path.insert(0, str(ROOT / "tests"))  # the scripted exchange and the temporary servers of the tests
     configure_logs("error", json=True, file=None)
     print(f"{machine()}\n", flush=True)
     rows: list[Row] = []
-    for name in wanted:
+    for name in names:
         measured = importlib.import_module(f"bench.{name}").bench()
         for row in measured:
             print(" | ".join(row.cells()), flush=True)
         rows += measured
     print(f"\n{table([row.cells() for row in rows])}")
-    write(rows, whole=tuple(wanted) == NAMES)
+    write(rows, whole=tuple(names) == NAMES)
     return 0
 
 

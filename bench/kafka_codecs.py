@@ -1,7 +1,7 @@
-"""Which compression: our own messages packed into batches of the sizes that travel, and unpacked again, by each codec.
+"""Compression: pack and unpack our own messages in batches of the usual sizes with each codec.
 
-CPU of packing and of unpacking, and bytes; no broker. lz4, zstd and snappy need `cramjam`, which is no dependency of
-Truebook: without it they are left out.
+Measures CPU and bytes, without a broker. lz4, zstd and snappy need `cramjam`, which Truebook does not depend on:
+without it they are skipped.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from bench.measure import Row, cpu_s, micros
 from bench.pipeline import running
-from truebook.bus.kafka_publisher import MOST_BATCH_BYTES
-from truebook.bus.memory import MemoryBus
+from truebook.bus.kafka.publisher import MAX_BATCH_BYTES
+from truebook.bus.memory.bus import MemoryBus
 from truebook.messages.topics import OBSERVATIONS, ORDERBOOK, Topic
 
 MARKETS, FRAMES = 300, 4_000
 RECORDS = 2_000
 BATCHES: Final = {"orderbook": 10, "observations": 4}
-"""Records in a batch at 2,000 ticks/s: what is gathered in a turn, over four partitions."""
+"""Records per batch at 2,000 ticks/s over four partitions."""
 CODECS: Final = {"none": 0, "gzip": 1, "lz4": 3, "zstd": 4}
 REPEATS = 5
 
@@ -31,7 +31,7 @@ Records = Sequence[tuple[str, bytes]]
 
 
 class KeepingBus(MemoryBus):
-    """Keeps what is published."""
+    """Records what is published."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class KeepingBus(MemoryBus):
 
 
 async def sample() -> dict[str, Records]:
-    """Messages as ingest and observation make them."""
+    """Return messages as ingest and observation build them."""
     bus = KeepingBus()
     async with running(MARKETS, bus=bus) as pipeline:
         while min(map(len, bus.kept.values())) < RECORDS:
@@ -54,11 +54,11 @@ async def sample() -> dict[str, Records]:
 
 
 def packed(records: Records, size: int, codec: int) -> list[bytes]:
-    """Batches of so many records."""
+    """Build batches of that many records."""
     made = []
     for start in range(0, len(records), size):
         builder = DefaultRecordBatchBuilder(
-            2, codec, is_transactional=0, producer_id=1, producer_epoch=0, base_sequence=0, batch_size=MOST_BATCH_BYTES
+            2, codec, is_transactional=0, producer_id=1, producer_epoch=0, base_sequence=0, batch_size=MAX_BATCH_BYTES
         )
         for offset, (key, value) in enumerate(records[start : start + size]):
             builder.append(offset, 1, key=key.encode(), value=value, headers=[])
@@ -83,6 +83,6 @@ def _row(topic: str, records: Records, codecs: Mapping[str, int]) -> Row:
         unpack_s = cpu_s(partial(unpacked, batches), len(records), REPEATS)
         cells.append(f"{name} {micros(pack_s + unpack_s)}, {sum(map(len, batches)) / len(records):.0f} bytes")
     return Row(
-        path=f"packing and unpacking a record of `{topic}`, batches of {size}", ours="; ".join(cells), floor="–",
+        path=f"packing and unpacking a record of `{topic}`, batches of {size}", ours="; ".join(cells), baseline="–",
         ratio="–", target="–", reached=None,
     )  # fmt: skip

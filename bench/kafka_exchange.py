@@ -1,8 +1,8 @@
-"""The simulated exchange at a steady pace: ``python -m bench.kafka_exchange SETTINGS`` (JSON of its settings).
+"""The simulated exchange at a constant rate: ``python -m bench.kafka_exchange SETTINGS`` (JSON of its settings).
 
 Engine, matching, signatures, rate limits, REST and WebSocket are the service's own. Only the market differs: instead
-of synthetic traders, who come in bursts, one trader adds to a level or takes that back, so many times a second as the
-last line on standard input says. Each is one delta. After each line the number of ticks so far is printed.
+of synthetic traders, who trade in bursts, one trader adds to a level or reverts that at the rate (per second) given by
+the last line on standard input. Each is one delta. After each line the number of ticks so far is printed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ import structlog
 from bench.samples import SEED, levels
 from truebook.clock import MICROS, SystemClock
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
 from truebook.runtime.loop import run_until_done
 from truebook.simulation.events import SimulationEvent
-from truebook.simulation.order_entry import OrderEntry
-from truebook.venue.account import CreateAnswer, OrderRequest
-from truebook_services.paper_exchange.core import ExchangeCore
-from truebook_services.paper_exchange.fault_board import FaultBoard
-from truebook_services.paper_exchange.hub import Hub
+from truebook.simulation.venue.exchange import SimulatedExchange
+from truebook.venue.account import CreateResponse, OrderRequest
+from truebook_services.paper_exchange.engine.recovery import OpenedEngine
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -32,18 +30,18 @@ TRADER = "trader:paced"
 RAISE_CC = 4_000
 DEPTH = 10
 DEEP_CENTI = 10_000_000
-"""What stands in each level for good: our orders never reach its end."""
+"""The constant size of each level: our orders never exhaust it."""
 TICK_CENTI = 500
 CLOSES_US = 2**53 - 1
 
 
 def tickers(markets: int) -> tuple[str, ...]:
-    """Two markets an event."""
+    """Return the metadata of a market; each event has two."""
     return tuple(f"SIM{index // 2:05d}-{index:05d}" for index in range(markets))
 
 
-def facts(ticker: str) -> MarketFacts:
-    return MarketFacts(
+def metadata(ticker: str) -> MarketMetadata:
+    return MarketMetadata(
         ticker=ticker, event=ticker.partition("-")[0], series=ticker.partition("-")[0], status=MarketStatus.ACTIVE,
         open_us=0, close_us=CLOSES_US, price_ranges=LINEAR_CENT, fee_type=FeeType.QUADRATIC,
         fee_multiplier_ppm=1_000_000, exclusive=False, volume_centi=100_000,
@@ -51,9 +49,9 @@ def facts(ticker: str) -> MarketFacts:
 
 
 class PacedSource:
-    """A market source (see ``core.MarketSource``) whose events come at an even pace, which may be changed."""
+    """A market source (see ``core.MarketSource``) with events at a constant rate, which may be changed."""
 
-    def __init__(self, exchange: OrderEntry, names: Sequence[str], raised: int) -> None:
+    def __init__(self, exchange: SimulatedExchange, names: Sequence[str], raised: int) -> None:
         self.position = 0
         self._exchange = exchange
         self._random = random.Random(SEED)
@@ -69,7 +67,7 @@ class PacedSource:
                     self._place(ticker, side, price_cc, DEEP_CENTI, 0)
 
     def pace(self, per_s: int, now_us: int) -> None:
-        """So many ticks a second from now on; 0 is silence."""
+        """Set the number of ticks per second; 0 stops them."""
         self._every_us = MICROS / per_s if per_s else 0.0
         self._from_us, self._since = now_us, 0
 
@@ -84,24 +82,24 @@ class PacedSource:
         resting = self._resting.pop(where, None)
         if resting is not None:
             return self._exchange.cancel(TRADER, resting, due_us)[1]
-        answer, events = self._place(*where, TICK_CENTI, due_us)
-        self._resting[where] = answer.exchange_order_id
+        response, events = self._place(*where, TICK_CENTI, due_us)
+        self._resting[where] = response.exchange_order_id
         return events
 
-    def away(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
+    def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         return []
 
     def _place(
         self, ticker: str, side: BookSide, price_cc: int, size_centi: int, at_us: int
-    ) -> tuple[CreateAnswer, list[SimulationEvent]]:
+    ) -> tuple[CreateResponse, list[SimulationEvent]]:
         order = OrderRequest(
             ticker=ticker, book_side=side, price_cc=price_cc, size_centi=size_centi,
             client_order_id=f"{ticker}-{side}-{price_cc}-{self.position}",
         )  # fmt: skip
-        answer, events = self._exchange.place(TRADER, order, at_us)
-        if not isinstance(answer, CreateAnswer):
-            raise AssertionError(f"the trader's own order was refused: {answer}")
-        return answer, events
+        response, events = self._exchange.place(TRADER, order, at_us)
+        if not isinstance(response, CreateResponse):
+            raise AssertionError(f"the trader's own order was refused: {response}")
+        return response, events
 
 
 class PacedExchange(PaperExchange):
@@ -112,13 +110,14 @@ class PacedExchange(PaperExchange):
         self.source: PacedSource
         super().__init__(settings, SystemClock(), structlog.get_logger())
 
-    def _recover(self) -> tuple[ExchangeCore, Hub, FaultBoard]:
-        core, hub, faults = super()._recover()
+    def _open_engine(self) -> OpenedEngine:
+        opened = super()._open_engine()
+        core = opened.core
         names, now_us = tickers(self.settings.markets), core.reached_us
         for ticker in names:
-            core.engine.add_market(facts(ticker), now_us)  # type: ignore[attr-defined]
+            core.engine.lifecycle.add_market(metadata(ticker), now_us)
         self.source = core.source = PacedSource(core.engine, names, self.raised)
-        return core, hub, faults
+        return opened
 
 
 async def main() -> None:
@@ -130,7 +129,7 @@ async def main() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
         exchange.source.pace(int(line), exchange.now_us())
-        exchange.floor.core.wake.set()
+        exchange.state.core.wake.set()
         print(f"ticks {exchange.source.position}", flush=True)
     await exchange.aclose()
 

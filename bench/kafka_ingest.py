@@ -1,8 +1,8 @@
-"""Ingest → Kafka, a delta a record, from one process: ``python -m bench.kafka_ingest SERVERS PARTITIONS``.
+"""Ingest → Kafka, one record per delta, from one process: ``python -m bench.kafka_ingest SERVERS PARTITIONS``.
 
-The service is the one that runs, on a scripted exchange in the same process; at most ``UNDER_WAY`` deltas are under
-way at a time. In turns with it, the floor: a bare aiokafka loop that sends records of the same keys and bytes. At the
-end the topic is read back: every version of every market must be there, in its order. Prints one JSON object.
+The real service on a scripted exchange in the same process; at most ``IN_FLIGHT`` deltas are in flight. It alternates
+with the baseline: a bare aiokafka loop that sends records with the same keys and sizes. At the end the topic is read
+back: every version of every market must be there, in order. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from aiokafka import AIOKafkaProducer
 from bench.kafka_exchange import tickers
 from bench.kafka_read import deltas as delivered
 from bench.measure import no_collection
-from bench.pipeline import CHANNEL, Pipeline
-from support.fakes_market import opened_ledger
-from truebook.bus.kafka import KafkaBus
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_publisher import MOST_BATCH_BYTES, choose_partition
+from bench.pipeline import Pipeline
+from support.services import opened_ledger
+from truebook.bus.kafka.bus import KafkaBus
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.publisher import MAX_BATCH_BYTES, choose_partition
 from truebook.messages.topics import ORDERBOOK, Topic
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.loop import run_until_done
 from truebook_services.ingest.service import build
 from truebook_services.observation.settings import ObservationSettings
+from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
 
 MARKETS = 300
 DELTAS = 40_000
 REPEATS = 5
-UNDER_WAY = 4_000
+IN_FLIGHT = 4_000
 BURST = 500
 SNAPSHOT_EVERY_S = 2.0
-FLOOR_TOPIC = "floor.ingest"
+FLOOR_TOPIC = "baseline.ingest"
 READY_WITHIN_S = 60.0
 
 
 class CountingBus(KafkaBus):
-    """Counts what Kafka has acknowledged, and keeps a sample of it."""
+    """Counts the records acknowledged by Kafka and keeps a sample of them."""
 
     acknowledged = 0
     sample: Sequence[tuple[str, bytes]] = ()
@@ -57,16 +58,14 @@ class CountingBus(KafkaBus):
 
 
 async def flood(pipeline: Pipeline, bus: CountingBus, count: int) -> tuple[float, float]:
-    """Seconds from the first frame to the last acknowledged record, and the CPU seconds of this process."""
+    """Return the seconds from the first frame to the last acknowledged record, and this process's CPU seconds."""
     frames, before = pipeline.frames(count), bus.acknowledged
-    inbox = pipeline.feed.now.inbox
     with no_collection():
         started_s, cpu_s = time.perf_counter(), time.process_time()
         for start in range(0, count, BURST):
-            while start - (bus.acknowledged - before) > UNDER_WAY:
+            while start - (bus.acknowledged - before) > IN_FLIGHT:
                 await asyncio.sleep(0.0005)
-            for frame in frames[start : start + BURST]:
-                inbox.put_nowait(frame)
+            pipeline.connection.deliver(*frames[start : start + BURST])
             await asyncio.sleep(0)
         while bus.acknowledged - before < count:
             await asyncio.sleep(0.0005)
@@ -74,10 +73,10 @@ async def flood(pipeline: Pipeline, bus: CountingBus, count: int) -> tuple[float
 
 
 async def bare(servers: str, records: Sequence[tuple[str, bytes]], count: int) -> tuple[float, float]:
-    """The same by a bare producer with the same settings."""
+    """Do the same with a bare producer and the same settings."""
     producer = AIOKafkaProducer(
         bootstrap_servers=servers, enable_idempotence=True, acks="all", linger_ms=0, partitioner=choose_partition,
-        max_batch_size=MOST_BATCH_BYTES,
+        max_batch_size=MAX_BATCH_BYTES,
     )  # fmt: skip
     await producer.start()
     try:
@@ -100,7 +99,7 @@ async def measure(servers: str, partitions: int) -> dict[str, Any]:
     pipeline = Pipeline(MARKETS, ObservationSettings(), SNAPSHOT_EVERY_S, bus=bus)  # type: ignore[arg-type]
     assert pipeline.tickers == tickers(MARKETS)
     context = pipeline.context("ingest")
-    service = build(context, pipeline.ingest, rest=pipeline.rest, connector=pipeline.feed, ledger=ledger)
+    service = build(context, pipeline.ingest, rest=pipeline.exchange, connector=pipeline.exchange, ledger=ledger)
     stop, since_us = asyncio.Event(), pipeline.clock.now_us()
     running = asyncio.ensure_future(service.run(stop))
     give_up_at = time.monotonic() + READY_WITHIN_S
@@ -114,10 +113,10 @@ async def measure(servers: str, partitions: int) -> dict[str, Any]:
     grown = megabytes()
     times = [(await flood(pipeline, bus, DELTAS), await bare(servers, sample, DELTAS)) for _ in range(REPEATS)]
     grown = megabytes() - grown
-    lost = pipeline.count("ingest", "collapsed_messages") + pipeline.count("ingest", "stale_books")
+    lost = pipeline.count("ingest", "collapsed_messages") + pipeline.count("ingest", "books_invalidated")
     stop.set()
     await running
-    sent = pipeline.feed.now.seqs[pipeline.feed.now.channels[CHANNEL]] - MARKETS
+    sent = pipeline.connection.next_seq(StreamChannel.ORDERBOOK) - 1 - MARKETS
     found = await delivered(servers, partitions, since_us)
     await bus.aclose()
     return {

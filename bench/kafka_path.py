@@ -1,4 +1,4 @@
-"""From a tick to the acknowledged order over Kafka, in turns with the floor; and what the same processes hold."""
+"""From a tick to the acknowledged order over Kafka, beside the baseline; and the rate that the services sustain."""
 
 from __future__ import annotations
 
@@ -7,101 +7,99 @@ import time
 from dataclasses import dataclass
 
 from bench.kafka_read import acknowledged, deltas
-from bench.kafka_stack import PARTITIONS, Exchange, Floor, Stack
+from bench.kafka_stack import PARTITIONS, Baseline, Exchange, Stack
 
 TICKS_PER_S, TICKS_HELD_PER_S = 2_000, 5_000
 SECONDS, REPEATS = 8.0, 5
 WARM_UP_S, FLOOR_WARM_UP_S, REST_S = 60.0, 15.0, 0.5
-"""A young broker compiles its hot code for a minute, on the processors that all share: ticks then take several times as
-long."""
+"""A new broker compiles its hot code for a minute, on the shared processors: ticks then take several times as long."""
 HELD_S = 20.0
-LEAST_ORDERS = 20
-"""Of one turn; fewer have no quantiles."""
+MIN_ORDERS = 20
+"""Per turn; fewer give no quantiles."""
 LOOK_EVERY_S = 1.0
 CALM_WITHIN_S = 10.0
 CALM_RECORDS = 500
-"""Snapshots and heartbeats of the books go on: a reader has always something before it."""
+"""Snapshots and heartbeats of the books continue: a reader always has some records to read."""
 
 Window = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Seconds that the orders of one turn took."""
+    """Latencies in seconds of the orders of one turn."""
 
     ours: list[float]
-    floor: list[float]
+    baseline: list[float]
 
 
 @dataclass(frozen=True)
 class Held:
-    """What came of a higher pace."""
+    """The result of a higher rate."""
 
     ticks_per_s: float
     deltas: int
     ticks: int
-    most_lag: int
+    max_lag: int
     calm_after_s: float
     lost: int
 
 
-def turns(stack: Stack, floor: Floor) -> list[Turn]:
-    """Ours and the floor tick in turns; one stands still while the other is measured. Ends the floor.
+def turns(stack: Stack, baseline: Baseline) -> list[Turn]:
+    """Tick ours and the baseline in turns, one stopped while the other is measured; stop the baseline at the end.
 
-    Without a tick they would go on: what an order does to the book is news, which leads to the next order.
-
-    Turns in which hardly an order was acknowledged are left out: the machine was too busy to be measured.
+    Without ticks both would continue: an order changes the book, which triggers the next order. Turns with too few
+    acknowledged orders are left out: the machine was too busy.
     """
     windows: list[tuple[Window, Window]] = []
-    _ours(stack, floor, WARM_UP_S)
-    _floors(stack, floor, FLOOR_WARM_UP_S)
+    _ours(stack, baseline, WARM_UP_S)
+    _baseline(stack, baseline, FLOOR_WARM_UP_S)
     for _ in range(REPEATS):
-        ours = _ours(stack, floor, SECONDS)
-        windows.append((ours, _floors(stack, floor, SECONDS)))
+        ours = _ours(stack, baseline, SECONDS)
+        windows.append((ours, _baseline(stack, baseline, SECONDS)))
     stack.trade(True)
     ours_took = asyncio.run(acknowledged(stack.servers, PARTITIONS))
-    floor_took = floor.stop()
-    measured = [Turn(_within(ours_took, ours), _within(floor_took, bare)) for ours, bare in windows]
-    return [turn for turn in measured if min(len(turn.ours), len(turn.floor)) >= LEAST_ORDERS]
+    baseline_took = baseline.stop()
+    measured = [Turn(_within(ours_took, ours), _within(baseline_took, bare)) for ours, bare in windows]
+    return [turn for turn in measured if min(len(turn.ours), len(turn.baseline)) >= MIN_ORDERS]
 
 
-def _ours(stack: Stack, floor: Floor, seconds: float) -> Window:
-    floor.trade(False)
+def _ours(stack: Stack, baseline: Baseline, seconds: float) -> Window:
+    baseline.trade(False)
     stack.trade(True)
     return _tick(stack.exchange, TICKS_PER_S, seconds)
 
 
-def _floors(stack: Stack, floor: Floor, seconds: float) -> Window:
+def _baseline(stack: Stack, baseline: Baseline, seconds: float) -> Window:
     stack.trade(False)
-    floor.trade(True)
-    return _tick(stack.floor_exchange, TICKS_PER_S, seconds)
+    baseline.trade(True)
+    return _tick(stack.baseline_exchange, TICKS_PER_S, seconds)
 
 
 def held(stack: Stack) -> Held:
-    """Tick faster for a while, look how far the readers are behind, and count what has arrived."""
+    """Tick at a higher rate for a while; measure the readers' lag and count the received deltas."""
     started_us, began_s = time.time_ns() // 1000, time.monotonic()
     before = stack.exchange.pace(TICKS_HELD_PER_S)
-    most_lag = 0
+    max_lag = 0
     while time.monotonic() - began_s < HELD_S:
         time.sleep(LOOK_EVERY_S)
-        most_lag = max(most_lag, lag(stack))
+        max_lag = max(max_lag, lag(stack))
     ticks = stack.exchange.pace(0) - before
     took_s, ended_s = time.monotonic() - began_s, time.monotonic()
     while lag(stack) > CALM_RECORDS and time.monotonic() - ended_s < CALM_WITHIN_S:
         time.sleep(LOOK_EVERY_S / 4)
     calm_s = time.monotonic() - ended_s
     return Held(
-        ticks / took_s, asyncio.run(deltas(stack.servers, PARTITIONS, started_us)), ticks, most_lag, calm_s, lost(stack)
+        ticks / took_s, asyncio.run(deltas(stack.servers, PARTITIONS, started_us)), ticks, max_lag, calm_s, lost(stack)
     )  # fmt: skip
 
 
 def lag(stack: Stack) -> int:
-    """The most records that wait for one service; each looks every two seconds."""
+    """Return the largest lag of a service in records; each service checks every two seconds."""
     return max(int(process.metric("truebook_consumer_lag_records")) for process in stack.services.values())
 
 
 def lost(stack: Stack) -> int:
-    """What ingest has let go, and books that a reader could not follow."""
+    """Count frames that ingest dropped and books that a reader could not follow."""
     ingest, observation = stack.services["ingest"], stack.services["observation"]
     gone = sum(ingest.metric(f"truebook_{name}_total") for name in ("collapsed_messages", "stale_books"))
     gaps = sum(
@@ -112,7 +110,7 @@ def lost(stack: Stack) -> int:
 
 
 def _tick(exchange: Exchange, per_s: int, seconds: float) -> Window:
-    """Tick for so long; answers from when to when, in UTC microseconds."""
+    """Tick for this long; return start and end in UTC microseconds."""
     from_us = time.time_ns() // 1000
     exchange.pace(per_s)
     time.sleep(seconds)

@@ -1,11 +1,11 @@
-"""What the topics tell afterwards: nothing is asked of the services while they are measured."""
+"""What the topics contain afterwards: the services are not queried while they are measured."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.kafka_reading import read_topic
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.reading import read_topic
 from truebook.messages.codec import decode
 from truebook.messages.envelope import Message
 from truebook.messages.orderbook import BookDelta
@@ -16,7 +16,7 @@ from truebook.messages.topics import ORDERBOOK, ORDERS, Topic
 async def messages(
     servers: str, partitions: int, topic: Topic, since_us: int, newest: int = 200_000
 ) -> AsyncIterator[Message]:
-    """What was made since then, in order per market."""
+    """Return the records since then, in order per market."""
     async for record in read_topic(KafkaConnection(servers=servers), topic, partitions, newest=newest):
         message = decode(topic, record.value)
         if message.produced_us >= since_us:
@@ -24,7 +24,7 @@ async def messages(
 
 
 async def deltas(servers: str, partitions: int, since_us: int) -> int:
-    """How many deltas there are since then; raises where a version of a market is missing or out of its order."""
+    """Count the deltas since then; raise if a version of a market is missing or out of order."""
     versions: dict[str, int] = {}
     count = 0
     async for message in messages(servers, partitions, ORDERBOOK, since_us):
@@ -39,10 +39,10 @@ async def deltas(servers: str, partitions: int, since_us: int) -> int:
 
 
 async def acknowledged(servers: str, partitions: int) -> list[tuple[int, int]]:
-    """When each order was acknowledged and how long that took from the frame that released its observation.
+    """Return when each order was acknowledged and its latency from the frame that released its observation.
 
-    Both in microseconds. The wait for the throttle is left out by execution's own count, to the moment of the POST; the
-    rest is the distance of two times that execution noted.
+    Both in microseconds. The wait for the throttle is excluded by execution's own measurement up to the POST; the rest
+    is the difference of two times recorded by execution.
     """
     sent: dict[str, OrderEvent] = {}
     took = []

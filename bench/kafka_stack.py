@@ -1,6 +1,6 @@
-"""Everything that the Kafka benchmark runs: a broker, a Redis, two exchanges, the services, and the floor's processes.
+"""What the Kafka benchmark runs: a broker, a Redis, two exchanges, the services, and the baseline's processes.
 
-The two sides have an exchange each, so that one stands still while the other is measured.
+Each side has its own exchange, so that one is idle while the other is measured.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from bench.kafka_baseline import REST, ROLES, TRADE, Settings, topic
 from bench.kafka_exchange import tickers
-from bench.kafka_floor import REST, ROLES, TRADE, Settings, topic
 from bench.order_path import model
 from support.kafka_broker import broker
 from support.redis_servers import running
 from support.service_processes import ServiceProcess, wait_until_ready
-from truebook.bus.kafka_connection import KafkaConnection
-from truebook.bus.topics_admin import TopicsAdmin
-from truebook.ledger.redis_store import RedisStore
+from truebook.bus.kafka.connection import KafkaConnection
+from truebook.bus.kafka.topics import TopicsAdmin
+from truebook.ledger.redis.store import RedisStore
+from truebook.ledger.verbs import Hold, Mode, Release
 
 MARKETS, ORDERING = 300, 12
 PARTITIONS = 4
@@ -37,12 +38,12 @@ KEY_ID = HOLD = "bench"
 BALANCE_MICROS = 10**13
 ROOT = Path(__file__).parent.parent
 SERVICES = ("reconciler", "ingest", "observation", "policy", "execution", "fill_listener")
-"""The five of the pipeline, and the reconciler, without whose first comparison nothing may trade."""
+"""The five services of the pipeline, and the reconciler: nothing trades before its first comparison."""
 FLOOR_TOPICS = ("orderbook", "observations", "actions", "fills")
 
 
 class Exchange:
-    """One paced exchange as a process."""
+    """One exchange with a constant tick rate, as a process."""
 
     def __init__(self, public_key_file: Path) -> None:
         settings = {
@@ -54,7 +55,7 @@ class Exchange:
         self.url = self._line().removeprefix("ready ")
 
     def pace(self, per_s: int) -> int:
-        """Tick so many times a second from now on; answers how many ticks there have been."""
+        """Set the tick rate per second; return the number of ticks so far."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{per_s}\n")
         self._process.stdin.flush()
@@ -71,23 +72,23 @@ class Exchange:
         return line
 
 
-class Floor:
-    """The floor's five processes."""
+class Baseline:
+    """The baseline's five processes."""
 
     def __init__(self, settings: Settings) -> None:
         text = msgspec.json.encode(settings).decode()
-        self._processes = {role: start("bench.kafka_floor", role, text) for role in ROLES}
+        self._processes = {role: start("bench.kafka_baseline", role, text) for role in ROLES}
         for role, process in self._processes.items():
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
-                raise AssertionError(f"the floor's {role} has ended")
+                raise AssertionError(f"the baseline's {role} has ended")
 
     def trade(self, on: bool) -> None:
-        """Let the execution send orders, or not."""
+        """Start or stop sending orders."""
         self._processes["execution"].send_signal(TRADE if on else REST)
 
     def stop(self) -> list[tuple[int, int]]:
-        """End them; answers when each order was acknowledged and how long it took, both in microseconds."""
+        """Stop them; return when each order was acknowledged and its latency, both in microseconds."""
         took: list[tuple[int, int]] = []
         for process in self._processes.values():
             if process.poll() is None:
@@ -103,7 +104,7 @@ class Floor:
 
 
 class Stack:
-    """Entered, it has broker, topics, ledger and both exchanges; ``start`` starts services."""
+    """A context with broker, topics, ledger and both exchanges; ``start`` starts services."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -113,13 +114,13 @@ class Stack:
 
     def __enter__(self) -> Stack:
         with ExitStack() as stack:
-            self.servers = stack.enter_context(broker(lives_long=True))
+            self.servers = stack.enter_context(broker(as_deployed=True))
             self.redis_url = stack.enter_context(running("redis", self.folder / "redis"))
             asyncio.run(self._prepare())
             private, public = _key_pair(self.folder)
-            self.exchange, self.floor_exchange = Exchange(public), Exchange(public)
+            self.exchange, self.baseline_exchange = Exchange(public), Exchange(public)
             stack.callback(self.exchange.stop)
-            stack.callback(self.floor_exchange.stop)
+            stack.callback(self.baseline_exchange.stop)
             model(_folder(self.folder / "state" / "models"))
             self.settings = {
                 "TRUEBOOK_KAFKA_SERVERS": self.servers, "TRUEBOOK_KAFKA_PARTITIONS": str(PARTITIONS),
@@ -127,12 +128,12 @@ class Stack:
                 "TRUEBOOK_EXCHANGE_URL": self.exchange.url, "TRUEBOOK_KEY_ID": KEY_ID,
                 "TRUEBOOK_KEY_FILE": str(private), "TRUEBOOK_ACCOUNT": ACCOUNT,
                 "TRUEBOOK_STATE_FOLDER": str(self.folder / "state"), "TRUEBOOK_POLICY__MODEL": "bench",
-                "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info", "TRUEBOOK_INGEST__GATHER_MS": "5",
-                "TRUEBOOK_INGEST__UNIVERSE__MOST_MARKETS": str(MARKETS),
+                "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info", "TRUEBOOK_INGEST__LINGER_MS": "5",
+                "TRUEBOOK_INGEST__UNIVERSE__MAX_MARKETS": str(MARKETS),
                 "TRUEBOOK_INGEST__UNIVERSE__TICKERS": ",".join(tickers(MARKETS)),
             }  # fmt: skip
-            self.floor_settings = Settings(
-                servers=self.servers, redis_url=self.redis_url, exchange_url=self.floor_exchange.url, key_id=KEY_ID,
+            self.baseline_settings = Settings(
+                servers=self.servers, redis_url=self.redis_url, exchange_url=self.baseline_exchange.url, key_id=KEY_ID,
                 key_file=str(private), tickers=tickers(MARKETS), ordering=tickers(ORDERING),
             )  # fmt: skip
             stack.callback(self._end_services)
@@ -150,26 +151,26 @@ class Stack:
         wait_until_ready(list(self.services.values()), within_s=90)
 
     def trade(self, on: bool) -> None:
-        """Let the services trade, or hold them as an operator does."""
+        """Resume trading, or halt it as an operator does."""
         asyncio.run(self._hold(on))
 
     async def _hold(self, on: bool) -> None:
         ledger = await RedisStore.connect(self.redis_url, ACCOUNT)
         try:
             if on:
-                await ledger.release(HOLD, HOLD)
+                await ledger.apply(Release(name=HOLD, owner=HOLD))
             else:
-                await ledger.hold(HOLD, "halted", HOLD)
+                await ledger.apply(Hold(name=HOLD, mode=Mode.HALTED, owner=HOLD))
         finally:
             await ledger.aclose()
 
-    def floor(self) -> Floor:
-        floor = Floor(self.floor_settings)
-        self._stack.callback(floor.kill)
-        return floor
+    def baseline(self) -> Baseline:
+        baseline = Baseline(self.baseline_settings)
+        self._stack.callback(baseline.kill)
+        return baseline
 
     def megabytes(self) -> dict[str, float]:
-        """Resident memory of each service that runs."""
+        """Return the resident memory of each running service."""
         found = {}
         for label, process in self.services.items():
             if process.process.poll() is None:
@@ -196,7 +197,7 @@ class Stack:
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start a module of the benchmarks as a process that talks by lines."""
+    """Start a benchmark module as a process with line-based input and output."""
     given = os.environ.get("PYTHONPATH")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *([given] if given else [])])
     return subprocess.Popen(

@@ -1,6 +1,6 @@
-"""Take-over: a consumer is killed while a standby runs, and its markets are timed until their messages come again.
+"""Take-over: kill a consumer while a standby runs, and measure how long its markets have no new messages.
 
-Times are read from the topics afterwards (``produced_us``), so that nothing is asked of the services meanwhile.
+Times are read from the topics afterwards (``produced_us``), so that the services are not queried meanwhile.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from truebook.messages.topics import ACTIONS, OBSERVATIONS, ORDERS, Topic
 
 TICKS_PER_S = 2_000
 WATCHED_S = 9.0
-"""After a kill: longer than a session, a rebalance and a snapshot together."""
+"""Observation time after a kill: longer than a session, a rebalance and a snapshot together."""
 BEFORE_S = 2.0
 GONE_S = 1.0
-"""A partition in which nothing is made for so long after the kill was the killed one's."""
+"""A partition without messages for this long after the kill belonged to the killed instance."""
 NEWEST = 30_000
-TELLS: dict[str, Topic] = {"observation": OBSERVATIONS, "policy": ACTIONS, "execution": ORDERS}
+OUTPUT_TOPICS: dict[str, Topic] = {"observation": OBSERVATIONS, "policy": ACTIONS, "execution": ORDERS}
 
 
 @dataclass(frozen=True)
 class TakeOver:
     """Seconds from the kill to the first message in the last partition, and in the last market.
 
-    Infinite where one did not come back while it was watched: an execution that was killed between reserve and POST
-    leaves an order whose absence has to be proven before the next one reserves anything.
+    Infinite if one did not recover within the observation time: an execution that was killed between reserve and POST
+    leaves an order whose absence must be proven before the next reservation.
     """
 
     service: str
@@ -41,9 +41,9 @@ class TakeOver:
 
 
 def take_overs(stack: Stack) -> list[TakeOver]:
-    """Start a second of each, kill the first, one service after the other."""
+    """Start a standby of each service and kill the first instance, one service after the other."""
     stack.exchange.pace(TICKS_PER_S)
-    return [_take_over(stack, name) for name in TELLS]
+    return [_take_over(stack, name) for name in OUTPUT_TOPICS]
 
 
 def _take_over(stack: Stack, name: str) -> TakeOver:
@@ -55,7 +55,7 @@ def _take_over(stack: Stack, name: str) -> TakeOver:
     killed_us = time.time_ns() // 1000
     first.kill_9()
     time.sleep(WATCHED_S)
-    found = asyncio.run(_found(stack.servers, TELLS[name], killed_us))
+    found = asyncio.run(_found(stack.servers, OUTPUT_TOPICS[name], killed_us))
     del stack.services[name]
     return _judge(name, found, killed_us)
 
@@ -66,7 +66,7 @@ def _partitions(process: ServiceProcess, *, at_start: bool = False) -> float:
 
 
 async def _found(servers: str, topic: Topic, killed_us: int) -> list[tuple[int, str]]:
-    """(when, market) of the messages around the kill that show the service at work."""
+    """Return (time, market) of the messages around the kill that show the service at work."""
     since_us = killed_us - int(BEFORE_S * 1e6)
     return sorted(
         [
@@ -78,7 +78,7 @@ async def _found(servers: str, topic: Topic, killed_us: int) -> list[tuple[int, 
 
 
 def _judge(name: str, found: list[tuple[int, str]], killed_us: int) -> TakeOver:
-    """Of execution, whose places are all the killed one's, and whose orders need an edge, the first one counts."""
+    """For execution all partitions belong to the killed instance and orders need an edge: the first message counts."""
     gone_us = killed_us + int(GONE_S * 1e6)
     alive = {partition_of(ticker, PARTITIONS) for made_us, ticker in found if killed_us < made_us <= gone_us}
     if name == "execution":

@@ -1,8 +1,8 @@
-"""How things are measured, and what a measurement is.
+"""How measurements are made, and their result types.
 
-Paths that compute are timed in CPU time of the thread, so that a busy machine disturbs them less; paths that wait are
-timed by the wall clock. Ours and the floor take turns within one run, and each repetition gives one ratio: what is
-told is the median of the ratios, since machines are never quiet and two halves of one second resemble each other.
+Computing paths are measured in CPU time of the thread, so that a busy machine disturbs them less; waiting paths in wall
+clock time. Ours and the baseline alternate within one run, and each repetition gives one ratio. The median of the
+ratios is reported, since load changes over time but affects two consecutive measurements alike.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ class Row:
 
     path: str
     ours: str
-    floor: str
+    baseline: str
     ratio: str
     target: str
     reached: bool | None
-    """Null where there is no target."""
+    """None if there is no target."""
 
     def cells(self) -> tuple[str, ...]:
         reached = {True: "yes", False: "**no**", None: "–"}[self.reached]
-        return self.path, self.ours, self.floor, self.ratio, self.target, reached
+        return self.path, self.ours, self.baseline, self.ratio, self.target, reached
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds per unit of ours and of the floor, and how many times as long ours takes."""
+    """Seconds per unit of ours and of the baseline, and their ratio."""
 
     ours_s: float
-    floor_s: float
+    baseline_s: float
     ratio: float
 
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Keep the garbage collector out of a measurement."""
+    """Disable the garbage collector during a measurement."""
     gc.collect()
     gc.disable()
     try:
@@ -55,24 +55,24 @@ def no_collection() -> Iterator[None]:
 
 
 def cpu_s(action: Action, units: int, repeats: int = 15) -> float:
-    """Median CPU seconds per unit of an action that does ``units`` of them; the first run warms up."""
+    """Return the median CPU seconds per unit of an action that does ``units`` of them; the first run warms up."""
     action()
     return statistics.median(list(_cpu_times(action, units, repeats)))
 
 
-def cpu_pair(ours: Action, floor: Action, units: int, repeats: int = 15) -> Pair:
-    """Ours and the floor in turns."""
-    ours(), floor()
-    times = [(next(_cpu_times(ours, units, 1)), next(_cpu_times(floor, units, 1))) for _ in range(repeats)]
+def cpu_pair(ours: Action, baseline: Action, units: int, repeats: int = 15) -> Pair:
+    """Measure ours and the baseline in turns."""
+    ours(), baseline()
+    times = [(next(_cpu_times(ours, units, 1)), next(_cpu_times(baseline, units, 1))) for _ in range(repeats)]
     return pair_of(times)
 
 
 def pair_of(times: Sequence[tuple[float, float]]) -> Pair:
-    """Medians of repetitions (ours, floor)."""
+    """Return the medians of repetitions (ours, baseline)."""
     return Pair(
         statistics.median(ours for ours, _ in times),
-        statistics.median(floor for _, floor in times),
-        statistics.median(ours / floor for ours, floor in times),
+        statistics.median(baseline for _, baseline in times),
+        statistics.median(ours / baseline for ours, baseline in times),
     )
 
 
@@ -85,13 +85,13 @@ def _cpu_times(action: Action, units: int, repeats: int) -> Iterator[float]:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` of all lie."""
+    """Return the value below which ``share`` of all lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def micros(seconds: float) -> str:
-    """Write a short time for people."""
+    """Format a short time."""
     return f"{seconds * 1e6:.1f} µs"
 
 

@@ -1,6 +1,6 @@
-"""What the benchmarks share: which parts are wanted, and the tables in docs/performance.md.
+"""Shared by the benchmarks: selection of parts, and the tables in docs/performance.md.
 
-Rows that were measured take the place of older ones with the same path.
+Measured rows replace older ones with the same path.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bench.measure import Row
 PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 ONE_PROCESS: Final = "bench"
 KAFKA: Final = "bench-kafka"
-"""Each table stands between marks of its own."""
+"""Marker names; each table is between its own markers."""
 BUSY: Final = 2.0
-"""A load average beyond the one process that measures."""
-HEAD: Final = ("path", "ours", "floor", "ours : floor", "target", "reached")
+"""Load average above the one measuring process."""
+HEAD: Final = ("path", "ours", "baseline", "ours : baseline", "target", "reached")
 
 
 def machine() -> str:
-    """What the numbers were taken on."""
+    """Describe the machine."""
     cpus = Path("/proc/cpuinfo")
     names = [line for line in cpus.read_text().splitlines() if line.startswith("model name")] if cpus.exists() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
@@ -34,8 +34,8 @@ def machine() -> str:
     return f"{where}; load average {load:.1f}" + (", so the machine was busy with other work" if load > BUSY else "")
 
 
-def chosen(parts: Sequence[str]) -> list[str]:
-    """The parts that ``ONLY`` names, all where it is empty; ends the command with 2 at a name that is none."""
+def selected(parts: Sequence[str]) -> list[str]:
+    """Return the parts named by ``ONLY``, all if it is empty; exit with code 2 for an unknown name."""
     wanted = os.environ.get("ONLY", "").replace(",", " ").split() or list(parts)
     unknown = [name for name in wanted if name not in parts]
     if unknown:
@@ -49,7 +49,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write(rows: Sequence[Row], *, whole: bool, mark: str = ONE_PROCESS) -> None:
-    """Put the rows into a table. After a whole run they are all there is; else new ones stand at the end."""
+    """Write the rows to a table. A whole run replaces all rows; otherwise new ones are appended."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     text = PAGE.read_text()
     before, _, rest = text.partition(begin)

@@ -1,4 +1,4 @@
-"""Ingest and observation as they run, on the in-process bus, fed by a scripted exchange."""
+"""Ingest and observation as they run in production, on the in-process bus, fed by a scripted exchange."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import structlog
 
 from bench.measure import no_collection
 from bench.samples import SEED, delta_frame, levels
-from support.fakes_market import FakeFeed, FakeMarketRest, facts, opened_ledger
-from truebook.bus.memory import MemoryBus
+from support.in_memory_exchange import ExchangeConnection, exchange_with
+from support.metrics import counted
+from support.services import opened_ledger
+from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import SystemClock
 from truebook.ledger.port import LedgerStore
 from truebook.messages.envelope import BookSide, Source
@@ -29,21 +31,21 @@ from truebook_services.ingest.settings import IngestSettings, UniverseSettings
 from truebook_services.observation.service import GROUP
 from truebook_services.observation.service import build as build_observation
 from truebook_services.observation.settings import ObservationSettings
+from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
 
 NEVER_S = 36_000.0
 RAISE_CC = 4_000
 DEPTH = 10
 READY_WITHIN_S = 300.0
-CHANNEL = "orderbook_delta"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What one flood of deltas has cost: CPU and wall seconds, and the most records that the bus held meanwhile."""
+    """The cost of one flood of deltas: CPU and wall seconds, and the most records in the bus meanwhile."""
 
     cpu_s: float
     wall_s: float
-    most_held: int
+    max_held: int
 
 
 class Pipeline:
@@ -53,18 +55,17 @@ class Pipeline:
         self, markets: int, observation: ObservationSettings, snapshot_every_s: float, *, bus: MemoryBus | None = None,
         ledger: LedgerStore | None = None, raised: int = 0,
     ) -> None:  # fmt: skip
-        """``raised`` markets have their books 40 cents higher, so that a model can tell them from the others."""
+        """``raised`` markets have their books 40 cents higher, so that a model can distinguish them."""
         self.clock, self.bus, self.correlations = SystemClock(), bus or MemoryBus(), Correlations()
         self.ledger = ledger
         self.tickers = tuple(f"SIM{index // 2:05d}-{index:05d}" for index in range(markets))
         books = {ticker: levels(DEPTH, RAISE_CC if index < raised else 0) for index, ticker in enumerate(self.tickers)}
-        self.feed = FakeFeed(books, self.clock)
-        self.rest = FakeMarketRest([facts(ticker) for ticker in self.tickers], self.feed)
+        self.exchange = exchange_with(books, self.clock)
         self.contexts: dict[str, Context] = {}
         self.observation = observation
         self.ingest = IngestSettings(
-            snapshot_every_s=snapshot_every_s, quiet_s=NEVER_S, silence_s=NEVER_S, refresh_s=NEVER_S,
-            universe=UniverseSettings(most_markets=markets, tickers=self.tickers),
+            snapshot_every_s=snapshot_every_s, idle_probe_s=NEVER_S, silence_s=NEVER_S, refresh_s=NEVER_S,
+            universe=UniverseSettings(max_markets=markets, tickers=self.tickers),
         )  # fmt: skip
         self._random = random.Random(SEED)
         self._places = [
@@ -73,6 +74,11 @@ class Pipeline:
             for side, prices in zip(BookSide, books[ticker], strict=True)
             for price_cc, _ in prices
         ]
+
+    @property
+    def connection(self) -> ExchangeConnection:
+        """The open connection of ingest."""
+        return self.exchange.connections[-1]
 
     def context(self, service: str) -> Context:
         self.contexts[service] = Context(
@@ -86,46 +92,45 @@ class Pipeline:
         return (
             build_observation(self.context("observation"), self.observation, ledger=ledger),
             build_ingest(
-                self.context("ingest"), self.ingest, rest=self.rest, connector=self.feed, ledger=ledger
+                self.context("ingest"), self.ingest, rest=self.exchange, connector=self.exchange, ledger=ledger
             ),
         )  # fmt: skip
 
     def frames(self, count: int) -> list[str]:
-        """Deltas of random markets and levels, numbered on from the connection's last one; books stay two-sided."""
-        connection, made = self.feed.now, []
-        sid, now_us = connection.channels[CHANNEL], self.clock.now_us()
+        """Build deltas of random markets and levels, with the connection's next numbers; books stay two-sided."""
+        channel, connection, made = StreamChannel.ORDERBOOK, self.connection, []
+        sid, now_us = connection.sid(channel), self.clock.now_us()
         for _ in range(count):
             ticker, side, price_cc = self._random.choice(self._places)
             is_bid = side is BookSide.BID
             own_cc = price_cc if is_bid else 10_000 - price_cc
             delta_centi = self._random.randrange(1, 1_000)
             made.append(delta_frame(
-                ticker, connection.next_seq(sid), own_cc, delta_centi, is_yes=is_bid, sid=sid, at_us=now_us
+                ticker, connection.next_seq(channel), own_cc, delta_centi, is_yes=is_bid, sid=sid, at_us=now_us
             ))  # fmt: skip
         return made
 
     async def flood(self, count: int, burst: int = 2_000) -> Taken:
-        """Send deltas in bursts, each as soon as the one before has left the socket, and wait until all are read."""
-        frames, most_held = self.frames(count), 0
+        """Send deltas in bursts, each as soon as the previous one has left the socket, and wait until all are read."""
+        frames, max_held = self.frames(count), 0
         with no_collection():
             cpu_s, wall_s = time.thread_time(), time.perf_counter()
             for start in range(0, count, burst):
-                for frame in frames[start : start + burst]:
-                    self.feed.now.inbox.put_nowait(frame)
-                while not self.feed.now.inbox.empty():
+                self.connection.deliver(*frames[start : start + burst])
+                while not self.connection.is_read():
                     await asyncio.sleep(0)
-                most_held = max(most_held, self.bus.held())
+                max_held = max(max_held, self.bus.held())
             await self.until_read()
             return Taken(
-                cpu_s=time.thread_time() - cpu_s, wall_s=time.perf_counter() - wall_s, most_held=most_held
+                cpu_s=time.thread_time() - cpu_s, wall_s=time.perf_counter() - wall_s, max_held=max_held
             )  # fmt: skip
 
     async def until_read(self) -> None:
-        """Wait until nothing is under way any more between socket and observation."""
+        """Wait until nothing is in flight between socket and observation."""
         calm = 0
         while calm < 3:
             await asyncio.sleep(0.003)
-            calm = calm + 1 if self.feed.now.inbox.empty() and not self.lag() else 0
+            calm = calm + 1 if self.connection.is_read() and not self.lag() else 0
 
     def lag(self) -> int:
         group = self.bus._groups[GROUP]
@@ -133,13 +138,15 @@ class Pipeline:
         return sum(share.log.waiting(share.position) for share in shares)
 
     def count(self, service: str, name: str) -> int:
-        return self.contexts[service].metrics.total(name)
+        return counted(self.contexts[service].metrics, name)
 
     def must_be_whole(self) -> None:
-        """A pipeline that has lost books would look fast."""
-        lost = self.count("ingest", "collapsed_messages") + self.count("ingest", "stale_books")
-        gaps = self.contexts["observation"].metrics.totals("observations_refused", "reason")
-        if lost or any(word in gaps for word in ("version_gap", "backlog", "no_snapshot")):
+        """Raise if books were lost, which would look fast."""
+        lost = self.count("ingest", "collapsed_messages") + self.count("ingest", "books_invalidated")
+        metrics = self.contexts["observation"].metrics
+        reasons = ("version_gap", "backlog", "no_snapshot")
+        gaps = {reason: counted(metrics, "observations_refused", reason=reason) for reason in reasons}
+        if lost or any(gaps.values()):
             raise AssertionError(f"books were lost: {lost}, {gaps}")
 
 
@@ -147,14 +154,14 @@ class Pipeline:
 async def running(
     markets: int, *, throttle_ms: int = 250, snapshot_every_s: float = 2.0, extra: Any = None, **more: Any
 ) -> AsyncIterator[Pipeline]:
-    """Run the pipeline until every market has been observed once, and hand it over. ``extra``: more services."""
-    observation = ObservationSettings(throttle_ms=throttle_ms, quiet_s=NEVER_S, max_book_age_s=NEVER_S)
+    """Run the pipeline until every market has been observed once, and yield it. ``extra``: more services."""
+    observation = ObservationSettings(throttle_ms=throttle_ms, idle_interval_s=NEVER_S, max_book_age_s=NEVER_S)
     pipeline, stop = Pipeline(markets, observation, snapshot_every_s, **more), asyncio.Event()
     services = (*(extra(pipeline) if extra is not None else ()), *await pipeline.services())
     tasks = [asyncio.ensure_future(service.run(stop)) for service in services]
     give_up_at = time.monotonic() + READY_WITHIN_S
     try:
-        while pipeline.contexts["observation"].metrics.total("observations") < markets:
+        while counted(pipeline.contexts["observation"].metrics, "observations") < markets:
             if time.monotonic() > give_up_at:
                 raise AssertionError(f"only some of {markets} markets were observed")
             await asyncio.sleep(0.01)

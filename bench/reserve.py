@@ -1,12 +1,13 @@
-"""``reserve`` on the bundled Valkey (each write on disk before its answer), against a bare script of as many writes.
+"""``reserve`` on the bundled Valkey (writes on disk before the response), against a bare script with the same writes.
 
-The floor is calibrated here: a first account shows which commands one ``reserve`` writes and how many bytes it appends;
-the bare script then writes the same commands, as often, with values that fill up to the same bytes, and nothing else.
+The baseline is calibrated first: a first account shows which commands one ``reserve`` writes and how many bytes it
+appends; the bare script then writes the same commands, as often, with values of the same total size, and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import tempfile
 import time
@@ -18,17 +19,17 @@ from redis.asyncio import Redis
 
 from bench.measure import Pair, Row, no_collection, pair_of
 from bench.samples import NOW_US
-from truebook.ledger.bundled import BundledServer
-from truebook.ledger.port import Reserve
-from truebook.ledger.redis_connection import connection_pool
-from truebook.ledger.redis_store import RedisStore
+from truebook.ledger.redis.bundled import BundledServer
+from truebook.ledger.redis.connection import connection_pool
+from truebook.ledger.redis.store import RedisStore
+from truebook.ledger.verbs import RESERVED, OpenAccount, Reserve
 from truebook.messages.envelope import BookSide
 
 MARKETS = 150
 ORDERS = 300
 TASKS = 32
 REPEATS = 9
-LEAST = 0.7
+MIN_RATIO = 0.7
 BALANCE_MICROS = 10**12
 WRITES = {
     "set": "redis.call('SET', KEYS[1], v)", "hset": "redis.call('HSET', KEYS[2], ARGV[1] .. i, v)",
@@ -38,12 +39,12 @@ WRITES = {
     "zadd": "redis.call('ZADD', KEYS[8], i, ARGV[1] .. i)", "hdel": "redis.call('HDEL', KEYS[2], ARGV[1] .. i .. '-')",
     "lpop": "redis.call('LPOP', KEYS[5])", "del": "redis.call('DEL', KEYS[9])",
 }  # fmt: skip
-"""How the bare script does each command that a ledger's script may write."""
+"""How the bare script executes each command that a ledger script may write."""
 _numbers = itertools.count()
 
 
 def order(index: int) -> Reserve:
-    """One bid or ask in one of the markets: each has a slot of its own."""
+    """Build one bid or ask in one of the markets: each has its own slot."""
     side = BookSide.BID if index < MARKETS else BookSide.ASK
     market = index % MARKETS
     return Reserve(
@@ -54,7 +55,7 @@ def order(index: int) -> Reserve:
     )  # fmt: skip
 
 
-class Floor:
+class Baseline:
     """The bare script, called by a plain client."""
 
     def __init__(self, client: Redis, writes: dict[str, int], fill: int) -> None:
@@ -70,18 +71,18 @@ class Floor:
 
 async def open_store(url: str) -> RedisStore:
     store = await RedisStore.connect(url, f"bench-{next(_numbers)}")
-    await store.open_account(BALANCE_MICROS, ())
+    await store.apply(OpenAccount(balance_micros=BALANCE_MICROS))
     return store
 
 
 async def calibrate(url: str, client: Redis) -> dict[str, Any]:
-    """What one reserve writes: commands by name, and bytes."""
+    """Return what one reserve writes: commands by name, and bytes."""
     store = await open_store(url)
     for index in range(50):
-        await store.reserve(order(index))
+        await store.apply(order(index))
     before = await counts(client)
     for index in range(50, ORDERS):
-        await store.reserve(order(index))
+        await store.apply(order(index))
     after = await counts(client)
     await store.aclose()
     calls = ORDERS - 50
@@ -92,24 +93,24 @@ async def calibrate(url: str, client: Redis) -> dict[str, Any]:
 
 async def counts(client: Redis) -> dict[str, int]:
     stats = await client.info("commandstats")
-    told = {name.removeprefix("cmdstat_"): int(value["calls"]) for name, value in stats.items()}
-    return told | {"bytes": int((await client.info("persistence"))["aof_current_size"])}
+    calls = {name.removeprefix("cmdstat_"): int(value["calls"]) for name, value in stats.items()}
+    return calls | {"bytes": int((await client.info("persistence"))["aof_current_size"])}
 
 
 async def fill_of(client: Redis, writes: dict[str, int], wanted: float) -> int:
-    """How long each value must be so that the bare script appends as many bytes."""
+    """Return the value length at which the bare script appends as many bytes."""
     sizes = []
     for fill in (1, 101):
-        floor, before = Floor(client, writes, fill), (await counts(client))["bytes"]
+        baseline, before = Baseline(client, writes, fill), (await counts(client))["bytes"]
         for index in range(20):
-            await floor.run(index)
+            await baseline.run(index)
         sizes.append(((await counts(client))["bytes"] - before) / 20)
     per_char = (sizes[1] - sizes[0]) / 100
     return max(1, round(1 + (wanted - sizes[0]) / per_char)) if per_char > 0 else 1
 
 
 async def timed(call: Callable[[int], Awaitable[object]], tasks: int) -> float:
-    """Seconds per call, of ``ORDERS`` calls by so many tasks."""
+    """Return seconds per call, of ``ORDERS`` calls by this number of tasks."""
     left = iter(range(ORDERS))
 
     async def work() -> None:
@@ -130,9 +131,9 @@ async def measure(url: str) -> tuple[dict[str, Any], dict[int, Pair]]:
     for tasks in (1, TASKS):
         times = []
         for _ in range(REPEATS):
-            store, floor = await open_store(url), Floor(client, shape["writes"], fill)
-            ours_s = await timed(lambda index, to=store: must_reserve(to, index), tasks)
-            times.append((ours_s, await timed(floor.run, tasks)))
+            store, baseline = await open_store(url), Baseline(client, shape["writes"], fill)
+            ours_s = await timed(functools.partial(must_reserve, store), tasks)
+            times.append((ours_s, await timed(baseline.run, tasks)))
             await store.aclose()
         pairs[tasks] = pair_of(times[1:])
     await client.aclose()
@@ -140,9 +141,9 @@ async def measure(url: str) -> tuple[dict[str, Any], dict[int, Pair]]:
 
 
 async def must_reserve(store: RedisStore, index: int) -> None:
-    answer = await store.reserve(order(index))
-    if answer != "reserved":
-        raise AssertionError(answer)
+    result = await store.apply(order(index))
+    if result != RESERVED:
+        raise AssertionError(result)
 
 
 async def served() -> tuple[dict[str, Any], dict[int, Pair]]:
@@ -161,8 +162,9 @@ def bench() -> list[Row]:
         Row(
             path=f"reserve on Valkey, `appendfsync always`, {'serial' if tasks == 1 else f'{tasks} tasks'}",
             ours=f"{1 / pair.ours_s:,.0f} /s",
-            floor=f"{1 / pair.floor_s:,.0f} /s ({writes}; {shape['bytes']:.0f} bytes)",
-            ratio=f"{1 / pair.ratio:.2f} of the floor's speed", target=f"≥ {LEAST}", reached=1 / pair.ratio >= LEAST,
+            baseline=f"{1 / pair.baseline_s:,.0f} /s ({writes}; {shape['bytes']:.0f} bytes)",
+            ratio=f"{1 / pair.ratio:.2f} of the baseline's speed", target=f"≥ {MIN_RATIO}",
+            reached=1 / pair.ratio >= MIN_RATIO,
         )
         for tasks, pair in pairs.items()
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is measured with: frames, books and inputs from a seed, of the shapes that the exchange sends."""
+"""Inputs of the benchmarks: frames, books and feature inputs from a seed, in the form that the exchange sends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from truebook.book.order_book import OrderBook
 from truebook.features.history import History
 from truebook.features.inputs import FeatureInputs, Holding, Holdings, WorkingOrder
 from truebook.messages.envelope import BookSide
-from truebook.messages.facts import LINEAR_CENT, FeeType, MarketFacts, MarketStatus
+from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
 
 SEED = 20_241_124
 NOW_US = 1_781_159_489_957_000
@@ -17,8 +17,8 @@ LEVELS = 20
 FRAME_BYTES = 187
 
 
-def facts(ticker: str = TICKER) -> MarketFacts:
-    return MarketFacts(
+def market_metadata(ticker: str = TICKER) -> MarketMetadata:
+    return MarketMetadata(
         ticker=ticker, event=ticker.rpartition("-")[0], series=ticker.partition("-")[0], status=MarketStatus.ACTIVE,
         open_us=0, close_us=NOW_US + 3_600_000_000, price_ranges=LINEAR_CENT, fee_type=FeeType.QUADRATIC,
         fee_multiplier_ppm=1_000_000, exclusive=False, volume_centi=100_000,
@@ -26,7 +26,7 @@ def facts(ticker: str = TICKER) -> MarketFacts:
 
 
 def levels(count: int = LEVELS, raise_cc: int = 0) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Bids from 40 cents down, asks from 42 cents up, or all of it so much higher."""
+    """Return bids from 40 cents down and asks from 42 cents up, or all of it this much higher."""
     draw = random.Random(SEED)
     bids = [(4_000 + raise_cc - 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
     return bids, [(4_200 + raise_cc + 100 * step, draw.randrange(1_000, 100_000)) for step in range(count)]
@@ -35,7 +35,7 @@ def levels(count: int = LEVELS, raise_cc: int = 0) -> tuple[list[tuple[int, int]
 def delta_frame(
     ticker: str, seq: int, price_cc: int, delta_centi: int, *, is_yes: bool, sid: int = 2, at_us: int = NOW_US
 ) -> str:
-    """One delta as the exchange writes it; ``price_cc`` is of its own leg."""
+    """Format one delta as the exchange does; ``price_cc`` is on its own leg."""
     return (
         f'{{"type":"orderbook_delta","sid":{sid},"seq":{seq},"msg":{{"market_ticker":"{ticker}",'
         f'"price_dollars":"0.{price_cc:04d}","delta_fp":"{delta_centi / 100:.2f}","side":"{"yes" if is_yes else "no"}",'
@@ -44,9 +44,9 @@ def delta_frame(
 
 
 def delta_frames(count: int) -> list[str]:
-    """Deltas of one market that never take a level below nothing nor cross the book, of 187 bytes each on average.
+    """Build deltas of one market that keep sizes positive and the book uncrossed, of 187 bytes each on average.
 
-    Six in ten change a level that stays, the others take one away or bring one back, as in recorded sessions.
+    Six in ten change an existing level, the others remove one or add it again, as in recorded sessions.
     """
     draw = random.Random(SEED)
     bids, asks = levels()
@@ -69,11 +69,11 @@ def delta_frames(count: int) -> list[str]:
     return frames
 
 
-def feature_inputs(book: OrderBook, holdings: Holdings, history: History, market: MarketFacts) -> FeatureInputs:
-    """A market with a position and an order of ours on each side."""
+def feature_inputs(book: OrderBook, holdings: Holdings, history: History, market: MarketMetadata) -> FeatureInputs:
+    """Build the inputs of a market with a position and an order of ours on each side."""
     return FeatureInputs(
-        book=book, history=history, facts=market, now_us=NOW_US, confirmed_us=NOW_US - 30_000,
-        cash_micros=900_000_000, promised_micros=8_000_000, equity_micros=1_000_000_000, position_centi=2_000,
+        book=book, history=history, market=market, now_us=NOW_US, confirmed_us=NOW_US - 30_000,
+        cash_micros=900_000_000, reserved_micros=8_000_000, equity_micros=1_000_000_000, position_centi=2_000,
         position_cost_micros=8_000_000, event_yes_sum_cc=9_900, holdings=holdings,
         working=(
             WorkingOrder(book_side=BookSide.BID, price_cc=3_900, remaining_centi=300, placed_us=NOW_US - 10_000_000),
@@ -83,7 +83,7 @@ def feature_inputs(book: OrderBook, holdings: Holdings, history: History, market
 
 
 def history() -> History:
-    """Ten changes in the last ten seconds."""
+    """Build a history of ten changes in the last ten seconds."""
     draw, made = random.Random(SEED), History()
     for second in range(12, 0, -1):
         bid_cc = 3_900 + 100 * draw.randrange(3)

@@ -1,9 +1,9 @@
-"""The floor: five processes that hop as ours do and do nothing else: ``python -m bench.kafka_floor ROLE SETTINGS``.
+"""The baseline: five processes with the same hops and nothing else: ``python -m bench.kafka_baseline ROLE SETTINGS``.
 
-aiokafka with the settings of our bus, the exchange's WebSocket, a script in Redis that writes what a reservation has,
-one signature and one POST for each order; no books, no features, no model, no ledger. Messages have the sizes of ours,
-a market passes at most every 250 ms as with ours, and the same markets order. What each order took, from the frame's
-arrival to the answer of the POST, is printed at the end as JSON.
+aiokafka with the settings of our bus, the exchange's WebSocket, a Redis script that writes what a reservation writes,
+one signature and one POST per order; no books, features, model or ledger. Messages have our sizes, a market passes at
+most every 250 ms as in ours, and the same markets order. The latency of each order, from the frame's arrival to the
+response of the POST, is printed at the end as JSON.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from httpx_aiohttp import AiohttpTransport
 from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 
-from truebook.bus.kafka_publisher import MOST_BATCH_BYTES, choose_partition
-from truebook.kalshi.commands import subscribe
+from truebook.bus.kafka.publisher import MAX_BATCH_BYTES, choose_partition
 from truebook.kalshi.signing import load_signer
-from truebook.kalshi.translate import write_order
-from truebook.ledger.redis_connection import connection_pool
+from truebook.kalshi.stream.commands import subscribe
+from truebook.kalshi.wire.translate import write_order
+from truebook.ledger.redis.connection import connection_pool
 from truebook.messages.envelope import BookSide
 from truebook.runtime.loop import run_until_done
 from truebook.venue.account import OrderRequest
@@ -37,19 +37,19 @@ from truebook.venue.account import OrderRequest
 GATHER_S = 0.005
 THROTTLE_US = 250_000
 FETCH_MS = 250
-MOST_RECORDS = 500
+MAX_RECORDS = 500
 COMMIT_EVERY_S = 1.0
 SIZES = {"orderbook": 430, "observations": 900, "actions": 700}
-"""Bytes of our messages."""
+"""Message sizes in bytes, as ours."""
 RESERVE = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return 'reserved'"
 RESERVED_BYTES = 500
 TRADE, REST = signal.SIGUSR1, signal.SIGUSR2
-"""Tell the execution to send orders, and to let them be."""
+"""Start or stop sending orders."""
 WS_PATH, ORDERS_PATH = "/trade-api/ws/v2", "/trade-api/v2/portfolio/events/orders"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where everything is; ``ordering`` are the markets that order."""
+    """Addresses and parameters; ``ordering`` are the markets that order."""
 
     servers: str
     redis_url: str
@@ -70,11 +70,11 @@ class _Frame(msgspec.Struct):
 
 
 def topic(name: str) -> str:
-    return f"floor.{name}"
+    return f"baseline.{name}"
 
 
 def record(name: str, started_us: int) -> bytes:
-    """A message of the size of ours that carries when its frame came."""
+    """Build a message of our size that carries the time when its frame arrived."""
     return str(started_us).encode().ljust(SIZES[name])
 
 
@@ -86,26 +86,26 @@ class Process:
         self.signer = load_signer(settings.key_id, Path(settings.key_file))
         self.producer = AIOKafkaProducer(
             bootstrap_servers=settings.servers, enable_idempotence=True, acks="all", linger_ms=0,
-            partitioner=choose_partition, max_batch_size=MOST_BATCH_BYTES,
+            partitioner=choose_partition, max_batch_size=MAX_BATCH_BYTES,
         )  # fmt: skip
         self.took: list[tuple[int, int]] = []
-        """When each order was acknowledged (UTC microseconds), and how many microseconds it took."""
+        """Per order: when it was acknowledged (UTC microseconds) and its latency in microseconds."""
 
     async def publish(self, name: str, records: list[tuple[str, bytes]]) -> None:
-        answers = [await self.producer.send(topic(name), value, key=key.encode()) for key, value in records]
-        await asyncio.gather(*answers)
+        sends = [await self.producer.send(topic(name), value, key=key.encode()) for key, value in records]
+        await asyncio.gather(*sends)
 
     async def consume(self, group: str, names: tuple[str, ...], handle: Callable[[Any], Awaitable[None]]) -> None:
         consumer = AIOKafkaConsumer(
-            *(topic(name) for name in names), bootstrap_servers=self.settings.servers, group_id=f"floor.{group}",
+            *(topic(name) for name in names), bootstrap_servers=self.settings.servers, group_id=f"baseline.{group}",
             enable_auto_commit=False, fetch_max_wait_ms=FETCH_MS,
         )  # fmt: skip
         await consumer.start()
         committed_s = time.monotonic()
         try:
             while True:
-                batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=MOST_RECORDS)
-                if batches:  # of all partitions together, as ours: each publication costs a way to the broker and back
+                batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=MAX_RECORDS)
+                if batches:  # all partitions together, as ours: each publication costs a round trip to the broker
                     await handle([found for batch in batches.values() for found in batch])
                 if time.monotonic() - committed_s > COMMIT_EVERY_S:
                     await consumer.commit()
@@ -123,7 +123,7 @@ class Process:
 
 
 async def _gather(process: Process, name: str, channel: str, tickers: tuple[str, ...]) -> None:
-    """A socket's frames into a topic, handed over every five milliseconds."""
+    """Copy a socket's frames to a topic, published every five milliseconds."""
     waiting: list[tuple[str, bytes]] = []
     is_waiting = asyncio.Event()
     decoder = msgspec.json.Decoder(_Frame)
@@ -195,10 +195,10 @@ async def execution(process: Process) -> None:
         order = OrderRequest(
             ticker=ticker, client_order_id=uuid.uuid4().hex, book_side=BookSide.BID, price_cc=8_200, size_centi=500
         )
-        await reserve(["bench:floor"], [order.client_order_id, "x" * RESERVED_BYTES])
+        await reserve(["bench:baseline"], [order.client_order_id, "x" * RESERVED_BYTES])
         headers = process.signer.headers("POST", ORDERS_PATH, time.time_ns() // 1_000_000)
-        answer = await http.post(f"{settings.exchange_url}{ORDERS_PATH}", content=write_order(order), headers=headers)
-        answer.raise_for_status()
+        response = await http.post(f"{settings.exchange_url}{ORDERS_PATH}", content=write_order(order), headers=headers)
+        response.raise_for_status()
         process.took.append((time.time_ns() // 1000, time.monotonic_ns() // 1000 - started_us))
 
     async def handle(batch: Any) -> None:
