@@ -13,10 +13,7 @@ from truebook.backtest.engine.engine import Engine
 from truebook.backtest.engine.settings import EngineSettings
 from truebook.backtest.engine.venue import Recorded
 from truebook.backtest.result import BacktestResult, BacktestSettings, DataInfo, ModelInfo
-from truebook.backtest.window import Window, digest_of, select
-from truebook.capture.events import read_events
-from truebook.capture.manifest import CaptureError
-from truebook.capture.market_metadata import capture_metadata
+from truebook.backtest.window import Window, digest_of, read_window
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.models.session import Model
 from truebook.simulation.recorded.queue import QueueModel
@@ -40,20 +37,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_backtest(request: Request, model: Model, progress: Progress = lambda events, at_us: True) -> BacktestResult:
     """Run all passes; the result is partial if ``progress`` ended it. Raises ``CaptureError``."""
-    markets = [one for one in capture_metadata(request.path) if request.window.has(one.ticker)]
-    unknown = request.window.markets - {one.ticker for one in markets}
-    if unknown:
-        raise CaptureError(f"{request.path}: no market {min(unknown)} in this recording")
-    events = select(read_events(request.path), request.window)
-    first = next(iter(events), None)
-    if first is None:
-        raise CaptureError(f"{request.path}: no event in the window of the backtest")
-    passes = _passes(request, model, markets, first[0])
-    reached_us, count, partial = _feed(passes, first, events, progress)
+    data = read_window(request.path, request.window)
+    passes = _passes(request, model, data.markets, data.start_us)
+    reached_us, count, partial = _feed(passes, data.events, progress)
     tickers = sorted({one.ticker for one in passes[0].engine.exchange.queries.markets()})
     return BacktestResult(
         data=DataInfo(
-            name=request.path.name, sha256=digest_of(request.path), from_us=first[0],
+            name=request.path.name, sha256=digest_of(request.path), from_us=data.start_us,
             to_us=request.window.to_us if partial and request.window.to_us is not None else reached_us,
             reached_us=reached_us, markets=tuple(tickers), events=count,
         ),
@@ -77,14 +67,11 @@ def _passes(
 
 
 def _feed(
-    passes: Sequence[Collector], first: tuple[int, Recorded], events: Iterable[tuple[int, Recorded]],
-    progress: Progress,
+    passes: Sequence[Collector], events: Iterable[tuple[int, Recorded]], progress: Progress
 ) -> tuple[int, int, bool]:  # fmt: skip
     """Feed every event to every pass; return the last event's time, their number, and whether that was interrupted."""
     feeds = [one.engine.feed for one in passes]
-    reached_us, count, partial = first[0], 1, False
-    for feed in feeds:
-        feed(*first)
+    reached_us, count, partial = 0, 0, False
     for at_us, event in events:
         for feed in feeds:
             feed(at_us, event)

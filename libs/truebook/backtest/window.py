@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from truebook.backtest.engine.venue import Recorded
 from truebook.book.order_book import BookError, OrderBook
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame
+from truebook.capture.events import read_events
+from truebook.capture.manifest import CaptureError
+from truebook.capture.market_metadata import capture_metadata
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
 from truebook.messages.envelope import BookSide
+from truebook.messages.market_metadata import MarketMetadata
 
 BLOCK = 1 << 20
 
@@ -26,6 +32,27 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     def has(self, ticker: str) -> bool:
         return not self.markets or ticker in self.markets
+
+
+class WindowedData(NamedTuple):
+    """The markets of a window, the time of its first event, and all of its events."""
+
+    markets: list[MarketMetadata]
+    start_us: int
+    events: Iterator[tuple[int, Recorded]]
+
+
+def read_window(path: Path, window: Window) -> WindowedData:
+    """Begin to read a window; raises ``CaptureError`` where a market is unknown or there is no event."""
+    markets = [one for one in capture_metadata(path) if window.has(one.ticker)]
+    unknown = window.markets - {one.ticker for one in markets}
+    if unknown:
+        raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
+    events = select(read_events(path), window)
+    first = next(events, None)
+    if first is None:
+        raise CaptureError(f"{path}: no event in the window of time")
+    return WindowedData(markets, first[0], chain((first,), events))
 
 
 def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]:

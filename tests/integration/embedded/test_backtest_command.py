@@ -12,6 +12,7 @@ import pytest
 from support.made_recordings import make_recording
 from support.processes import truebook
 from truebook.backtest import run as backtest_run
+from truebook.backtest import window as backtest_window
 from truebook.backtest.result import read_result
 from truebook.backtest.run import Request, run_backtest
 from truebook.backtest.window import Window, select
@@ -123,7 +124,7 @@ def test_a_market_that_settled_long_ago_keeps_its_result(made: Path, monkeypatch
         msgspec.structs.replace(one, close_us=close_us, settlement_cc=10_000) if one.ticker == ticker else one
         for one in capture_metadata(made)
     ]
-    monkeypatch.setattr(backtest_run, "capture_metadata", lambda path: listed)
+    monkeypatch.setattr(backtest_window, "capture_metadata", lambda path: listed)
     often = msgspec.structs.replace(engine_settings(settings, made), prune_us=2_000_000, retention_us=2_000_000)
     request = msgspec.structs.replace(request_of(made), settings=often)
     result = run_backtest(request, load_model(settings, "maker")).passes[0]
