@@ -109,7 +109,7 @@ class InMemoryExchange(InMemoryRest, Connector):
         self.hub = StreamHub(
             self.engine.queries, StatsByMarket(self.engine), clock=clock, now_us=clock.now_us,
             faults=FaultInjector(FaultSchedule.parse((), start_us=0), 0, clock.now_us),
-            drop_sockets=lambda: None, limits=StreamLimits(100_000),
+            drop_sockets=lambda: None, limits=StreamLimits(100_000), scheduled=lambda: None,
         )  # fmt: skip
         self.calls: list[tuple[str, Any]] = []
         """Every call with its subject, in order."""

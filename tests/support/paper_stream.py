@@ -29,6 +29,8 @@ class FixedView:
     def now_us(self) -> int:
         return NOW_US
 
+    def scheduled(self) -> None: ...
+
     def steady_us(self) -> int:
         return self.steady
 

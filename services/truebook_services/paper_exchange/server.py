@@ -33,7 +33,7 @@ from truebook_services.paper_exchange.stream.session import StreamLimits
 
 UPKEEP_EVERY_S: Final = 60.0
 MAX_PAUSE_S: Final = 0.1
-"""Pause between two ticks on virtual time: bounds the delay of due stream data, which the engine does not schedule."""
+"""Longest pause between two ticks on virtual time: bounds the delay of what an injected fault holds back."""
 
 
 def exchange_clock(settings: PaperExchangeSettings) -> Clock:
@@ -120,6 +120,7 @@ class PaperExchange:
             faults=faults,
             drop_sockets=self._connections.abort_sockets,
             limits=StreamLimits(settings.max_queued_frames, settings.first_data_delay_ms * 1000),
+            scheduled=opened.core.wake.set,
             both_sides=settings.snapshot_includes_empty_sides,
         )
         self._authenticator = StreamAuthenticator(self.hub, authenticator)
@@ -225,12 +226,17 @@ class PaperExchange:
             await asyncio.to_thread(self._opened.checkpoints.bound_journal)
             await asyncio.sleep(UPKEEP_EVERY_S)
 
+    def _until_due_s(self) -> float:
+        """Return the time until the engine or a stream session has something to do."""
+        core_us, stream_us = self.state.core.next_due_us(), self.hub.next_due_us()
+        until_us = [] if core_us is None else [core_us - self.now_us()]
+        until_us += [] if stream_us is None else [stream_us - self._clock.monotonic_us()]
+        return max(0, min(until_us)) / 1_000_000 if until_us else MAX_PAUSE_S
+
     async def _pause(self) -> None:
         pause_s = self.settings.tick_interval_ms / 1000
         if self._on_virtual_time:
-            due_us = self.state.core.next_due_us()
-            until_due_s = MAX_PAUSE_S if due_us is None else max(0, due_us - self.now_us()) / 1_000_000
-            pause_s = min(until_due_s, MAX_PAUSE_S)
+            pause_s = min(MAX_PAUSE_S, self._until_due_s())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self.state.core.wake.wait()

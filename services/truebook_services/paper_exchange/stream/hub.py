@@ -47,11 +47,13 @@ class StreamHub:
         faults: FaultInjector,
         drop_sockets: Callable[[], None],
         limits: StreamLimits,
+        scheduled: Callable[[], None],
         both_sides: bool = False,
     ) -> None:
         self.sessions: dict[StreamSession, None] = {}
         self.now_us = now_us
         self.steady_us = clock.monotonic_us
+        self.scheduled = scheduled
         self._queries = queries
         self._stats = stats
         self._faults = faults
@@ -67,6 +69,11 @@ class StreamHub:
 
     def _remove(self, session: StreamSession) -> None:
         self.sessions.pop(session, None)
+
+    def next_due_us(self) -> int | None:
+        """Return when the next data of a session are due, in local monotonic time."""
+        due_us = [at for session in self.sessions if (at := session.next_due_us()) is not None]
+        return min(due_us, default=None)
 
     # Reads of the sessions.
 

@@ -46,6 +46,9 @@ class StreamView(Protocol):
         ...
 
     def ticker(self, ticker: str) -> Outgoing | None: ...
+    def scheduled(self) -> None:
+        """Note that ``next_due_us`` of a session may be earlier than before."""
+        ...
 
 
 class StreamLimits(msgspec.Struct, frozen=True):
@@ -129,6 +132,12 @@ class StreamSession:
             due_us = self._view.steady_us() + self._limits.first_data_delay_us
             subscription.first_data_due_us.update(dict.fromkeys(tickers, due_us))
             self.tick()
+            self._view.scheduled()
+
+    def next_due_us(self) -> int | None:
+        """Return when the next first data is due, in local monotonic time."""
+        due_us = (at for one in self.subscriptions.all() for at in one.first_data_due_us.values())
+        return min(due_us, default=None)
 
     def tick(self) -> None:
         """Send the first data that is due."""
