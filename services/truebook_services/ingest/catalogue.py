@@ -8,10 +8,7 @@ market that has ended and is not followed any more is dropped, and deleted from 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, KeysView, Mapping, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import KeysView, Mapping, Sequence
 
 from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError, LifecycleFrame, ListedMarket, NotFound, RateLimited, RestClient
@@ -21,21 +18,23 @@ from truebook.messages.market_metadata import MarketMetadata, MarketStatus
 from truebook.messages.markets import Exclusion, MarketUpdated
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Incoming
-from truebook.venue.lifecycle import may_become, takes_orders
+from truebook.universe.reported import NEW_MARKET_EVENTS, ReportedChanges, is_to_be_read
+from truebook.universe.schedule import SelectionSchedule
+from truebook.universe.selection import (
+    TopOfBook,
+    Universe,
+    active_members,
+    busiest_first,
+    choose_candidates,
+    is_full,
+    is_of_shard,
+)
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.outbox import Outbox
 from truebook_services.ingest.settings import IngestSettings
-from truebook_services.ingest.universe import TopOfBook, Universe, busiest_first, choose_candidates, is_of_shard
 
-NEVER_US = 2**62
-NEW_MARKET_EVENTS = frozenset({"created", "activated"})
-GRID_CHANGED = "price_level_structure_updated"
-MIN_PAUSE_FACTOR = 2
-"""An interval is at least so many times as long as the last selection took."""
 DELETED_AFTER_S = 600
 """Compaction may remove a market's last message as soon as the market is deleted; a reader may lag by so long."""
-REST_LAG_S = 10
-"""A REST response may be older than a life-cycle frame received so long before the request (lists lag by 1.5 s)."""
 
 
 class Catalogue:
@@ -51,23 +50,19 @@ class Catalogue:
         self._ledger = ledger
         self._books = books
         self._outbox = outbox
-        self._universe = Universe(settings.universe)
+        self._rules = settings.universe.rules()
+        self._universe = Universe(self._rules)
+        self._schedule = SelectionSchedule(interval_s=settings.refresh_s, min_interval_s=settings.min_refresh_s)
         self._metadata: dict[str, MarketMetadata] = {}
         self._published: dict[str, MarketUpdated] = {}
         self._exclusions: dict[str, Exclusion] = {}
         """Why each tracked market that is not selected is excluded."""
         self._excluded: dict[str, MarketUpdated] = {}
         """The newest message about each published market that was never followed."""
-        self._reported: dict[str, dict[str, tuple[int, Any]]] = {}
-        """By ticker and field: when a life-cycle frame reported it (monotonic), and the value."""
+        self._reported = ReportedChanges()
         self._dropped_us: dict[str, int] = {}
         """When each market was dropped that the topic still has (monotonic)."""
         self._probed: dict[str, tuple[int, TopOfBook]] = {}
-        self._refresh_at_us = 0
-        self._refreshed_us = 0
-        self._next_transition_us = NEVER_US
-        self._interval_s = settings.min_refresh_s / 2
-        self._took_s = 0.0
         self._count = 0
         self.selected: frozenset[str] = frozenset()
         self.has_selected = False
@@ -77,12 +72,7 @@ class Catalogue:
 
     def refresh_soon(self) -> None:
         """Bring the next selection forward, to ``min_refresh_s`` after the last one."""
-        self._interval_s = self._min_interval_s()
-        self._refresh_at_us = min(self._refresh_at_us, self._refreshed_us + int(self._interval_s * MICROS))
-
-    def _min_interval_s(self) -> float:
-        """Return the shortest interval: long lists take seconds, and are not read one after another."""
-        return max(self._settings.min_refresh_s, MIN_PAUSE_FACTOR * self._took_s)
+        self._schedule.soon()
 
     def fees_changed(self) -> None:
         """Read the fees of events and series again: the exchange reported a change."""
@@ -90,30 +80,22 @@ class Catalogue:
         self.refresh_soon()
 
     def is_due(self) -> bool:
-        """Return whether a selection is due.
-
-        The interval is measured on the monotonic clock, because it protects the exchange's rate limit. A selection is
-        also due at the open and close times of followed markets: no frame announces a close.
-        """
-        if self._context.clock.now_us() >= self._next_transition_us:
-            self._next_transition_us = NEVER_US
-            return True
-        return self._context.clock.monotonic_us() >= self._refresh_at_us
+        """Return whether a selection is due, by its interval or at a followed market's open or close."""
+        return self._schedule.is_due(self._context.clock.now_us(), self._context.clock.monotonic_us())
 
     async def refresh(self) -> None:
         """Select the universe again and publish what has changed; raises ``ExchangeError`` or ``LedgerError``."""
         now_us = self._context.clock.now_us()
-        self._refreshed_us = self._context.clock.monotonic_us()
-        self._refresh_at_us = self._refreshed_us + int(self._settings.min_refresh_s * MICROS)
+        self._schedule.begin(self._context.clock.monotonic_us())
         pinned = await self._pinned()
         opened, read = await self._list(pinned, now_us)
         listed = {
-            ticker: self._newer(ticker, market)
+            ticker: self._reported.newer(market, self._schedule.begun_us)
             for ticker, market in read.items()
-            if is_of_shard(market, self._settings.universe)
+            if is_of_shard(market, self._rules)
         }
         others = [market for market in opened if market.ticker not in listed]
-        self._books.set_event_members(_members([*others, *listed.values()]))
+        self._books.set_event_members(active_members([*others, *listed.values()]))
         tops = self._followed_tops() | await self._probe(listed, now_us)
         selected = self._universe.select(listed, tops, self.selected, pinned & listed.keys(), now_us)
         for ticker in sorted(selected | (listed.keys() & self._metadata.keys())):
@@ -124,50 +106,25 @@ class Catalogue:
         self._drop_ended(listed.keys())
         self._delete_dropped()
         self._context.metrics.gauge("selected_markets", len(selected))
-        self._plan([self._metadata[ticker] for ticker in selected], now_us, is_changed=is_changed)
-
-    def _is_full(self) -> bool:
-        universe = self._settings.universe
-        places = min(universe.max_markets, len(universe.tickers) or universe.max_markets)
-        return len(self.selected) >= places
-
-    def _plan(self, followed: Sequence[MarketMetadata], now_us: int, *, is_changed: bool) -> None:
-        """Set the next selection: soon while places are free, with a growing interval while none is filled."""
-        transitions_us = [at_us for each in followed for at_us in (each.open_us, each.close_us) if at_us > now_us]
-        self._next_transition_us = min(transitions_us, default=NEVER_US)
-        self._took_s = (self._context.clock.monotonic_us() - self._refreshed_us) / MICROS
-        shortest_s = self._min_interval_s()
-        if any(_is_overdue(each, now_us) for each in followed):
-            self._interval_s = shortest_s
-        elif self._is_full():
-            self._interval_s = max(self._settings.refresh_s, shortest_s)
-        elif is_changed:
-            self._interval_s = shortest_s
-        else:
-            self._interval_s = max(min(2 * self._interval_s, self._settings.refresh_s), shortest_s)
-        self._refresh_at_us = self._refreshed_us + int(self._interval_s * MICROS)
+        self._schedule.end(
+            [self._metadata[ticker] for ticker in selected], now_us, self._context.clock.monotonic_us(),
+            is_full=is_full(selected, self._rules), is_changed=is_changed,
+        )  # fmt: skip
 
     def apply_lifecycle(self, frame: LifecycleFrame) -> None:
         """Apply a change of one market's state; a new market, of which nothing is known, may be worth selecting."""
         market = self._metadata.get(frame.ticker)
         if market is None:
-            if frame.event_type in NEW_MARKET_EVENTS and not self._is_full():
+            if frame.event_type in NEW_MARKET_EVENTS and not is_full(self.selected, self._rules):
                 self.refresh_soon()
             return
-        stated = {
-            "status": frame.status if frame.status and may_become(market.status, frame.status) else None,
-            "close_us": frame.close_us, "settlement_cc": frame.settlement_cc, "price_ranges": frame.price_ranges,
-        }  # fmt: skip
-        changes: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
-        at_us = self._context.clock.monotonic_us()
-        self._reported.setdefault(frame.ticker, {}).update({name: (at_us, changes[name]) for name in changes})
-        changed = self._metadata[frame.ticker] = msgspec.structs.replace(market, **changes)
+        changed = self._reported.apply(market, frame, self._context.clock.monotonic_us())
+        self._metadata[frame.ticker] = changed
         self._context.log.info(
             "market changed", ticker=frame.ticker, change=frame.event_type, status=str(changed.status)
         )
         self._publish_changes()
-        is_incomplete = frame.event_type == GRID_CHANGED and frame.price_ranges is None
-        if not takes_orders(changed.status) or is_incomplete:
+        if is_to_be_read(changed, frame):
             self.refresh_soon()  # REST also confirms or denies that a closed market is open again
 
     async def read_published(self, batch: Sequence[Incoming]) -> None:
@@ -181,7 +138,7 @@ class Catalogue:
             if isinstance(message, Tombstone):
                 self._dropped_us.pop(incoming.record.key, None)
                 continue
-            if not isinstance(message, MarketUpdated) or not is_of_shard(message.metadata, self._settings.universe):
+            if not isinstance(message, MarketUpdated) or not is_of_shard(message.metadata, self._rules):
                 continue
             if not message.selected:
                 self._dropped_us.setdefault(message.ticker, now_us)
@@ -204,7 +161,7 @@ class Catalogue:
 
         Where the settings name markets, only these are read.
         """
-        universe = self._settings.universe
+        universe = self._rules
         opened: list[ListedMarket] = []
         for series in () if universe.tickers else universe.series or (None,):
             found = await self._rest.open_markets(series=series, multivariate=universe.multivariate)
@@ -229,7 +186,7 @@ class Catalogue:
         """
         valid_us = int(self._settings.probe_valid_s * MICROS)
         self._probed = {ticker: at for ticker, at in self._probed.items() if now_us - at[0] < valid_us}
-        universe = self._settings.universe
+        universe = self._rules
         newcomers = self._universe.newcomers(listed.values(), self.selected, now_us)[: 2 * universe.max_markets]
         unknown = [
             each for each in newcomers if each.ticker not in self._probed and each.ticker not in universe.tickers
@@ -250,22 +207,12 @@ class Catalogue:
             self._probed[market.ticker] = (now_us, top)
         return {ticker: top for ticker, (_, top) in self._probed.items()}
 
-    def _newer(self, ticker: str, read: MarketMetadata) -> MarketMetadata:
-        """Keep what life-cycle frames reported shortly before the request, unless the response has a later status."""
-        since_us = self._refreshed_us - REST_LAG_S * MICROS
-        reported = self._reported.get(ticker, {})
-        newer = {name: value for name, (at_us, value) in reported.items() if at_us >= since_us}
-        status = newer.get("status")
-        if status is not None and may_become(status, read.status) and not may_become(read.status, status):
-            del newer["status"]
-        return msgspec.structs.replace(read, **newer)
-
     def _exclude(self, listed: Mapping[str, MarketMetadata], tops: Mapping[str, TopOfBook], now_us: int) -> None:
         """Find the exclusion of each unselected market, and publish those of markets that were never followed.
 
         Of these at most ``max_excluded`` are published: the ones that the settings name first, then the busiest.
         """
-        universe, excluded = self._settings.universe, self._excluded
+        universe, excluded = self._rules, self._excluded
         self._exclusions = {
             ticker: self._universe.exclusion(listed[ticker], tops.get(ticker), now_us)
             if ticker in listed else Exclusion.NOT_LISTED
@@ -273,7 +220,7 @@ class Catalogue:
         }  # fmt: skip
         for ticker in sorted(excluded.keys() - self._metadata.keys() - listed.keys()):
             self._publish(excluded[ticker].metadata, selected=False, exclusion=Exclusion.NOT_LISTED)
-            self._dropped_us[ticker] = self._refreshed_us
+            self._dropped_us[ticker] = self._schedule.begun_us
         known = excluded.keys() & listed.keys() - self._metadata.keys()
         new = [market for ticker, market in listed.items() if ticker not in known and ticker not in self._metadata]
         room = max(0, universe.max_excluded - len(known))
@@ -298,13 +245,13 @@ class Catalogue:
             has_ended = market.status is MarketStatus.FINALIZED or ticker not in listed
             if has_ended and ticker not in self.selected:
                 del self._metadata[ticker]
-                self._dropped_us[ticker] = self._refreshed_us
+                self._dropped_us[ticker] = self._schedule.begun_us
                 self._published.pop(ticker, None)
-                self._reported.pop(ticker, None)
+                self._reported.drop(ticker)
 
     def _delete_dropped(self) -> None:
         """Delete dropped markets from the topic, once every reader has seen their last message."""
-        until_us = self._refreshed_us - DELETED_AFTER_S * MICROS
+        until_us = self._schedule.begun_us - DELETED_AFTER_S * MICROS
         for ticker, at_us in list(self._dropped_us.items()):
             if ticker in self._metadata or ticker in self._excluded:
                 del self._dropped_us[ticker]
@@ -328,18 +275,3 @@ def _top(bid: tuple[int, int] | None, ask: tuple[int, int] | None) -> TopOfBook:
     if bid is None or ask is None:
         return TopOfBook(None, 0)
     return TopOfBook(ask[0] - bid[0], min(bid[1], ask[1]))
-
-
-def _is_overdue(market: MarketMetadata, now_us: int) -> bool:
-    """Return whether the market's open or close time has passed and the exchange has not reported it yet."""
-    if market.status is MarketStatus.INITIALIZED:
-        return market.open_us <= now_us
-    return market.status is MarketStatus.ACTIVE and market.close_us <= now_us
-
-
-def _members(listed: Iterable[MarketMetadata | ListedMarket]) -> dict[str, frozenset[str]]:
-    members: dict[str, set[str]] = {}
-    for market in listed:
-        if market.status is MarketStatus.ACTIVE:
-            members.setdefault(market.event, set()).add(market.ticker)
-    return {event: frozenset(tickers) for event, tickers in members.items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+import msgspec
 from pydantic import Field, model_validator
 
 from truebook.runtime.settings import Section
+from truebook.universe.rules import UniverseRules
 
 
 class UniverseSettings(Section):
@@ -46,6 +48,10 @@ class UniverseSettings(Section):
         if self.shard >= self.shards:
             raise ValueError(f"shard {self.shard} is not among the {self.shards} shards, which count from 0")
         return self
+
+    def rules(self) -> UniverseRules:
+        """Return the filter as the library takes it."""
+        return msgspec.convert(self.model_dump(), UniverseRules)
 
 
 class IngestSettings(Section):

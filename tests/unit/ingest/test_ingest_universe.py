@@ -14,8 +14,8 @@ from support.in_memory_exchange import HOUR_US, market_metadata
 from truebook.kalshi.port import ListedMarket
 from truebook.messages.market_metadata import FeeType, MarketMetadata, MarketStatus
 from truebook.messages.markets import Exclusion
+from truebook.universe.selection import TopOfBook, Universe, choose_candidates, is_of_shard
 from truebook_services.ingest.settings import UniverseSettings
-from truebook_services.ingest.universe import TopOfBook, Universe, choose_candidates, is_of_shard
 
 NOW_US = 1_000 * HOUR_US
 GOOD = TopOfBook(400, 5_000)
@@ -66,7 +66,7 @@ def test_a_newcomer_must_pass_the_whole_filter(
     settings: dict[str, Any], market: dict[str, Any], top: TopOfBook | None, exclusion: Exclusion | None
 ) -> None:
     listed = market_metadata(**({"ticker": "T-1"} | market))
-    universe = Universe(UniverseSettings(**settings))
+    universe = Universe(UniverseSettings(**settings).rules())
     tops = {} if top is None else {listed.ticker: top}
     selected = universe.select({listed.ticker: listed}, tops, NONE, NONE, NOW_US)
     assert selected == (NONE if exclusion else {listed.ticker})
@@ -81,7 +81,7 @@ def test_the_page_lists_the_exclusions_in_their_order() -> None:
 
 def test_each_event_belongs_to_exactly_one_shard_with_all_its_markets() -> None:
     markets = [market_metadata(f"E{event}-{number}", event=f"E{event}") for event in range(40) for number in range(3)]
-    shards = [UniverseSettings(shard=shard, shards=3) for shard in range(3)]
+    shards = [UniverseSettings(shard=shard, shards=3).rules() for shard in range(3)]
     owners = {each.ticker: [shard.shard for shard in shards if is_of_shard(each, shard)] for each in markets}
     assert all(len(found) == 1 for found in owners.values())
     assert len({(each.event, *owners[each.ticker]) for each in markets}) == 40
@@ -90,19 +90,19 @@ def test_each_event_belongs_to_exactly_one_shard_with_all_its_markets() -> None:
 
 def test_a_shard_number_beyond_the_count_is_refused() -> None:
     with pytest.raises(ValueError, match="shard 2 is not among the 2 shards"):
-        UniverseSettings(shard=2, shards=2)
+        UniverseSettings(shard=2, shards=2).rules()
 
 
 def test_a_followed_market_is_judged_more_generously() -> None:
     wide = {"T-1": TopOfBook(3_900, 60)}
-    universe = Universe(UniverseSettings())
+    universe = Universe(UniverseSettings().rules())
     assert select(universe, [market_metadata("T-1")], tops=wide) == set()
     for _ in range(5):
         assert select(universe, [market_metadata("T-1")], frozenset({"T-1"}), tops=wide) == {"T-1"}
 
 
 def test_a_followed_market_leaves_after_three_failures_in_a_row() -> None:
-    universe, bad, followed = Universe(UniverseSettings()), {"T-1": TopOfBook(9_000, 5_000)}, frozenset({"T-1"})
+    universe, bad, followed = Universe(UniverseSettings().rules()), {"T-1": TopOfBook(9_000, 5_000)}, frozenset({"T-1"})
     results = [select(universe, [market_metadata("T-1")], followed, tops=bad) for _ in range(2)]
     results.append(select(universe, [market_metadata("T-1")], followed))
     results += [select(universe, [market_metadata("T-1")], followed, tops=bad) for _ in range(3)]
@@ -110,20 +110,20 @@ def test_a_followed_market_leaves_after_three_failures_in_a_row() -> None:
 
 
 def test_a_followed_market_leaves_at_its_close() -> None:
-    universe, followed = Universe(UniverseSettings()), frozenset({"T-1"})
+    universe, followed = Universe(UniverseSettings().rules()), frozenset({"T-1"})
     assert select(universe, [market_metadata("T-1", close_us=NOW_US + 1)], followed) == {"T-1"}
     assert select(universe, [market_metadata("T-1", status=MarketStatus.CLOSED)], followed) == set()
 
 
 @pytest.mark.parametrize(("volume_centi", "selected"), [(1_500, {"T-1"}), (1_501, {"T-2"})])
 def test_a_newcomer_replaces_only_a_clearly_quieter_market(volume_centi: int, selected: set[str]) -> None:
-    universe = Universe(UniverseSettings(max_markets=1))
+    universe = Universe(UniverseSettings(max_markets=1).rules())
     markets = [market_metadata("T-1", volume_centi=1_000), market_metadata("T-2", volume_centi=volume_centi)]
     assert select(universe, markets, frozenset({"T-1"})) == selected
 
 
 def test_a_pinned_market_is_never_dropped_and_takes_a_place() -> None:
-    universe = Universe(UniverseSettings(max_markets=1))
+    universe = Universe(UniverseSettings(max_markets=1).rules())
     markets = [market_metadata("T-1", status=MarketStatus.CLOSED), market_metadata("T-2", volume_centi=10**9)]
     assert select(universe, markets, frozenset({"T-1"}), pinned=frozenset({"T-1"})) == {"T-1"}
 
@@ -137,7 +137,9 @@ def test_only_pinned_markets_exceed_the_number_of_places(rows: list[tuple[int, b
     followed = frozenset(f"T-{i}" for i, row in enumerate(rows) if row[1])
     pinned = frozenset(f"T-{i}" for i, row in enumerate(rows) if row[2])
     tops = {f"T-{i}": GOOD if row[3] else TopOfBook(None, 0) for i, row in enumerate(rows)}
-    selected = select(Universe(UniverseSettings(max_markets=places)), markets, followed, tops=tops, pinned=pinned)
+    selected = select(
+        Universe(UniverseSettings(max_markets=places).rules()), markets, followed, tops=tops, pinned=pinned
+    )
     assert pinned <= selected
     assert len(selected) <= max(places, len(pinned))
 
@@ -155,6 +157,6 @@ def test_candidates_are_the_busiest_and_the_busiest_that_fit() -> None:
         listed("SOON", 98, close_us=NOW_US),
         listed("CLOSED", 97, status=MarketStatus.CLOSED),
     ]
-    settings = UniverseSettings(max_markets=1, max_excluded=1, min_volume_centi=5)
+    settings = UniverseSettings(max_markets=1, max_excluded=1, min_volume_centi=5).rules()
     assert choose_candidates(markets, settings, NOW_US) == {"KXMVE-1", "SHARD", "SOON", "T-9", "T-8"}
     assert choose_candidates(markets[:6], settings, NOW_US) == {"T-5", "T-4", "T-3"}

@@ -1,0 +1,1 @@
+"""Which markets are followed and when that is decided again: the pure part of ingest, which the backtest shares."""
