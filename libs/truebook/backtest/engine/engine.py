@@ -8,30 +8,33 @@ It does what the services do on virtual time (docs/decisions/0005), instant by i
 4. periodic work that is due, that with the longest interval first.
 
 ``feed`` takes events in the order of their times; an instant is complete when a later event or ``finish`` comes.
+Where the decisions come from outside (``Outside``), ``undecided`` and ``ending`` take the place of both: they are
+suspended within the instant, at each batch of observations, until the caller has handed its decisions to ``act``.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from truebook.backtest.engine.account_reports import AccountReports
+from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
-from truebook.backtest.engine.settings import EngineSettings
+from truebook.backtest.engine.settings import EngineSettings, Outside
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.capture.event_types import BookGap
 from truebook.decision.decide import Decision
 from truebook.features.layout import FeatureError
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
-from truebook.ledger.exchange_reports import OPENED, RECONCILED, SWEPT
+from truebook.ledger.exchange_reports import RECONCILED, SWEPT
 from truebook.ledger.rules.ledger import Ledger
-from truebook.ledger.trading_holds import RECONCILIATION, WIND_DOWN
-from truebook.ledger.verbs import AdvanceWatermark, Limits, NextNumber, OpenAccount, Prune, RaiseEpoch
+from truebook.ledger.trading_holds import WIND_DOWN
+from truebook.ledger.verbs import AdvanceWatermark
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
@@ -62,7 +65,7 @@ class Engine:
     """
 
     def __init__(
-        self, settings: EngineSettings, model: Model, markets: Iterable[MarketMetadata], *,
+        self, settings: EngineSettings, model: Model | Outside, markets: Iterable[MarketMetadata], *,
         queue: QueueModel, start_us: int,
     ) -> None:  # fmt: skip
         self.settings = settings
@@ -91,8 +94,9 @@ class Engine:
         self._pending = DueQueue()
         self._batch: list[Recorded] = []
         self._batch_us = self.now_us
+        self._due: list[Observation] = []  # observed, and not decided yet
         self._jitter = random.Random("fill_listener.sweep")
-        self._prune_mark: tuple[int, int] | None = None
+        self._pruning = Pruning(self.ledger, settings.retention_us, lambda: self.pruned())
         self._trimmed = 0
         self._calendar = self._begin()
         self._next_us = self._next_due_us()
@@ -101,26 +105,16 @@ class Engine:
 
     def _begin(self) -> Calendar:
         """Open the account as the services do at their start; return the calendar of periodic work."""
-        settings, ledger, now_us = self.settings, self.ledger, self.now_us
+        settings, now_us = self.settings, self.now_us
         self.venue.begin(settings.balance_micros, now_us)
-        ledger.apply(RECONCILIATION.place())
-        if settings.limits != Limits():
-            ledger.apply(settings.limits)
-        ledger.apply(NextNumber(name="ingest-epoch"))
-        ledger.apply(NextNumber(name="actions-epoch"))
-        ledger.apply(RaiseEpoch(partition=0, epoch=1))
-        ledger.apply(AdvanceWatermark(name=OPENED, to_us=now_us))
-        ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
-        ledger.apply(OpenAccount(balance_micros=settings.balance_micros, exchange="backtest"))
-        ledger.apply(RECONCILIATION.release())
-        ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
+        open_ledger(self.ledger, settings, now_us)
         self.trader.start(now_us)
         self._follow_markets(now_us)
         self._transition_us = self._next_transition_us(now_us)
         return Calendar(
             now_us,
             (
-                Every(settings.prune_us, self._prune),
+                Every(settings.prune_us, self._pruning.run),
                 Every(settings.reconciled_us, self._state_completion),
                 Every(settings.observation.refresh_us, self._read_positions),
                 Every(settings.execution.sweep_us, self._sweep),
@@ -173,29 +167,42 @@ class Engine:
     def feed(self, at_us: int, event: Recorded) -> None:
         """Take the next recorded event."""
         if at_us != self._batch_us:
-            self._advance(at_us)
+            for observations in self._advance(at_us):
+                self._decide(observations)
             self._batch_us = at_us
         self._batch.append(event)
 
     def finish(self) -> None:
         """Complete the last instant, and the time after it; then cancel what rests."""
+        for observations in self.ending():
+            self._decide(observations)
+
+    def undecided(self, at_us: int, event: Recorded) -> Iterator[Sequence[Observation]]:
+        """Take the next recorded event, as ``feed``; yield what is to be decided before it."""
+        if at_us != self._batch_us:
+            yield from self._advance(at_us)
+            self._batch_us = at_us
+        self._batch.append(event)
+
+    def ending(self) -> Iterator[Sequence[Observation]]:
+        """Complete the pass, as ``finish``; yield what is still to be decided."""
         if not self._batch:
             return
         end_us = self._batch_us + self.settings.after_us
-        self._advance(end_us + 1)
+        yield from self._advance(end_us + 1)
         self.ledger.apply(WIND_DOWN.place())  # nothing more is sent while the last responses arrive
         while (arrive_us := self.venue.arrives_us()) is not None:  # sent before the end
-            self._instant(max(arrive_us, self.now_us), ())
+            yield from self._instant(max(arrive_us, self.now_us), ())
         self.now_us = max(self.now_us, end_us)
         self._record(self.exchange.cancel_all(self.settings.exchange_account, self.now_us))
 
-    def _advance(self, before_us: int) -> None:
+    def _advance(self, before_us: int) -> Iterator[Sequence[Observation]]:
         """Complete every instant before that time."""
         if self._batch:
             batch, self._batch = self._batch, []
-            self._instant(self._batch_us, batch)
+            yield from self._instant(self._batch_us, batch)
         while self._next_us < before_us:
-            self._instant(self._next_us, ())
+            yield from self._instant(self._next_us, ())
 
     def _next_due_us(self) -> int:
         due_us = self._calendar.next_us
@@ -216,7 +223,8 @@ class Engine:
         """Call ``mark`` before the first instant after that time, while the books still are as of it."""
         self._mark_us, self._mark = at_us, mark
 
-    def _instant(self, now_us: int, batch: Sequence[Recorded]) -> None:
+    def _instant(self, now_us: int, batch: Sequence[Recorded]) -> Iterator[Sequence[Observation]]:
+        """Do all that is due in an instant, suspended wherever something is to be decided first."""
         if self._mark_us < now_us:
             self._mark_us = self._mark(now_us) or NEVER_US
         self.now_us = now_us
@@ -228,13 +236,20 @@ class Engine:
                 self.trader.receive(sent, response, now_us)
             if self._publish(batch, events):
                 self._release()
+                if self._due:
+                    yield self._due
             batch = ()
             arrive_us = self.venue.arrives_us()
             if arrive_us is None or arrive_us > now_us:
                 break
-        self._calendar.run(now_us)
+        if now_us >= self._calendar.next_us:
+            for _ in self._calendar.run(now_us):
+                if self._due:
+                    yield self._due
         if self._pending and self._release_us(now_us) == now_us:
             self._release()
+            if self._due:
+                yield self._due
         self._next_us = self._next_due_us()
 
     # The exchange.
@@ -321,18 +336,20 @@ class Engine:
         oldest_us = now_us - self.settings.max_age_us
         current = [each for each in made if each.confirmed_us > oldest_us]
         self.refusals[Reason.DEADLINE] += len(made) - len(current)
-        if current:
-            self._decide(current)
+        self._due = current
 
     def _decide(self, current: Sequence[Observation]) -> None:
-        settings = self.settings
-        decisions, _ = decide_all(self.model, current)
+        assert isinstance(self.model, Model), "decisions from outside are handed to act()"
+        self.act(current, decide_all(self.model, current)[0])
+
+    def act(self, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
+        """Trade by the decisions on a batch of observations, in their order."""
+        settings, model = self.settings, self.model
+        name = model.name if isinstance(model, Outside) else model.metadata.name
+        self._due = []
         self.decisions += len(decisions)
         self.decided(current, decisions)
-        make = partial(
-            action_of, settings.identity, model=self.model.metadata.name, now_us=self.now_us,
-            max_age_us=settings.max_age_us,
-        )  # fmt: skip
+        make = partial(action_of, settings.identity, model=name, now_us=self.now_us, max_age_us=settings.max_age_us)
         for observation, decision in zip(current, decisions, strict=True):
             self.targets += len(decision.targets)
             if decision.reason is not None:
@@ -380,14 +397,3 @@ class Engine:
     def _watch_data(self, now_us: int) -> None:
         if self.data.watch(now_us):
             self._release()
-
-    def _prune(self, now_us: int) -> None:
-        """Prune up to the last mark, as the reconciler does."""
-        mark, self._prune_mark = self._prune_mark, (now_us, self.ledger.state.clock_us)
-        if mark is None:
-            return
-        before_us = min(mark[1], now_us - self.settings.retention_us)
-        if before_us > 0:
-            self.pruned()
-        while before_us > 0 and self.ledger.apply(Prune(terminal_before_us=before_us, settled_before_us=before_us)):
-            pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -35,17 +35,17 @@ class Calendar:
             entry.due_us = start_us + entry.interval_us
         self.next_us = self._first()
 
-    def run(self, now_us: int) -> None:
-        """Run what is due by now, each once."""
-        if now_us < self.next_us:
-            return
+    def run(self, now_us: int) -> Iterator[None]:
+        """Run what is due by now, each once; suspended after each."""
         for one in self._following:
             if one.due_us <= now_us:
                 one.due_us = one.action(now_us)
+                yield
         for entry in self._every:
             if entry.due_us <= now_us:
                 entry.due_us += entry.interval_us
                 entry.action(now_us)
+                yield
         self.next_us = self._first()
 
     def _first(self) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from truebook.execution.durations import Durations
 from truebook.execution.plan import Tolerance
+from truebook.features.layout import Layout
 from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import Source
 from truebook.messages.identity import Identity
@@ -56,6 +57,13 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     order_group_limit_centi: int
     max_concurrent_markets: int
     sweep_us: int
+
+
+class Outside(msgspec.Struct, frozen=True):
+    """In place of a model: observations have this layout, and the engine's caller decides."""
+
+    layout: Layout
+    name: str
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
