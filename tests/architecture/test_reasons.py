@@ -14,7 +14,7 @@ GOLDEN = (
     "near_close", "rejected", "one_sided_book", "no_market_metadata", "no_ledger", "signal_missing", "signal_expired",
     "no_action", "inference_failed", "model_mismatch", "no_edge", "sequence_gap", "negative_size", "crossed_book",
     "silence", "disconnected", "version_gap", "old_epoch", "no_snapshot", "backlog", "undecodable",
-    "unknown_version", "unknown_type",
+    "unknown_version", "unknown_type", "model_stopped",
 )  # fmt: skip
 """Every reason that was ever published. Append new ones; none is removed or renamed."""
 

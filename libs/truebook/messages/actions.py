@@ -50,3 +50,5 @@ class Action(Message, frozen=True, kw_only=True, tag="action"):
     """The highest fee rate that a fill in this market can pay (the taker's), for the ledger's reservation."""
     reason: Reason | None = None
     """Why there are no targets, if there are none."""
+    model_sha256: str = ""
+    """Digest of the model's file, which its name alone does not determine; empty where it is not known."""

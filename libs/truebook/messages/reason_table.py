@@ -190,6 +190,10 @@ POLICY: Final = ReasonGroup(
         Reason.MODEL_MISMATCH: Explanation(
             "the observation's layout is not the model's", "set `TRUEBOOK_OBSERVATION__LAYOUT` to the model's layout"
         ),
+        Reason.MODEL_STOPPED: Explanation(
+            "the model exceeded a limit and was stopped, as there is no earlier model to roll back to",
+            "read the reason in `truebook models list`; activate another model, or the same one again",
+        ),
         Reason.NO_EDGE: Explanation(
             "no price leaves the required edge after spread and fees", "lower the model's `min_edge_cc`, or wait"
         ),

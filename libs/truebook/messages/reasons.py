@@ -58,6 +58,7 @@ class Reason(StrEnum):
     NO_ACTION = "no_action"
     INFERENCE_FAILED = "inference_failed"
     MODEL_MISMATCH = "model_mismatch"
+    MODEL_STOPPED = "model_stopped"
     NO_EDGE = "no_edge"
     # A book is stale.
     SEQUENCE_GAP = "sequence_gap"

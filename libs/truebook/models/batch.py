@@ -83,14 +83,16 @@ def _decide_fitting(model: Model, observations: Sequence[Observation]) -> tuple[
 
 
 def action_of(
-    identity: Identity, observation: Observation, decision: Decision, *, model: str, now_us: int, max_age_us: int
-) -> Action:
+    identity: Identity, observation: Observation, decision: Decision, *, model: str, now_us: int, max_age_us: int,
+    model_sha256: str = "",
+) -> Action:  # fmt: skip
     """Return a decision as the message for execution; its id does not depend on the model."""
     return Action(
         id=action_id(identity.account, identity.strategy, observation.id), cause_id=observation.id,
         account=identity.account, strategy=identity.strategy, ticker=observation.ticker, source=observation.source,
         exchange_us=observation.exchange_us, produced_us=now_us,
-        observation_id=observation.id, model=model, targets=decision.targets, omitted_sides=decision.omitted_sides,
+        observation_id=observation.id, model=model, model_sha256=model_sha256, targets=decision.targets,
+        omitted_sides=decision.omitted_sides,
         deadline_us=observation.confirmed_us + max_age_us, confirmed_us=observation.confirmed_us,
         frame_us=observation.frame_us, reference_cc=(observation.best_bid_cc + observation.best_ask_cc) // 2,
         edge_cc=decision.edge_cc, event=observation.event, exclusive=observation.exclusive,

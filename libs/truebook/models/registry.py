@@ -1,9 +1,10 @@
-"""A folder of models, one of which is active.
+"""A folder of models: one is active, another may be its shadow.
 
     FOLDER/NAME.onnx               the user's models; bundled ones are beside this module and keep their names
-    FOLDER/active.json             the active model and the earlier ones, replaced atomically
-    FOLDER/versions/SHA256.onnx    a copy of each activated file: a roll-back does not depend on NAME.onnx, which may
+    FOLDER/active.json             the models in use and the earlier ones (``truebook.models.pointer``)
+    FOLDER/versions/SHA256.onnx    a copy of each file in use: a roll-back does not depend on NAME.onnx, which may
                                    have been trained again since
+    FOLDER/history.jsonl           all changes (``truebook.models.history``)
 
 A model is loaded and checked before it is made active, so an unusable file never becomes active.
 """
@@ -13,37 +14,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 from cachetools import FIFOCache
 
+from truebook.clock import Clock, SystemClock
 from truebook.features.layout import Layout
 from truebook.features.plugins import find_layout
-from truebook.files import is_full_disk, write_atomically
-from truebook.models.errors import ModelRefused, RegistryReadOnly
-from truebook.models.session import Model, parse_model, read_file
-
-BUNDLED: Final = Path(__file__).parent / "bundled"
-DEFAULT_NAME: Final = "maker"
-_MAX_EARLIER: Final = 10
-"""The number of earlier models that can be rolled back to."""
-_MODE: Final = 0o666
-"""Less the umask: the policy may run as another user than the one who activates a model."""
-
-
-class ModelVersion(msgspec.Struct, frozen=True):
-    """A model's name and the digest of its bytes."""
-
-    name: str
-    sha256: str
-
-
-class Pointer(msgspec.Struct, frozen=True):
-    """The active model; ``before`` are the earlier ones, newest first."""
-
-    active: ModelVersion
-    before: tuple[ModelVersion, ...] = ()
+from truebook.models.errors import ModelRefused
+from truebook.models.history import Change, ChangeKind, ModelVersion, append_change
+from truebook.models.pointer import (
+    BUNDLED,
+    DEFAULT_NAME,
+    MAX_EARLIER,
+    Pointer,
+    PointerFile,
+    read_file,
+    write_registry_file,
+)
+from truebook.models.session import Model, parse_model
 
 
 class ModelRegistry:
@@ -57,27 +46,29 @@ class ModelRegistry:
         bundled: Path = BUNDLED,
         layouts: Callable[[str], Layout] = find_layout,
         trades_on: Layout | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """``trades_on`` is the layout of the observations: models of another one are refused; None accepts any."""
-        self._folder = folder
-        self._default = default
-        self._bundled = bundled
+        """``trades_on`` is the layout of the observations: models of another one are refused; None accepts any.
+
+        ``clock`` dates the changes; None is the machine's.
+        """
+        self.files = PointerFile(folder, default=default, bundled=bundled)
         self._layouts = layouts
         self._trades_on = trades_on
-        self._cache: FIFOCache[str, Model] = FIFOCache(_MAX_EARLIER + 1)
+        self._clock = clock or SystemClock()
+        self._cache: FIFOCache[str, Model] = FIFOCache(MAX_EARLIER + 2)
+
+    @property
+    def folder(self) -> Path:
+        return self.files.folder
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all models, bundled and own, sorted."""
-        return tuple(sorted({path.stem for folder in (self._bundled, self._folder) for path in folder.glob("*.onnx")}))
+        return self.files.names()
 
     def path(self, name: str) -> Path:
         """Return the path of a model; raises ``ModelRefused``. Bundled models take precedence."""
-        for folder in (self._bundled, self._folder):
-            candidate = folder / f"{name}.onnx"
-            if candidate.parent == folder and candidate.is_file():
-                return candidate
-        known = ", ".join(self.names())
-        raise ModelRefused(name, [f"no such model; available: {known}. Put NAME.onnx into {self._folder}"])
+        return self.files.model_path(name)
 
     def load(self, name: str) -> Model:
         """Load a model from its current file; raises ``ModelRefused``."""
@@ -114,12 +105,12 @@ class ModelRegistry:
         if Path(name).name != name:
             raise ModelRefused(file, [f"{name!r} can't be a model's name: it must be a file's name"])
         self.load_content(content, file, name)
-        bundled = self._bundled / f"{name}.onnx"
+        bundled = self.files.bundled / f"{name}.onnx"
         if bundled.is_file():
             if bundled.read_bytes() != content:
                 raise ModelRefused(file, [f"a bundled model is named {name!r}: give the file another name"])
             return
-        _write(self._folder / f"{name}.onnx", content)
+        write_registry_file(self.folder / f"{name}.onnx", content)
 
     def active(self) -> Model:
         """Load the active model as it was activated, or the default if none was; raises ``ModelRefused``.
@@ -127,70 +118,100 @@ class ModelRegistry:
         Without a change it reads only one small file.
         """
         pointer = self.pointer()
-        if pointer is None:
-            return self.load(self._default)
-        cached = self._cache.get(pointer.active.sha256)
-        return cached if cached is not None else self._load_version(pointer.active)
+        return self.load(self.files.default) if pointer is None else self.version(pointer.active)
 
     def active_name(self) -> str:
         """Return the active model's name; raises ``ModelRefused`` if the pointer is damaged."""
         pointer = self.pointer()
-        return self._default if pointer is None else pointer.active.name
+        return self.files.default if pointer is None else pointer.active.name
 
     def pointer(self) -> Pointer | None:
-        """Read which model is active, None if none ever was; raises ``ModelRefused`` if the file is damaged."""
-        try:
-            raw = self._pointer_path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ModelRefused(str(self._pointer_path), [f"the pointer can't be read: {error.strerror}"]) from error
-        try:
-            return msgspec.json.decode(raw, type=Pointer)
-        except msgspec.DecodeError as error:
-            hint = "remove it to return to the default model"
-            raise ModelRefused(str(self._pointer_path), [f"the pointer is damaged ({error}): {hint}"]) from error
+        """Read which models are in use, None if none ever was set; raises ``ModelRefused`` if the file is damaged."""
+        return self.files.read()
 
-    def activate(self, name: str) -> Model:
+    def version(self, version: ModelVersion) -> Model:
+        """Load the kept copy of a model in use; raises ``ModelRefused``."""
+        cached = self._cache.get(version.sha256)
+        return cached if cached is not None else self._load_version(version)
+
+    def activate(self, name: str, *, evidence: str | None = None) -> Model:
         """Check a model, copy its bytes, make it active; raises ``ModelRefused`` and then changes nothing.
 
-        Raises ``RegistryReadOnly`` too, as ``roll_back`` does.
+        With ``evidence``, the summary of its shadow run, it is recorded as promoted. Raises ``RegistryReadOnly`` too,
+        as all changes do.
         """
-        path = self.path(name)
-        content = read_file(path)
-        model = self.load_content(content, str(path), name)
-        version = ModelVersion(name, model.metadata.sha256)
+        model, version = self._check_and_copy(name)
+        return self._activate(version, model, evidence)
+
+    def promote_shadow(self, *, evidence: str) -> Model:
+        """Make the shadow the active model, with the bytes that ran as shadow; raises ``ModelRefused``."""
         pointer = self.pointer()
-        if pointer is not None and pointer.active == version:
-            return model
-        self._copy(version, content)
-        before = self._copy_default() if pointer is None else (pointer.active, *pointer.before)
-        self._set_pointer(Pointer(version, before[:_MAX_EARLIER]))
+        if pointer is None or pointer.shadow is None:
+            raise ModelRefused(str(self.folder), ["there is no shadow: set one by `truebook models shadow NAME`"])
+        return self._activate(pointer.shadow, self.version(pointer.shadow), evidence)
+
+    def set_shadow(self, name: str) -> Model:
+        """Check a model and run it as shadow from now on; raises ``ModelRefused``, also for the active model."""
+        model, version = self._check_and_copy(name)
+        pointer = self.files.read_or_default()
+        if version.sha256 == pointer.active.sha256:
+            raise ModelRefused(name, ["it is the active model: a shadow must be another one"])
+        if pointer.shadow is None or pointer.shadow.sha256 != version.sha256:
+            now_us = self._clock.now_us()
+            change = Change(at_us=now_us, kind=ChangeKind.SHADOW_SET, model=version, previous=pointer.shadow)
+            self.files.write(msgspec.structs.replace(pointer, shadow=version, shadow_since_us=now_us), change)
         return model
+
+    def remove_shadow(self) -> bool:
+        """Stop the shadow; return whether there was one."""
+        pointer = self.pointer()
+        if pointer is None or pointer.shadow is None:
+            return False
+        change = Change(
+            at_us=self._clock.now_us(), kind=ChangeKind.SHADOW_REMOVED, model=None, previous=pointer.shadow
+        )  # fmt: skip
+        self.files.write(msgspec.structs.replace(pointer, shadow=None, shadow_since_us=0), change)
+        return True
 
     def roll_back(self) -> Model:
         """Make the previous model active again; raises ``ModelRefused`` if there is none."""
         pointer = self.pointer()
         if pointer is None or not pointer.before:
-            raise ModelRefused(str(self._folder), ["there is no earlier model to roll back to"])
-        model = self._load_version(pointer.before[0])
-        self._set_pointer(Pointer(pointer.before[0], pointer.before[1:]))
+            raise ModelRefused(str(self.folder), ["there is no earlier model to roll back to"])
+        model = self.version(pointer.before[0])
+        self.files.roll_back(self._clock.now_us())
         return model
 
-    @property
-    def _pointer_path(self) -> Path:
-        return self._folder / "active.json"
+    def record(self, change: Change) -> None:
+        """Append to the history; raises ``RegistryReadOnly``, and OSError if the disk is full."""
+        append_change(self.folder, change)
 
-    def _version_path(self, version: ModelVersion) -> Path:
-        return self._folder / "versions" / f"{version.sha256}.onnx"
-
-    def _copy_default(self) -> tuple[ModelVersion, ...]:
-        """Copy the default model, which was active until now, so that the first switch can be rolled back too."""
-        path = self.path(self._default)
+    def _check_and_copy(self, name: str) -> tuple[Model, ModelVersion]:
+        path = self.path(name)
         content = read_file(path)
-        version = ModelVersion(self._default, hashlib.sha256(content).hexdigest())
-        self._copy(version, content)
-        return (version,)
+        model = self.load_content(content, str(path), name)
+        version = ModelVersion(name, model.metadata.sha256)
+        self.files.copy(version, content)
+        return model, version
+
+    def _activate(self, version: ModelVersion, model: Model, evidence: str | None) -> Model:
+        pointer = self.files.read_or_default()
+        if pointer.active == version and pointer.stopped is None and self.files.path.exists():
+            return model
+        now_us = self._clock.now_us()
+        was_shadow = pointer.shadow is not None and pointer.shadow.sha256 == version.sha256
+        before = pointer.before if pointer.active == version else (pointer.active, *pointer.before)
+        changed = msgspec.structs.replace(
+            pointer, active=version, before=before[:MAX_EARLIER], active_since_us=now_us, stopped=None,
+            rolled_back=None, shadow=None if was_shadow else pointer.shadow,
+            shadow_since_us=0 if was_shadow else pointer.shadow_since_us,
+        )  # fmt: skip
+        change = Change(
+            at_us=now_us, kind=ChangeKind.ACTIVATED if evidence is None else ChangeKind.PROMOTED, model=version,
+            previous=pointer.active, evidence=evidence or "",
+        )  # fmt: skip
+        self.files.write(changed, change)
+        return model
 
     def _refuse_other_layout(self, model: Model, file: str) -> None:
         """A model that is never given a vector of its own layout would decide nothing, without an error."""
@@ -199,31 +220,8 @@ class ModelRegistry:
             raise ModelRefused(file, [f"{what}: set TRUEBOOK_OBSERVATION__LAYOUT={model.layout.name}"])
 
     def _load_version(self, version: ModelVersion) -> Model:
-        path = self._version_path(version)
+        path = self.files.version_path(version)
         content = read_file(path)
         if hashlib.sha256(content).hexdigest() != version.sha256:
             raise ModelRefused(str(path), ["its bytes differ from the activated ones: activate the model again"])
         return self.load_content(content, str(path), version.name)
-
-    def _copy(self, version: ModelVersion, content: bytes) -> None:
-        path = self._version_path(version)
-        if not path.exists():
-            _write(path, content)
-
-    def _set_pointer(self, pointer: Pointer) -> None:
-        _write(self._pointer_path, msgspec.json.encode(pointer))
-        needed = {version.sha256 for version in (pointer.active, *pointer.before)}
-        for path in (self._folder / "versions").glob("*.onnx"):
-            if path.stem not in needed:
-                path.unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file; raises ``RegistryReadOnly`` if it can't be written, and OSError if the disk is full."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content, mode=_MODE, concurrent=True)
-    except OSError as error:
-        if is_full_disk(error):
-            raise
-        raise RegistryReadOnly(path, error) from error

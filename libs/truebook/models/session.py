@@ -23,6 +23,7 @@ from truebook.models.check_rows import Batch, is_close, random_rows
 from truebook.models.errors import ModelFailed, ModelRefused
 from truebook.models.external_weights import external_weights
 from truebook.models.metadata import ModelMetadata, read_properties
+from truebook.models.pointer import read_file
 
 _ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
     _ort.EPFail, _ort.EngineError, _ort.Fail, _ort.InvalidArgument, _ort.InvalidGraph, _ort.InvalidProtobuf,
@@ -76,14 +77,6 @@ class Model:
 def load_model(path: Path, layouts: Callable[[str], Layout] = find_layout) -> Model:
     """Load and check one file; raises ``ModelRefused`` with every problem, where it is, and what to do."""
     return parse_model(read_file(path), str(path), stem=path.stem, layouts=layouts)
-
-
-def read_file(path: Path) -> bytes:
-    """Read a model file; raises ``ModelRefused`` if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelRefused(str(path), [f"the file cannot be read: {error.strerror or error}"]) from error
 
 
 def parse_model(content: bytes, file: str, *, stem: str, layouts: Callable[[str], Layout] = find_layout) -> Model:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from truebook.messages.reason_table import BOOKS, OBSERVATION
+from truebook.models.guard import BreachKind
 
 
 class MetricKind(StrEnum):
@@ -117,6 +118,14 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
             _counter("policy_alarms", "alarms", "Failed inferences and refused models", "kind"),
             _counter("model_switches", "switches", "Changes of the active model"),
             _counter(
+                "model_rollbacks",
+                "roll-backs",
+                "Models rolled back or stopped automatically, by the exceeded limit",
+                "kind",
+                known=tuple(BreachKind),
+            ),
+            _gauge("stopped_models", "models", "1 while no model may decide, as there is none to roll back to"),
+            _counter(
                 "shadow_decisions",
                 "decisions",
                 "Decisions of the shadow model, by agreement with the active one",
@@ -148,6 +157,7 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
             _duration("fill_to_ledger", "Time from the exchange's time of a fill to its record in the ledger"),
         ),
         "reconciler": (
+            _gauge("model_drawdown_micros", "micros", "Fall of the profit from its peak since the model's activation"),
             _counter("reconciler_repairs", "repairs", "Changes that reconciliation made to the ledger", "outcome"),
             _counter(
                 "ledger_records_pruned", "records", "Records of finished orders and markets removed from the ledger"

@@ -12,10 +12,12 @@ import typer
 from truebook.features.plugins import find_layout
 from truebook.models.errors import ModelRefused
 from truebook.models.metadata import ModelMetadata
+from truebook.models.pointer import Pointer, read_file
 from truebook.models.registry import ModelRegistry
-from truebook.models.session import read_file
 from truebook.runtime.settings import load
+from truebook_services.cli.model_table import ListedModel, ModelList, print_models
 from truebook_services.cli.operator import Json, print_json
+from truebook_services.cli.output import last_output
 from truebook_services.embedded.settings import EmbeddedSettings
 
 models = typer.Typer(help="List, check, add and switch models; a running system follows.", no_args_is_help=True)
@@ -23,37 +25,32 @@ models = typer.Typer(help="List, check, add and switch models; a running system 
 File = Annotated[Path, typer.Argument(help="An ONNX file; `-` reads standard input.")]
 Name = Annotated[str | None, typer.Option(help="The model's name; by default the file's name without `.onnx`.")]
 STANDARD_INPUT: Final = Path("-")
+OFF: Final = "off"
 
 
-class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of the registry; ``refused`` states why it can't be used, else it is null."""
+class ShadowRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `shadow off`: ``removed`` or ``no_shadow``."""
 
-    name: str
-    is_active: bool
-    sha256: str | None = None
-    layout: str | None = None
-    output: str | None = None
-    trained: str | None = None
-    has_check_rows: bool | None = None
-    refused: str | None = None
-
-
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    models: tuple[ListedModel, ...]
+    result: str
 
 
 @models.command("list")
 def list_models(json_: Json = False) -> None:
     """List the bundled and the added models."""
     registry = _registry()
-    active = registry.active_name()
-    found = tuple(_listed(registry, name, is_active=name == active) for name in registry.names())
+    pointer = registry.pointer()
+    found = tuple(_listed(registry, name, pointer) for name in registry.names())
+    drawdown = registry.files.read_drawdown()
+    is_current = pointer is not None and drawdown is not None and drawdown.since_us == pointer.active_since_us
+    listed = ModelList(
+        models=found, stopped=None if pointer is None else pointer.stopped,
+        rolled_back=None if pointer is None else pointer.rolled_back, drawdown=drawdown if is_current else None,
+    )  # fmt: skip
     if json_:
-        print_json(ModelList(models=found))
-        return
-    for each in found:
-        detail = each.refused or f"{each.layout}, {each.output}, {(each.sha256 or '')[:12]}"
-        print(f"{'*' if each.is_active else ' '} {each.name}: {detail}")
+        print_json(listed)
+    else:
+        with last_output():
+            print_models(listed)
 
 
 @models.command("check")
@@ -79,6 +76,20 @@ def activate_model(name: Annotated[str, typer.Argument(help="Name of a model.")]
     _print(_described(_registry().activate(name).metadata, name, is_active=True), "active", json_)
 
 
+@models.command("shadow")
+def set_shadow(name: Annotated[str, typer.Argument(help="Name of a model, or `off`.")], json_: Json = False) -> None:
+    """Run a second model beside the active one, with paper accounts of its own; it never trades."""
+    registry = _registry()
+    if name != OFF:
+        _print(_described(registry.set_shadow(name).metadata, name, is_shadow=True), "shadow", json_)
+        return
+    removed = ShadowRemoved(result="removed" if registry.remove_shadow() else "no_shadow")
+    if json_:
+        print_json(removed)
+    else:
+        print("the shadow is removed" if removed.result == "removed" else "nothing to do: there is no shadow")
+
+
 @models.command("rollback")
 def roll_back_model(json_: Json = False) -> None:
     """Make the previously active model active again, with the same bytes."""
@@ -99,16 +110,26 @@ def _registry() -> ModelRegistry:
     return ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
 
 
-def _listed(registry: ModelRegistry, name: str, *, is_active: bool) -> ListedModel:
+def _listed(registry: ModelRegistry, name: str, pointer: Pointer | None) -> ListedModel:
+    is_active = name == (registry.files.default if pointer is None else pointer.active.name)
+    previous = pointer.before[0] if pointer is not None and pointer.before else None
     try:
-        return _described(registry.load(name).metadata, name, is_active=is_active)
+        listed = _described(registry.load(name).metadata, name, is_active=is_active)
     except ModelRefused as error:
-        return ListedModel(name=name, is_active=is_active, refused="; ".join(error.problems))
+        listed = ListedModel(name=name, is_active=is_active, refused="; ".join(error.problems))
+    return msgspec.structs.replace(
+        listed,
+        is_shadow=pointer is not None and pointer.shadow is not None and pointer.shadow.name == name,
+        is_previous=previous is not None and previous.name == name,
+    )
 
 
-def _described(metadata: ModelMetadata, name: str | None = None, *, is_active: bool = False) -> ListedModel:
+def _described(
+    metadata: ModelMetadata, name: str | None = None, *, is_active: bool = False, is_shadow: bool = False
+) -> ListedModel:  # fmt: skip
     return ListedModel(
-        name=name or metadata.name, is_active=is_active, sha256=metadata.sha256, layout=metadata.layout,
+        name=name or metadata.name, is_active=is_active, is_shadow=is_shadow, sha256=metadata.sha256,
+        layout=metadata.layout,
         output=metadata.output, trained=metadata.trained, has_check_rows=metadata.check_rows is not None,
     )  # fmt: skip
 

@@ -117,6 +117,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
                 journal=resources.journal,
                 upkeep=journal_upkeep(settings, resources),
+                models=None if settings.model else registry.files,
             ),
             build_fill_listener(
                 context("fill_listener"),

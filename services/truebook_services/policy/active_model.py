@@ -1,12 +1,22 @@
-"""The model in use. A switch in the registry takes effect between two batches; an unusable model changes nothing."""
+"""The model in use and its shadow. A switch takes effect between two batches; an unusable model changes nothing.
+
+A model that exceeds a limit of ``guard`` is rolled back: in the registry, or only here where that is read-only. Where
+there is no earlier model, nothing decides until an operator activates one.
+"""
 
 from __future__ import annotations
 
-from truebook.models.errors import ModelRefused
+from truebook.messages.observations import Observation
+from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.guard import Breach, ModelGuard
+from truebook.models.history import Change, ChangeKind, ModelVersion
+from truebook.models.pointer import Failure, Pointer
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
 from truebook.runtime.context import Context
 from truebook_services.policy.settings import PolicySettings
+
+POLICY = "policy"
 
 
 class ModelUnavailable(Exception):
@@ -22,27 +32,154 @@ class ActiveModel:
         self._context = context
         self._settings = settings
         self._registry = registry
-        self.model = self._load()
-        self.shadow: Model | None = registry.load(settings.shadow) if settings.shadow else None
-        self._log_model()
+        self._failed: dict[str, int] = {}
+        """Models that were rolled back here, by digest, with the time."""
+        self._refused_shadow = ""
+        self.stopped: Failure | None = None
+        """Why no model decides; None while one does."""
+        self._is_first_batch = True
+        self._guard = self._new_guard()
+        self.shadow: Model | None = None
+        if settings.model:
+            self._use(registry.load(settings.model), settings.model, None)
+        else:
+            self._use(*self._active(registry.pointer()), None)
+        if settings.shadow:
+            self.shadow = registry.load(settings.shadow)
+        self._follow_shadow()
 
     async def follow_registry(self) -> None:
-        """Switch to the registry's active model, if it has changed; raises ``ModelUnavailable``."""
+        """Switch to the registry's models, where they have changed; raises ``ModelUnavailable``."""
+        self._follow()
+
+    def decided(self, first: Observation, took_us: int, *, is_failed: bool) -> None:
+        """Record one batch of the model in use, whose first observation is given; roll back if it exceeds a limit."""
+        if self._is_first_batch:
+            self._is_first_batch = False
+            self._record_use(first)
+        breach = self._guard.decided(self._context.clock.monotonic_us(), took_us, is_failed=is_failed)
+        if breach is not None:
+            self._roll_back(breach)
+
+    def _follow(self) -> None:
+        if not self._settings.model:
+            try:
+                self._switch(self._registry.pointer())
+            except ModelRefused as error:
+                self._context.metrics.count("policy_alarms", kind="model_refused")
+                raise ModelUnavailable(f"model {self.version.name} stays in use: {error}") from error
+        self._follow_shadow()
+
+    def _switch(self, pointer: Pointer | None) -> None:
+        """Use what the pointer names; raises ``ModelRefused``."""
+        failure = None if pointer is None else pointer.stopped
+        if failure is not None and failure.model.sha256 == self.version.sha256:
+            self._stop(failure)
+            return
+        model, name = self._active(pointer)
+        if self.stopped is not None and self._may_use(pointer, model.metadata.sha256):
+            self.stopped = None
+            self._is_first_batch = True
+            self._context.metrics.gauge("stopped_models", 0)
+            self._guard = self._new_guard()
+        if model.metadata.sha256 != self.version.sha256:
+            self._use(model, name, self.version)
+            self._context.metrics.count("model_switches")
+            rolled_back = None if pointer is None else pointer.rolled_back
+            if rolled_back is not None and rolled_back.model == self._previous and rolled_back.by != POLICY:
+                self._report("model rolled back", rolled_back)
+
+    def _active(self, pointer: Pointer | None) -> tuple[Model, str]:
+        """Load the newest model that was not rolled back here; that of the pointer if all were."""
+        if pointer is None:
+            return self._registry.active(), self._registry.active_name()
+        usable = [each for each in (pointer.active, *pointer.before) if self._may_use(pointer, each.sha256)]
+        version = usable[0] if usable else pointer.active
+        return self._registry.version(version), version.name
+
+    def _may_use(self, pointer: Pointer | None, sha256: str) -> bool:
+        """Return whether a model was not rolled back here, or was activated again since."""
+        failed_us = self._failed.get(sha256)
+        if failed_us is None:
+            return True
+        return pointer is not None and pointer.active.sha256 == sha256 and pointer.active_since_us > failed_us
+
+    def _use(self, model: Model, name: str, previous: ModelVersion | None) -> None:
+        self._previous = previous
+        self.model, self.version = model, ModelVersion(name, model.metadata.sha256)
+        self._is_first_batch = True
+        self._guard = self._new_guard()
+        self._context.log.info(
+            "model in use", model=name, sha256=self.version.sha256, layout=model.metadata.layout
+        )  # fmt: skip
+
+    def _new_guard(self) -> ModelGuard:
+        return ModelGuard(self._settings.guard_rules(), self._context.clock.monotonic_us())
+
+    def _record_use(self, first: Observation) -> None:
+        """Record the point of the switch: the first observation that this model decides."""
         if self._settings.model:
             return
+        change = Change(
+            at_us=self._context.clock.now_us(), kind=ChangeKind.IN_USE, model=self.version, previous=self._previous,
+            by=POLICY, observation_id=first.id,
+        )  # fmt: skip
         try:
-            model = self._load()
+            self._registry.record(change)
+        except OSError as error:
+            self._context.log.warning("switch not recorded", model=self.version.name, error=str(error))
+        except RegistryReadOnly:
+            self._context.log.info("switch not recorded: the registry is read-only here", model=self.version.name)
+
+    def _roll_back(self, breach: Breach) -> None:
+        now_us = self._context.clock.now_us()
+        failure = Failure(model=self.version, at_us=now_us, by=POLICY, breach=breach)
+        self._failed[self.version.sha256] = now_us
+        if self._settings.model:
+            self._stop(failure)
+            return
+        try:
+            self._registry.files.roll_back(now_us, failure)
+        except (RegistryReadOnly, OSError) as error:
+            self._context.log.warning("roll-back not recorded: it ends with this process", error=str(error))
+        failed = self.version
+        try:
+            self._switch(self._registry.pointer())
         except ModelRefused as error:
-            self._context.metrics.count("policy_alarms", kind="model_refused")
-            raise ModelUnavailable(f"model {self.model.metadata.name} stays in use: {error}") from error
-        if model.metadata.sha256 != self.model.metadata.sha256:
-            self.model = model
-            self._context.metrics.count("model_switches")
-            self._log_model()
+            self._context.log.error("the previous model can't be used", error=str(error))
+        if self.version == failed:
+            self._stop(failure)
+        else:
+            self._report("model rolled back", failure)
 
-    def _load(self) -> Model:
-        return self._registry.load(self._settings.model) if self._settings.model else self._registry.active()
+    def _stop(self, failure: Failure) -> None:
+        if self.stopped is None:
+            self.stopped = failure
+            self._context.metrics.gauge("stopped_models", 1)
+            self._report("model stopped: there is no earlier one", failure)
 
-    def _log_model(self) -> None:
-        metadata = self.model.metadata
-        self._context.log.info("model in use", model=metadata.name, sha256=metadata.sha256, layout=metadata.layout)
+    def _report(self, event: str, failure: Failure) -> None:
+        self._context.metrics.count("model_rollbacks", kind=str(failure.breach.kind))
+        self._context.log.error(
+            event, model=failure.model.name, sha256=failure.model.sha256, kind=str(failure.breach.kind),
+            detail=failure.breach.detail, in_use=None if self.stopped else self.version.name,
+        )  # fmt: skip
+
+    def _follow_shadow(self) -> None:
+        """Use the registry's shadow; one that is refused is reported once and left out."""
+        if self._settings.shadow:
+            return
+        try:
+            pointer = self._registry.pointer()
+            version = None if pointer is None else pointer.shadow
+            shadow = None if version is None else self._registry.version(version)
+        except ModelRefused as error:
+            self.shadow = None
+            if str(error) != self._refused_shadow:
+                self._refused_shadow = str(error)
+                self._context.metrics.count("policy_alarms", kind="shadow_refused")
+                self._context.log.error("shadow not used", error=str(error))
+            return
+        if shadow is not None and shadow is not self.shadow:
+            self._context.log.info("shadow in use", model=shadow.metadata.name, sha256=shadow.metadata.sha256)
+        self.shadow, self._refused_shadow = shadow, ""

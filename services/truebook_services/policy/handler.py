@@ -39,14 +39,10 @@ class PolicyHandler:
         if not current:
             return
         model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
-        started_us = clock.monotonic_us()
-        decisions, failures = decide_all(model, current)
-        metrics.seconds("decision", (clock.monotonic_us() - started_us) / MICROS)
-        for failure in failures:
-            self._alarm(model.metadata.name, failure)
+        decisions = self._decide(current)
         make = partial(
-            action_of, self._context.identity,
-            model=model.metadata.name, now_us=clock.now_us(), max_age_us=self._max_age_us,
+            action_of, self._context.identity, model=model.metadata.name, model_sha256=model.metadata.sha256,
+            now_us=clock.now_us(), max_age_us=self._max_age_us,
         )  # fmt: skip
         actions = [make(*decided) for decided in zip(current, decisions, strict=True)]
         await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
@@ -57,6 +53,22 @@ class PolicyHandler:
             if observation.frame_us:
                 metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
         self._compare_with_shadow(current, decisions)
+
+    def _decide(self, current: Sequence[Observation]) -> list[Decision]:
+        """Decide by the model in use; no action while none may decide."""
+        active, clock = self._active, self._context.clock
+        if active.stopped is not None:
+            return [Decision(reason=Reason.MODEL_STOPPED)] * len(current)
+        started_us = clock.monotonic_us()
+        decisions, failures = decide_all(active.model, current)
+        took_us = clock.monotonic_us() - started_us
+        self._context.metrics.seconds("decision", took_us / MICROS)
+        for failure in failures:
+            self._alarm(active.model.metadata.name, failure)
+        active.decided(
+            current[0], took_us, is_failed=any(each.reason is Reason.INFERENCE_FAILED for each in failures)
+        )  # fmt: skip
+        return decisions
 
     def _current(self, observations: Sequence[Observation]) -> list[Observation]:
         newest = newest_per_market(observations)

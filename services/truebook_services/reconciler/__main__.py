@@ -7,6 +7,7 @@ from typing import Final
 from truebook.bus.kafka.reading import read_topic
 from truebook.ledger.trading_holds import RECONCILIATION
 from truebook.messages.topics import JOURNAL
+from truebook.models.pointer import PointerFile
 from truebook.runtime.frames import Service
 from truebook_services.reconciler.journal_topic import TopicJournal
 from truebook_services.reconciler.limits import apply_limits
@@ -42,8 +43,9 @@ async def root(dependencies: Dependencies[ReconcilerProcess]) -> Service:
     await apply_limits(ledger, dependencies.settings.limits.given(), dependencies.context.log)
     rest, _ = await dependencies.exchange(ledger)
     return build(
-        dependencies.context, dependencies.settings.reconciler, rest=rest, ledger=ledger, journal=journal, lease=lease
-    )
+        dependencies.context, dependencies.settings.reconciler, rest=rest, ledger=ledger, journal=journal, lease=lease,
+        models=PointerFile(dependencies.settings.models_path),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

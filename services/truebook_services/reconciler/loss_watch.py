@@ -1,4 +1,4 @@
-"""Marks the account's equity for the limits of losses, while one of them is set.
+"""Marks the account's equity for the limits of losses, while one of them is set, also that of the active model.
 
 A position is valued at what selling it now would bring (fees not included), without the account's own orders; one whose
 market has ended at its outcome. Where the exchange shows neither, the last book that was read values it. Without one
@@ -18,7 +18,9 @@ from truebook.ledger.valuation import Levels, account_values, without_orders
 from truebook.ledger.verbs import Limits, MarkEquity
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
+from truebook.models.pointer import PointerFile
 from truebook.runtime.context import Context
+from truebook_services.reconciler.model_drawdown import ModelDrawdown
 from truebook_services.reconciler.settings import ReconcilerSettings
 
 Book = tuple[Levels, Levels]
@@ -32,11 +34,15 @@ def trading_day(at_us: int, zone: ZoneInfo) -> int:
 class LossWatch:
     """Values the account periodically and records the mark; the ledger's rule places the holds."""
 
-    def __init__(self, context: Context, settings: ReconcilerSettings, rest: RestClient, ledger: LedgerStore) -> None:
+    def __init__(
+        self, context: Context, settings: ReconcilerSettings, rest: RestClient, ledger: LedgerStore,
+        models: PointerFile | None = None,
+    ) -> None:  # fmt: skip
         self._context = context
         self._zone = ZoneInfo(settings.day_zone)
         self._rest = rest
         self._ledger = ledger
+        self._model_drawdown = ModelDrawdown(context, models, settings.max_model_drawdown_micros)
         self._books: dict[str, Book] = {}
         """The last book of each market with a position."""
         self._unvalued: frozenset[str] = frozenset()
@@ -52,15 +58,16 @@ class LossWatch:
 
     async def _mark(self) -> None:
         view = await self._ledger.view()
-        if not view.account.opened or not has_loss_limits(view.account.limits):
+        has_limits = has_loss_limits(view.account.limits)
+        if not view.account.opened or not (has_limits or self._model_drawdown.is_on):
             return
         values = account_values(view, await self._read_books(view))
-        if values.equity_micros is None:
+        profit_micros = None if values.equity_micros is None else values.equity_micros - values.deposits_micros
+        self._model_drawdown.valued(profit_micros)
+        if profit_micros is None or not has_limits:
             return
         day = trading_day(self._context.clock.now_us(), self._zone)
-        outcome = await self._ledger.apply(
-            MarkEquity(day=day, profit_micros=values.equity_micros - values.deposits_micros)
-        )
+        outcome = await self._ledger.apply(MarkEquity(day=day, profit_micros=profit_micros))
         await self._report(outcome)
 
     async def _read_books(self, view: LedgerView) -> dict[str, Book]:

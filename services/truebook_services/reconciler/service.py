@@ -9,6 +9,7 @@ from truebook.ledger.journal.port import LedgerJournal
 from truebook.ledger.journal.upkeep import JournalUpkeep
 from truebook.ledger.lease import Lease
 from truebook.ledger.port import RestorableStore
+from truebook.models.pointer import PointerFile
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic, Service
 from truebook_services.reconciler.balance_checker import BalanceChecker
@@ -36,11 +37,13 @@ def build(
     journal: LedgerJournal | None = None,
     upkeep: JournalUpkeep | None = None,
     lease: Lease | None = None,
+    models: PointerFile | None = None,
 ) -> Service:
     """Build the service.
 
     Before any service runs, ``recovery.recover`` (if there is a ``journal`` outside of the ledger) and then
     ``startup.hold_until_reconciled`` must have been awaited. Executions in other processes wait for ``lease``.
+    ``models`` is where a model is rolled back after a drawdown; None where the registry's active model does not trade.
     """
     unreadable = UnreadableMarkets(context, ledger)
     repairer = Repairer(
@@ -55,7 +58,9 @@ def build(
     frames: list[Frame] = [
         Periodic(context, "reconciler.compare", settings.orders_s, loop.run),
         Periodic(context, "reconciler.ledger_watch", settings.watch_s, LedgerWatch(context, ledger).run),
-        Periodic(context, "reconciler.loss_watch", settings.mark_s, LossWatch(context, settings, rest, ledger).run),
+        Periodic(
+            context, "reconciler.loss_watch", settings.mark_s, LossWatch(context, settings, rest, ledger, models).run
+        ),
         Periodic(context, "reconciler.prune", settings.prune_interval_s, Pruner(context, settings, ledger).run),
     ]
     if journal is not None:

@@ -40,7 +40,10 @@ class ReconcilerSettings(Section):
     """Ended orders with the ids of their fills, and settled markets, are kept for this long, and for two prunings at
     least."""
     mark_s: float = Field(default=10.0, gt=0)
-    """Interval between marks of the account's equity, while a limit of losses is set."""
+    """Interval between marks of the account's equity, while a limit of losses or that of the model is set."""
+    max_model_drawdown_micros: int | None = Field(default=None, ge=0)
+    """A larger fall of the account's profit from its peak since the active model was activated rolls that model back.
+    None: never."""
     day_zone: str = "America/New_York"
     """Time zone at whose midnight the day of ``limits.daily_loss_micros`` begins; by default that of the exchange."""
     journal_s: float = Field(default=1.0, gt=0)

@@ -114,9 +114,9 @@ def test_every_command_works_over_kafka(stack: ComposeStack) -> None:
     use_every_command(partial(truebook_in, stack))
 
 
-def test_the_registry_changes_only_in_the_reconcilers_container(stack: ComposeStack) -> None:
+def test_the_registry_changes_only_where_policy_sees_it(stack: ComposeStack) -> None:
     """A change in another container would reach no policy."""
-    for service in ("policy", "execution", "observation"):
+    for service in ("ingest", "execution", "observation"):
         command = ("docker", "compose", "exec", "-T", service, "truebook", "models", "activate", "small")
         done = subprocess.run(
             command, cwd=ROOT, env=stack.environment(), capture_output=True, text=True, timeout=60

@@ -94,15 +94,15 @@ def test_services_without_exchange_have_no_internet(services: dict[str, dict[str
     assert inside == {"topics", "redis", "policy", "observation"}
 
 
-def test_models_change_in_the_reconcilers_container_only(services: dict[str, dict[str, Any]]) -> None:
+def test_models_change_only_where_they_are_used(services: dict[str, dict[str, Any]]) -> None:
     mounts = {
         name: volume.get("read_only", False)
         for name, service in services.items()
         for volume in service.get("volumes", ())
         if volume.get("source") == "models" and volume["target"] == "/state/models"
     }
-    readers = dict.fromkeys(("ingest", "observation", "policy", "execution", "fill_listener"), True)
-    assert mounts == {**readers, "reconciler": False}
+    readers = dict.fromkeys(("ingest", "observation", "execution", "fill_listener"), True)
+    assert mounts == {**readers, "policy": False, "reconciler": False}, "both roll a model back"
 
 
 def test_the_demo_exchange_replaces_the_simulated_one(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_history_and_kept_versions_are_bounded(tmp_path: Path) -> None:
     assert pointer is not None
     assert len(pointer.before) == 10
     assert len(list((tmp_path / "versions").iterdir())) == 11
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "mine.onnx", "versions"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "history.jsonl", "mine.onnx", "versions"]
 
 
 def test_a_model_for_another_layout_than_the_observations_is_refused(tmp_path: Path) -> None:

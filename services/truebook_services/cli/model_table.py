@@ -1,0 +1,93 @@
+"""What ``truebook models list`` prints: the models of the registry, and what was done to them automatically."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from truebook.clock import MICROS
+from truebook.models.guard import Drawdown
+from truebook.models.pointer import Failure
+from truebook_services.cli.live_view import dollars
+
+WIDTH: Final = 120
+"""Of the table where the output is no terminal."""
+
+
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of the registry; ``refused`` states why it can't be used, else it is null."""
+
+    name: str
+    is_active: bool
+    is_shadow: bool = False
+    is_previous: bool = False
+    """Whether `rollback` returns to it."""
+    sha256: str | None = None
+    layout: str | None = None
+    output: str | None = None
+    trained: str | None = None
+    has_check_rows: bool | None = None
+    refused: str | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models. ``stopped`` and ``rolled_back`` are the newest automatic changes; ``drawdown`` is kept while the
+    operator has set a limit."""
+
+    models: tuple[ListedModel, ...]
+    stopped: Failure | None = None
+    rolled_back: Failure | None = None
+    drawdown: Drawdown | None = None
+
+
+def print_models(listed: ModelList) -> None:
+    """Write the models as a table; that no model decides comes first."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
+    if listed.stopped is not None:
+        console.print(f"[bold red]no model decides[/bold red]: {_failure(listed.stopped)}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "use", "layout", "output", "sha256"):
+        table.add_column(name, no_wrap=True)
+    for each in listed.models:
+        if each.refused is not None:
+            table.add_row(escape(each.name), _use(each, is_stopped=False), "refused", "", "")
+        else:
+            use = _use(each, is_stopped=listed.stopped is not None)
+            table.add_row(escape(each.name), use, each.layout, each.output, (each.sha256 or "")[:12])
+    console.print(table)
+    for each in listed.models:
+        if each.refused is not None:
+            console.print(f"{escape(each.name)} is refused: {escape(each.refused)}", soft_wrap=True)
+    if listed.rolled_back is not None:
+        console.print(f"rolled back: {_failure(listed.rolled_back)}", soft_wrap=True)
+    if listed.drawdown is not None:
+        console.print(f"drawdown since the activation: {_drawdown(listed.drawdown)}", soft_wrap=True)
+
+
+def time_text(at_us: int) -> str:
+    """Format a time for people, in UTC, to the second."""
+    return f"{datetime.fromtimestamp(at_us / MICROS, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _use(model: ListedModel, *, is_stopped: bool) -> str:
+    uses = [("active, stopped" if is_stopped else "active")] if model.is_active else []
+    uses += ["shadow"] if model.is_shadow else []
+    uses += ["previous"] if model.is_previous else []
+    return ", ".join(uses)
+
+
+def _failure(failure: Failure) -> str:
+    text = f"{failure.model.name} ({failure.model.sha256[:12]}), {time_text(failure.at_us)}, by {failure.by}"
+    return escape(f"{text}: {failure.breach.text}")
+
+
+def _drawdown(state: Drawdown) -> str:
+    if state.unvalued_since_us is not None:
+        return f"not known since {time_text(state.unvalued_since_us)}: a position has no known value"
+    return dollars(state.drawdown_micros)

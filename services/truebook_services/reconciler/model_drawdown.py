@@ -1,0 +1,58 @@
+"""Rolls the active model back when the account's profit has fallen too far since its activation.
+
+The state is kept beside the models, so that it survives a restart. While a position has no known value nothing is
+rolled back: that is logged by the loss watch and shown by `truebook models list`.
+"""
+
+from __future__ import annotations
+
+from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.guard import Drawdown
+from truebook.models.pointer import Failure, PointerFile
+from truebook.runtime.context import Context
+
+RECONCILER = "reconciler"
+
+
+class ModelDrawdown:
+    """Takes each valuation of the account; ``max_drawdown_micros`` None does nothing."""
+
+    def __init__(self, context: Context, files: PointerFile | None, max_drawdown_micros: int | None) -> None:
+        self._context = context
+        self._files = files
+        self._max_micros = max_drawdown_micros
+        self._state: Drawdown | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self._files is not None and self._max_micros is not None
+
+    def valued(self, profit_micros: int | None) -> None:
+        """Take the account's profit, None if it is not known."""
+        if self._files is None or self._max_micros is None:
+            return
+        try:
+            self._value(self._files, self._max_micros, profit_micros)
+        except (ModelRefused, RegistryReadOnly, OSError) as error:
+            self._context.metrics.failed("reconciler.model_drawdown", type(error).__name__)
+            self._context.log.warning("drawdown of the model not recorded", error=str(error))
+
+    def _value(self, files: PointerFile, max_micros: int, profit_micros: int | None) -> None:
+        now_us = self._context.clock.now_us()
+        before = self._state or files.read_drawdown()
+        state = files.drawdown_of_active(before).valued(profit_micros, now_us)
+        self._state = state
+        if state != before:
+            files.write_drawdown(state)
+        if state.drawdown_micros is not None:
+            self._context.metrics.gauge("model_drawdown_micros", state.drawdown_micros)
+        breach = state.breach(max_micros)
+        if breach is None:
+            return
+        failure = Failure(model=state.version, at_us=now_us, by=RECONCILER, breach=breach)
+        changed = files.roll_back(now_us, failure)
+        if changed is not None:
+            self._context.log.error(
+                "model rolled back" if changed.stopped is None else "model stopped: there is no earlier one",
+                model=state.version.name, sha256=state.version.sha256, kind=str(breach.kind), detail=breach.detail,
+            )  # fmt: skip

@@ -1,0 +1,156 @@
+"""A model that fails is rolled back while the policy runs; without an earlier one nothing decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.metrics import counted
+from support.onnx_files import onnx_bytes
+from support.policy_harness import PolicyHarness, row
+from support.services import until
+from truebook.messages.actions import Action
+from truebook.messages.reasons import Reason
+from truebook.models.errors import ModelFailed
+from truebook.models.guard import Breach, BreachKind
+from truebook.models.history import HISTORY, Change, ChangeKind, read_changes
+from truebook.models.pointer import Failure, PointerFile
+from truebook.models.session import Model
+from truebook_services.policy.settings import PolicySettings
+
+GUARDED = PolicySettings(registry_poll_s=0.01, max_failures=3)
+
+
+class Rows:
+    """Observations with a number of their own."""
+
+    def __init__(self, harness: PolicyHarness) -> None:
+        self._harness = harness
+        self.count = 0
+
+    async def decide(self) -> tuple[str, Reason | None]:
+        """Publish one observation; return the model and the reason of its action."""
+        self.count += 1
+        await self._harness.publish(row("T-1", self._harness.context.clock.now_us(), self.count))
+        action = (await self._harness.actions(self.count))[-1]
+        return action.model, action.reason
+
+
+def broken(harness: PolicyHarness, monkeypatch: pytest.MonkeyPatch, name: str) -> Model:
+    """Make each run of a registered model fail."""
+    model = harness.registry.load(name)
+
+    def fail(batch: Any) -> Any:
+        raise ModelFailed("no numbers")
+
+    monkeypatch.setattr(model, "run", fail)
+    return model
+
+
+async def test_a_failing_model_is_rolled_back_to_the_previous_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "mine")
+    harness.registry.activate("mine")
+    async with harness:
+        rows = Rows(harness)
+        assert [await rows.decide() for _ in range(3)] == [("test", Reason.INFERENCE_FAILED)] * 3
+        assert (await rows.decide())[0] == "maker"
+        pointer = harness.registry.pointer()
+        assert pointer is not None
+        assert pointer.rolled_back is not None
+        assert (pointer.active.name, pointer.rolled_back.model.name) == ("maker", "mine")
+        assert counted(harness.context.metrics, "model_rollbacks", kind="failures") == 1
+    kinds = [(each.kind, each.model and each.model.name) for each in read_changes(tmp_path / HISTORY)]
+    assert kinds == [
+        (ChangeKind.ACTIVATED, "mine"), (ChangeKind.IN_USE, "mine"),
+        (ChangeKind.ROLLED_BACK, "maker"), (ChangeKind.IN_USE, "maker"),
+    ]  # fmt: skip
+
+
+async def test_without_an_earlier_model_nothing_decides_until_an_activation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "maker")
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert await rows.decide() == ("maker", Reason.MODEL_STOPPED)
+        pointer = harness.registry.pointer()
+        assert pointer is not None
+        assert pointer.stopped is not None
+        assert counted(harness.context.metrics, "model_rollbacks", kind="failures") == 1
+        harness.registry.activate("small")
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 1, "small is in use")
+        assert (await rows.decide())[0] == "small"
+
+
+async def test_a_model_set_by_the_settings_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = PolicyHarness(tmp_path, GUARDED.model_copy(update={"model": "maker"}))
+    broken(harness, monkeypatch, "maker")
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert await rows.decide() == ("maker", Reason.MODEL_STOPPED)
+        assert harness.registry.pointer() is None
+
+
+async def test_a_read_only_registry_rolls_back_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "mine")
+    harness.registry.activate("mine")
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr("truebook.models.pointer.write_atomically", refuse)
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert (await rows.decide())[0] == "maker"
+        pointer = harness.registry.pointer()
+        assert pointer is not None
+        assert pointer.active.name == "mine"
+        await until(lambda: not harness.service.not_ready(), "still ready")
+        assert (await rows.decide())[0] == "maker", "the failed model does not return with the next read"
+
+
+async def test_a_roll_back_by_another_service_is_followed_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    harness.registry.activate("mine")
+    async with harness:
+        pointer = harness.registry.pointer()
+        assert pointer is not None
+        failure = Failure(
+            model=pointer.active, at_us=1, by="reconciler", breach=Breach(BreachKind.DRAWDOWN, "the profit fell")
+        )  # fmt: skip
+        PointerFile(tmp_path).roll_back(2, failure)
+        await until(
+            lambda: counted(harness.context.metrics, "model_rollbacks", kind="drawdown") == 1, "the roll-back is seen"
+        )
+        assert (await Rows(harness).decide())[0] == "maker"
+
+
+async def test_the_switch_is_recorded_at_the_first_observation_of_the_new_model(tmp_path: Path) -> None:
+    async with PolicyHarness(tmp_path, GUARDED) as harness:
+        rows = Rows(harness)
+        await rows.decide()
+        harness.registry.activate("small")
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 1, "switched")
+        await rows.decide()
+        await rows.decide()
+        actions = harness.reader.of(Action)
+    uses: list[Change] = [each for each in read_changes(tmp_path / HISTORY) if each.kind is ChangeKind.IN_USE]
+    assert [each.observation_id for each in uses] == ["T-1-1", "T-1-2"]
+    shas = {action.observation_id: action.model_sha256 for action in actions}
+    assert [shas[each.observation_id] for each in uses] == [each.model and each.model.sha256 for each in uses]

@@ -1,0 +1,87 @@
+"""A drawdown since the activation of a model rolls it back; an unknown value does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.onnx_files import onnx_bytes
+from support.services import make_context
+from truebook.clock import ManualClock
+from truebook.models.pointer import Pointer, PointerFile
+from truebook.models.registry import ModelRegistry
+from truebook_services.reconciler.model_drawdown import ModelDrawdown
+
+DOLLAR = 1_000_000
+
+
+def activated(folder: Path) -> PointerFile:
+    (folder / "mine.onnx").write_bytes(onnx_bytes())
+    registry = ModelRegistry(folder, clock=ManualClock(5))
+    registry.activate("mine")
+    return registry.files
+
+
+def watch(files: PointerFile, max_drawdown_micros: int | None = 3 * DOLLAR) -> ModelDrawdown:
+    return ModelDrawdown(make_context("reconciler", clock=ManualClock()), files, max_drawdown_micros)
+
+
+def pointer_of(files: PointerFile) -> Pointer:
+    pointer = files.read()
+    assert pointer is not None
+    return pointer
+
+
+def test_a_fall_beyond_the_limit_rolls_back(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    drawdown = watch(files)
+    for profit in (-10, -8, -11):
+        drawdown.valued(profit * DOLLAR)
+        assert pointer_of(files).active.name == "mine", "losses of earlier models do not count"
+    drawdown.valued(-11 * DOLLAR - 1)
+    pointer = pointer_of(files)
+    assert pointer.active.name == "maker"
+    assert pointer.rolled_back is not None
+    assert (pointer.rolled_back.by, pointer.rolled_back.breach.kind) == ("reconciler", "drawdown")
+
+
+def test_the_model_after_a_roll_back_starts_at_its_own_peak(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    drawdown = watch(files)
+    for profit in (0, -4, -4, -6):
+        drawdown.valued(profit * DOLLAR)
+    assert pointer_of(files).stopped is None
+    drawdown.valued(-8 * DOLLAR)
+    assert pointer_of(files).stopped is not None, "there is no model before the default one"
+
+
+def test_the_peak_survives_a_restart(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    watch(files).valued(10 * DOLLAR)
+    watch(files).valued(6 * DOLLAR)
+    assert pointer_of(files).active.name == "maker"
+
+
+def test_an_unknown_profit_rolls_nothing_back(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    drawdown = watch(files)
+    for profit_micros in (0, None, None):
+        drawdown.valued(profit_micros)
+    assert pointer_of(files).active.name == "mine"
+    state = files.read_drawdown()
+    assert state is not None
+    assert state.unvalued_since_us is not None
+
+
+def test_without_a_limit_nothing_is_written(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    drawdown = watch(files, None)
+    assert not drawdown.is_on
+    drawdown.valued(-(10**12))
+    assert pointer_of(files).active.name == "mine"
+    assert files.read_drawdown() is None
+
+
+def test_a_damaged_pointer_does_not_end_the_loss_watch(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    (tmp_path / "active.json").write_text("{")
+    watch(files).valued(0)
