@@ -59,6 +59,7 @@ def _data(settings: IngestSettings, first_data_us: int) -> DataRules:
         watch_us=to_us(settings.watch_s), snapshot_us=to_us(settings.snapshot_every_s),
         idle_probe_us=to_us(settings.idle_probe_s), snapshot_timeout_us=to_us(settings.snapshot_timeout_s),
         max_snapshot_requests=settings.max_snapshot_requests, first_data_us=first_data_us,
+        universe=settings.universe.rules(), refresh_s=settings.refresh_s, min_refresh_s=settings.min_refresh_s,
     )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def test_a_busy_real_market_gives_equal_histories(tmp_path: Path) -> None:
     assert check_equal(bare, "maker").fills >= 10
 
 
-@pytest.mark.parametrize("seed", [2])
-def test_markets_that_trade_densely_give_equal_histories(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, 4])
+def test_markets_that_close_give_equal_histories(tmp_path: Path, seed: int) -> None:
     made = make_varied_recording(tmp_path / "made", seed=seed, are_odd=False)
     assert check_equal(made, "maker").fills >= 50

@@ -22,12 +22,12 @@ from typing import Final
 
 from truebook.backtest.engine.account_reports import AccountReports
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
+from truebook.backtest.engine.listing import Listing, Published
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
 from truebook.backtest.engine.settings import EngineSettings, Outside
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
-from truebook.capture.event_types import BookGap
 from truebook.decision.decide import Decision
 from truebook.features.layout import FeatureError
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
@@ -45,9 +45,8 @@ from truebook.observation.portfolio import Positions
 from truebook.observation.signals import SignalTable
 from truebook.pacing.due_queue import DueQueue
 from truebook.pacing.throttle import Throttle
-from truebook.simulation.events import BookReplaced, MarketChanged, SimulationEvent
+from truebook.simulation.events import MarketChanged, SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
-from truebook.venue.lifecycle import takes_orders
 
 SAMPLE_US: Final = 10_000_000
 """Interval of the points of the equity, beside those at fills and settlements."""
@@ -58,7 +57,7 @@ Watcher = Callable[[int, Sequence[SimulationEvent]], None]
 
 
 class Engine:
-    """One pass. ``markets`` are the recorded markets, ``start_us`` is the time of the first event.
+    """One pass. ``markets`` are traded, ``others`` are only listed; ``start_us`` is the time of the first event.
 
     ``watch``, ``sampled``, ``decided`` and ``pruned`` observe it: they are called with each instant's events, once in
     ten seconds, with each batch that the model decides, and before settled markets are added up in one record.
@@ -66,11 +65,12 @@ class Engine:
 
     def __init__(
         self, settings: EngineSettings, model: Model | Outside, markets: Iterable[MarketMetadata], *,
-        queue: QueueModel, start_us: int,
+        queue: QueueModel, start_us: int, others: Iterable[MarketMetadata] = (),
     ) -> None:  # fmt: skip
+        markets = tuple(markets)
         self.settings = settings
         self.ledger = Ledger(settings.ledger_id)
-        self.venue = Venue(settings.exchange_account, settings.latency, markets, queue)
+        self.venue = Venue(settings.exchange_account, settings.latency, (*markets, *others), queue)
         self.exchange = self.venue.exchange
         self.model = model
         self.observations = self.decisions = self.targets = self.events = 0
@@ -81,6 +81,10 @@ class Engine:
         )
         self.trader = Trader(settings, self.ledger, self.data, self._send)
         self.reports = AccountReports(self.ledger, self.exchange.queries)
+        self.listing = Listing(
+            settings.data, (one.ticker for one in markets), self.exchange.queries, self.ledger,
+            publish=self._update_market, set_members=self.data.set_members,
+        )  # fmt: skip
         self.watch: Watcher = lambda now_us, events: None
         self.sampled: Callable[[int], None] = lambda now_us: None
         self.decided: Callable[[Sequence[Observation], Sequence[Decision]], None] = lambda observations, decisions: None
@@ -109,8 +113,9 @@ class Engine:
         self.venue.begin(settings.balance_micros, now_us)
         open_ledger(self.ledger, settings, now_us)
         self.trader.start(now_us)
-        self._follow_markets(now_us)
-        self._transition_us = self._next_transition_us(now_us)
+        self._first_data = Next(NEVER_US, self._send_first_data)
+        self._select(now_us)
+        self.data.connect(now_us)
         return Calendar(
             now_us,
             (
@@ -118,49 +123,39 @@ class Engine:
                 Every(settings.reconciled_us, self._state_completion),
                 Every(settings.observation.refresh_us, self._read_positions),
                 Every(settings.execution.sweep_us, self._sweep),
-                Every(settings.data.watch_us, self._read_markets),
+                Every(settings.data.watch_us, self._select),
                 Every(settings.data.watch_us, self._watch_data),
                 Every(SAMPLE_US, lambda at_us: self.sampled(at_us)),
             ),
             (
-                Next(now_us + settings.data.first_data_us, self._first_data),
+                Next(now_us + settings.data.first_data_us, self._sweep_first),
+                self._first_data,
                 Next(self._sweep_us(now_us), self._sweep_reports),
             ),
         )
 
-    def _follow_markets(self, now_us: int) -> None:
-        members = self._members()
-        for metadata in sorted(self.exchange.queries.markets(), key=lambda one: one.ticker):
-            is_early = metadata.status in (MarketStatus.INITIALIZED, MarketStatus.INACTIVE)
-            if takes_orders(metadata.status) or is_early:
-                self.data.follow(metadata, members.get(metadata.event, frozenset()), now_us)
+    def _select(self, now_us: int) -> None:
+        """Select the followed markets again, if that is due."""
+        if self.listing.refresh(now_us):
+            self.data.follow_only(self.listing.selected, self.listing.metadata, now_us)
+            first_us = self.data.first_data_us()
+            self._first_data.due_us = NEVER_US if first_us is None else first_us
+            self._release_published()
 
-    def _members(self) -> dict[str, frozenset[str]]:
-        members: dict[str, set[str]] = {}
-        for metadata in self.exchange.queries.markets():
-            if metadata.status is MarketStatus.ACTIVE:
-                members.setdefault(metadata.event, set()).add(metadata.ticker)
-        return {event: frozenset(tickers) for event, tickers in members.items()}
-
-    def _read_markets(self, now_us: int) -> None:
-        """Read the markets again at their open and close times, which the exchange does not announce."""
-        if now_us < self._transition_us:
+    def _update_market(self, published: Published) -> None:
+        """Read a market's metadata and whether it is followed, as observation and execution do."""
+        data, ticker = self.data, published.metadata.ticker
+        data.is_published = True
+        market = data.markets.get(ticker)
+        if market is None:
             return
-        queries = self.exchange.queries
-        for ticker, market in self.data.markets.items():
-            market.metadata = queries.market(ticker) or market.metadata
-        self.data.set_members(self._members())
-        self._transition_us = self._next_transition_us(now_us)
-        self._release()
-
-    def _next_transition_us(self, now_us: int) -> int:
-        times_us = (
-            at_us
-            for market in self.data.markets.values()
-            if market.metadata is not None
-            for at_us in (market.metadata.open_us, market.metadata.close_us)
-        )
-        return min((at_us for at_us in times_us if at_us > now_us), default=NEVER_US)
+        market.metadata, market.selected = published.metadata, published.selected
+        if not published.selected:
+            self._pending.discard(ticker)
+            market.pending_frame_us = None
+            if published.metadata.status is MarketStatus.FINALIZED:
+                del data.markets[ticker]
+                self._throttle.drop(ticker)
 
     # Time.
 
@@ -234,7 +229,7 @@ class Engine:
             self._record(events)
             for sent, response in responses:
                 self.trader.receive(sent, response, now_us)
-            if self._publish(batch, events):
+            if self._publish(events):
                 self._release()
                 if self._due:
                     yield self._due
@@ -265,10 +260,10 @@ class Engine:
 
     # Books and observations.
 
-    def _publish(self, batch: Sequence[Recorded], events: Sequence[SimulationEvent]) -> bool:
-        """Update the books by the instant's public events; return whether there were any."""
-        data, now_us, is_any = self.data, self.now_us, bool(batch)
-        for event in batch:
+    def _publish(self, events: Sequence[SimulationEvent]) -> bool:
+        """Update the books by what the exchange sends; return whether readers were sent anything."""
+        data, now_us = self.data, self.now_us
+        for event in self.venue.public:
             match event:
                 case DeltaFrame():
                     data.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
@@ -276,28 +271,24 @@ class Engine:
                     data.snapshot(event.ticker, event.bids, event.asks, now_us)
                 case TradeFrame():
                     data.trade(event.ticker, now_us)
-                case BookGap():
-                    for ticker in event.tickers:
-                        data.snapshot(ticker, (), (), now_us)
+                case _:
+                    data.snapshot(event, (), (), now_us)
         for changed in events:
-            match changed:
-                case BookReplaced():
-                    data.snapshot(changed.ticker, (), (), now_us)
-                    is_any = True
-                case MarketChanged():
-                    self._update_market(changed.metadata)
-                    is_any = True
-        return data.send_requested(now_us) or is_any
-
-    def _update_market(self, metadata: MarketMetadata) -> None:
-        market = self.data.markets.get(metadata.ticker)
-        if market is not None:
-            market.metadata = metadata
-            self.data.set_members(self._members())
+            if isinstance(changed, MarketChanged):
+                self.listing.apply(changed, now_us)
+        data.send_requested(now_us)
+        is_published, data.is_published = data.is_published, False
+        return is_published
 
     def _schedule(self, market: FollowedMarket, now_us: int) -> None:
         market.pending_frame_us = 1
         self._pending.add(market.ticker, self._throttle.ready_at(market.ticker, now_us))
+
+    def _release_published(self) -> None:
+        """Observe after a message, as its readers do."""
+        if self.data.is_published:
+            self.data.is_published = False
+            self._release()
 
     def _release(self) -> None:
         """Observe every changed market whose throttle is open."""
@@ -358,12 +349,15 @@ class Engine:
 
     # Periodic work.
 
-    def _first_data(self, now_us: int) -> int:
-        """Apply the first snapshots of the subscription; the account's reports are read for the first time."""
+    def _send_first_data(self, now_us: int) -> int:
+        """Apply the first snapshots of followed markets."""
+        next_us = self.data.send_first_data(now_us)
+        self._release_published()
+        return NEVER_US if next_us is None else next_us
+
+    def _sweep_first(self, now_us: int) -> int:
+        """Read the account's reports for the first time."""
         self.ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
-        for ticker in list(self.data.markets):
-            self.data.snapshot(ticker, (), (), now_us)
-        self._release()
         return NEVER_US
 
     def _sweep_us(self, now_us: int) -> int:
@@ -395,5 +389,5 @@ class Engine:
         self.trader.group_id = getattr(group, "group_id", None)
 
     def _watch_data(self, now_us: int) -> None:
-        if self.data.watch(now_us):
-            self._release()
+        self.data.watch(now_us)
+        self._release_published()

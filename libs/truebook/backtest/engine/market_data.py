@@ -1,4 +1,4 @@
-"""The followed books: what ingest publishes and its readers keep, as one state of each market.
+"""The books: what ingest publishes of the followed ones and its readers keep, as one state of each market.
 
 All readers get each message of an instant before anything is decided, so that one book serves all of them. Versions,
 confirmed times, staleness and repeated snapshots are those of ``ingest.books`` and ``ingest.session``.
@@ -6,7 +6,7 @@ confirmed times, staleness and repeated snapshots are those of ``ingest.books`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from truebook.backtest.engine.settings import DataRules
 from truebook.book.event_sums import EventSum
@@ -27,13 +27,13 @@ Levels = tuple[tuple[int, int], ...]
 class FollowedMarket(ObservedMarket):
     """One market as every reader has it."""
 
-    __slots__ = ("bid_plus_ask_cc", "changed", "event_sum", "fresh_us", "published_confirmed_us", "published_us",
-                 "requested_us", "requests", "stale")  # fmt: skip
+    __slots__ = ("bid_plus_ask_cc", "changed", "event", "event_sum", "fresh_us", "published_confirmed_us",
+                 "published_us", "requested_us", "requests", "stale")  # fmt: skip
 
     def __init__(self, metadata: MarketMetadata, event_sum: EventSum) -> None:
         super().__init__(metadata.ticker)
         self.metadata = metadata
-        self.selected = True
+        self.event = metadata.event
         self.event_sum = event_sum
         self.stale: Reason | None = Reason.NO_SNAPSHOT
         self.changed = False
@@ -46,45 +46,98 @@ class FollowedMarket(ObservedMarket):
 
 
 class MarketData:
-    """The followed markets; ``schedule`` is called for one that is to be observed, at the time of the message."""
+    """Followed markets and those that were; ``schedule`` is called for one to be observed, at the message's time."""
 
     def __init__(
         self, rules: DataRules, read_book: Callable[[str], OrderBook], schedule: Callable[[FollowedMarket, int], None],
         *, idle_us: int,
     ) -> None:  # fmt: skip
         self.markets: dict[str, FollowedMarket] = {}
+        """Those that readers know."""
         self.confirmed_us = 0
+        self.is_connected = False
+        self.is_published = False
+        """Whether any message was made since the reader of this has reset it."""
+        self._first_data: list[tuple[int, str]] = []
+        """When the exchange sends the first snapshots of followed markets."""
+        self._followed: dict[str, FollowedMarket] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        self._first_version = 0
         self._rules = rules
         self._read_book = read_book
         self._schedule = schedule
         self._idle_us = idle_us
         self._sums: dict[str, EventSum] = {}
         self._received_us = 0
+        """When a message about a followed book was received; the connection counts as one."""
         self._next_probe = 0
         self._due: list[str] = []
         """Markets whose requested snapshot is sent at the end of this instant."""
 
-    def follow(self, metadata: MarketMetadata, members: frozenset[str], now_us: int) -> None:
+    def follow(self, metadata: MarketMetadata, now_us: int) -> None:
         """Start following a market: its book is stale until its snapshot."""
+        ticker = metadata.ticker
         event_sum = self._sums.setdefault(metadata.event, EventSum())
-        event_sum.set_members(members)
-        event_sum.add(metadata.ticker)
-        self.markets[metadata.ticker] = market = FollowedMarket(metadata, event_sum)
+        event_sum.set_members(self._members.get(metadata.event, frozenset()))
+        event_sum.add(ticker)
+        market = self.markets.get(ticker)
+        if market is None:
+            market = self.markets[ticker] = FollowedMarket(metadata, event_sum)
+        self._followed[ticker] = market
+        market.event_sum, market.bid_plus_ask_cc, market.selected = event_sum, None, True
+        market.replica.version, market.changed = self._first_version, False
+        market.published_us = market.published_confirmed_us = market.requests = 0
         market.requested_us = now_us
-        self._received_us = now_us
+        self._first_data.append((now_us + self._rules.first_data_us, ticker))
+
+    def unfollow(self, ticker: str) -> None:
+        """Stop following a market: its book is stale, and what it was confirmed by is dropped."""
+        market = self._followed.pop(ticker)
+        self._invalidate(market, Reason.NO_SNAPSHOT)
+        self._first_version = max(self._first_version, market.replica.version)
+        market.fresh_us = None
+        market.event_sum.remove(ticker)
+        if market.event_sum.is_empty:
+            self._sums.pop(market.event, None)
+
+    def follow_only(self, selected: frozenset[str], metadata: Mapping[str, MarketMetadata], now_us: int) -> None:
+        """Follow exactly the selected markets, whose metadata are given."""
+        removed = [ticker for ticker in self._followed if ticker not in selected]
+        added = sorted(selected - self._followed.keys())
+        for ticker in removed:
+            self.unfollow(ticker)
+        for ticker in added:
+            self.follow(metadata[ticker], now_us)
+        if self.is_connected and (removed or added):
+            self._confirm(now_us)  # by the exchange's acknowledgement
 
     def set_members(self, members: dict[str, frozenset[str]]) -> None:
         """Set the active markets of each event."""
+        self._members = members
         for event, event_sum in self._sums.items():
             event_sum.set_members(members.get(event, frozenset()))
+
+    def send_first_data(self, now_us: int) -> int | None:
+        """Apply the first snapshots that are due; return when the next ones are."""
+        due = [ticker for at_us, ticker in self._first_data if at_us <= now_us]
+        self._first_data = [entry for entry in self._first_data if entry[0] > now_us]
+        for ticker in due:
+            self._send(ticker, now_us)
+        return self.first_data_us()
+
+    def first_data_us(self) -> int | None:
+        """Return when the next first snapshots are due."""
+        return min((at_us for at_us, _ in self._first_data), default=None)
 
     # Messages.
 
     def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, now_us: int) -> None:
         """Apply one change of a level."""
+        market = self._followed.get(ticker)
+        if market is None:
+            return
         self._confirm(now_us)
-        market = self.markets.get(ticker)
-        if market is None or market.stale is not None:
+        if market.stale is not None:
             return
         replica = market.replica
         book = replica.book
@@ -108,10 +161,10 @@ class MarketData:
 
     def snapshot(self, ticker: str, bids: Levels, asks: Levels, now_us: int) -> None:
         """Replace a book; an invalid snapshot makes it stale, and is requested again after a timeout."""
-        self._confirm(now_us)
-        market = self.markets.get(ticker)
+        market = self._followed.get(ticker)
         if market is None:
             return
+        self._confirm(now_us)
         try:
             book = OrderBook(bids, asks)
         except BookError as error:
@@ -130,37 +183,34 @@ class MarketData:
 
     def trade(self, ticker: str, now_us: int) -> None:
         """Note a public trade, which changes no level."""
-        market = self.markets.get(ticker)
+        market = self._followed.get(ticker)
         if market is not None and market.stale is None:
             self._note(market, now_us)
 
-    def send_requested(self, now_us: int) -> bool:
-        """Apply the snapshots that were requested in this instant; return whether there were any."""
-        due, self._due = self._due, []
-        for ticker in due:
-            book = self._read_book(ticker)
-            self.snapshot(ticker, tuple(book.levels(_BID)), tuple(book.levels(_ASK)), now_us)
-        return bool(due)
+    def send_requested(self, now_us: int) -> None:
+        """Apply the snapshots that were requested in this instant."""
+        if self._due:
+            due, self._due = self._due, []
+            for ticker in due:
+                self._send(ticker, now_us)
 
-    def watch(self, now_us: int) -> bool:
-        """Request overdue and confirming snapshots, publish due ones; return whether any message was made."""
-        rules = self._rules
-        stale = sorted(market.ticker for market in self.markets.values() if market.stale is not None)
+    def watch(self, now_us: int) -> None:
+        """Request overdue and confirming snapshots, publish due ones."""
+        rules, followed = self._rules, self._followed
+        stale = sorted(market.ticker for market in followed.values() if market.stale is not None)
         for ticker in stale:
             self._request(ticker, now_us)
         if now_us - self._received_us > rules.idle_probe_us:
-            fresh = [market.ticker for market in self.markets.values() if market.stale is None]
+            fresh = [market.ticker for market in followed.values() if market.stale is None]
             if fresh:
                 self._next_probe = (self._next_probe + 1) % len(fresh)
                 self._request(fresh[self._next_probe], now_us)
             self._received_us = now_us
-        published = False
-        for market in self.markets.values():
+        for market in followed.values():
             if market.stale is None and now_us - market.published_us >= rules.snapshot_us:  # noqa: SIM102
                 if market.changed or market.published_confirmed_us < self.confirmed_us:
                     self._publish(market, now_us, None)
-                    published = True
-        return self.send_requested(now_us) or published
+        self.send_requested(now_us)
 
     # Readers.
 
@@ -181,13 +231,24 @@ class MarketData:
 
     # Steps.
 
+    def connect(self, now_us: int) -> None:
+        """Begin the session with the exchange."""
+        self._received_us = now_us
+        self.is_connected = True
+
     def _confirm(self, now_us: int) -> None:
         self._received_us = now_us
         sent_us = now_us // 1000 * 1000
         if sent_us > self.confirmed_us:
             self.confirmed_us = sent_us
 
+    def _send(self, ticker: str, now_us: int) -> None:
+        """Apply the exchange's book as a snapshot."""
+        book = self._read_book(ticker)
+        self.snapshot(ticker, tuple(book.levels(_BID)), tuple(book.levels(_ASK)), now_us)
+
     def _note(self, market: FollowedMarket, now_us: int) -> None:
+        self.is_published = True
         replica = market.replica
         if self.confirmed_us > replica.confirmed_us:
             replica.confirmed_us = self.confirmed_us
@@ -211,13 +272,14 @@ class MarketData:
     def _invalidate(self, market: FollowedMarket, reason: Reason) -> None:
         if market.stale is not None:
             return
+        self.is_published = True
         market.stale = market.replica.stale = reason
         market.event_sum.mark_stale(market.ticker, self.confirmed_us)
         market.history.clear()
 
     def _request(self, ticker: str, now_us: int) -> None:
         """Request a snapshot, unless one requested within the timeout is still expected."""
-        market, rules = self.markets[ticker], self._rules
+        market, rules = self._followed[ticker], self._rules
         if market.requested_us:
             doublings = min(max(0, market.requests - rules.max_snapshot_requests), MAX_DOUBLINGS)
             if now_us - market.requested_us < rules.snapshot_timeout_us << doublings:

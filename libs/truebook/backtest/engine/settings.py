@@ -15,6 +15,7 @@ from truebook.messages.envelope import Source
 from truebook.messages.identity import Identity
 from truebook.observation.builder import ObservationLimits
 from truebook.simulation.latency import Latency
+from truebook.universe.rules import UniverseRules
 from truebook.venue.rate_tiers import Tier
 
 
@@ -41,6 +42,11 @@ class DataRules(msgspec.Struct, frozen=True, kw_only=True):
     max_snapshot_requests: int
     first_data_us: int
     """Time from a subscription to the first snapshot."""
+    universe: UniverseRules
+    """The filter of markets; tickers and places are those of the data."""
+    refresh_s: float
+    """Interval between selections of markets."""
+    min_refresh_s: float
 
 
 class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):

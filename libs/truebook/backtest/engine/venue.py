@@ -11,12 +11,14 @@ from truebook.backtest.engine.trading import PlaceSent, Response, Sent
 from truebook.capture.event_types import BookGap
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, StreamEvent, TradeFrame
 from truebook.messages.market_metadata import MarketMetadata
-from truebook.simulation.events import BookReplaced, SimulationEvent, Traded
+from truebook.simulation.events import SimulationEvent, Traded
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.recorded.replay import MarketReplay
 
 Recorded: TypeAlias = StreamEvent | BookGap
+Public: TypeAlias = DeltaFrame | SnapshotFrame | TradeFrame | str
+"""What the exchange sends of a recorded event; a ticker is its book as an empty snapshot."""
 
 
 class Venue:
@@ -26,6 +28,8 @@ class Venue:
         self._replay = MarketReplay(latency.seed, markets, queue=queue)
         self.exchange = self._replay.exchange
         self.account = account
+        self.public: list[Public] = []
+        """What the newest step sends of its recorded events, in their order."""
         self._latency = latency
         self._in_flight: list[tuple[int, int, Sent]] = []
         self._numbers = itertools.count()
@@ -57,6 +61,7 @@ class Venue:
 
     def step(self, batch: Sequence[Recorded], now_us: int) -> tuple[list[SimulationEvent], list[tuple[Sent, Response]]]:
         """Do all that is due in an instant; return its events, and the responses in the order of execution."""
+        self.public = []
         events = self._apply(batch, now_us) if batch else []
         responses: list[tuple[Sent, Response]] = []
         while self._in_flight and self._in_flight[0][0] <= now_us:
@@ -76,18 +81,19 @@ class Venue:
 
     def _apply(self, batch: Sequence[Recorded], now_us: int) -> list[SimulationEvent]:
         """Apply recorded events, which fill our orders."""
-        replay = self._replay
+        replay, public = self._replay, self.public
         events: list[SimulationEvent] = []
         for event in batch:
             match event:
                 case DeltaFrame():
                     events += replay.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
-                    if not replay.is_valid(event.ticker):  # the recording is inconsistent here
-                        events.append(BookReplaced(at_us=now_us, ticker=event.ticker, bids=(), asks=(), clock=0))
+                    public.append(event if replay.is_valid(event.ticker) else event.ticker)
                 case SnapshotFrame():
                     events += replay.snapshot(event.ticker, event.bids, event.asks, now_us)
+                    public.append(event if replay.is_valid(event.ticker) else event.ticker)
                 case TradeFrame():
                     events += replay.trade(_traded(event, now_us))
+                    public.append(event)
                 case LifecycleFrame():
                     events += replay.follow(
                         event.ticker, close_us=event.close_us, price_ranges=event.price_ranges, status=event.status,
@@ -96,6 +102,7 @@ class Venue:
                 case BookGap():
                     for ticker in event.tickers:
                         events += replay.snapshot(ticker, (), (), now_us)
+                        public.append(ticker)
         return events
 
 
