@@ -1,8 +1,9 @@
 """The result of a backtest as values: what ``result.json`` contains, and what the report and ``truebook compare`` read.
 
 One backtest replays one recording with one model. It has up to three passes, which differ only in the queue model, i.e.
-in the assumption about the queue ahead of a resting order; together they are the error band of every value. A result
-of a run that was interrupted is marked ``partial``: it ends at ``data.reached_us``.
+in the assumption about the queue ahead of a resting order; together they are the error band of every value. Variants
+are the same passes with other sizes or another latency. A result of a run that was interrupted is marked ``partial``:
+it ends at ``data.reached_us``.
 
 Units are those of the ledger: ``_micros`` micro-dollars, ``_cc`` 1/10,000 dollar on the YES leg, ``_centi`` 1/100
 contract, ``_us`` microseconds since 1970 (UTC, exchange time), ``_ppm`` millionths. A value is null where it is not
@@ -69,7 +70,7 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     balance_micros: int
-    """Cash at the start."""
+    """Cash at the start, of all accounts together."""
     order_latency_us: int
     cancel_latency_us: int
     jitter_us: int
@@ -79,9 +80,11 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_lifetime_us: int
     """Lifetime of a resting order without an expiry of its own."""
     size_ppm: int = 1_000_000
-    """Factor of the model's sizes, in millionths: for the capacity of a strategy."""
+    """Factor of the model's sizes and of the cash, in millionths: for the capacity of a strategy."""
     latency: str = ""
     """Name of the latency profile, if it has one."""
+    accounts: int = 1
+    """Number of accounts that were added up: above 1 for markets that were traded separately."""
 
 
 class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -217,6 +220,40 @@ class PassResult(msgspec.Struct, frozen=True, kw_only=True):
     """Quotes that the decisions contain."""
     predictions: tuple[Prediction, ...] = ()
 
+    def summary(self) -> PassSummary:
+        """Return the pass without its single orders, fills and predictions."""
+        return PassSummary(
+            queue=self.queue, account=self.account, equity=self.equity, markets=self.markets, refusals=self.refusals,
+            orders=len(self.orders), orders_with_fill=sum(each.filled_centi > 0 for each in self.orders),
+            size_centi=sum(each.size_centi for each in self.orders),
+            filled_centi=sum(each.filled_centi for each in self.orders), fills=len(self.fills),
+        )  # fmt: skip
+
+
+class PassSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass of a variant: as ``PassResult``, with numbers of orders and fills in their place."""
+
+    queue: QueueModel
+    account: AccountResult
+    equity: tuple[EquityPoint, ...]
+    markets: tuple[MarketResult, ...]
+    refusals: dict[str, int]
+    orders: int
+    orders_with_fill: int
+    """At least in part."""
+    size_centi: int
+    """Of all orders."""
+    filled_centi: int
+    """Of all orders."""
+    fills: int
+
+
+class VariantResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The same data and model with other sizes or another latency."""
+
+    settings: BacktestSettings
+    passes: tuple[PassSummary, ...]
+
 
 class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     """The whole result: the content of ``result.json``."""
@@ -227,6 +264,8 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     settings: BacktestSettings
     passes: tuple[PassResult, ...]
     """In the order pessimistic, realistic, optimistic, as far as they were requested."""
+    variants: tuple[VariantResult, ...] = ()
+    """Further passes of the same reading of the data."""
     partial: bool = False
     """Whether the run was interrupted."""
     seconds: float = 0.0

@@ -1,22 +1,20 @@
-"""Runs a backtest: one reading of a recording for all queue models, which are the error band of the result."""
+"""Runs a backtest: one reading of a recording for all passes: each queue model, with each factor and latency."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
-
-import msgspec
 
 from truebook.backtest.collect import Collector
 from truebook.backtest.engine.engine import Engine
-from truebook.backtest.engine.settings import EngineSettings
 from truebook.backtest.engine.venue import Recorded
-from truebook.backtest.result import BacktestResult, BacktestSettings, DataInfo, ModelInfo
-from truebook.backtest.window import Window, digest_of, read_window
-from truebook.messages.market_metadata import MarketMetadata
+from truebook.backtest.result import BacktestResult, DataInfo, ModelInfo, VariantResult
+from truebook.backtest.setups import Request, Setup, setups
+from truebook.backtest.window import WindowedData, digest_of, read_window
 from truebook.models.session import Model
 from truebook.simulation.recorded.queue import QueueModel
+
+__all__ = ["Progress", "Request", "run_backtest"]
 
 PROGRESS_EVERY: Final = 4_096
 """Events between two checks for an interruption."""
@@ -24,23 +22,14 @@ Progress = Callable[[int, int], bool]
 """Called with (events so far, exchange time) now and then; returns whether to go on."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be run on a recording."""
-
-    path: Path
-    settings: EngineSettings
-    queues: tuple[QueueModel, ...] = tuple(QueueModel)
-    window: Window = Window()
-    latency: str = ""
-    """Name of the latency profile, for the result."""
-
-
 def run_backtest(request: Request, model: Model, progress: Progress = lambda events, at_us: True) -> BacktestResult:
     """Run all passes; the result is partial if ``progress`` ended it. Raises ``CaptureError``."""
     data = read_window(request.path, request.window)
-    passes = _passes(request, model, data.markets, data.start_us)
+    groups = [(setup, _passes(setup, request.queues, data)) for setup in setups(request, model)]
+    passes = [one for _, own in groups for one in own]
     reached_us, count, partial = _feed(passes, data.events, progress)
     tickers = sorted({one.ticker for one in passes[0].engine.exchange.queries.markets()})
+    (setup, own), *others = groups
     return BacktestResult(
         data=DataInfo(
             name=request.path.name, sha256=digest_of(request.path), from_us=data.start_us,
@@ -48,21 +37,23 @@ def run_backtest(request: Request, model: Model, progress: Progress = lambda eve
             reached_us=reached_us, markets=tuple(tickers), events=count,
         ),
         model=_model_info(model),
-        settings=_settings(request),
-        passes=tuple(one.result() for one in passes),
+        settings=setup.described(),
+        passes=tuple(one.result() for one in own),
+        variants=tuple(
+            VariantResult(settings=other.described(), passes=tuple(one.result().summary() for one in its))
+            for other, its in others
+        ),
         partial=partial,
     )  # fmt: skip
 
 
-def _passes(
-    request: Request, model: Model, markets: Sequence[MarketMetadata], start_us: int
-) -> list[Collector]:  # fmt: skip
-    outcomes = {one.ticker: one.settlement_cc for one in markets if one.settlement_cc is not None}
+def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData) -> list[Collector]:
+    outcomes = {one.ticker: one.settlement_cc for one in data.markets if one.settlement_cc is not None}
     passes = []
     for queue in QueueModel:
-        if queue in request.queues:
+        if queue in queues:
             passes.append(collector := Collector(queue, outcomes))
-            collector.attach(Engine(request.settings, model, markets, queue=queue, start_us=start_us))
+            collector.attach(Engine(setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us))
     return passes
 
 
@@ -90,15 +81,4 @@ def _model_info(model: Model) -> ModelInfo:
     return ModelInfo(
         name=metadata.name, sha256=metadata.sha256, layout=metadata.layout, layout_hash=metadata.layout_hash,
         output=metadata.output, trained=metadata.trained,
-    )  # fmt: skip
-
-
-def _settings(request: Request) -> BacktestSettings:
-    settings = request.settings
-    latency = settings.latency
-    return BacktestSettings(
-        seed=latency.seed, balance_micros=settings.balance_micros, order_latency_us=latency.order_us,
-        cancel_latency_us=latency.cancel_us, jitter_us=latency.jitter_us,
-        throttle_us=settings.observation.throttle_us,
-        order_lifetime_us=settings.execution.durations.order_lifetime_us, latency=request.latency,
     )  # fmt: skip

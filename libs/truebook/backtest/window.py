@@ -34,6 +34,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return not self.markets or ticker in self.markets
 
 
+class EmptyWindow(CaptureError):
+    """The recording has no event of these markets in this time."""
+
+
 class WindowedData(NamedTuple):
     """The markets of a window, the time of its first event, and all of its events."""
 
@@ -51,7 +55,7 @@ def read_window(path: Path, window: Window) -> WindowedData:
     events = select(read_events(path), window)
     first = next(events, None)
     if first is None:
-        raise CaptureError(f"{path}: no event in the window of time")
+        raise EmptyWindow(f"{path}: no event in the window of time")
     return WindowedData(markets, first[0], chain((first,), events))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,24 +13,34 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from truebook.backtest.merge import merge
 from truebook.backtest.report.charts import MissingLibrary
 from truebook.backtest.report.output import REPORT_HTML, write_report
 from truebook.backtest.result import BacktestResult, write_result
 from truebook.backtest.run import Progress, Request, run_backtest
-from truebook.backtest.window import Window
+from truebook.backtest.setups import NamedLatency
+from truebook.backtest.window import EmptyWindow, Window
+from truebook.capture.manifest import CaptureError
 from truebook.capture.market_metadata import capture_metadata
 from truebook.clock import MICROS, SystemClock
 from truebook.features.plugins import find_layout
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
-from truebook.money import format_micros
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
-from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
+from truebook_services.cli.backtest_options import (
+    ALL,
+    CAPACITY,
+    listed,
+    parse_factors,
+    parse_queues,
+    parse_time,
+    profile_of,
+    read_latency,
+)
+from truebook_services.cli.backtest_table import print_result
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json
 from truebook_services.cli.output import last_output, show_progress
@@ -37,9 +48,6 @@ from truebook_services.cli.run import parse_balance
 from truebook_services.embedded.backtest_settings import engine_settings
 from truebook_services.embedded.settings import EmbeddedSettings
 
-PROFILES: Final = {"home": (50_000, 20_000), "hosted": (5_000, 3_000)}
-"""Named latencies of an order or cancel: the fixed part and the largest jitter, in microseconds."""
-ALL: Final = "all"
 INTERRUPTED: Final = 130
 PROGRESS_EVERY_S: Final = 1.0
 
@@ -52,6 +60,16 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     out: Path | None
 
 
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What the options request of each backtest."""
+
+    window: Window
+    queues: tuple[QueueModel, ...]
+    latency: str | None
+    sizes_ppm: tuple[int, ...]
+    latencies: tuple[str, ...]
+
+
 def backtest(
     data: Annotated[list[Path], typer.Argument(help="Recordings: each is a backtest of its own.")],
     model: Annotated[str | None, typer.Option(help="Name of a model, or an ONNX file; else the active one.")] = None,
@@ -62,12 +80,18 @@ def backtest(
     to: Annotated[str | None, typer.Option(help="Last time in UTC.")] = None,
     market: Annotated[list[str] | None, typer.Option(help="Only this market; repeatable.")] = None,
     by_market: Annotated[
-        bool, typer.Option("--by-market", help="A backtest with an account of its own for each market.")
+        bool, typer.Option("--by-market", help="Trade each market with an account of its own, and add up.")
     ] = False,
     queue: Annotated[str, typer.Option(help="Queue model: pessimistic, realistic, optimistic or all.")] = ALL,
     latency: Annotated[
-        str | None, typer.Option(help="home (50 to 70 ms), hosted (5 to 8 ms), or a JSON file; else the settings'.")
+        str | None,
+        typer.Option(help="home (50 to 70 ms), hosted (5 to 8 ms), a time such as 100ms, or a JSON file."),
     ] = None,
+    capacity: Annotated[
+        bool, typer.Option("--capacity", help="Also with 3 and 10 times the size: --sizes 3,10.")
+    ] = False,
+    sizes: Annotated[str | None, typer.Option(help="Also with these factors of sizes and cash, such as 3,10.")] = None,
+    latencies: Annotated[str | None, typer.Option(help="Also with these latencies, such as home,hosted,100ms.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of latencies and ids.")] = None,
     balance: Annotated[str | None, typer.Option(help="Opening balance in dollars, such as 1000.00.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, if there are several backtests.")] = 1,
@@ -79,37 +103,50 @@ def backtest(
         EmbeddedSettings, model=model, paper_exchange={"seed": seed, "balance_micros": balance_micros}
     )  # fmt: skip
     configure_logs(settings.log_level, json=True, file=settings.state_path / "log.jsonl")
-    window = Window(
-        from_us=parse_time(from_) or 0, to_us=parse_time(to), markets=frozenset(market or ())
+    if capacity and sizes is not None:
+        raise UsageError("--capacity is --sizes 3,10: give one of the two")
+    choices = Choices(
+        window=Window(from_us=parse_time(from_) or 0, to_us=parse_time(to), markets=frozenset(market or ())),
+        queues=parse_queues(queue), latency=latency, sizes_ppm=parse_factors(CAPACITY if capacity else sizes),
+        latencies=listed(latencies),
     )  # fmt: skip
-    parts = [
-        part
-        for path in data
-        for part in _parts(settings, path, window, by_market=by_market, queues=_queues(queue), latency=latency)
-    ]
-    if len(parts) == 1:
-        parts = [msgspec.structs.replace(parts[0], out=out)]
-    else:
-        names = [_name(part) for part in parts]
-        if len(set(names)) < len(names):
-            raise UsageError("two recordings have the same name: their results would replace each other; rename one")
-        parts = [
-            msgspec.structs.replace(part, out=None if out is None else out / name)
-            for part, name in zip(parts, names, strict=True)
-        ]
     load_model(settings, settings.model)  # refused before anything runs
-    results = _run_all(parts, settings, jobs)
+    found = _backtests(settings, data, choices, out=out, by_market=by_market, jobs=jobs)
     with last_output():
-        for result in results:
+        for result in found:
             print(msgspec.json.encode(result).decode()) if json_ else print_result(result)
-    if any(result.partial for result in results):
+    if any(result.partial for result in found):
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(int(not all(one.account.ledger_equals_exchange for each in results for one in each.passes)))
+    raise typer.Exit(int(not all(one.account.ledger_equals_exchange for each in found for one in each.passes)))
 
 
-def _name(part: Part) -> str:
-    path = part.request.path
-    return f"{path.name if path.is_dir() else path.stem}-{'-'.join(sorted(part.request.window.markets)) or 'all'}"
+def _backtests(
+    settings: EmbeddedSettings, data: Sequence[Path], choices: Choices, *, out: Path | None, by_market: bool, jobs: int
+) -> list[BacktestResult]:  # fmt: skip
+    """Return one result for each recording; each market's own result is in a folder of its name."""
+    folders = [out if out is None or len(data) == 1 else out / _name(path) for path in data]
+    if len({_name(path) for path in data}) < len(data):
+        raise UsageError("two recordings have the same name: their results would replace each other; rename one")
+    groups = [
+        _parts(settings, path, choices, out=folder, by_market=by_market)
+        for path, folder in zip(data, folders, strict=True)
+    ]
+    results = iter(_run_all([part for parts in groups for part in parts], settings, jobs))
+    found = []
+    for parts, folder in zip(groups, folders, strict=True):
+        own = [result for result in itertools.islice(results, len(parts)) if result is not None]
+        if by_market and own:
+            found.append(merge(own))
+            _write(folder, found[-1])
+        else:
+            found += own
+    if not found:
+        raise UsageError("no market of the recording has an event in the window of time")
+    return found
+
+
+def _name(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
 
 
 def load_model(settings: EmbeddedSettings, name: str) -> Model:
@@ -121,101 +158,88 @@ def load_model(settings: EmbeddedSettings, name: str) -> Model:
 
 
 def _parts(
-    settings: EmbeddedSettings, path: Path, window: Window, *, by_market: bool, queues: tuple[QueueModel, ...],
-    latency: str | None,
-) -> Iterator[Part]:  # fmt: skip
-    engine = engine_settings(settings, path)
+    settings: EmbeddedSettings, path: Path, choices: Choices, *, out: Path | None, by_market: bool
+) -> list[Part]:  # fmt: skip
+    engine, window = engine_settings(settings, path), choices.window
     limits = engine.limits
     if limits.daily_loss_micros is not None or limits.drawdown_micros is not None:
         raise UsageError("a backtest has no limits of losses: unset limits.daily_loss_micros and drawdown_micros")
-    if latency is not None:
-        engine = msgspec.structs.replace(engine, latency=read_latency(latency, engine.latency.seed))
-    windows = [window]
-    if by_market:
-        tickers = sorted(one.ticker for one in capture_metadata(path) if window.has(one.ticker))
-        windows = [msgspec.structs.replace(window, markets=frozenset({ticker})) for ticker in tickers]
-    for each in windows:
-        request = Request(path=path, settings=engine, queues=queues, window=each, latency=latency or "")
-        yield Part(request=request, model=settings.model, out=None)
+    seed = engine.latency.seed
+    if choices.latency is not None:
+        engine = msgspec.structs.replace(engine, latency=read_latency(choices.latency, seed))
+    request = Request(
+        path=path, settings=engine, queues=choices.queues, window=window,
+        latency=choices.latency or profile_of(engine.latency),
+        sizes_ppm=choices.sizes_ppm,
+        latencies=tuple(NamedLatency(name, read_latency(name, seed)) for name in choices.latencies),
+    )  # fmt: skip
+    if not by_market:
+        return [Part(request=request, model=settings.model, out=out)]
+    tickers = sorted(one.ticker for one in capture_metadata(path) if window.has(one.ticker))
+    if unknown := window.markets - set(tickers):
+        raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
+    return [
+        Part(
+            request=msgspec.structs.replace(
+                request, window=msgspec.structs.replace(window, markets=frozenset({ticker}))
+            ),
+            model=settings.model,
+            out=None if out is None else out / ticker,
+        )
+        for ticker in tickers
+    ]
 
 
-def read_latency(name: str, seed: int) -> Latency:
-    """Return a named latency, or that of a JSON file with ``order_us``, ``cancel_us`` and ``jitter_us``."""
-    if name in PROFILES:
-        fixed_us, jitter_us = PROFILES[name]
-        return Latency(seed=seed, order_us=fixed_us, cancel_us=fixed_us, jitter_us=jitter_us)
-    try:
-        read = msgspec.json.decode(Path(name).read_bytes(), type=_LatencyFile)
-    except OSError as error:
-        raise UsageError(f"--latency {name}: {error.strerror}; give home, hosted or a file") from error
-    except msgspec.MsgspecError as error:
-        raise UsageError(
-            f'--latency {name}: {error}; it has {{"order_us": 50000, "cancel_us": 50000, "jitter_us": 20000}}'
-        ) from error
-    if min(read.order_us, read.cancel_us, read.jitter_us) < 0:
-        raise UsageError(f"--latency {name}: a latency is at least 0")
-    return Latency(seed=seed, order_us=read.order_us, cancel_us=read.cancel_us, jitter_us=read.jitter_us)
+def _run_all(parts: Sequence[Part], settings: EmbeddedSettings, jobs: int) -> list[BacktestResult | None]:
+    """Run every part, in processes if there are several; the results are in the order of the parts.
 
-
-class _LatencyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    order_us: int
-    cancel_us: int
-    jitter_us: int = 0
-
-
-def _queues(name: str) -> tuple[QueueModel, ...]:
-    if name == ALL:
-        return tuple(QueueModel)
-    try:
-        return (QueueModel(name),)
-    except ValueError:
-        known = ", ".join((*QueueModel, ALL))
-        raise UsageError(f"--queue {name}: it is one of {known}") from None
-
-
-def parse_time(text: str | None) -> int | None:
-    """Read a date or time in UTC as microseconds."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text}: {error}; write 2026-08-11 or 2026-08-11T01:15:00, in UTC") from error
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * MICROS)
-
-
-def _run_all(parts: Sequence[Part], settings: EmbeddedSettings, jobs: int) -> list[BacktestResult]:
-    """Run every part, in processes if there are several; the results are in the order of the parts."""
+    A part that was not run after an interruption, or has no event, has no result.
+    """
+    found: list[BacktestResult | None] = [None] * len(parts)
     if jobs == 1 or len(parts) == 1:
-        results = []
-        for part in parts:
-            results.append(_run(part, settings, is_shown=True))
-            if results[-1].partial:
+        for number, part in enumerate(parts):
+            result = found[number] = _run(part, settings, is_shown=True, is_one=len(parts) == 1)
+            if result is not None and result.partial:
                 break
-        return results
-    found: dict[int, BacktestResult] = {}
+        return found
     with ProcessPoolExecutor(min(jobs, len(parts))) as pool:
         running = {pool.submit(_run, part, settings): number for number, part in enumerate(parts)}
-        for done in as_completed(running):
+        for count, done in enumerate(as_completed(running), start=1):
             found[running[done]] = done.result()
-            show_progress(f"{len(found)} of {len(parts)} backtests done")
-    return [found[number] for number in sorted(found)]
+            show_progress(f"{count} of {len(parts)} backtests done")
+    return found
 
 
-def _run(part: Part, settings: EmbeddedSettings, *, is_shown: bool = False) -> BacktestResult:
-    """Run one backtest and write its files; Ctrl-C ends it with a partial result."""
+def _run(
+    part: Part, settings: EmbeddedSettings, *, is_shown: bool = False, is_one: bool = False
+) -> BacktestResult | None:  # fmt: skip
+    """Run one backtest and write its files; Ctrl-C ends it with a partial result.
+
+    One of several without an event in its window is left out, which is shown.
+    """
     started_s = SystemClock().monotonic_us() / MICROS
     with _interruptions() as signals:
         progress = _progress(signals, started_s, is_shown=is_shown)
-        result = run_backtest(part.request, load_model(settings, part.model), progress)
-    result = msgspec.structs.replace(result, seconds=round(SystemClock().monotonic_us() / MICROS - started_s, 3))
-    if part.out is not None:
-        write_result(part.out, result)
         try:
-            write_report(part.out / REPORT_HTML, result)
-        except MissingLibrary as error:
-            show_progress(f"no {REPORT_HTML}: {error}")
+            result = run_backtest(part.request, load_model(settings, part.model), progress)
+        except EmptyWindow as error:
+            if is_one:
+                raise
+            show_progress(f"left out: {', '.join(sorted(part.request.window.markets))}: {error}")
+            return None
+    result = msgspec.structs.replace(result, seconds=round(SystemClock().monotonic_us() / MICROS - started_s, 3))
+    _write(part.out, result)
     return result
+
+
+def _write(folder: Path | None, result: BacktestResult) -> None:
+    if folder is None:
+        return
+    write_result(folder, result)
+    try:
+        write_report(folder / REPORT_HTML, result)
+    except MissingLibrary as error:
+        show_progress(f"no {REPORT_HTML}: {error}")
 
 
 @contextmanager
@@ -244,38 +268,3 @@ def _progress(signals: Sequence[int], started_s: float, *, is_shown: bool) -> Pr
         return not signals
 
     return show
-
-
-def print_result(result: BacktestResult) -> None:
-    """Print the passes side by side."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
-    part = " (interrupted: partial)" if result.partial else ""
-    table = Table(title=f"backtest of {result.model.name} on {result.data.name}{part}", title_justify="left")
-    table.add_column("")
-    for one in result.passes:
-        table.add_column(str(one.queue), justify="right")
-    rows = {
-        "equity $": [_money(one.account.equity_micros) for one in result.passes],
-        "profit $": [_profit(result, number) for number in range(len(result.passes))],
-        "fees $": [_money(one.account.fees_micros) for one in result.passes],
-        "orders": [f"{len(one.orders):,}" for one in result.passes],
-        "fills": [f"{len(one.fills):,}" for one in result.passes],
-        "observations": [f"{one.observations:,}" for one in result.passes],
-        "ledger = exchange": ["yes" if one.account.ledger_equals_exchange else "NO" for one in result.passes],
-    }
-    for name, cells in rows.items():
-        table.add_row(name, *cells)
-    console.print(table)
-    console.print(f"{result.data.events:,} events of {len(result.data.markets)} markets in {result.seconds} s")
-
-
-def _money(micros: int | None) -> str:
-    return "unknown" if micros is None else f"{float(format_micros(micros)):,.2f}"
-
-
-def _profit(result: BacktestResult, number: int) -> str:
-    account = result.passes[number].account
-    if account.equity_micros is None:
-        return "unknown"
-    return _money(account.equity_micros - account.deposits_micros)

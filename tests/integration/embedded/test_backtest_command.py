@@ -13,8 +13,10 @@ from support.made_recordings import make_recording
 from support.processes import truebook
 from truebook.backtest import run as backtest_run
 from truebook.backtest import window as backtest_window
+from truebook.backtest.report.document import build_report
 from truebook.backtest.result import read_result
 from truebook.backtest.run import Request, run_backtest
+from truebook.backtest.setups import NamedLatency
 from truebook.backtest.window import Window, select
 from truebook.capture.event_types import BookGap
 from truebook.capture.events import CapturedEvent
@@ -23,6 +25,7 @@ from truebook.models.check_rows import Batch
 from truebook.models.errors import ModelFailed
 from truebook.models.session import Model
 from truebook.runtime.settings import load
+from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
 from truebook_services.cli.backtest import load_model
 from truebook_services.embedded.backtest_settings import engine_settings
@@ -53,22 +56,78 @@ def test_command_writes_a_result_with_three_passes(tmp_path: Path, made: Path) -
     assert (tmp_path / "report" / "report.html").stat().st_size > 100_000
 
 
-def test_markets_in_processes_have_accounts_of_their_own(tmp_path: Path, made: Path) -> None:
+def test_sizes_and_latencies_are_further_passes(tmp_path: Path, made: Path) -> None:
     done = truebook(
-        tmp_path, "backtest", str(made), "--model", "maker", "--queue", "realistic", "--by-market", "--jobs", "2",
-        "--out", "report",
+        tmp_path, "backtest", str(made), "--model", "maker", "--out", "report", "--latency", "hosted", "--capacity",
+        "--latencies", "home,hosted,250ms",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    results = [read_result(folder) for folder in sorted((tmp_path / "report").iterdir())]
+    result = read_result(tmp_path / "report")
+    settings = [each.settings for each in result.variants]
+    assert [(one.size_ppm, one.balance_micros, one.order_latency_us, one.latency) for one in settings] == [
+        (3_000_000, 3 * 10**9, 5_000, "hosted"), (10_000_000, 10**10, 5_000, "hosted"),
+        (1_000_000, 10**9, 50_000, "home"), (1_000_000, 10**9, 250_000, "250ms"),
+    ]  # fmt: skip
+    for each in result.variants:
+        assert [one.queue for one in each.passes] == list(QueueModel)
+        assert all(one.account.ledger_equals_exchange and one.orders for one in each.passes)
+    own = result.passes[0].summary()
+    three, ten = (each.passes[0] for each in result.variants[:2])
+    assert 2.5 < (three.size_centi / three.orders) / (own.size_centi / own.orders) < 3.5
+    assert 8 < (ten.size_centi / ten.orders) / (own.size_centi / own.orders) < 12
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [each["label"] for each in report["capacity"]] == ["1 ×", "3 ×", "10 ×"]
+    assert [each["label"] for each in report["latency"]] == ["5 ms (hosted)", "50 ms (home)", "250 ms"]
+    assert "10 ×" in done.stdout
+
+
+def test_a_variant_equals_a_backtest_of_its_own(made: Path) -> None:
+    model = load_model(load(EmbeddedSettings), "maker")
+    slow = Latency(seed=1, order_us=400_000, cancel_us=400_000)
+    both = msgspec.structs.replace(request_of(made), latencies=(NamedLatency("slow", slow),))
+    alone = msgspec.structs.replace(both.settings, latency=slow)
+    variant = run_backtest(both, model).variants[0]
+    expected = run_backtest(msgspec.structs.replace(request_of(made), settings=alone), model).passes
+    assert variant.passes == tuple(one.summary() for one in expected)
+    assert variant.passes[0].orders > 0
+
+
+def test_markets_in_processes_are_added_up(tmp_path: Path, made: Path) -> None:
+    done = truebook(
+        tmp_path, "backtest", str(made), "--model", "maker", "--queue", "realistic", "--by-market", "--jobs", "2",
+        "--sizes", "3", "--out", "report",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    whole = read_result(tmp_path / "report")
+    results = [read_result(folder) for folder in sorted((tmp_path / "report").iterdir()) if folder.is_dir()]
     assert len(results) >= 3
     assert all(len(each.data.markets) == 1 and each.settings.balance_micros == 10**9 for each in results)
+    assert (whole.settings.accounts, whole.settings.balance_micros) == (len(results), len(results) * 10**9)
+    assert whole.variants[0].settings.balance_micros == 3 * whole.settings.balance_micros
+    one, parts = whole.passes[0], [each.passes[0] for each in results]
+    assert one.account.fees_micros == sum(part.account.fees_micros for part in parts)
+    assert one.equity[0].equity_micros == whole.settings.balance_micros
+    assert (one.equity[-1].equity_micros, one.equity[-1].fees_micros) == (
+        one.account.equity_micros, one.account.fees_micros,
+    )  # fmt: skip
+    assert sorted(fill.at_us for part in parts for fill in part.fills) == [fill.at_us for fill in one.fills]
+    (found,) = build_report(whole).passes
+    assert found.unattributed_micros == 0
+    assert {each.ticker for each in found.markets} <= set(whole.data.markets)
+    assert "Each market was traded separately" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--queue", "hopeful"), "pessimistic, realistic, optimistic, all"),
-        (("--latency", "missing.json"), "give home, hosted or a file"),
+        (("--latency", "missing.json"), "give home, hosted, a time such as 100ms, or a file"),
+        (("--latencies", "home,soon"), "--latency soon"),
+        (("--sizes", "3,big"), "'big' is no number"),
+        (("--sizes", "0"), "a factor is above 0"),
+        (("--sizes", "3", "--capacity"), "give one of the two"),
+        (("--by-market", "--market", "NONE"), "no market NONE in this recording"),
+        (("--by-market", "--from", "2030-01-01"), "no market of the recording has an event"),
         (("--market", "NONE"), "no market NONE in this recording"),
         (("--from", "2030-01-01"), "no event in the window"),
     ],

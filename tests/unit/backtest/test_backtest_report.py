@@ -18,9 +18,9 @@ from support.random_backtest import random_result
 from truebook.backtest.analysis.comparison import Named, NotComparable
 from truebook.backtest.report import charts
 from truebook.backtest.report.document import Report, build_report
-from truebook.backtest.report.headline import BAND, ONE_PASS, Verdict
+from truebook.backtest.report.headline import BAND, ONE_PASS, SEPARATE, Verdict
 from truebook.backtest.report.page import page_of
-from truebook.backtest.result import BacktestResult, PassResult
+from truebook.backtest.result import BacktestResult, PassResult, VariantResult
 from truebook.simulation.recorded.queue import QueueModel
 
 GAINS = {f"E{number}-1": 100_000 + 1_000 * number for number in range(8)}
@@ -61,11 +61,15 @@ def page(whole: BacktestResult, *variants: Named) -> str:
 @pytest.fixture(scope="module")
 def full() -> str:
     whole = random_result(8)
-    return page(whole, variant(whole, size_ppm=3_000_000), variant(whole, order_latency_us=6_000))
+    return page(whole, sized(whole, 3), variant(whole, order_latency_us=6_000))
 
 
 def variant(whole: BacktestResult, **settings: Any) -> Named:
     return Named("other", msgspec.structs.replace(whole, settings=msgspec.structs.replace(whole.settings, **settings)))
+
+
+def sized(whole: BacktestResult, factor: int) -> Named:
+    return variant(whole, size_ppm=factor * 1_000_000, balance_micros=factor * whole.settings.balance_micros)
 
 
 def own_text(text: str) -> str:
@@ -212,6 +216,16 @@ def test_what_spoils_a_result_is_stated_before_it() -> None:
     )
 
 
+def test_other_markets_of_an_event_without_a_value_are_named() -> None:
+    unknown = market("Z-1", outcome_cc=None, position_centi=100, unrealized_micros=None, fills=1)
+    others = [market(ticker, realized_micros=100_000, fills=1) for ticker in ("Z-2", "Z-3")]
+    warning = build_report(result(one_pass(markets=(unknown, *others)))).sentences[1]
+    assert warning == (
+        "The profit leaves out 1 market whose open position has no known value: Z-1,"
+        " and 2 other markets of the same event or events: Z-2, Z-3."
+    )
+
+
 def test_probabilities_are_judged_against_the_price() -> None:
     assert any("Brier score" in sentence for sentence in build_report(random_result(8)).sentences)
     few = build_report(random_result(2)).sentences[-1]
@@ -223,7 +237,7 @@ def test_variants_are_sorted_into_capacity_and_latency() -> None:
     report = build_report(
         whole,
         [
-            variant(whole, size_ppm=10_000_000), variant(whole, size_ppm=3_000_000),
+            sized(whole, 10), sized(whole, 3),
             variant(whole, order_latency_us=6_000, cancel_latency_us=6_000, jitter_us=2_000, latency="hosted"),
         ],
     )  # fmt: skip
@@ -235,10 +249,33 @@ def test_variants_are_sorted_into_capacity_and_latency() -> None:
     assert report.latency[1].passes[0].net_micros == report.passes[0].net_micros
     alone = build_report(whole)
     assert alone.capacity == ()
-    assert "One result only; <code>truebook backtest</code> does not set other sizes" in page_of(alone, whole)
+    assert "One size only. <code>truebook backtest … --capacity</code>" in page_of(alone, whole)
 
 
-@pytest.mark.parametrize("settings", [{}, {"seed": 2}, {"size_ppm": 3_000_000, "order_latency_us": 5}])
+def test_variants_of_the_same_reading_are_in_the_report() -> None:
+    whole = random_result(8)
+    settings = sized(whole, 3).result.settings
+    variants = (VariantResult(settings=settings, passes=(whole.passes[0].summary(),)),)
+    (this, three) = build_report(msgspec.structs.replace(whole, variants=variants)).capacity
+    assert (this.is_this, this.label, three.label) == (True, "1 ×", "3 ×")
+    assert three.balance_micros == 3 * this.balance_micros
+    assert this.passes[0].net_micros == three.passes[0].net_micros
+    assert three.passes[0].return_ratio == pytest.approx(this.passes[0].return_ratio / 3)
+    assert [each.fills for each in this.passes] == [len(one.fills) for one in whole.passes]
+    assert all(0 < each.size_rate <= 1 for each in this.passes if each.size_rate is not None)
+
+
+def test_accounts_that_were_added_up_are_stated() -> None:
+    whole = result(with_profits(GAINS), settings={"accounts": 8})
+    sentences = build_report(whole).sentences
+    assert sentences[0] == SEPARATE
+    assert "(8 accounts of their own, added up)" in sentences[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"seed": 2}, {"size_ppm": 3_000_000, "order_latency_us": 5}, {"size_ppm": 3_000_000}, {"accounts": 2}],
+)
 def test_other_results_are_no_variants(settings: dict[str, int]) -> None:
     whole = result(with_profits(GAINS))
     with pytest.raises(NotComparable, match="differs in size or in latency"):

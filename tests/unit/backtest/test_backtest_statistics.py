@@ -51,6 +51,15 @@ def test_a_fill_earns_what_its_contracts_were_worth() -> None:
     assert [each.gross_micros for each in fill_profits(two_fills())] == [6_000_000, -1_800_000]
 
 
+def test_equal_order_ids_of_two_accounts_are_two_orders() -> None:
+    second_us = START_US + SECOND_US
+    one = one_pass(
+        orders=(order("o", 100, 100, ticker="A-1"), order("o", 100, 100, ticker="B-1", created_us=second_us)),
+        fills=(fill("A-1", BID, 4_000, 100), fill("B-1", BID, 4_000, 100, at_us=second_us)),
+    )
+    assert [each.median_us for each in fill_rates(one)] == [0, 0, None]
+
+
 def test_groups_add_up_to_the_profit() -> None:
     profits = fill_profits(two_fills())
     assert [(each.key, each.net_micros, each.turnover_micros) for each in by_side(profits)] == [
@@ -117,6 +126,26 @@ def test_a_position_without_a_value_is_left_out_and_named() -> None:
     assert (found.unvalued_markets, found.unattributed_micros) == (("A-1",), 0)
     assert (found.net_micros, found.gross_micros, found.fees_micros) == (-420_000, -400_000, 20_000)
     assert net_by_event(one.markets) == {"B": -420_000}
+
+
+def test_an_event_counts_as_a_whole_or_not_at_all() -> None:
+    unknown = market("A-1", outcome_cc=None, position_centi=100, unrealized_micros=None, fills=1, fees_micros=9_000)
+    hedge = market("A-2", realized_micros=500_000, fees_micros=10_000, fills=1, turnover_micros=500_000)
+    other = market("B-1", realized_micros=-400_000, fees_micros=20_000, fills=1)
+    fills = (
+        fill("A-1", BID, 4_000, 100, fee_micros=9_000), fill("A-2", BID, 5_000, 100, fee_micros=10_000),
+        fill("B-1", BID, 4_000, 100, fee_micros=20_000),
+    )  # fmt: skip
+    one = one_pass(fills=fills, markets=(unknown, hedge, other))
+    found = statistics_of(result(one), one)
+    assert (found.unvalued_markets, found.left_out_markets) == (("A-1",), ("A-1", "A-2"))
+    assert (found.net_micros, found.gross_micros, found.fees_micros) == (-420_000, -400_000, 20_000)
+    assert sum(net_by_event(one.markets).values()) == found.net_micros, "what the interval is of"
+    assert sum(each.net_micros for each in found.sides) == found.net_micros
+    assert found.unattributed_micros == 0
+    assert [(each.ticker, each.net_micros) for each in found.markets] == [
+        ("A-1", None), ("A-2", 490_000), ("B-1", -420_000),
+    ]  # fmt: skip
 
 
 def test_fills_that_do_not_explain_the_profit_are_reported() -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from truebook.backtest.result import Fill, MarketResult, PassResult
+from truebook.backtest.result import Fill, MarketResult, PassResult, PassSummary
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, no_price
 
@@ -54,7 +54,7 @@ class MarketProfit(msgspec.Struct, frozen=True, kw_only=True):
     market_volume_centi: int
 
 
-def market_profits(result: PassResult) -> tuple[MarketProfit, ...]:
+def market_profits(result: PassResult | PassSummary) -> tuple[MarketProfit, ...]:
     """Return the profit of every market with a fill."""
     return tuple(
         MarketProfit(
@@ -80,7 +80,7 @@ def net_micros(market: MarketResult) -> int | None:
 
 
 def fill_profits(result: PassResult) -> tuple[FillProfit, ...]:
-    """Return the profit of each fill in a market whose profit is known, in the order of markets and time.
+    """Return the profit of each fill in an event whose profit is known, in the order of markets and time.
 
     A fraction of a micro-dollar, which an open position's value per contract may have, is added to the last fill.
     """
@@ -88,9 +88,10 @@ def fill_profits(result: PassResult) -> tuple[FillProfit, ...]:
     for fill in result.fills:
         by_market[fill.ticker].append(fill)
     profits: list[FillProfit] = []
+    unvalued = unvalued_events(result.markets)
     for market in result.markets:
         fills, total_micros = by_market.get(market.ticker, []), gross_micros(market)
-        if not fills or total_micros is None:
+        if not fills or total_micros is None or market.event in unvalued:
             continue
         final_cc = _final_cc(market, fills[-1])
         own = [_profit_micros(fill, final_cc) for fill in fills]

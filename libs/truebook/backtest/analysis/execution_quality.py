@@ -54,21 +54,22 @@ class MarkOut(msgspec.Struct, frozen=True, kw_only=True):
 
 def fill_rates(result: PassResult) -> tuple[FillRate, ...]:
     """Return the fill rates of all orders, and of those that rested or not."""
-    first_us: dict[str, int] = {}
-    for fill in result.fills:
-        first_us.setdefault(fill.order_id, fill.at_us)
+    first_us: dict[tuple[str, str], int] = {}
+    for fill in result.fills:  # the exchange's ids repeat in another market's account
+        first_us.setdefault((fill.ticker, fill.order_id), fill.at_us)
     return tuple(
         _fill_rate(result, kind, first_us) for kind in (ALL, "rested", "immediate")
     )  # fmt: skip
 
 
-def _fill_rate(result: PassResult, kind: str, first_us: Mapping[str, int]) -> FillRate:
+def _fill_rate(result: PassResult, kind: str, first_us: Mapping[tuple[str, str], int]) -> FillRate:
     orders = [
         each for each in result.orders if kind == ALL or (each.queue_ahead_centi is not None) == (kind == "rested")
     ]
     size_centi, filled_centi = sum(each.size_centi for each in orders), sum(each.filled_centi for each in orders)
     filled = [each for each in orders if each.filled_centi]
-    waits_us = [first_us[each.order_id] - each.created_us for each in filled if each.order_id in first_us]
+    firsts = [(each, first_us.get((each.ticker, each.order_id))) for each in filled]
+    waits_us = [at_us - each.created_us for each, at_us in firsts if at_us is not None]
     return FillRate(
         kind=kind,
         orders=len(orders),

@@ -27,7 +27,7 @@ from truebook.backtest.analysis.bootstrap import CONFIDENCE, Ints, MoneyInterval
 from truebook.backtest.analysis.curve import Drawdown, Exposure, drawdown_of, exposure_of, profit_by_block
 from truebook.backtest.analysis.execution_quality import FillRate, MarkOut, fill_rates, mark_outs
 from truebook.backtest.analysis.scores import Predictions, Scores, scores_of
-from truebook.backtest.result import BacktestResult, PassResult
+from truebook.backtest.result import BacktestResult, PassResult, PassSummary
 from truebook.evidence.records import Stage
 from truebook.evidence.verdict import verdict
 from truebook.messages.orders import OrderOutcome
@@ -52,9 +52,10 @@ class Significance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PassStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One pass. ``net``, ``gross`` and ``fees`` are of all markets whose value is known in the end.
+    """One pass. ``net``, ``gross`` and ``fees`` are of all events whose value is known in the end.
 
-    ``net``: the profit after fees.
+    ``net``: the profit after fees. The outcomes of an event's markets depend on each other, and a position in one may
+    hedge that in another: so an event counts as a whole or not at all, here, in the interval and in all groups.
     """
 
     queue: QueueModel
@@ -64,9 +65,11 @@ class PassStatistics(msgspec.Struct, frozen=True, kw_only=True):
     return_ratio: float
     """``net`` by the cash at the start."""
     unvalued_markets: tuple[str, ...]
-    """Markets whose open position has no known value; not in ``net``, ``gross`` and ``fees``."""
+    """Markets whose open position has no known value."""
+    left_out_markets: tuple[str, ...]
+    """All traded markets of their events, those with a known value too: not in ``net`` and its parts."""
     unattributed_micros: int
-    """What the fills of the valued markets do not explain of ``net``: 0, or the result does not add up."""
+    """What the fills of the valued events do not explain of ``net``: 0, or the result does not add up."""
     significance: Significance
     drawdown: Drawdown | None
     exposure: Exposure
@@ -96,7 +99,8 @@ def statistics_of(result: BacktestResult, one: PassResult) -> PassStatistics:
     """Compute the statistics of one of the result's passes."""
     balance_micros = result.settings.balance_micros
     markets = market_profits(one)
-    known = [each for each in markets if each.net_micros is not None]
+    unvalued = unvalued_events(one.markets)
+    known = [each for each in markets if each.event not in unvalued]
     net_micros = sum(each.net_micros or 0 for each in known)
     profits = fill_profits(one)
     turnover_micros = sum(each.turnover_micros for each in markets)
@@ -108,6 +112,7 @@ def statistics_of(result: BacktestResult, one: PassResult) -> PassStatistics:
         fees_micros=sum(each.fees_micros for each in known),
         return_ratio=net_micros / balance_micros,
         unvalued_markets=tuple(each.ticker for each in markets if each.net_micros is None),
+        left_out_markets=tuple(each.ticker for each in markets if each.event in unvalued),
         unattributed_micros=net_micros - sum(each.gross_micros - each.fill.fee_micros for each in profits),
         significance=significance_of(result, one),
         drawdown=drawdown_of(one.equity),
@@ -130,13 +135,13 @@ def statistics_of(result: BacktestResult, one: PassResult) -> PassStatistics:
     )
 
 
-def significance_of(result: BacktestResult, one: PassResult) -> Significance:
+def significance_of(result: BacktestResult, one: PassResult | PassSummary) -> Significance:
     """Return the interval of a pass's profit."""
     by_event = np.array(list(net_by_event(one.markets).values()), dtype=np.int64)
     return significance(by_event, blocks_of(result, one))
 
 
-def blocks_of(result: BacktestResult, one: PassResult) -> Ints | None:
+def blocks_of(result: BacktestResult, one: PassResult | PassSummary) -> Ints | None:
     """Return a pass's profit by blocks of time; None for a short span, or a position whose value is not known.
 
     The equity contains what was paid for such a position, the profit by event does not.

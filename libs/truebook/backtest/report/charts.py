@@ -80,9 +80,9 @@ def drawdown(passes: Sequence[PassResult]) -> Chart | None:
 def by_market(passes: Sequence[PassStatistics]) -> Chart | None:
     """The profit of the markets with the largest amounts, if there are several; the line is the range of the passes.
 
-    Markets whose value is not known under each queue model are left out.
+    Markets that are left out of the profit under a queue model are left out here.
     """
-    unvalued = {ticker for one in passes for ticker in one.unvalued_markets}
+    unvalued = {ticker for one in passes for ticker in one.left_out_markets}
     nets = [{each.ticker: (each.net_micros or 0) for each in one.markets} for one in passes]
     names = [ticker for ticker in largest_markets(passes) if ticker not in unvalued][:MAX_BARS]
     middle = nets[[one.queue for one in passes].index(central(passes).queue)]
@@ -155,7 +155,7 @@ def variants(name: str, found: Sequence[Variant]) -> Chart | None:
     for each in found:
         nets = [one.net_micros for one in each.passes]
         realistic = next((one.net_micros for one in each.passes if one.queue is QueueModel.REALISTIC), nets[0])
-        rows.append((each.label, realistic, nets))
+        rows.append((escape(each.label), realistic, nets))
     layout = {"xaxis": {"type": "category"}, "yaxis": _DOLLAR_AXIS}
     return _chart(name, 280, [_ranges(rows)] if len(rows) > 1 else [], layout, RANGES)
 

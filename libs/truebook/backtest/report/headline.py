@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -21,6 +21,12 @@ BAND: Final = (
 ONE_PASS: Final = (
     "There is one queue model only, so no band: how much depends on the unknown queue ahead of our resting orders is"
     " not shown. Run the backtest with `--queue all`."
+)
+
+
+SEPARATE: Final = (
+    "Each market was traded separately, with cash and limits of its own (`--by-market`), and the results are added up."
+    " One account for all of these markets would have another result: its cash is shared."
 )
 
 
@@ -56,6 +62,8 @@ def sentences_of(result: BacktestResult, passes: Sequence[PassStatistics]) -> tu
     verdict = verdict_of(passes)
     sentences = [f"{_capital(central(passes).verdict)}."] if verdict is Verdict.NOTHING_TRADED else []
     sentences += _warnings(result, passes)
+    if result.settings.accounts > 1:
+        sentences.append(SEPARATE)
     if verdict is not Verdict.NOTHING_TRADED:
         sentences += [_profit(result, passes), _chance(verdict, passes), BAND if len(passes) > 1 else ONE_PASS]
     scores = central(passes).scores
@@ -69,6 +77,8 @@ def _profit(result: BacktestResult, passes: Sequence[PassStatistics]) -> str:
     nets = [one.net_micros for one in passes]
     where = f"on {plural(len(middle.markets), 'market')} with {dollars(result.settings.balance_micros)} at the start"
     share = percent(middle.return_ratio, 2)
+    if result.settings.accounts > 1:
+        where += f" ({plural(result.settings.accounts, 'account')} of their own, added up)"
     if len(passes) == 1:
         return f"Profit after fees {where}: {signed_dollars(nets[0])} ({share}; {middle.queue} queue)."
     low, high = signed_dollars(min(nets)), signed_dollars(max(nets))
@@ -139,13 +149,19 @@ def _warnings(result: BacktestResult, passes: Sequence[PassStatistics]) -> list[
     if any(not one.ledger_equals_exchange or one.unattributed_micros for one in passes):
         wrong = ", ".join(one.queue for one in passes if not one.ledger_equals_exchange or one.unattributed_micros)
         warnings.append(f"The values do not add up ({wrong}): don't use this result, and report a bug.")
-    unvalued = sorted({ticker for one in passes for ticker in one.unvalued_markets})
+    unvalued = {ticker for one in passes for ticker in one.unvalued_markets}
+    others = {ticker for one in passes for ticker in one.left_out_markets} - unvalued
     if unvalued:
-        names = ", ".join(unvalued[:3]) + (", …" if len(unvalued) > 3 else "")
+        rest = f", and {plural(len(others), 'other market')} of the same event or events: {_names(others)}"
         warnings.append(
-            f"The profit leaves out {plural(len(unvalued), 'market')} whose open position has no known value: {names}."
+            f"The profit leaves out {plural(len(unvalued), 'market')} whose open position has no known value:"
+            f" {_names(unvalued)}{rest if others else ''}."
         )
     return warnings
+
+
+def _names(tickers: Collection[str]) -> str:
+    return ", ".join(sorted(tickers)[:3]) + (", …" if len(tickers) > 3 else "")
 
 
 def _capital(text: str) -> str:

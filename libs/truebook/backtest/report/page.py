@@ -24,6 +24,12 @@ _VERDICTS: Final = {
     Verdict.NOT_DISTINGUISHABLE: "Not distinguishable from zero",
     Verdict.TOO_FEW: "Too little data for a conclusion",
 }
+CAPACITY_NOTE: Final = (
+    "The factor multiplies the model's sizes, its largest position and the cash at the start; limits of the account are"
+    " as set. No fill is larger than the recorded size, but the recorded market does not react: larger orders move no"
+    " price and no other order. A real market would, so the profit of a large factor is an upper bound."
+)
+LATENCY_NOTE: Final = "Time from a decision to its execution at the exchange, without the jitter."
 _PAGE: Final = Template(
     """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -87,11 +93,11 @@ def _sections(report: Report, result: BacktestResult) -> list[str]:
         ]),
         ("Capacity", [
             charts.variants("Profit by factor of the sizes", report.capacity),
-            sections.variants("Capacity: sizes multiplied", "factor", report.capacity),
+            sections.variants("Capacity: sizes and cash multiplied", "factor", report.capacity, CAPACITY_NOTE),
         ]),
         ("Latency", [
             charts.variants("Profit by latency of orders", report.latency),
-            sections.variants("Latency of orders", "latency", report.latency),
+            sections.variants("Latency of orders and cancels", "latency", report.latency, LATENCY_NOTE),
         ]),
         ("Inputs", [sections.inputs(report)]),
     ]  # fmt: skip
@@ -99,8 +105,8 @@ def _sections(report: Report, result: BacktestResult) -> list[str]:
         "Profit": "No order was filled.",
         "Execution": "No order reached the exchange.",
         "Probabilities": "The model has no probabilities, or no market of the data has a recorded outcome.",
-        "Capacity": "One result only; `truebook backtest` does not set other sizes yet.",
-        "Latency": "One result only. `truebook report` adds backtests with another latency with `--variant FOLDER`.",
+        "Capacity": "One size only. `truebook backtest … --capacity` also trades with three and ten times the size.",
+        "Latency": "One latency only. `truebook backtest … --latencies home,hosted,100ms` also trades with those.",
     }
     return [_section(name, parts, empty.get(name, ""), numbers) for name, parts in found]
 

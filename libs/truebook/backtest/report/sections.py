@@ -10,7 +10,7 @@ from truebook.backtest.analysis.bootstrap import Interval
 from truebook.backtest.analysis.execution_quality import ALL
 from truebook.backtest.analysis.scores import CalibrationBin, Score
 from truebook.backtest.analysis.statistics import PassStatistics
-from truebook.backtest.report.document import Report, Variant
+from truebook.backtest.report.document import Report, Variant, VariantPass
 from truebook.backtest.report.headline import central, interval_text
 from truebook.backtest.report.numbers import (
     UNKNOWN,
@@ -32,6 +32,7 @@ from truebook.backtest.report.numbers import (
 from truebook.backtest.report.tables import Cell, Table, band, groups_by_key
 from truebook.messages.reason_table import EXPLANATIONS
 from truebook.money import format_price
+from truebook.simulation.recorded.queue import QueueModel
 
 MAX_MARKETS: Final = 40
 """Markets in the table; ``report.json`` has them all."""
@@ -214,19 +215,42 @@ def calibration(passes: Sequence[PassStatistics]) -> Table:
     return Table("Calibration", header, rows, "Settled YES: the mean settlement value, by prediction.")
 
 
-def variants(caption: str, first: str, found: Sequence[Variant]) -> Table:
+def variants(caption: str, first: str, found: Sequence[Variant], note: str = "") -> Table:
     """Results side by side."""
     rows = [
         (
             Cell(each.label, "this result" if each.is_this else ""),
             band(((one.queue, one.net_micros) for one in each.passes), signed_dollars),
+            _shown_interval(each.passes),
+            band(((one.queue, one.return_ratio) for one in each.passes), percent_2),
+            band(((one.queue, one.orders) for one in each.passes), count),
+            band(((one.queue, one.order_rate) for one in each.passes), percent),
+            band(((one.queue, one.size_rate) for one in each.passes), percent),
             band(((one.queue, one.fills) for one in each.passes), count),
             band(((one.queue, one.turnover_micros) for one in each.passes), dollars),
             band(((one.queue, one.max_exposure_micros) for one in each.passes), dollars),
+            band(((one.queue, one.refused) for one in each.passes), count),
         )
         for each in found
     ]
-    return Table(caption, (first, "profit", "fills", "turnover", "highest exposure"), rows)
+    header = (
+        first, "profit", "95 % interval", "return", "orders", "with a fill", "size filled", "fills", "turnover",
+        "highest exposure", "refused",
+    )  # fmt: skip
+    return Table(caption, header, rows, note)
+
+
+def _shown_interval(passes: Sequence[VariantPass]) -> str:
+    """Return the interval of the realistic (or the only) pass."""
+    shown = next((one for one in passes if one.queue is QueueModel.REALISTIC), passes[0]).interval
+    if shown is None:
+        return UNKNOWN
+    return f"{signed_dollars(shown.low_micros)} to {signed_dollars(shown.high_micros)}"
+
+
+def percent_2(ratio: float) -> str:
+    """Format a ratio with two decimals."""
+    return percent(ratio, 2)
 
 
 def inputs(report: Report) -> Table:
@@ -243,6 +267,7 @@ def inputs(report: Report) -> Table:
         ("latency profile", settings.latency or UNKNOWN), ("throttle", duration(settings.throttle_us)),
         ("lifetime of an order", duration(settings.order_lifetime_us)),
         ("factor of the sizes", multiple(settings.size_ppm / 1_000_000)), ("seed", str(settings.seed)),
+        ("accounts", count(settings.accounts)),
     ]  # fmt: skip
     return Table("Data, model and settings", ("", ""), rows, text_columns=frozenset({1}), is_narrow=True)
 
