@@ -25,12 +25,12 @@ from cachetools import FIFOCache
 from truebook.book.sequence import Sequence, Verdict
 from truebook.capture.columnar.reader import read_columnar_events
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame, SkipReason
-from truebook.capture.manifest import COLUMNAR_FORMAT, read_manifest
+from truebook.capture.manifest import COLUMNAR_FORMAT, CaptureError, read_manifest
 from truebook.capture.reader import CapturedFrame, read_capture
 from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
 from truebook.kalshi.stream.frames import decode_frame
 
-__all__ = ["BookGap", "CapturedEvent", "SkipReason", "SkippedFrame", "decode_events", "read_events"]
+__all__ = ["BookGap", "CapturedEvent", "SkipReason", "SkippedFrame", "decode_events", "first_event_us", "read_events"]
 
 MAX_KNOWN_TRADES: Final = 10_000
 Stream: TypeAlias = tuple[int, int | None]
@@ -42,6 +42,14 @@ def read_events(path: Path) -> Iterator[CapturedEvent]:
     if path.is_dir() and (manifest := read_manifest(path)).format == COLUMNAR_FORMAT:
         return read_columnar_events(path, manifest)
     return decode_events(read_capture(path))
+
+
+def first_event_us(path: Path) -> int:
+    """Return the time of a recording's first event, without skipped frames; raises ``CaptureError``."""
+    for captured in read_events(path):
+        if not isinstance(captured.event, SkippedFrame):
+            return captured.at_us
+    raise CaptureError(f"{path}: no frame of this recording can be applied; `truebook data info` lists why")
 
 
 def decode_events(frames: Iterable[CapturedFrame]) -> Iterator[CapturedEvent]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from truebook.backtest.engine.settings import DataRules, EngineSettings, ExecutionRules, ObservationRules
-from truebook.clock import MICROS
 from truebook.execution.plan import Tolerance
 from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import Source
@@ -19,9 +17,7 @@ from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.execution.settings import ExecutionSettings, to_us
 from truebook_services.ingest.settings import IngestSettings
 from truebook_services.observation.settings import ObservationSettings
-
-RECONCILED_EVERY_US: Final = 6 * MICROS
-"""The reconciler states a complete round after 5 s at least, and its rounds are 3 s apart."""
+from truebook_services.reconciler.loop import STATE_EVERY_US
 
 
 def engine_settings(settings: EmbeddedSettings, recording: Path) -> EngineSettings:
@@ -37,7 +33,7 @@ def engine_settings(settings: EmbeddedSettings, recording: Path) -> EngineSettin
         latency=latency,
         limits=msgspec.convert(settings.limits.given(), Limits),
         max_age_us=to_us(settings.policy.max_age_s),
-        reconciled_us=RECONCILED_EVERY_US,
+        reconciled_us=_stated_every_us(to_us(settings.reconciler.orders_s)),
         swept_s=settings.fill_listener.sweep_s,
         prune_us=to_us(settings.reconciler.prune_interval_s),
         retention_us=to_us(settings.reconciler.retention_s),
@@ -45,6 +41,11 @@ def engine_settings(settings: EmbeddedSettings, recording: Path) -> EngineSettin
         data=_data(settings.ingest, settings.paper_exchange.first_data_delay_ms * 1000),
         execution=_execution(settings.execution),
     )
+
+
+def _stated_every_us(round_us: int) -> int:
+    """Return the interval of the reconciler's statements: of the first round that is late enough."""
+    return -(-STATE_EVERY_US // round_us) * round_us
 
 
 def _observation(settings: ObservationSettings) -> ObservationRules:

@@ -15,7 +15,7 @@ from typing import Final
 
 from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.memory.log import Collapse
-from truebook.capture.events import read_events
+from truebook.capture.events import first_event_us
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import StubSigner
 from truebook.ledger.memory_store import MemoryStore
@@ -54,7 +54,7 @@ def lockstep_bus() -> MemoryBus:
 async def open_in_lockstep(settings: EmbeddedSettings, folder: Path, stack: AsyncExitStack) -> Resources:
     """Open everything in memory; raises ``CaptureError``."""
     assert settings.capture is not None, "checked with the settings"
-    clock = VirtualClock(next(iter(read_events(settings.capture))).at_us, lead_us=LEAD_US)
+    clock = VirtualClock(first_event_us(settings.capture), lead_us=LEAD_US)
     update = {
         "state_folder": None,  # the run keeps nothing, so no journal either
         "capture": settings.capture,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from truebook.capture.events import read_events
+from truebook.capture.events import first_event_us
 from truebook.clock import MICROS, Clock, ExchangeClock, ScaledClock, SystemClock
 from truebook.kalshi.hosts import check_hosts
 from truebook.kalshi.port import Connector, RestClient
@@ -101,8 +101,8 @@ def _make_clock(settings: EmbeddedSettings, last_us: int) -> Clock:
     """
     if settings.capture is not None:
         assert settings.speed != MAX_SPEED, "lock-step has its own resources"
-        first = next(iter(read_events(settings.capture)))
-        return ScaledClock(first.at_us, settings.speed, lead_us=int(BEFORE_CAPTURE_S * settings.speed * 1e6))
+        first_us = first_event_us(settings.capture)
+        return ScaledClock(first_us, settings.speed, lead_us=int(BEFORE_CAPTURE_S * settings.speed * 1e6))
     clock = SystemClock()
     ahead_s = (last_us - clock.now_us()) // MICROS
     if ahead_s > MAX_AHEAD_S and settings.exchange_url:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from truebook.capture.events import read_events
+from truebook.capture.events import first_event_us
 from truebook.clock import Clock, ScaledClock, SystemClock
 from truebook.runtime.http import HttpServer
 from truebook.simulation.faults import FaultSchedule
@@ -43,7 +43,7 @@ def exchange_clock(settings: PaperExchangeSettings) -> Clock:
     """
     if settings.capture is None:
         return SystemClock(0 if settings.state_folder is None else last_time_us(settings.state_folder))
-    return ScaledClock(next(iter(read_events(settings.capture))).at_us, settings.speed)
+    return ScaledClock(first_event_us(settings.capture), settings.speed)
 
 
 class PaperExchange:

@@ -65,3 +65,11 @@ def test_a_busy_real_market_gives_equal_histories(tmp_path: Path) -> None:
 def test_markets_that_close_give_equal_histories(tmp_path: Path, seed: int) -> None:
     made = make_varied_recording(tmp_path / "made", seed=seed, are_odd=False)
     assert check_equal(made, "maker").fills >= 50
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_markets_with_faults_and_pauses_give_equal_histories(tmp_path: Path, seed: int) -> None:
+    """Lost, unreadable and inconsistent frames, also the first and the last one, and changes of the life cycle."""
+    made = make_varied_recording(tmp_path / "made", seed=seed)
+    reconciler = {"orders_s": 4.0}  # its statements have numbers in the ledger
+    assert check_equal(made, "maker", reconciler=reconciler).fills >= 20

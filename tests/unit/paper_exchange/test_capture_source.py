@@ -67,7 +67,8 @@ class Replay:
     def step(self, count: int = 1) -> None:
         for _ in range(count):
             self.now_us = self.source.next_due_us() or self.now_us
-            self.events += self.source.step()
+            if self.source.next_due_us() is not None:  # skipped frames are no step
+                self.events += self.source.step()
 
     def place(self, price_cc: int, size_centi: int, after_us: int = 0) -> Any:
         response, events = self.exchange.place("alice", request(BID, price_cc, size_centi, T), self.now_us + after_us)

@@ -316,7 +316,7 @@ def test_a_recorded_outcome_is_paid_at_the_recorded_close() -> None:
     placed(replay.exchange, "alice", request(BID, 5_300, 100, TICKER), START_US)
     before = replay.snapshot(TICKER, BIDS, ASKS, START_US + 10 * SECOND_US - 1)
     assert of_kind(before, Settled) == []
-    events = replay.snapshot("OTHER", BIDS, ASKS, START_US + 10 * SECOND_US)
+    events = replay.exchange.advance(START_US + 10 * SECOND_US)  # no later event is needed
     assert [settled.settlement.settlement_cc for settled in of_kind(events, Settled)] == [10_000]
     assert replay.exchange.queries.positions("alice") == []
 

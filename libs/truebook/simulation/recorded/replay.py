@@ -168,4 +168,6 @@ class MarketReplay:
             return []
         now_us = self.exchange.lifecycle.now_us
         metadata = self._recorded.get(ticker) or assumed_metadata(ticker, now_us, now_us + FAR_FUTURE_US, LINEAR_CENT)
+        if ticker in self._outcomes:
+            self.exchange.lifecycle.expect_outcome(ticker, self._outcomes[ticker])
         return self.exchange.lifecycle.add_market(metadata, now_us)

@@ -17,6 +17,7 @@ from truebook.money import ONE_DOLLAR_CC
 from truebook.simulation.events import MarketChanged, SimulationEvent
 from truebook.simulation.venue.account_book import AccountBook
 from truebook.simulation.venue.engine import Engine
+from truebook.simulation.venue.markets import MarketRecord
 from truebook.simulation.venue.orders import LiveOrder, UpdateReason
 from truebook.venue.lifecycle import may_become, may_reopen
 
@@ -41,6 +42,8 @@ class MarketLifecycle:
         self._delay_us = settlement_delay_us
         self._calendar: list[tuple[int, int, Due, str, str]] = []
         self._scheduled = 0
+        self._outcomes: dict[str, int] = {}
+        """Values that markets are determined at when they close."""
 
     def next_due_us(self) -> int | None:
         return self._calendar[0][0] if self._calendar else None
@@ -120,9 +123,17 @@ class MarketLifecycle:
         if record is None or record.metadata.settlement_cc is not None:
             raise ValueError(f"market {ticker} is unknown or already determined")
         events += self._close(ticker, self.now_us)
+        return [*events, self._determine(record, settlement_cc, self.now_us)]
+
+    def expect_outcome(self, ticker: str, settlement_cc: int) -> None:
+        """Determine a market at this value when its close is due, unless it is determined by then."""
+        self._outcomes[ticker] = settlement_cc
+
+    def _determine(self, record: MarketRecord, settlement_cc: int, at_us: int) -> MarketChanged:
+        self._outcomes.pop(record.metadata.ticker, None)
         record.become(MarketStatus.DETERMINED, settlement_cc)
-        self._schedule(self.now_us + self._delay_us, Due.PAY_OUT, ticker)
-        return [*events, MarketChanged(at_us=self.now_us, metadata=record.metadata, event_type="determined")]
+        self._schedule(at_us + self._delay_us, Due.PAY_OUT, record.metadata.ticker)
+        return MarketChanged(at_us=at_us, metadata=record.metadata, event_type="determined")
 
     def schedule_expiry(self, order: LiveOrder) -> None:
         """Put a resting order's expiry, if any, on the calendar."""
@@ -147,8 +158,12 @@ class MarketLifecycle:
             record.become(MarketStatus.ACTIVE)
             return []
         if kind is Due.CLOSE:
-            # A moved close has a later entry of its own.
-            return self._close(subject, at_us) if record.metadata.close_us <= at_us else []
+            if record.metadata.close_us > at_us:
+                return []  # a moved close has a later entry of its own
+            events = self._close(subject, at_us)
+            if record.status is MarketStatus.CLOSED and subject in self._outcomes:
+                events.append(self._determine(record, self._outcomes[subject], at_us))
+            return events
         return self._pay_out(subject, at_us)
 
     def _close(self, ticker: str, at_us: int) -> list[SimulationEvent]:

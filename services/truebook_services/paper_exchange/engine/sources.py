@@ -52,9 +52,9 @@ class CaptureSource:
         self.position = 0
         self._replay = replay
         self._queries = replay.exchange.queries
-        self._events = events
+        self._events = self._applicable(events)
         self._log = log
-        self._next = next(events, None)
+        self._next = next(self._events, None)
 
     def next_due_us(self) -> int | None:
         return None if self._next is None else self._next.at_us
@@ -103,9 +103,18 @@ class CaptureSource:
                     block=event.block,
                 )
                 return [*self._replay.trade(trade), trade]
-            case SkippedFrame(reason=SkipReason.INVALID):
-                self._log.warning("recorded frame skipped: invalid", frame=self.position, error=event.detail)
         return []
+
+    def _applicable(self, events: Iterator[CapturedEvent]) -> Iterator[CapturedEvent]:
+        """Leave out frames that must not be applied: they move no time, at the recording's start and end too."""
+        for captured in events:
+            match captured.event:
+                case SkippedFrame(reason=SkipReason.INVALID, detail=detail):
+                    self._log.warning("recorded frame skipped: invalid", at_us=captured.at_us, error=detail)
+                case SkippedFrame():
+                    pass
+                case _:
+                    yield captured
 
     def _follow(self, event: LifecycleFrame, at_us: int) -> list[SimulationEvent]:
         events = self._replay.follow(
