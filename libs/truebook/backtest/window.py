@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from truebook.backtest.before_window import KnownBefore
 from truebook.backtest.engine.venue import Recorded
-from truebook.book.order_book import BookError, OrderBook
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame
 from truebook.capture.events import read_events
 from truebook.capture.manifest import CaptureError
 from truebook.capture.market_metadata import capture_metadata
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
-from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata
 
 BLOCK = 1 << 20
@@ -60,8 +59,8 @@ def read_window(path: Path, window: Window) -> WindowedData:
 
 
 def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]:
-    """Yield the events of the window, at its start a snapshot of each book that is known by then."""
-    books: dict[str, OrderBook] = {}
+    """Yield the events of the window, at its start what is known by then of the life cycle and of each book."""
+    known = KnownBefore()
     is_before = window.from_us > 0
     for captured in events:
         at_us, event = captured.at_us, captured.event
@@ -72,11 +71,11 @@ def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[in
         if isinstance(event, BookGap):
             event = BookGap(tuple(filter(window.has, event.tickers)), event.sid)
         if is_before and at_us < window.from_us:
-            _fold(books, event)
+            known.add(event)
             continue
         if is_before:
             is_before = False
-            yield from ((at_us, _snapshot(ticker, book)) for ticker, book in sorted(books.items()))
+            yield from ((at_us, each) for each in known.events())
         yield at_us, event
 
 
@@ -87,33 +86,6 @@ def _is_selected(event: Recorded, window: Window) -> bool:
         case BookGap():
             return any(window.has(ticker) for ticker in event.tickers)
     return True
-
-
-def _fold(books: dict[str, OrderBook], event: Recorded) -> None:
-    """Apply an event before the window to the books; an inconsistent one is unknown until its next snapshot."""
-    match event:
-        case SnapshotFrame():
-            try:
-                books[event.ticker] = OrderBook(event.bids, event.asks)
-            except BookError:
-                books.pop(event.ticker, None)
-        case DeltaFrame() if event.ticker in books:
-            try:
-                books[event.ticker].change_level(event.book_side, event.price_cc, event.delta_centi)
-            except BookError:
-                del books[event.ticker]
-        case BookGap():
-            for ticker in event.tickers:
-                books.pop(ticker, None)
-        case _:
-            pass
-
-
-def _snapshot(ticker: str, book: OrderBook) -> SnapshotFrame:
-    return SnapshotFrame(
-        sid=None, seq=None, received_us=0, ticker=ticker, bids=tuple(book.levels(BookSide.BID)),
-        asks=tuple(book.levels(BookSide.ASK)), exchange_us=None,
-    )  # fmt: skip
 
 
 def digest_of(path: Path) -> str:
