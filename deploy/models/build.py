@@ -1,7 +1,7 @@
 """Write the bundled models, deterministically: `make models`, or `python deploy/models/build.py [FOLDER]`.
 
-Both read layout m1. Their parameters are in the two tables below; a test compares the bundled files with what this
-script writes.
+All read layout m1. Their parameters are in the tables below; a test compares the bundled files with what this script
+writes.
 
 * ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it, one tick better than
   the best, in one size, because a size that follows cash would cancel good orders; where the book is imbalanced enough
@@ -10,6 +10,8 @@ script writes.
 * ``small``: a network of 24-32-32-5, `action_logits`, that takes. Its hidden layers are drawn from a seed; its output
   layer is fitted by least squares to the scores of the heuristic below. It is an example of a network, with
   normalisation inside the graph, not a source of profit.
+* ``hold`` and ``random`` are baselines: any model that deserves to run beats both. ``hold`` never trades. ``random``
+  takes at the best price by an integer hash of its features, which is the same in any batch and on any machine.
 """
 
 from __future__ import annotations
@@ -68,6 +70,71 @@ SMALL_TERMS: Final = Strategy(
     cash_share_ppm=50_000,
     max_position_centi=5_000,
 )
+
+HOLD_TERMS: Final = Strategy(output=Output.ACTION_LOGITS, sizes_centi=(500,))
+RANDOM_SCALE: Final = 1e6
+"""Features have six decimals."""
+RANDOM_PRIME: Final = 65_521
+RANDOM_HOLD_SCORE: Final = 0.995
+"""The other four scores are evenly spread over 0..1, so that one is higher in 2 of 100 observations."""
+RANDOM_FACTORS: Final = (40_503, 24_251, 57_679, 11_587)
+
+
+def build_hold() -> Any:
+    """Build the baseline that never trades: scores 1, 0, 0, 0, 0."""
+    m1 = layout("m1")
+    weights, scores = np.zeros((len(m1), 5)), np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+    nodes = [helper.make_node("Gemm", ["features", "weights", "scores"], ["action_logits"])]
+    constants = {"weights": weights, "scores": scores}
+    return _model(nodes, constants, _baseline("hold", HOLD_TERMS), lambda rows: rows @ weights + scores)
+
+
+def build_random() -> Any:
+    """Build the random baseline: HOLD's score is constant, the others' are a hash of the features."""
+    m1 = layout("m1")
+    factors = np.arange(len(m1), dtype=np.int64) * 7_919 + 104_729
+    spread, shift = np.array(RANDOM_FACTORS, np.int64), np.arange(1, 5, dtype=np.int64) * 15_013
+    nodes = [
+        helper.make_node("Mul", ["features", "scale"], ["scaled"]),
+        helper.make_node("Floor", ["scaled"], ["floored"]),
+        helper.make_node("Cast", ["floored"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["whole", "factors"], ["weighted"]),
+        helper.make_node("ReduceSum", ["weighted", "axis"], ["sum"], keepdims=1),
+        helper.make_node("Mod", ["sum", "prime"], ["key"]),
+        helper.make_node("Mul", ["key", "key"], ["square"]),
+        helper.make_node("Mod", ["square", "prime"], ["mixed"]),
+        helper.make_node("Mul", ["mixed", "spread"], ["scrambled"]),
+        helper.make_node("Add", ["scrambled", "shift"], ["shifted"]),
+        helper.make_node("Mod", ["shifted", "prime"], ["drawn"]),
+        helper.make_node("Cast", ["drawn"], ["draws"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["draws", "range"], ["others"]),
+        helper.make_node("Gather", ["others", "first"], ["one"], axis=1),
+        helper.make_node("Mul", ["one", "zero"], ["none"]),
+        helper.make_node("Add", ["none", "hold"], ["held"]),
+        helper.make_node("Concat", ["held", "others"], ["action_logits"], axis=1),
+    ]
+    constants = {
+        "scale": np.array(RANDOM_SCALE), "factors": factors, "axis": np.array([1], np.int64),
+        "prime": np.array(RANDOM_PRIME, np.int64), "spread": spread, "shift": shift,
+        "range": np.array(float(RANDOM_PRIME)), "first": np.array([0], np.int64), "zero": np.array(0.0),
+        "hold": np.array(RANDOM_HOLD_SCORE),
+    }  # fmt: skip
+
+    def predict(rows: Array) -> Array:
+        whole = np.floor(rows.astype(np.float32) * np.float32(RANDOM_SCALE)).astype(np.int64)
+        key = (whole * factors).sum(axis=1, keepdims=True) % RANDOM_PRIME
+        drawn = (key * key % RANDOM_PRIME * spread + shift) % RANDOM_PRIME
+        return np.hstack([np.full((len(rows), 1), RANDOM_HOLD_SCORE), drawn / RANDOM_PRIME])
+
+    return _model(nodes, constants, _baseline("random", SMALL_TERMS), predict)
+
+
+def _baseline(name: str, terms: Strategy) -> ModelMetadata:
+    m1 = layout("m1")
+    return ModelMetadata(
+        name=name, layout=m1.name, layout_hash=m1.hash, trained="not trained: a baseline, see deploy/models/build.py",
+        **msgspec.structs.asdict(terms),
+    )  # fmt: skip
 
 
 def build_maker() -> Any:
@@ -201,8 +268,8 @@ def _model(nodes: list[Any], constants: dict[str, Any], metadata: ModelMetadata,
 
 
 def main(folder: Path) -> None:
-    """Write both models into ``folder``."""
-    for model in (build_maker(), build_small()):
+    """Write the models into ``folder``."""
+    for model in (build_maker(), build_small(), build_hold(), build_random()):
         path = folder / f"{model.graph.name}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))
         sys.stdout.write(f"{path}\n")

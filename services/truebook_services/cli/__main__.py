@@ -23,6 +23,7 @@ from truebook_services.cli.backtest import backtest
 from truebook_services.cli.calibrate import calibrate
 from truebook_services.cli.compare import compare, report
 from truebook_services.cli.data import data
+from truebook_services.cli.dataset import dataset
 from truebook_services.cli.dead_letters import dead_letters
 from truebook_services.cli.doctor import doctor
 from truebook_services.cli.errors import exit_with_one_line
@@ -46,7 +47,7 @@ app = typer.Typer(
 for command in (
     run, backtest, exchange, record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
     flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
-    splits, calibrate,
+    splits, calibrate, dataset,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(limits, name="limits")

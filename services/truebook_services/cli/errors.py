@@ -8,6 +8,7 @@ from typing import Final
 
 from truebook.backtest.analysis.comparison import NotComparable
 from truebook.backtest.analysis.splits import SplitError
+from truebook.backtest.dataset.request import DatasetError
 from truebook.backtest.report.charts import MissingLibrary
 from truebook.backtest.result import UnreadableResult
 from truebook.capture.reader import CaptureError
@@ -44,6 +45,7 @@ EXIT_CODES: Final[exit_codes.Codes] = (
     (NotComparable, 1),
     (MissingLibrary, 3),
     (SplitError, 2),
+    (DatasetError, 2),
     (BundledServerError, 3),
 )
 

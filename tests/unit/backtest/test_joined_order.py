@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.column_rows import ASK, BID, R, columns, snapshot
 from truebook.backtest.calibration.market_rows import MarketRows, by_market, concatenated
-from truebook.backtest.calibration.order import Join, JoinedOrder, NotCounted, follow
+from truebook.backtest.calibration.order import Join, JoinedOrder, NotCounted, fill_times, follow
 from truebook.backtest.tape.tops import TopTracker
 from truebook.capture.columns import Kind, Side
 from truebook.messages.envelope import BookSide
@@ -83,8 +83,9 @@ CASES = [
 def test_when_an_order_is_filled(rows: list[R], filled_ms: tuple[int | None, ...]) -> None:
     order = joined(rows)
     assert order.ahead_centi == 1_000
-    after_us = [order.followed[model].after_us for model in QueueModel]
-    assert after_us == [None if one is None else one * 1_000 for one in filled_ms]
+    after_us = {model: order.followed[model].after_us for model in QueueModel}
+    assert list(after_us.values()) == [None if one is None else one * 1_000 for one in filled_ms]
+    assert fill_times(market_rows([*BOOK, *rows, END]), JOIN, 300, MINUTE_US) == after_us
 
 
 def test_how_an_order_is_filled() -> None:

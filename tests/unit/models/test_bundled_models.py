@@ -18,6 +18,7 @@ from truebook.decision.strategy import Intent, intent_of
 from truebook.features.layout import FeatureInputs, layout
 from truebook.messages.actions import OmittedSides
 from truebook.messages.envelope import BookSide
+from truebook.models.check_rows import random_rows
 from truebook.models.registry import BUNDLED
 from truebook.models.session import Model, load_model
 
@@ -46,7 +47,7 @@ def small() -> Model:
     return load_model(BUNDLED / "small.onnx")
 
 
-@pytest.mark.parametrize("name", ["maker", "small"])
+@pytest.mark.parametrize("name", ["maker", "small", "hold", "random"])
 def test_the_script_reproduces_the_bundled_file(build: ModuleType, name: str) -> None:
     rebuilt = getattr(build, f"build_{name}")()
     assert rebuilt == onnx.load(BUNDLED / f"{name}.onnx")
@@ -56,7 +57,7 @@ def test_the_bundled_files_run_on_old_runtimes() -> None:
     for path in BUNDLED.glob("*.onnx"):
         model = onnx.load(path)
         assert model.ir_version <= 10
-        assert [imported.version for imported in model.opset_import] == [17]
+        assert {imported.domain: imported.version for imported in model.opset_import}[""] == 17
 
 
 def decide_inputs(model: Model, inputs: FeatureInputs) -> Decision:
@@ -101,3 +102,21 @@ def test_the_small_network_follows_its_teacher(build: ModuleType, small: Model) 
     expected = build._teacher(samples, M1).argmax(axis=1)
     assert (selected == expected).mean() > 0.75
     assert {intent_of(int(action), small.metadata.sizes_centi)[0] for action in selected} == set(Intent)
+
+
+def test_hold_never_trades() -> None:
+    hold = load_model(BUNDLED / "hold.onnx")
+    rows = random_rows(M1, 200, 3)
+    assert set(hold.run(rows).argmax(axis=1)) == {0}
+    assert decide_inputs(hold, feature_inputs()).targets == ()
+
+
+def test_random_takes_each_side_alike_and_seldom() -> None:
+    model = load_model(BUNDLED / "random.onnx")
+    rows = random_rows(M1, 20_000, 3)
+    scores = model.run(rows)
+    counts = np.bincount(scores.argmax(axis=1), minlength=5) / len(rows)
+    assert counts[0] == pytest.approx(0.98, abs=0.005)
+    assert counts[1:] == pytest.approx([0.005] * 4, abs=0.002)
+    alone = np.concatenate([model.run(rows[at : at + 1]) for at in range(100)])
+    assert np.array_equal(alone, scores[:100])

@@ -79,21 +79,22 @@ class JoinedOrder(msgspec.Struct, frozen=True, kw_only=True):
     followed: dict[QueueModel, Followed]
 
 
+class _Placed(NamedTuple):
+    """An order at the best price of its side, and the rows that can affect it."""
+
+    begin: int
+    request: OrderRequest
+    ahead_centi: int
+    relevant: Ints
+
+
 def follow(rows: MarketRows, frames: TradeFrames, join: Join, size_centi: int, for_us: int) -> JoinedOrder | NotCounted:
     """Join the best price at a time and follow the order for ``for_us``, which ``rows`` must cover."""
-    begin = rows.row_at(join.at_us)
-    if begin < 0 or not rows.is_two_sided[begin]:
-        return NotCounted.NO_MID
-    price_cc, ahead_centi = rows.best(join.side, begin)
-    if not MIN_JOIN_CC <= price_cc <= MAX_JOIN_CC:
-        return NotCounted.EXTREME_PRICE
-    end = rows.row_at(join.at_us + for_us) + 1
-    if not rows.is_valid[begin:end].all():
-        return NotCounted.GAP
-    request = OrderRequest(
-        ticker=_MARKET, client_order_id="order", book_side=join.side, price_cc=price_cc, size_centi=size_centi
-    )
-    relevant = begin + 1 + relevant_rows(rows, begin + 1, end, request)
+    placed = _place(rows, join, size_centi, for_us, prices_cc=(MIN_JOIN_CC, MAX_JOIN_CC))
+    if isinstance(placed, NotCounted):
+        return placed
+    begin, request, ahead_centi, relevant = placed
+    price_cc = request.price_cc
     in_queue = relevant[(rows.price_cc[relevant] == price_cc) | (rows.kind[relevant] == Kind.SNAPSHOT)]
     not_over = in_queue[frames.first[in_queue] > begin]
     followed = {}
@@ -110,6 +111,37 @@ def follow(rows: MarketRows, frames: TradeFrames, join: Join, size_centi: int, f
             mark_outs_half_cc=UNKNOWN if row is None else _mark_outs(rows, int(frames.first[row]), row, request),
         )  # fmt: skip
     return JoinedOrder(join=join, ahead_centi=ahead_centi, followed=followed)
+
+
+def fill_times(rows: MarketRows, join: Join, size_centi: int, for_us: int) -> dict[QueueModel, int | None] | NotCounted:
+    """Join as ``follow`` does, at any price; return the time to the whole fill by queue model, None: not in time."""
+    placed = _place(rows, join, size_centi, for_us)
+    if isinstance(placed, NotCounted):
+        return placed
+    _, request, ahead_centi, relevant = placed
+    return {
+        model: _after(rows, _match(rows, relevant, request, ahead_centi, join.at_us, model=model)[1], join)
+        for model in QueueModel
+    }
+
+
+def _place(
+    rows: MarketRows, join: Join, size_centi: int, for_us: int, *, prices_cc: tuple[int, int] | None = None
+) -> _Placed | NotCounted:
+    """Place an order at the best price of its side, if that is within ``prices_cc``."""
+    begin = rows.row_at(join.at_us)
+    if begin < 0 or not rows.is_two_sided[begin]:
+        return NotCounted.NO_MID
+    price_cc, ahead_centi = rows.best(join.side, begin)
+    if prices_cc is not None and not prices_cc[0] <= price_cc <= prices_cc[1]:
+        return NotCounted.EXTREME_PRICE
+    end = rows.row_at(join.at_us + for_us) + 1
+    if not rows.is_valid[begin:end].all():
+        return NotCounted.GAP
+    request = OrderRequest(
+        ticker=_MARKET, client_order_id="order", book_side=join.side, price_cc=price_cc, size_centi=size_centi
+    )
+    return _Placed(begin, request, ahead_centi, begin + 1 + relevant_rows(rows, begin + 1, end, request))
 
 
 def relevant_rows(rows: MarketRows, begin: int, end: int, order: OrderRequest) -> Ints:
