@@ -87,6 +87,12 @@ def plan_side(
     return Cancel(working, target, not_placed)
 
 
+def repeated_sides(targets: Sequence[Target]) -> frozenset[BookSide]:
+    """Return the sides with several targets, none of which is meant more than another: all of them are refused."""
+    sides = [target.book_side for target in targets]
+    return frozenset(side for side in sides if sides.count(side) > 1)
+
+
 def working_on(side: BookSide, orders: Sequence[OrderView]) -> OrderView | None:
     """Return the order that occupies the slot of a side; the ledger admits one."""
     return next((order for order in orders if order.book_side is side and order.state.holds_slot), None)

@@ -8,7 +8,6 @@ order that fits its target is kept, another one is cancelled; where the slot is 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -24,7 +23,7 @@ from truebook.execution.guards import (
     order_size,
 )
 from truebook.execution.placement import Placement
-from truebook.execution.plan import Cancel, Keep, Place, Tolerance, Wait, plan_side, working_on
+from truebook.execution.plan import Cancel, Keep, Place, Tolerance, Wait, plan_side, repeated_sides, working_on
 from truebook.ledger.port import LedgerError, LedgerStore, LedgerView, OrderView
 from truebook.messages.actions import Action, Target
 from truebook.messages.envelope import BookSide
@@ -93,7 +92,7 @@ class ActionHandler:
             self._orders.refuse(action, action.targets, Reason.NO_LEDGER, str(error))
             return
         targets = {target.book_side: target for target in action.targets}
-        repeated = {side for side, count in Counter(target.book_side for target in action.targets).items() if count > 1}
+        repeated = repeated_sides(action.targets)
         for side, order in known.items():
             await self._orders.report_existing(action, targets[side], order)
         if self._context.clock.now_us() >= action.deadline_us:

@@ -25,7 +25,7 @@ from truebook.execution.guards import (
     order_size,
 )
 from truebook.execution.placement import Placement, order_request, rank, reservation
-from truebook.execution.plan import Cancel, Keep, Place, Wait, plan_side, working_on
+from truebook.execution.plan import Cancel, Keep, Place, Wait, plan_side, repeated_sides, working_on
 from truebook.execution.resting import to_cancel
 from truebook.execution.send_errors import NO_GROUP
 from truebook.ledger.port import LedgerView, OrderView
@@ -137,12 +137,14 @@ class Trader:
         if self.now_us >= action.deadline_us:
             self._refuse(action.targets, Reason.DEADLINE)
             return
-        targets = {target.book_side: target for target in action.targets}
+        targets, repeated = {target.book_side: target for target in action.targets}, repeated_sides(action.targets)
+        if repeated:
+            self._refuse(tuple(target for target in action.targets if target.book_side in repeated), Reason.INVALID)
         market = view.market(action.ticker)
         orders = market.orders if market is not None else ()
         cancels: list[Cancel] = []
         places: list[Target] = []
-        for side in BookSide:
+        for side in (side for side in BookSide if side not in repeated):
             target, working = targets.get(side), working_on(side, orders)
             sized = self._sized(action, target, view) if target is not None and working is not None else 0
             match plan_side(target, sized, working, self, action.omitted_sides, tolerance=self._rules.tolerance):
@@ -170,7 +172,7 @@ class Trader:
         return Candidate(
             action=action, target=target, source=self._settings.identity.source, now_us=self.now_us,
             mode=view.mode_in(action.ticker), has_unresolved_orders=False, is_report_queue_full=False,
-            metadata=metadata, book=None if market is None else market.replica.book,
+            metadata=metadata, book=market.replica.book if market is not None and market.selected else None,
             is_book_fresh=self._data.is_fresh(action.ticker, durations.max_book_age_us, self.now_us),
             epoch=EPOCH, size_centi=size_centi, is_reducing=is_reducing,
             fee_rate_ppm=fee_rate_to_reserve_ppm(action, metadata), durations=durations, limiters=self.limiters,
