@@ -57,11 +57,12 @@ GIB: Final = 2**30
 
 MARKETS: Final = Topic(
     name="markets", carries=(MarketUpdated,), start_at=StartAt.BEGINNING, compacted=True,
-    written_by=("ingest",), read_by=("ingest", "observation", "execution"),
+    written_by=("ingest",), read_by=("ingest", "observation", "policy", "execution"),
 )  # fmt: skip
 ORDERBOOK: Final = Topic(
     name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END,
-    retention_s=HOUR_S, retention_bytes=GIB, written_by=("ingest",), read_by=("observation", "execution"),
+    retention_s=HOUR_S, retention_bytes=GIB, written_by=("ingest",),
+    read_by=("observation", "policy", "execution"),
 )  # fmt: skip
 OBSERVATIONS: Final = Topic(
     name="observations", carries=(Observation,), start_at=StartAt.END, retention_s=HOUR_S, retention_bytes=GIB,

@@ -9,12 +9,14 @@ from truebook.book.order_book import OrderBook
 from truebook.book.replica import BookReplica
 from truebook.features.history import History
 from truebook.ledger.port import MarketView, OrderView
-from truebook.messages.envelope import BookSide
+from truebook.messages.envelope import BookSide, Source
 from truebook.messages.ids import is_ours
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 
+FEEDS_WITH_OWN_ORDERS = (Source.SIMULATED, Source.DEMO)
+"""Sources whose market data is of the exchange that we trade on, and so contains our own orders."""
 RestingOrder = tuple[BookSide, int, int]
 """(side, price_cc, remaining_centi)."""
 BookUpdate = BookSnapshot | BookDelta | BookStale | PublicTrade

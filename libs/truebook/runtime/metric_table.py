@@ -131,6 +131,12 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
                 "Decisions of the shadow model, by agreement with the active one",
                 "agrees",
             ),
+            _counter(
+                "shadow_failures", "failures", "Observations that the shadow could not decide, and its other errors"
+            ),
+            _counter(
+                "shadow_skipped", "messages", "Messages and observations that the shadow run skipped: no time left"
+            ),
             _duration("decision", "Time to decide one batch of observations"),
             _duration("tick_to_decision", "Time from the frame to the published action"),
         ),

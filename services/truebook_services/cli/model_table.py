@@ -12,6 +12,7 @@ from rich.table import Table
 
 from truebook.clock import MICROS
 from truebook.models.guard import Drawdown
+from truebook.models.history import Change
 from truebook.models.pointer import Failure
 from truebook_services.cli.live_view import dollars
 
@@ -45,6 +46,12 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     drawdown: Drawdown | None = None
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """All changes of the registry, oldest first."""
+
+    changes: tuple[Change, ...]
+
+
 def print_models(listed: ModelList) -> None:
     """Write the models as a table; that no model decides comes first."""
     console = Console()
@@ -68,6 +75,17 @@ def print_models(listed: ModelList) -> None:
         console.print(f"rolled back: {_failure(listed.rolled_back)}", soft_wrap=True)
     if listed.drawdown is not None:
         console.print(f"drawdown since the activation: {_drawdown(listed.drawdown)}", soft_wrap=True)
+
+
+def print_history(history: History) -> None:
+    """Write one line per change; that there is none is stated."""
+    if not history.changes:
+        print("no change so far: the default model is in use")
+    for each in history.changes:
+        model = "none" if each.model is None else f"{each.model.name} ({each.model.sha256[:12]})"
+        details = (each.reason, each.evidence, each.observation_id and f"from observation {each.observation_id}")
+        text = "; ".join(detail for detail in details if detail)
+        print(f"{time_text(each.at_us)}  {each.kind:<14}  {model}, by {each.by}{text and f': {text}'}")
 
 
 def time_text(at_us: int) -> str:

@@ -9,16 +9,21 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from truebook.backtest.paper.report import read_report
 from truebook.features.plugins import find_layout
 from truebook.models.errors import ModelRefused
+from truebook.models.history import HISTORY, read_changes
 from truebook.models.metadata import ModelMetadata
 from truebook.models.pointer import Pointer, read_file
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.settings import load
-from truebook_services.cli.model_table import ListedModel, ModelList, print_models
+from truebook_services.cli.errors import UsageError
+from truebook_services.cli.model_comparison import evidence_text, missing_evidence, print_comparison
+from truebook_services.cli.model_table import History, ListedModel, ModelList, print_history, print_models
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.operator.port import NothingRecorded
 
 models = typer.Typer(help="List, check, add and switch models; a running system follows.", no_args_is_help=True)
 
@@ -88,6 +93,59 @@ def set_shadow(name: Annotated[str, typer.Argument(help="Name of a model, or `of
         print_json(removed)
     else:
         print("the shadow is removed" if removed.result == "removed" else "nothing to do: there is no shadow")
+
+
+@models.command("compare")
+def compare_models(json_: Json = False) -> None:
+    """Compare the active model with its shadow over the same time: paper results, decisions, latency, errors."""
+    registry = _registry()
+    report = read_report(registry.folder, registry.pointer())
+    if report is None:
+        raise NothingRecorded(
+            "no report on a shadow",
+            "set one by `truebook models shadow NAME`; a running policy reports every few seconds",
+        )
+    if json_:
+        print_json(report)
+    else:
+        with last_output():
+            print_comparison(report)
+
+
+@models.command("promote")
+def promote_model(
+    name: Annotated[str | None, typer.Argument(help="A model; the shadow if omitted.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also without a shadow run of an hour.")] = False,
+    json_: Json = False,
+) -> None:
+    """Make the shadow the active model, on the evidence of its run, which the history keeps."""
+    registry = _registry()
+    pointer = registry.pointer()
+    shadow = None if pointer is None else pointer.shadow
+    is_shadow = shadow is not None and name in (None, shadow.name)
+    report = read_report(registry.folder, pointer) if is_shadow else None
+    lacking = missing_evidence(report)
+    if lacking is not None and not yes and (is_shadow or name is not None):
+        raise UsageError(f"{lacking}: wait, or promote it nevertheless with --yes")
+    evidence = "no shadow run" if report is None else evidence_text(report)
+    model = (
+        registry.promote_shadow(evidence=evidence)
+        if is_shadow or name is None
+        else registry.activate(name, evidence=evidence)
+    )
+    promoted = _described(model.metadata, registry.active_name(), is_active=True)
+    _print(promoted, f"active; evidence: {evidence}", json_)
+
+
+@models.command("history")
+def show_history(json_: Json = False) -> None:
+    """List what happened to the models in use, oldest first, with the first observation of each new model."""
+    found = History(changes=read_changes(_registry().folder / HISTORY))
+    if json_:
+        print_json(found)
+    else:
+        with last_output():
+            print_history(found)
 
 
 @models.command("rollback")

@@ -127,7 +127,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            build_policy(context("policy"), policy, registry=registry),
+            build_policy(context("policy"), policy, registry=registry, open_ledger=lambda: opened(ledger)),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
@@ -139,6 +139,11 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             server=resources.server, registry=registry, bus=bus, services=services, statistics=statistics, log=log,
         )  # fmt: skip
+
+
+async def opened(ledger: LedgerStore) -> LedgerStore:
+    """Return the ledger, which is open in this process already."""
+    return ledger
 
 
 async def _open_journal(

@@ -14,7 +14,7 @@ from truebook.clock import MICROS
 from truebook.features.layout import FeatureError, Layout
 from truebook.ledger.port import LedgerError, LedgerStore, LedgerView, MarketView
 from truebook.messages.codec import encode
-from truebook.messages.envelope import Source, Tombstone
+from truebook.messages.envelope import Tombstone
 from truebook.messages.market_metadata import MarketStatus
 from truebook.messages.markets import MarketUpdated
 from truebook.messages.observations import Observation
@@ -23,7 +23,7 @@ from truebook.messages.reasons import Reason
 from truebook.messages.signals import Signal
 from truebook.messages.topics import MARKETS, OBSERVATIONS
 from truebook.observation.builder import ObservationBuilder, refusal
-from truebook.observation.markets import BookUpdate, ObservedMarket
+from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS, BookUpdate, ObservedMarket
 from truebook.observation.portfolio import Portfolio, Positions
 from truebook.observation.signals import SignalTable, key_error, time_error
 from truebook.pacing.breaker import Breaker
@@ -37,8 +37,6 @@ from truebook_services.observation.settings import ObservationSettings
 
 YIELD_EVERY = 16
 """Vectors computed between two yields to the event loop: in one process, orders must not wait for hundreds of them."""
-FEEDS_WITH_OWN_ORDERS = (Source.SIMULATED, Source.DEMO)
-"""Sources whose market data is of the exchange that we trade on, and so contains our own orders."""
 
 
 class Observer:

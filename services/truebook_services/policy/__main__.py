@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from truebook.features.plugins import find_layout
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.frames import Service
@@ -23,7 +25,10 @@ async def root(dependencies: Dependencies[PolicyProcess]) -> Service:
     """Build the service; raises ``ModelRefused``, also for a model of another layout than the observations have."""
     settings = dependencies.settings
     registry = ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
-    return build(dependencies.context, settings.policy, registry=registry)
+    return build(
+        dependencies.context, settings.policy, registry=registry, open_ledger=dependencies.ledger,
+        instance=socket.gethostname(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from truebook.runtime.frames import Incoming
 from truebook.runtime.refusals import RefusalCounter
 from truebook_services.policy.active_model import ActiveModel
 from truebook_services.policy.settings import PolicySettings
+from truebook_services.policy.shadow import ShadowRun
 
 ALARM_EVERY_US = 10 * MICROS
 """Shortest interval between two log lines of the same alarm; each alarm is counted."""
@@ -26,9 +27,10 @@ ALARM_EVERY_US = 10 * MICROS
 class PolicyHandler:
     """Decides the observations of one poll together."""
 
-    def __init__(self, context: Context, settings: PolicySettings, active: ActiveModel) -> None:
+    def __init__(self, context: Context, settings: PolicySettings, active: ActiveModel, shadow: ShadowRun) -> None:
         self._context = context
         self._active = active
+        self._shadow = shadow
         self._max_age_us = int(settings.max_age_s * MICROS)
         self._alarmed_us: dict[tuple[str, str], int] = {}
         self.refusals = RefusalCounter(context)
@@ -39,7 +41,7 @@ class PolicyHandler:
         if not current:
             return
         model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
-        decisions = self._decide(current)
+        decisions, took_us = self._decide(current)
         make = partial(
             action_of, self._context.identity, model=model.metadata.name, model_sha256=model.metadata.sha256,
             now_us=clock.now_us(), max_age_us=self._max_age_us,
@@ -52,13 +54,13 @@ class PolicyHandler:
         for observation in current:
             if observation.frame_us:
                 metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
-        self._compare_with_shadow(current, decisions)
+        self._shadow.compare(current, decisions, took_us)
 
-    def _decide(self, current: Sequence[Observation]) -> list[Decision]:
-        """Decide by the model in use; no action while none may decide."""
+    def _decide(self, current: Sequence[Observation]) -> tuple[list[Decision], int]:
+        """Decide by the model in use, no action while none may decide; return the decisions and the time they took."""
         active, clock = self._active, self._context.clock
         if active.stopped is not None:
-            return [Decision(reason=Reason.MODEL_STOPPED)] * len(current)
+            return [Decision(reason=Reason.MODEL_STOPPED)] * len(current), 0
         started_us = clock.monotonic_us()
         decisions, failures = decide_all(active.model, current)
         took_us = clock.monotonic_us() - started_us
@@ -68,7 +70,7 @@ class PolicyHandler:
         active.decided(
             current[0], took_us, is_failed=any(each.reason is Reason.INFERENCE_FAILED for each in failures)
         )  # fmt: skip
-        return decisions
+        return decisions, took_us
 
     def _current(self, observations: Sequence[Observation]) -> list[Observation]:
         newest = newest_per_market(observations)
@@ -85,16 +87,6 @@ class PolicyHandler:
     def _drop(self, ticker: str, reason: Reason, count: int) -> None:
         self._context.metrics.count("observations_dropped", count, reason=str(reason))
         self.refusals.count(ticker, reason, count)
-
-    def _compare_with_shadow(self, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
-        shadow = self._active.shadow
-        if shadow is None:
-            return
-        others, failures = decide_all(shadow, current)
-        for failure in failures:
-            self._alarm(shadow.metadata.name, failure)
-        for decision, other in zip(decisions, others, strict=True):
-            self._context.metrics.count("shadow_decisions", agrees=str(decision.targets == other.targets).lower())
 
     def _alarm(self, model: str, failure: BatchFailure) -> None:
         self._context.metrics.count("policy_alarms", kind=str(failure.reason))

@@ -9,19 +9,29 @@ from truebook.runtime.frames import Consumer, Periodic, Service
 from truebook_services.policy.active_model import ActiveModel
 from truebook_services.policy.handler import PolicyHandler
 from truebook_services.policy.settings import PolicySettings
+from truebook_services.policy.shadow import OpenLedger, ShadowRun
 
 GROUP = "truebook.policy"
 
 
-def build(context: Context, settings: PolicySettings, *, registry: ModelRegistry) -> Service:
-    """Build the service: the composition root. Raises ``ModelRefused`` if no usable model is active."""
+def build(
+    context: Context, settings: PolicySettings, *, registry: ModelRegistry, open_ledger: OpenLedger | None = None,
+    instance: str = "policy",
+) -> Service:  # fmt: skip
+    """Build the service: the composition root. Raises ``ModelRefused`` if no usable model is active.
+
+    ``open_ledger`` gives a shadow run the account's resting orders, which it leaves out of its books; ``instance``
+    names this process's report on the shadow.
+    """
     active = ActiveModel(context, settings, registry)
-    handler = PolicyHandler(context, settings, active)
+    shadow = ShadowRun(context, settings, active, registry, open_ledger=open_ledger, instance=instance)
+    handler = PolicyHandler(context, settings, active, shadow)
     return Service(
         context,
         (
             Consumer(context, GROUP, (OBSERVATIONS,), handler.handle, max_records=settings.max_batch),
             Periodic(context, "model switch", settings.registry_poll_s, active.follow_registry),
+            shadow,
             handler.refusals.frame(),
         ),
     )

@@ -17,6 +17,16 @@ class PolicySettings(Section):
     shadow: str = ""
     """The registered model that runs as shadow, whichever the registry has; empty follows the registry. A shadow
     never trades."""
+    shadow_balance_micros: int = Field(default=1_000_000_000, ge=0)
+    """Opening balance of each paper account of a shadow run."""
+    shadow_latency_ms: int = Field(default=50, ge=0)
+    """Time from a decision to the execution of an order or a cancel in the paper accounts."""
+    shadow_throttle_ms: int = Field(default=250, ge=10)
+    """Shortest interval between two observations of a market in the paper accounts."""
+    max_shadow_share: float = Field(default=0.25, gt=0, le=1)
+    """Share of each second that a shadow run may use in policy's process; what does not fit is skipped and counted."""
+    shadow_report_s: float = Field(default=5.0, gt=0)
+    """Interval between reports of the shadow run, which `truebook models compare` reads."""
     max_age_s: float = Field(default=5.0, gt=0)
     """A decision is valid until its book's confirmed time plus this (exchange time)."""
     registry_poll_s: float = Field(default=1.0, gt=0)

@@ -141,7 +141,7 @@ async def test_a_roll_back_by_another_service_is_followed_and_counted(tmp_path: 
         assert (await Rows(harness).decide())[0] == "maker"
 
 
-async def test_the_switch_is_recorded_at_the_first_observation_of_the_new_model(tmp_path: Path) -> None:
+async def test_a_switch_is_recorded_at_its_first_observation(tmp_path: Path) -> None:
     async with PolicyHarness(tmp_path, GUARDED) as harness:
         rows = Rows(harness)
         await rows.decide()

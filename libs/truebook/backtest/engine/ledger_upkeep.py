@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from truebook.backtest.engine.settings import EngineSettings
+from truebook.backtest.engine.traded import OpeningRules
 from truebook.ledger.exchange_reports import OPENED, RECONCILED, SWEPT
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.trading_holds import RECONCILIATION
 from truebook.ledger.verbs import AdvanceWatermark, Limits, NextNumber, OpenAccount, Prune, RaiseEpoch
 
 
-def open_ledger(ledger: Ledger, settings: EngineSettings, now_us: int) -> None:
+def open_ledger(ledger: Ledger, settings: OpeningRules, now_us: int) -> None:
     """Open the account by the verbs of the services' start."""
     ledger.apply(RECONCILIATION.place())
     if settings.limits != Limits():

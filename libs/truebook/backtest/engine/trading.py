@@ -13,8 +13,7 @@ from functools import partial
 
 import msgspec
 
-from truebook.backtest.engine.market_data import MarketData
-from truebook.backtest.engine.settings import EngineSettings
+from truebook.backtest.engine.traded import TradedBooks, TradingRules
 from truebook.execution.guards import (
     GUARDS,
     SIZING,
@@ -74,7 +73,7 @@ Response = CreateResponse | CancelResponse | Rejected
 class Trader:
     """Execution's state; ``send`` hands a command to the exchange, with its latency."""
 
-    def __init__(self, settings: EngineSettings, ledger: Ledger, data: MarketData, send: Send) -> None:
+    def __init__(self, settings: TradingRules, ledger: Ledger, data: TradedBooks, send: Send) -> None:
         rules = settings.execution
         write = TIER_LIMITS[rules.tier].write
         self.outcomes: Counter[str] = Counter()

@@ -1,0 +1,83 @@
+"""A shadow run beside the active model: it reports, never publishes, and never disturbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.metrics import counted
+from support.onnx_files import onnx_bytes
+from support.policy_harness import PolicyHarness, row
+from support.samples import samples
+from support.services import until
+from truebook.backtest.paper.report import ShadowReport, read_report
+from truebook.backtest.paper.session import PaperSession
+from truebook.messages.codec import encode
+from truebook.messages.topics import MARKETS, ORDERBOOK
+from truebook_services.policy.settings import PolicySettings
+from truebook_services.policy.shadow import Budget
+
+SETTINGS = PolicySettings(registry_poll_s=0.01, shadow_report_s=0.01)
+
+
+def report_of(harness: PolicyHarness) -> ShadowReport | None:
+    return read_report(harness.registry.folder, harness.registry.pointer())
+
+
+async def test_a_shadow_is_set_reported_and_removed_while_running(tmp_path: Path) -> None:
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        await harness.actions(1)
+        assert report_of(harness) is None
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
+        await harness.publish(row("T-1", harness.context.clock.now_us(), 1))
+        await until(lambda: (found := report_of(harness)) is not None and found.compared == 1, "a compared decision")
+        found = report_of(harness)
+        assert found is not None
+        assert (found.active.model.name, found.shadow.decided.batches, found.error) == ("maker", 1, "")
+        assert [each.queue for each in found.shadow.accounts] == ["pessimistic", "realistic", "optimistic"]
+        assert [action.model for action in await harness.actions(2)] == ["maker", "maker"]
+        harness.registry.remove_shadow()
+        await until(lambda: report_of(harness) is None, "no shadow")
+
+
+async def test_an_error_of_the_shadow_run_ends_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(PaperSession, "take", fail)
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
+        for topic, name in ((MARKETS, "markets.market_updated"), (ORDERBOOK, "orderbook.book_snapshot")):
+            message = samples()[name]
+            await harness.context.bus.publish_many(topic, [(message.ticker, encode(message))])
+        await until(lambda: (found := report_of(harness)) is not None and found.error, "the error is reported")
+        found = report_of(harness)
+        assert found is not None
+        assert found.error == "ZeroDivisionError: a bug"
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        assert (await harness.actions(1))[0].model == "maker"
+        assert counted(harness.context.metrics, "policy_alarms") == 0
+        assert counted(harness.context.metrics, "model_rollbacks") == 0
+
+
+async def test_a_new_active_model_begins_the_comparison_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
+        harness.registry.activate("mine")
+        assert report_of(harness) is None, "the report is on another active model"
+        await until(lambda: (found := report_of(harness)) is not None and found.active.model.name == "mine", "again")
+
+
+def test_a_budget_is_a_share_of_each_second() -> None:
+    budget = Budget(0.25)
+    assert budget.allows(0)
+    budget.spend(250_000)
+    assert not budget.allows(999_999)
+    assert budget.allows(1_000_000)
