@@ -7,10 +7,12 @@ from typing import Final
 
 from truebook.backtest.collect import Collector
 from truebook.backtest.engine.engine import Engine
+from truebook.backtest.engine.undisturbed import feed_block
 from truebook.backtest.engine.venue import Recorded
 from truebook.backtest.result import BacktestResult, DataInfo, ModelInfo, VariantResult
 from truebook.backtest.setups import Request, Setup, setups
-from truebook.backtest.window import WindowedData, digest_of, read_window
+from truebook.backtest.window import WindowedData, digest_of, read_window_blocks
+from truebook.capture.delta_block import DeltaBlock
 from truebook.models.session import Model
 from truebook.simulation.recorded.queue import QueueModel
 
@@ -24,7 +26,7 @@ Progress = Callable[[int, int], bool]
 
 def run_backtest(request: Request, model: Model, progress: Progress = lambda events, at_us: True) -> BacktestResult:
     """Run all passes; the result is partial if ``progress`` ended it. Raises ``CaptureError``."""
-    data = read_window(request.path, request.window)
+    data = read_window_blocks(request.path, request.window)
     groups = [(setup, _passes(setup, request.queues, data)) for setup in setups(request, model)]
     passes = [one for _, own in groups for one in own]
     reached_us, count, partial = _feed(passes, data.events, progress)
@@ -47,7 +49,7 @@ def run_backtest(request: Request, model: Model, progress: Progress = lambda eve
     )  # fmt: skip
 
 
-def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData) -> list[Collector]:
+def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData[Recorded | DeltaBlock]) -> list[Collector]:
     outcomes = {one.ticker: one.settlement_cc for one in data.markets if one.settlement_cc is not None}
     passes = []
     for queue in QueueModel:
@@ -58,19 +60,27 @@ def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData) ->
 
 
 def _feed(
-    passes: Sequence[Collector], events: Iterable[tuple[int, Recorded]], progress: Progress
+    passes: Sequence[Collector], events: Iterable[tuple[int, Recorded | DeltaBlock]], progress: Progress
 ) -> tuple[int, int, bool]:  # fmt: skip
     """Feed every event to every pass; return the last event's time, their number, and whether that was interrupted."""
-    feeds = [one.engine.feed for one in passes]
-    reached_us, count, partial = 0, 0, False
+    engines = [one.engine for one in passes]
+    reached_us, count, partial, next_check = 0, 0, False, PROGRESS_EVERY
     for at_us, event in events:
-        for feed in feeds:
-            feed(at_us, event)
-        reached_us = at_us
-        count += 1
-        if not count % PROGRESS_EVERY and not progress(count, at_us):
-            partial = True
-            break
+        if isinstance(event, DeltaBlock):
+            for engine in engines:
+                feed_block(engine, event)
+            reached_us = event.at_us[-1]
+            count += len(event)
+        else:
+            for engine in engines:
+                engine.feed(at_us, event)
+            reached_us = at_us
+            count += 1
+        if count >= next_check:
+            next_check = count + PROGRESS_EVERY
+            if not progress(count, reached_us):
+                partial = True
+                break
     for one in passes:
         one.engine.finish()
     return reached_us, count, partial

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
 from truebook.backtest.before_window import KnownBefore
+from truebook.backtest.engine.periodic import NEVER_US
 from truebook.backtest.engine.venue import Recorded
+from truebook.capture.delta_block import DeltaBlock
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame
-from truebook.capture.events import read_events
+from truebook.capture.events import read_blocks, read_events
 from truebook.capture.manifest import CaptureError
 from truebook.capture.market_metadata import capture_metadata
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
@@ -37,33 +39,57 @@ class EmptyWindow(CaptureError):
     """The recording has no event of these markets in this time."""
 
 
-class WindowedData(NamedTuple):
+EventT = TypeVar("EventT")
+
+
+class WindowedData(NamedTuple, Generic[EventT]):
     """The markets of a window, the time of its first event, and all of its events."""
 
     markets: list[MarketMetadata]
     start_us: int
-    events: Iterator[tuple[int, Recorded]]
+    events: Iterator[tuple[int, EventT]]
 
 
-def read_window(path: Path, window: Window) -> WindowedData:
+def read_window(path: Path, window: Window) -> WindowedData[Recorded]:
     """Begin to read a window; raises ``CaptureError`` where a market is unknown or there is no event."""
+    return _begun(path, window, select(read_events(path), window))
+
+
+def read_window_blocks(path: Path, window: Window) -> WindowedData[Recorded | DeltaBlock]:
+    """Begin to read as ``read_window``; consecutive changes of one market may be a block, at the time of its first."""
+    return _begun(path, window, select(read_blocks(path), window))
+
+
+def _begun(path: Path, window: Window, events: Iterator[tuple[int, EventT]]) -> WindowedData[EventT]:
     markets = [one for one in capture_metadata(path) if window.has(one.ticker)]
     unknown = window.markets - {one.ticker for one in markets}
     if unknown:
         raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
-    events = select(read_events(path), window)
     first = next(events, None)
     if first is None:
         raise EmptyWindow(f"{path}: no event in the window of time")
     return WindowedData(markets, first[0], chain((first,), events))
 
 
-def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]:
-    """Yield the events of the window, at its start what is known by then of the life cycle and of each book."""
+@overload
+def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]: ...
+@overload
+def select(
+    events: Iterable[CapturedEvent | DeltaBlock], window: Window
+) -> Iterator[tuple[int, Recorded | DeltaBlock]]: ...
+def select(events: Iterable[CapturedEvent | DeltaBlock], window: Window) -> Iterator[tuple[int, Recorded | DeltaBlock]]:
+    """Yield the events of the window, at its start what is known by then of the life cycle and of each book.
+
+    A block that is partly before or after the window is divided into its events.
+    """
     known = KnownBefore()
     is_before = window.from_us > 0
-    for captured in events:
-        at_us, event = captured.at_us, captured.event
+    event: Recorded | SkippedFrame | DeltaBlock
+    for captured in _divided(events, window):
+        if isinstance(captured, DeltaBlock):
+            at_us, event = captured.at_us[0], captured
+        else:
+            at_us, event = captured.at_us, captured.event
         if window.to_us is not None and at_us > window.to_us:
             return
         if isinstance(event, SkippedFrame) or not _is_selected(event, window):
@@ -71,6 +97,7 @@ def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[in
         if isinstance(event, BookGap):
             event = BookGap(tuple(filter(window.has, event.tickers)), event.sid)
         if is_before and at_us < window.from_us:
+            assert not isinstance(event, DeltaBlock), "divided"
             known.add(event)
             continue
         if is_before:
@@ -79,9 +106,20 @@ def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[in
         yield at_us, event
 
 
-def _is_selected(event: Recorded, window: Window) -> bool:
+def _divided(
+    events: Iterable[CapturedEvent | DeltaBlock], window: Window
+) -> Iterator[CapturedEvent | DeltaBlock]:  # fmt: skip
+    to_us = NEVER_US if window.to_us is None else window.to_us
+    for one in events:
+        if isinstance(one, DeltaBlock) and (one.at_us[0] < window.from_us or one.at_us[-1] > to_us):
+            yield from one.events()
+        else:
+            yield one
+
+
+def _is_selected(event: Recorded | DeltaBlock, window: Window) -> bool:
     match event:
-        case DeltaFrame() | SnapshotFrame() | TradeFrame() | LifecycleFrame():
+        case DeltaBlock() | DeltaFrame() | SnapshotFrame() | TradeFrame() | LifecycleFrame():
             return window.has(event.ticker)
         case BookGap():
             return any(window.has(ticker) for ticker in event.tickers)

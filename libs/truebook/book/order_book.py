@@ -11,7 +11,8 @@ every reader needs the best one, so both are one look-up; a new level costs a bi
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from truebook.messages.envelope import BookSide
 from truebook.messages.reasons import Reason
@@ -40,6 +41,15 @@ class _Levels:
 
     def copy(self) -> _Levels:
         return _Levels(self.sizes.copy(), self.prices.copy(), self.total_centi)
+
+
+class Changed(NamedTuple):
+    """What ``OrderBook.change_levels`` applied."""
+
+    states: list[tuple[int, tuple[int | None, int | None, int, int]]]
+    """After each change: its time, and ``OrderBook.summary``."""
+    shrunk: list[tuple[int, int, int, int]]
+    """Decreases of watched levels: time, level, and its size before and after."""
 
 
 class OrderBook:
@@ -92,6 +102,54 @@ class OrderBook:
             raise BookError(Reason.NEGATIVE_SIZE, f"{side} {price_cc} cc would hold {total}")
         levels.total_centi += delta_centi
         return total
+
+    def change_levels(self, changes: Iterable[tuple[int, int, int]], watched: Collection[int] = ()) -> Changed:
+        """Apply changes (time, level, signed change) in order, up to the first that is not ordinary; see ``Changed``.
+
+        A level is its price, an ask's negative. Not ordinary is what ``change_level`` refuses, what crosses the book,
+        and a change by 0: the caller handles it, and this book does not have it.
+        """
+        bids, asks = self._bids, self._asks
+        bid_sizes, bid_prices, bid_centi = bids.sizes, bids.prices, bids.total_centi
+        ask_sizes, ask_prices, ask_centi = asks.sizes, asks.prices, asks.total_centi
+        found = Changed([], [])
+        states, shrunk = found
+        for at_us, level_cc, delta_centi in changes:
+            if level_cc > 0:
+                sizes, prices, price_cc = bid_sizes, bid_prices, level_cc
+            else:
+                sizes, prices, price_cc = ask_sizes, ask_prices, -level_cc
+            total = sizes.get(price_cc, 0) + delta_centi
+            if delta_centi > 0:
+                is_new = total == delta_centi
+                if is_new and not MIN_PRICE_CC <= price_cc <= MAX_PRICE_CC:
+                    break
+                if is_new:
+                    insort(prices, price_cc)
+                if bid_prices and ask_prices and bid_prices[-1] >= ask_prices[0]:
+                    if is_new:
+                        del prices[bisect_left(prices, price_cc)]
+                    break
+                sizes[price_cc] = total
+            else:
+                if total < 0 or not delta_centi:
+                    break
+                if total:
+                    sizes[price_cc] = total
+                else:
+                    del sizes[price_cc]
+                    del prices[bisect_left(prices, price_cc)]
+                if level_cc in watched:
+                    shrunk.append((at_us, level_cc, total - delta_centi, total))
+            if level_cc > 0:
+                bid_centi += delta_centi
+            else:
+                ask_centi += delta_centi
+            bid_cc = bid_prices[-1] if bid_prices else None
+            ask_cc = ask_prices[0] if ask_prices else None
+            states.append((at_us, (bid_cc, ask_cc, bid_centi, ask_centi)))
+        bids.total_centi, asks.total_centi = bid_centi, ask_centi
+        return found
 
     def is_crossed(self) -> bool:
         """Return whether the best bid reaches the best ask."""

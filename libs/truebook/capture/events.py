@@ -23,14 +23,18 @@ from typing import Final, TypeAlias
 from cachetools import FIFOCache
 
 from truebook.book.sequence import Sequence, Verdict
-from truebook.capture.columnar.reader import read_columnar_events
+from truebook.capture.columnar.reader import read_columnar_blocks, read_columnar_events
+from truebook.capture.delta_block import DeltaBlock
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame, SkipReason
 from truebook.capture.manifest import COLUMNAR_FORMAT, CaptureError, read_manifest
 from truebook.capture.reader import CapturedFrame, read_capture
 from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
 from truebook.kalshi.stream.frames import decode_frame
 
-__all__ = ["BookGap", "CapturedEvent", "SkipReason", "SkippedFrame", "decode_events", "first_event_us", "read_events"]
+__all__ = [
+    "BookGap", "CapturedEvent", "SkipReason", "SkippedFrame", "decode_events", "first_event_us", "read_blocks",
+    "read_events",
+]  # fmt: skip
 
 MAX_KNOWN_TRADES: Final = 10_000
 Stream: TypeAlias = tuple[int, int | None]
@@ -41,6 +45,13 @@ def read_events(path: Path) -> Iterator[CapturedEvent]:
     """Iterate over a recording's events in order; raises ``CaptureError`` at once or while reading."""
     if path.is_dir() and (manifest := read_manifest(path)).format == COLUMNAR_FORMAT:
         return read_columnar_events(path, manifest)
+    return decode_events(read_capture(path))
+
+
+def read_blocks(path: Path) -> Iterator[CapturedEvent | DeltaBlock]:
+    """Iterate as ``read_events``; consecutive changes of one market are a block, where the format has columns."""
+    if path.is_dir() and (manifest := read_manifest(path)).format == COLUMNAR_FORMAT:
+        return read_columnar_blocks(path, manifest)
     return decode_events(read_capture(path))
 
 

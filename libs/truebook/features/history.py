@@ -59,6 +59,11 @@ class History:
         states.append((at_us, state))
         self._changes = None
 
+    def changed_often(self, states: Sequence[tuple[int, _State]]) -> None:
+        """Record the states after several updates, each of which changed a best price or a total size."""
+        self._states.extend(states)
+        self._changes = None
+
     def clear(self) -> None:
         """Drop all changes: those before a stale book do not describe the market after it."""
         self._states.clear()

@@ -50,8 +50,6 @@ from truebook.simulation.recorded.queue import QueueModel
 
 SAMPLE_US: Final = 10_000_000
 """Interval of the points of the equity, beside those at fills and settlements."""
-TRIM_EVERY: Final = 10_000
-"""Entries of the ledger's journal after which it is dropped: a backtest is not restored from it."""
 Watcher = Callable[[int, Sequence[SimulationEvent]], None]
 """Called with each instant's time and events, after they are recorded."""
 
@@ -101,7 +99,6 @@ class Engine:
         self._due: list[Observation] = []  # observed, and not decided yet
         self._jitter = random.Random("fill_listener.sweep")
         self._pruning = Pruning(self.ledger, settings.retention_us, lambda: self.pruned())
-        self._trimmed = 0
         self._calendar = self._begin()
         self._next_us = self._next_due_us()
 
@@ -161,11 +158,22 @@ class Engine:
 
     def feed(self, at_us: int, event: Recorded) -> None:
         """Take the next recorded event."""
-        if at_us != self._batch_us:
-            for observations in self._advance(at_us):
-                self._decide(observations)
+        if self.complete(at_us):
             self._batch_us = at_us
         self._batch.append(event)
+
+    def complete(self, before_us: int) -> bool:
+        """Complete every instant before that time; return False where an event of that very time was fed already."""
+        if before_us == self._batch_us:
+            return False
+        for observations in self._advance(before_us):
+            self._decide(observations)
+        return True
+
+    def undisturbed_before_us(self) -> int:
+        """Return the time of the next instant, after the complete ones, in which more is due than recorded events."""
+        pending_us = self._pending.next_us()
+        return min(self._next_us, self._mark_us + 1, NEVER_US if pending_us is None else pending_us)
 
     def finish(self) -> None:
         """Complete the last instant, and the time after it; then cancel what rests."""
@@ -370,9 +378,7 @@ class Engine:
 
     def _state_completion(self, now_us: int) -> None:
         self.ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
-        if self.ledger.seq - self._trimmed > TRIM_EVERY:
-            self._trimmed = self.ledger.seq
-            self.ledger.trim_journal(self.ledger.seq)
+        self.ledger.trim_journal(self.ledger.seq)  # a backtest is not restored from it
 
     def _read_positions(self, now_us: int) -> None:
         self._positions.replace(self.ledger.view())

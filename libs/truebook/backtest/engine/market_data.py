@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from truebook.backtest.engine.settings import DataRules
 from truebook.book.event_sums import EventSum
-from truebook.book.order_book import BookError, OrderBook
+from truebook.book.order_book import BookError, Changed, OrderBook
+from truebook.features.history import LENGTH
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.reasons import Reason
@@ -158,6 +159,21 @@ class MarketData:
         market.history.changed(book, now_us // 1000 * 1000)
         if market.pending_frame_us is None:
             self._schedule(market, now_us)
+
+    def deltas(self, market: FollowedMarket, book: OrderBook, changed: Changed) -> None:
+        """Take the book after several changes, which made it neither stale nor due for an observation."""
+        states = changed.states
+        now_us = states[-1][0]
+        self._confirm(now_us)
+        replica = market.replica
+        replica.book = book
+        replica.version += len(states)
+        market.changed = True
+        self._update_sum(market)
+        self._note(market, now_us)
+        self.is_published = False  # their readers have nothing to do
+        kept = states[-LENGTH - 1 :]
+        market.history.changed_often([(at_us // 1000 * 1000, state) for at_us, state in kept])
 
     def snapshot(self, ticker: str, bids: Levels, asks: Levels, now_us: int) -> None:
         """Replace a book; an invalid snapshot makes it stale, and is requested again after a timeout."""

@@ -13,6 +13,7 @@ from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, Stre
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.simulation.events import SimulationEvent, Traded
 from truebook.simulation.latency import Latency
+from truebook.simulation.recorded.book import RecordedBook
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.recorded.replay import MarketReplay
 
@@ -58,6 +59,18 @@ class Venue:
             return due_us
         arrive_us = self._in_flight[0][0]
         return arrive_us if due_us is None or arrive_us < due_us else due_us
+
+    def undisturbed_book(self, ticker: str) -> RecordedBook | None:
+        """Return a market's book if its changes disturb nothing else; see ``MarketReplay``."""
+        return self._replay.undisturbed_book(ticker)
+
+    def pass_time(self, at_us: int) -> None:
+        """Set the time, before which nothing was due."""
+        self._replay.pass_time(at_us)
+
+    def outcome_due_us(self) -> int:
+        """Return the time from which on a recorded outcome may be due."""
+        return self._replay.outcome_due_us()
 
     def step(self, batch: Sequence[Recorded], now_us: int) -> tuple[list[SimulationEvent], list[tuple[Sent, Response]]]:
         """Do all that is due in an instant; return its events, and the responses in the order of execution."""

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truebook.capture.columnar.row_group import Columns, RowGroup
-from truebook.capture.columnar.schema import COLUMNS, require_pyarrow
+from truebook.capture.columnar.schema import COLUMNS, NUMBERS, require_pyarrow
+from truebook.capture.delta_block import MAX_ROWS, MIN_ROWS, DeltaBlock
 from truebook.capture.event_types import CapturedEvent
 from truebook.capture.manifest import EVENTS_PATTERN, CaptureError, Manifest, checked_file
 from truebook.capture.rows import NO_SID, UNKNOWN_US, Kind, Row, events_of, lifecycle_of
 from truebook.kalshi.port import LifecycleFrame
+from truebook.money import ONE_DOLLAR_CC
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +31,61 @@ _OF_LIFECYCLE: Final = ("market", "detail")
 def read_columnar_events(folder: Path, manifest: Manifest) -> Iterator[CapturedEvent]:
     """Iterate over the events of a recording of format 2; raises ``CaptureError``."""
     for path, table in _row_groups(folder, manifest, COLUMNS):
-        values = [table.column(name).to_pylist() for name in Row._fields]
-        try:
-            yield from events_of(map(Row._make, zip(*values, strict=True)))
-        except (msgspec.DecodeError, KeyError, ValueError, StopIteration, RuntimeError) as error:
-            raise _wrong_row(path, error) from error
+        yield from _events(path, _rows(table, np.arange(table.num_rows)))
+
+
+def read_columnar_blocks(folder: Path, manifest: Manifest) -> Iterator[CapturedEvent | DeltaBlock]:
+    """Iterate over the same events, with consecutive changes of one market as a block; raises ``CaptureError``."""
+    for path, table in _row_groups(folder, manifest, COLUMNS):
+        blocks, others = _divide(table)
+        rows = _rows(table, others)
+        taken = 0
+        for start, block in blocks:
+            before = int(np.searchsorted(others, start))
+            yield from _events(path, rows[taken:before])
+            yield block
+            taken = before
+        yield from _events(path, rows[taken:])
+
+
+def _events(path: Path, rows: list[Row]) -> Iterator[CapturedEvent]:
+    try:
+        yield from events_of(rows)
+    except (msgspec.DecodeError, KeyError, ValueError, StopIteration, RuntimeError) as error:
+        raise _wrong_row(path, error) from error
+
+
+def _rows(table: pa.Table, chosen: NDArray[np.integer]) -> list[Row]:
+    """Return some rows; a column becomes a list by numpy, which is faster than ``to_pylist``."""
+    columns: list[Sequence[Any]] = []
+    for name in Row._fields:
+        column = table.column(name).take(chosen) if len(chosen) < table.num_rows else table.column(name)
+        columns.append(column.to_numpy().tolist() if name in NUMBERS else column.to_pylist())
+    return list(map(Row._make, zip(*columns, strict=True)))
+
+
+def _divide(table: pa.Table) -> tuple[list[tuple[int, DeltaBlock]], NDArray[np.integer]]:
+    """Return the blocks of a row group with their first rows, and all other rows."""
+    columns = {name: table.column(name).to_numpy() for name in ("at_us", "kind", "side", "price_cc", "size_centi")}
+    markets = table.column("market").combine_chunks()
+    names, market = markets.dictionary.to_pylist(), markets.indices.fill_null(-1).to_numpy()
+    is_delta = columns["kind"] == Kind.DELTA
+    begins = np.flatnonzero(np.r_[True, (market[1:] != market[:-1]) | (is_delta[1:] != is_delta[:-1])])
+    level_cc = columns["side"] * columns["price_cc"]
+    grew = columns["size_centi"] > 0
+    lists = {
+        "at_us": columns["at_us"], "level_cc": level_cc, "delta_centi": columns["size_centi"],
+        "grown_bid_cc": np.where(grew & (level_cc > 0), level_cc, 0),
+        "grown_ask_cc": np.where(grew & (level_cc < 0), level_cc, -ONE_DOLLAR_CC),
+    }  # fmt: skip
+    blocks, is_other = [], np.ones(len(market), np.bool_)
+    for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(market)], strict=True):
+        if is_delta[begin] and market[begin] >= 0 and end - begin >= MIN_ROWS:
+            is_other[begin:end] = False
+            for start in range(begin, end, MAX_ROWS):
+                part = {name: values[start : min(end, start + MAX_ROWS)].tolist() for name, values in lists.items()}
+                blocks.append((start, DeltaBlock(ticker=names[market[begin]], **part)))
+    return blocks, np.flatnonzero(is_other)
 
 
 def read_row_groups(folder: Path, manifest: Manifest) -> Iterator[RowGroup]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from truebook.book.order_book import BookError, OrderBook
+from truebook.book.order_book import BookError, Changed, OrderBook
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.queue import LevelQueue, QueueModel
 from truebook.simulation.venue.orders import LiveOrder
@@ -63,6 +63,22 @@ class RecordedBook:
             if queue is not None:
                 queue.decrease(displayed_centi - delta_centi, displayed_centi, at_us)
 
+    def change_all(self, changes: Iterable[tuple[int, int, int]]) -> Changed:
+        """Apply the ordinary changes as ``change`` does, see ``OrderBook.change_levels``; the book must be valid."""
+        keys = {
+            price_cc if side is BookSide.BID else -price_cc: (side, price_cc)
+            for side, price_cc in (*self._queues, *self.taken)
+        }
+        changed = self.book.change_levels(changes, keys)
+        self.clock += len(changed.states)
+        for at_us, level_cc, before_centi, after_centi in changed.shrunk:
+            key = keys[level_cc]
+            self._cap_taken_to(key, after_centi)
+            queue = self._queues.get(key)
+            if queue is not None:
+                queue.decrease(before_centi, after_centi, at_us)
+        return changed
+
     def available(self, side: BookSide, price_cc: int) -> int:
         """Return a level's displayed size less the size that we took."""
         return max(0, self.book.size_at(side, price_cc) - self.taken.get((side, price_cc), 0))
@@ -118,9 +134,12 @@ class RecordedBook:
     def _cap_taken(self, levels: Iterable[tuple[BookSide, int]]) -> None:
         """Limit taken size to the displayed size."""
         for key in levels:
-            capped_centi = min(self.taken.pop(key, 0), self.book.size_at(*key))
-            if capped_centi:
-                self.taken[key] = capped_centi
+            self._cap_taken_to(key, self.book.size_at(*key))
+
+    def _cap_taken_to(self, key: tuple[BookSide, int], displayed_centi: int) -> None:
+        capped_centi = min(self.taken.pop(key, 0), displayed_centi)
+        if capped_centi:
+            self.taken[key] = capped_centi
 
     def _invalidate(self) -> None:
         self.is_valid = False

@@ -58,6 +58,10 @@ class RecordedEngine(Engine):
         """Return whether the market's recorded book is valid."""
         return self._books[ticker].is_valid
 
+    def recorded_book(self, ticker: str) -> RecordedBook | None:
+        """Return a market's recorded book with our orders in it."""
+        return self._books.get(ticker)
+
     def clock_of(self, ticker: str) -> int:
         recorded = self._books.get(ticker)
         return 0 if recorded is None else recorded.clock

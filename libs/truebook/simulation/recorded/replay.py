@@ -19,6 +19,7 @@ import msgspec
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import LINEAR_CENT, MarketMetadata, MarketStatus, PriceRange
 from truebook.simulation.events import MarketChanged, SimulationEvent, Traded
+from truebook.simulation.recorded.book import RecordedBook
 from truebook.simulation.recorded.engine import RecordedEngine
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.venue.account_book import AccountBook
@@ -77,6 +78,22 @@ class MarketReplay:
         events, now_us = self._prepare(ticker, (price_cc,), at_us)
         events += self._engine.delta(ticker, side, price_cc, delta_centi, now_us)
         return events + self.exchange.groups.trigger_reached()
+
+    def undisturbed_book(self, ticker: str) -> RecordedBook | None:
+        """Return the book of a listed market if its changes have no effect but on itself, unless they fill our orders.
+
+        None where it is not valid, or its grid is assumed.
+        """
+        recorded = self._engine.recorded_book(ticker) if ticker in self._exact else None
+        return recorded if recorded is not None and recorded.is_valid else None
+
+    def pass_time(self, at_us: int) -> None:
+        """Set the time, before which nothing was due."""
+        self.exchange.lifecycle.now_us = max(self.exchange.lifecycle.now_us, at_us)
+
+    def outcome_due_us(self) -> int:
+        """Return the time from which on a recorded outcome may be due."""
+        return self._outcome_due_us if self._outcomes else FAR_FUTURE_US * 1_000
 
     def trade(self, trade: Traded) -> list[SimulationEvent]:
         """Apply a recorded public trade; a block trade fills nothing."""
