@@ -42,13 +42,13 @@ class Mode(StrEnum):
 
     @property
     def severity(self) -> int:
-        return tuple(Mode).index(self)
+        return _SEVERITY[self]
 
     @classmethod
     def severest(cls, holds: Iterable[tuple[str, Mode]], ticker: str = "") -> Mode:
         """Return the severest mode of holds (name, mode): those of the account, with a ticker also of that market."""
         modes = (mode for name, mode in holds if market_of_hold(name) in ("", ticker))
-        return max(modes, key=tuple(cls).index, default=cls.RUNNING)
+        return max(modes, key=_SEVERITY.__getitem__, default=cls.RUNNING)
 
 
 def market_of_hold(name: str) -> str:
@@ -126,6 +126,7 @@ DUPLICATE_ACTION: Final = ReserveResult(ReserveOutcome.DUPLICATE_ACTION)
 OrderResult = OrderState | ReportOutcome
 """The order's state; or ``CONFLICT``, ``NO_ORDER``, ``INVALID``."""
 _STATES: Final = frozenset(OrderState)
+_SEVERITY: Final = {mode: severity for severity, mode in enumerate(Mode)}
 
 
 def _order_result(text: str) -> OrderResult:

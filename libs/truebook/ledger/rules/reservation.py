@@ -6,7 +6,7 @@ the position and all open orders of the side. Formulas: ``docs/ledger.md``, "Res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from truebook.ledger.rules.state import LedgerMarket, LedgerOrder
 from truebook.messages.envelope import BookSide
@@ -27,26 +27,37 @@ def openings(market: LedgerMarket, orders: Iterable[LedgerOrder]) -> dict[str, i
     Per side the orders with the lowest own price close first (among equals by id): the more expensive ones count as
     opening, so that the reservation is the largest that can be needed.
     """
-    held = {side: market.held_against(side) for side in BookSide}
+    held = {BookSide.BID: market.held_against(BookSide.BID), BookSide.ASK: market.held_against(BookSide.ASK)}
     split: dict[str, int] = {}
     for order in sorted(orders, key=lambda order: (order.own_price_cc, order.order_id)):
-        closing = min(order.remaining_centi, held[order.book_side])
+        remaining = order.remaining_centi
+        closing = min(remaining, held[order.book_side])
         held[order.book_side] -= closing
-        split[order.order_id] = order.remaining_centi - closing
+        split[order.order_id] = remaining - closing
     return split
 
 
-def reservation_micros(market: LedgerMarket, orders: Sequence[LedgerOrder]) -> int:
-    """Sum the reservations of a market's open orders: opening parts at their price, what closing may cost, fees."""
-    split = openings(market, orders)
+def reservation_micros(
+    market: LedgerMarket, orders: Sequence[LedgerOrder], split: Mapping[str, int] | None = None
+) -> int:
+    """Sum the reservations of a market's open orders: opening parts at their price, what closing may cost, fees.
+
+    ``split`` is the result of ``openings`` where the caller has it.
+    """
+    if not orders:
+        return 0
+    if split is None:
+        split = openings(market, orders)
     total = 0
     for order in orders:
         opening = split[order.order_id]
         closing = order.remaining_centi - opening
         own_cc = order.own_price_cc
-        loss_by_closing = closing * (own_cc - worth_cc(market, order.book_side))
-        total += opening * own_cc + worst_fee_micros(opening, order.price_cc, order.fee_rate_ppm)
-        total += max(0, loss_by_closing + worst_fee_micros(closing, order.price_cc, order.fee_rate_ppm))
+        if opening:
+            total += opening * own_cc + worst_fee_micros(opening, order.price_cc, order.fee_rate_ppm)
+        if closing:
+            loss_by_closing = closing * (own_cc - worth_cc(market, order.book_side))
+            total += max(0, loss_by_closing + worst_fee_micros(closing, order.price_cc, order.fee_rate_ppm))
     return total
 
 

@@ -35,7 +35,7 @@ def market_view(market: LedgerMarket, open_orders: Iterable[LedgerOrder]) -> Mar
         no_cost_micros=market.no_cost_micros, position_centi=market.position_centi,
         settlement_cc=market.settlement_cc, payout_micros=market.payout_micros, fees_micros=market.fees_micros,
         fills=market.fills, pruned_markets=market.pruned_markets,
-        reserved_micros=reservation_micros(market, orders) if orders else 0,
+        reserved_micros=reservation_micros(market, orders, split),
         orders=tuple(order_view(order, split[order.order_id]) for order in orders),
     )  # fmt: skip
 
