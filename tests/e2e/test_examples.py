@@ -22,12 +22,14 @@ EXPECTED = {
     "my_features.py": ["layout mine: 26 features"],
     "export_sklearn.py": ["compared 2384 rows; largest difference 0.00000", "mid 0.51, fair price 0."],
     "train_on_parquet.py": ["forest: Brier score 0.1", "boosted: Brier score 0.1", "on 600 later rows"],
+    "train_policy.py": ["backtest of the file on 30 other markets", "its profit is $4"],
     "export_lightgbm.py": ["compared 2384 rows; largest difference 0.00000", "up: action 1 of 5"],
 }
 LIBRARIES = {
     "export_sklearn.py": ["skl2onnx"],
     "export_lightgbm.py": ["lightgbm", "onnxmltools"],
     "train_on_parquet.py": ["lightgbm", "onnxmltools", "pyarrow", "skl2onnx"],
+    "train_policy.py": ["gymnasium", "onnx", "pyarrow"],
 }
 TRAINED = {
     "export_torch.py": ["compared 2384 rows; largest difference 0.00000", "files: network.onnx\n"],

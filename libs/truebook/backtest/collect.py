@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from truebook.backtest.engine.engine import Engine
+from truebook.backtest.marks import known_books
 from truebook.backtest.result import (
     MARK_OUTS_S,
     AccountResult,
@@ -23,8 +24,6 @@ from truebook.decision.decide import Decision
 from truebook.ledger.port import LedgerView, MarketView
 from truebook.ledger.rules.account import PRUNED
 from truebook.ledger.valuation import AccountValues, Books, account_values, position_cost, realized_profit, sale_value
-from truebook.messages.envelope import BookSide
-from truebook.messages.market_metadata import BEFORE_CLOSE
 from truebook.messages.observations import Observation
 from truebook.simulation.events import Basis, Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
@@ -119,19 +118,7 @@ class Collector:
 
     def _values(self) -> tuple[LedgerView, AccountValues]:
         view = self.engine.ledger.view()
-        return view, account_values(view, self._books(view))
-
-    def _books(self, view: LedgerView) -> Books:
-        """Return the books that value positions: fresh ones of markets that have not closed."""
-        found = {}
-        for market in view.markets:
-            known = self.engine.data.markets.get(market.ticker)
-            if known is None or known.stale is not None or known.metadata is None:
-                continue
-            if known.metadata.status in BEFORE_CLOSE:
-                book = known.replica.book
-                found[market.ticker] = (book.levels(BookSide.BID), book.levels(BookSide.ASK))
-        return found
+        return view, account_values(view, known_books(self.engine.data, view))
 
     def _sample(self, now_us: int) -> None:
         _, values = self._values()
@@ -152,7 +139,7 @@ class Collector:
         self._sample(engine.now_us)
         view, values = self._values()
         held = self._settled | {market.ticker: market for market in view.markets if market.ticker != PRUNED}
-        books = self._books(view)
+        books = known_books(self.engine.data, view)
         fills = tuple(self._fill(*one) for one in self._fills)
         markets = tuple(
             self._market(ticker, held.get(ticker), books, fills)

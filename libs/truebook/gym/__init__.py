@@ -1,0 +1,6 @@
+"""Training environments on recorded markets; importing registers them with gymnasium. Needs ``truebook[research]``."""
+
+import gymnasium
+
+gymnasium.register("truebook/Market-v0", entry_point="truebook.gym.environment:MarketEnv")
+gymnasium.register("truebook/Portfolio-v0", entry_point="truebook.gym.environment:PortfolioEnv")
