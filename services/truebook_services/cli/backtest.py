@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing import Event
+from multiprocessing.synchronize import Event as SharedEvent
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -50,6 +52,8 @@ from truebook_services.embedded.settings import EmbeddedSettings
 
 INTERRUPTED: Final = 130
 PROGRESS_EVERY_S: Final = 1.0
+CHECK_EVERY_S: Final = 0.2
+"""Interval between two checks for an interruption while processes run."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,15 +135,19 @@ def _backtests(
         _parts(settings, path, choices, out=folder, by_market=by_market)
         for path, folder in zip(data, folders, strict=True)
     ]
-    results = iter(_run_all([part for parts in groups for part in parts], settings, jobs))
-    found = []
+    all_results, is_interrupted = run_all([part for parts in groups for part in parts], settings, jobs)
+    results = iter(all_results)
+    found: list[BacktestResult] = []
     for parts, folder in zip(groups, folders, strict=True):
         own = [result for result in itertools.islice(results, len(parts)) if result is not None]
         if by_market and own:
-            found.append(merge(own))
+            merged = merge(own)
+            found.append(msgspec.structs.replace(merged, partial=merged.partial or is_interrupted))
             _write(folder, found[-1])
         else:
             found += own
+    if is_interrupted and not any(result.partial for result in found):
+        raise typer.Exit(INTERRUPTED)  # some were not run
     if not found:
         raise UsageError("no market of the recording has an event in the window of time")
     return found
@@ -190,24 +198,49 @@ def _parts(
     ]
 
 
-def _run_all(parts: Sequence[Part], settings: EmbeddedSettings, jobs: int) -> list[BacktestResult | None]:
+def run_all(
+    parts: Sequence[Part], settings: EmbeddedSettings, jobs: int
+) -> tuple[list[BacktestResult | None], bool]:  # fmt: skip
     """Run every part, in processes if there are several; the results are in the order of the parts.
 
-    A part that was not run after an interruption, or has no event, has no result.
+    A part that was not run after an interruption, or has no event, has no result. Also returns whether there was one.
     """
     found: list[BacktestResult | None] = [None] * len(parts)
     if jobs == 1 or len(parts) == 1:
         for number, part in enumerate(parts):
             result = found[number] = _run(part, settings, is_shown=True, is_one=len(parts) == 1)
             if result is not None and result.partial:
-                break
-        return found
-    with ProcessPoolExecutor(min(jobs, len(parts))) as pool:
-        running = {pool.submit(_run, part, settings): number for number, part in enumerate(parts)}
-        for count, done in enumerate(as_completed(running), start=1):
-            found[running[done]] = done.result()
-            show_progress(f"{count} of {len(parts)} backtests done")
-    return found
+                return found, True
+        return found, False
+    stopped, count = Event(), 0
+    workers = ProcessPoolExecutor(min(jobs, len(parts)), initializer=_stop_by, initargs=(stopped,))
+    with _interruptions() as signals, workers as pool:
+        numbers = {pool.submit(_run, part, settings): number for number, part in enumerate(parts)}
+        waiting = set(numbers)
+        while waiting:
+            done, waiting = wait(waiting, timeout=CHECK_EVERY_S, return_when=FIRST_COMPLETED)
+            if signals and not stopped.is_set():
+                stopped.set()
+                for queued in waiting:
+                    queued.cancel()
+            for one in done:
+                found[numbers[one]] = None if one.cancelled() else one.result()
+                count += not one.cancelled()
+                show_progress(f"{count} of {len(parts)} backtests done")
+    return found, bool(signals)
+
+
+_stopped: SharedEvent | None = None
+"""In a worker process: set when the command was interrupted, which may have reached its first process only."""
+
+
+def _stop_by(stopped: SharedEvent) -> None:
+    global _stopped  # the only way to share something with a pool's processes
+    _stopped = stopped
+
+
+def _is_stopped() -> bool:
+    return _stopped is not None and _stopped.is_set()
 
 
 def _run(
@@ -217,6 +250,8 @@ def _run(
 
     One of several without an event in its window is left out, which is shown.
     """
+    if _is_stopped():
+        return None
     started_s = SystemClock().monotonic_us() / MICROS
     with _interruptions() as signals:
         progress = _progress(signals, started_s, is_shown=is_shown)
@@ -244,10 +279,16 @@ def _write(folder: Path | None, result: BacktestResult) -> None:
 
 @contextmanager
 def _interruptions() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of ending at once."""
+    """Collect SIGINT and SIGTERM instead of ending at once; a second one ends at once."""
     signals: list[int] = []
     kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda number, _: signals.append(number)) for kind in kinds]
+
+    def take(number: int, _: object) -> None:
+        if signals:
+            raise KeyboardInterrupt
+        signals.append(number)
+
+    before = [signal.signal(kind, take) for kind in kinds]
     try:
         yield signals
     finally:
@@ -265,6 +306,6 @@ def _progress(signals: Sequence[int], started_s: float, *, is_shown: bool) -> Pr
             shown_s = now_s
             at = datetime.fromtimestamp(at_us / MICROS, UTC).strftime("%Y-%m-%d %H:%M:%S")
             show_progress(f"{at} UTC: {events:,} events, {events / (now_s - started_s):,.0f} a second")
-        return not signals
+        return not signals and not _is_stopped()
 
     return show
