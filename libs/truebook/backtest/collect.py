@@ -121,14 +121,16 @@ class Collector:
         return view, account_values(view, known_books(self.engine.data, view))
 
     def _sample(self, now_us: int) -> None:
+        """Add a point; of a run of equal ones only the first and the last are kept."""
         _, values = self._values()
-        self._equity.append(
-            EquityPoint(
-                at_us=now_us, equity_micros=values.equity_micros, cash_micros=values.cash_micros,
-                reserved_micros=values.reserved_micros, exposure_micros=values.position_cost_micros,
-                fees_micros=values.fees_micros,
-            )
+        added = EquityPoint(
+            at_us=now_us, equity_micros=values.equity_micros, cash_micros=values.cash_micros,
+            reserved_micros=values.reserved_micros, exposure_micros=values.position_cost_micros,
+            fees_micros=values.fees_micros,
         )  # fmt: skip
+        if len(self._equity) > 1 and _is_equal(self._equity[-2], added) and _is_equal(self._equity[-1], added):
+            self._equity.pop()
+        self._equity.append(added)
 
     # The result.
 
@@ -232,3 +234,8 @@ class Collector:
             turnover_micros=market.yes_cost_micros + market.no_cost_micros, fills=market.fills,
             market_volume_centi=volume_centi,
         )  # fmt: skip
+
+
+def _is_equal(one: EquityPoint, other: EquityPoint) -> bool:
+    """Return whether the two differ in time only."""
+    return msgspec.structs.replace(one, at_us=other.at_us) == other

@@ -169,9 +169,6 @@ def _parts(
     settings: EmbeddedSettings, path: Path, choices: Choices, *, out: Path | None, by_market: bool
 ) -> list[Part]:  # fmt: skip
     engine, window = engine_settings(settings, path), choices.window
-    limits = engine.limits
-    if limits.daily_loss_micros is not None or limits.drawdown_micros is not None:
-        raise UsageError("a backtest has no limits of losses: unset limits.daily_loss_micros and drawdown_micros")
     seed = engine.latency.seed
     if choices.latency is not None:
         engine = msgspec.structs.replace(engine, latency=read_latency(choices.latency, seed))

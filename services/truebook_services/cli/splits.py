@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from truebook.backtest.analysis.splits import MarketSpan, Split, Window, market_spans, markets_within, walk_forward
+from truebook.backtest.report.numbers import plural
 from truebook.capture.columns import read_columns, tickers
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
@@ -58,8 +59,12 @@ def splits(
         print_json(listed)
         return
     with last_output():
-        for each in listed.splits:
+        used = [each for each in listed.splits if each.train.markets and each.test.markets]
+        for each in used:
             print(f"train {_text(each.train)}; test {_text(each.test)}")
+        left_out = len(listed.splits) - len(used)
+        if left_out or not used:
+            print(f"{plural(left_out, 'split')} without a market in train or test not shown (--json has all)")
 
 
 def _us(duration: str) -> int:
@@ -78,4 +83,4 @@ def _text(window: SplitWindow) -> str:
     first, last = (
         f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}" for us in (window.from_us, window.to_us)
     )
-    return f"{first} to {last} ({len(window.markets)} markets)"
+    return f"{first} to {last} ({plural(len(window.markets), 'market')})"

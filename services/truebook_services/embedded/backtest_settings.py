@@ -35,6 +35,8 @@ def engine_settings(settings: EmbeddedSettings, recording: Path) -> EngineSettin
         max_age_us=to_us(settings.policy.max_age_s),
         reconciled_us=_stated_every_us(to_us(settings.reconciler.orders_s)),
         swept_s=settings.fill_listener.sweep_s,
+        mark_us=to_us(settings.reconciler.mark_s),
+        day_zone=settings.reconciler.day_zone,
         prune_us=to_us(settings.reconciler.prune_interval_s),
         retention_us=to_us(settings.reconciler.retention_s),
         observation=_observation(settings.observation),

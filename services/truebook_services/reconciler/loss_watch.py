@@ -7,28 +7,19 @@ the equity is not known, and nothing is marked, which is logged: an assumed valu
 
 from __future__ import annotations
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
+from truebook.ledger.loss_marks import Book, has_loss_limits, others_book, outcome_book, shows_a_book, trading_day
 from truebook.ledger.outcomes import MarkOutcome
 from truebook.ledger.port import LedgerStore, LedgerView, MarketView
-from truebook.ledger.valuation import Levels, account_values, without_orders
-from truebook.ledger.verbs import Limits, MarkEquity
-from truebook.messages.envelope import BookSide
-from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
+from truebook.ledger.valuation import account_values
+from truebook.ledger.verbs import MarkEquity
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.models.pointer import PointerFile
 from truebook.runtime.context import Context
 from truebook_services.reconciler.model_drawdown import ModelDrawdown
 from truebook_services.reconciler.settings import ReconcilerSettings
-
-Book = tuple[Levels, Levels]
-
-
-def trading_day(at_us: int, zone: ZoneInfo) -> int:
-    """Return the number of the day in that time zone: a day has 23 or 25 hours where its clocks change."""
-    return datetime.fromtimestamp(at_us / MICROS, zone).toordinal()
 
 
 class LossWatch:
@@ -87,17 +78,14 @@ class LossWatch:
 
     async def _book(self, market: MarketView, metadata: MarketMetadata) -> Book | None:
         """Return the book without our orders, or the outcome as a book; None where the exchange shows neither."""
-        if metadata.settlement_cc is not None:
-            level = ((metadata.settlement_cc, abs(market.position_centi)),)
-            return level, level
-        if metadata.status not in BEFORE_CLOSE:
-            return None
+        outcome = outcome_book(market, metadata)
+        if outcome is not None or not shows_a_book(metadata):
+            return outcome
         try:
             book = await self._rest.book(market.ticker)
         except NotFound:
             return None
-        bids = without_orders(book.bids, market.orders, BookSide.BID)
-        return bids, without_orders(book.asks, market.orders, BookSide.ASK)
+        return others_book(market, book.bids, book.asks)
 
     async def _report(self, outcome: MarkOutcome) -> None:
         account = (await self._ledger.view(())).account
@@ -115,7 +103,3 @@ class LossWatch:
 
 def is_settled(market: MarketView) -> bool:
     return market.settlement_cc is not None
-
-
-def has_loss_limits(limits: Limits) -> bool:
-    return limits.daily_loss_micros is not None or limits.drawdown_micros is not None

@@ -161,6 +161,14 @@ def test_the_equity_curve_is_from_the_start_to_the_end(made: Path) -> None:
         assert last.equity_micros == one.account.equity_micros
 
 
+def test_equal_points_of_the_equity_are_two_at_most(made: Path) -> None:
+    """A long time without trades would fill the result, and the pixels of its curve, with equal points."""
+    result = run_backtest(request_of(made, Window()), load_model(load(EmbeddedSettings), "hold"))
+    first, last = result.passes[0].equity
+    assert (first.equity_micros, last.equity_micros) == (10**9, 10**9)
+    assert last.at_us - first.at_us > 20_000_000
+
+
 def test_a_window_begins_with_the_books_known_by_then(made: Path) -> None:
     model = load_model(load(EmbeddedSettings), "maker")
     whole = run_backtest(request_of(made), model)

@@ -306,6 +306,21 @@ def test_a_long_curve_is_thinned_but_keeps_its_extremes() -> None:
     assert (y.min(), y.max(), y[-1]) == (123.0, 5_000.0, 1_000.019999)
 
 
+def test_times_without_a_change_are_cut_out_of_the_axis() -> None:
+    day_us = 24 * 60 * MINUTE_US
+    points = (point(0, 10**9), point(MINUTE_US, 10**9 + 1), point(day_us, 10**9 + 1), point(day_us + MINUTE_US, 10**9))
+    chart = charts.equity([one_pass(equity=points)])
+    assert chart is not None
+    (cut,) = json.loads(chart.json)["layout"]["xaxis"]["rangebreaks"]
+    margin_us = charts.MARGIN_US
+    end_us = START_US + day_us + MINUTE_US
+    assert cut["bounds"] == [(START_US + MINUTE_US + margin_us) / 1_000, (end_us - margin_us) / 1_000]
+    assert "cut out" in chart.note
+    steady = charts.equity([one_pass(equity=points[:2])])
+    assert steady is not None
+    assert "rangebreaks" not in json.loads(steady.json)["layout"]["xaxis"]
+
+
 def test_the_area_covers_every_curve() -> None:
     passes: list[PassResult] = [
         one_pass(queue, equity=(point(0, 10**9), point(MINUTE_US, 10**9 + gain)))

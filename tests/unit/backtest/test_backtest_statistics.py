@@ -57,7 +57,7 @@ def test_equal_order_ids_of_two_accounts_are_two_orders() -> None:
         orders=(order("o", 100, 100, ticker="A-1"), order("o", 100, 100, ticker="B-1", created_us=second_us)),
         fills=(fill("A-1", BID, 4_000, 100), fill("B-1", BID, 4_000, 100, at_us=second_us)),
     )
-    assert [each.median_us for each in fill_rates(one)] == [0, 0, None]
+    assert [each.median_us for each in fill_rates(one)] == [0, 0, None, None]
 
 
 def test_groups_add_up_to_the_profit() -> None:
@@ -244,6 +244,19 @@ def test_fill_rates_by_orders_and_size() -> None:
     assert (rested.size_rate, rested.median_us) == (1_250 / 3_000, 2_000)
     assert (found["immediate"].orders, found["immediate"].size_rate, found["immediate"].median_us) == (1, 1.0, 0)
     assert found["all"].filled_centi == 1_750
+
+
+def test_an_order_that_took_before_it_rested_is_a_kind_of_its_own() -> None:
+    orders = (order("a", 1_000, 400, created_us=START_US), order("b", 1_000, 100, created_us=START_US))
+    fills = (
+        fill("A-1", BID, 4_000, 400, order_id="a", is_taker=True),
+        fill("A-1", BID, 4_000, 100, order_id="b", at_us=START_US + 7_000),
+    )
+    found = {each.kind: each for each in fill_rates(one_pass(orders=orders, fills=fills))}
+    assert [(found[kind].orders, found[kind].median_us) for kind in ("rested", "both", "immediate")] == [
+        (1, 7_000), (1, 0), (0, None),
+    ]  # fmt: skip
+    assert found["all"].orders == 2
 
 
 def test_no_orders_have_no_fill_rate() -> None:

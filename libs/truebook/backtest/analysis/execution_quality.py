@@ -12,7 +12,7 @@ import numpy as np
 
 from truebook.backtest.analysis.attribution import role_of
 from truebook.backtest.analysis.bootstrap import Interval, ratio_interval
-from truebook.backtest.result import MARK_OUTS_S, Fill, PassResult
+from truebook.backtest.result import MARK_OUTS_S, Fill, Order, PassResult
 from truebook.messages.envelope import BookSide
 
 ALL: Final = "all"
@@ -23,7 +23,7 @@ class FillRate(msgspec.Struct, frozen=True, kw_only=True):
     """How many orders of one kind were filled. Ratios are null without an order."""
 
     kind: str
-    """``rested``: it joined a queue; ``immediate``: it did not; ``all``."""
+    """``rested``: it joined a queue; ``immediate``: it did not; ``both``: it did after a fill on arrival; ``all``."""
     orders: int
     with_fill: int
     """At least in part."""
@@ -53,23 +53,31 @@ class MarkOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fill_rates(result: PassResult) -> tuple[FillRate, ...]:
-    """Return the fill rates of all orders, and of those that rested or not."""
-    first_us: dict[tuple[str, str], int] = {}
+    """Return the fill rates of all orders and of each kind.
+
+    An order that was filled in part on arrival and then rested is a kind of its own: its first fill needed no queue.
+    """
+    first: dict[tuple[str, str], Fill] = {}
     for fill in result.fills:  # the exchange's ids repeat in another market's account
-        first_us.setdefault((fill.ticker, fill.order_id), fill.at_us)
-    return tuple(
-        _fill_rate(result, kind, first_us) for kind in (ALL, "rested", "immediate")
-    )  # fmt: skip
+        first.setdefault((fill.ticker, fill.order_id), fill)
+    orders = [(each, first.get((each.ticker, each.order_id))) for each in result.orders]
+    kinds = (
+        _fill_rate(kind, [one for one in orders if _kind(*one) == kind]) for kind in ("rested", "immediate", "both")
+    )
+    return (_fill_rate(ALL, orders), *kinds)
 
 
-def _fill_rate(result: PassResult, kind: str, first_us: Mapping[tuple[str, str], int]) -> FillRate:
-    orders = [
-        each for each in result.orders if kind == ALL or (each.queue_ahead_centi is not None) == (kind == "rested")
-    ]
+def _kind(order: Order, first: Fill | None) -> str:
+    if order.queue_ahead_centi is None:
+        return "immediate"
+    return "both" if first is not None and first.is_taker else "rested"
+
+
+def _fill_rate(kind: str, found: Sequence[tuple[Order, Fill | None]]) -> FillRate:
+    orders = [order for order, _ in found]
     size_centi, filled_centi = sum(each.size_centi for each in orders), sum(each.filled_centi for each in orders)
     filled = [each for each in orders if each.filled_centi]
-    firsts = [(each, first_us.get((each.ticker, each.order_id))) for each in filled]
-    waits_us = [at_us - each.created_us for each, at_us in firsts if at_us is not None]
+    waits_us = [first.at_us - order.created_us for order, first in found if first is not None]
     return FillRate(
         kind=kind,
         orders=len(orders),

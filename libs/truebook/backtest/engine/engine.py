@@ -23,6 +23,7 @@ from typing import Final
 from truebook.backtest.engine.account_reports import AccountReports
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.listing import Listing, Published
+from truebook.backtest.engine.loss_watch import loss_marks
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
 from truebook.backtest.engine.settings import EngineSettings, Outside
@@ -117,6 +118,7 @@ class Engine:
             now_us,
             (
                 Every(settings.prune_us, self._pruning.run),
+                *loss_marks(settings, self.ledger, self.exchange.queries),
                 Every(settings.reconciled_us, self._state_completion),
                 Every(settings.observation.refresh_us, self._read_positions),
                 Every(settings.execution.sweep_us, self._sweep),

@@ -91,6 +91,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Interval of the reconciler's statements in the ledger."""
     swept_s: float
     """Interval of the sweeps of the account's reports, without their jitter."""
+    mark_us: int
+    """Interval of the marks of the equity, while a limit of losses is set."""
+    day_zone: str
+    """Time zone of the days of the limit of daily losses."""
     prune_us: int
     retention_us: int
     observation: ObservationRules

@@ -5,8 +5,9 @@ Roles are the queue models, ``band``, ``model``, ``market`` and ``reference``. N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,10 @@ MICROS: Final = 1_000_000
 POINTS: Final = 1_000
 """Most points of a curve: about one per pixel."""
 MAX_BARS: Final = 30
+MIN_CUT_US: Final = 1_800_000_000
+"""Shorter times without a change stay on the time axis."""
+MARGIN_US: Final = 30_000_000
+"""What stays on the axis of a longer one, at each end."""
 DASHES: Final = {QueueModel.PESSIMISTIC: "dot", QueueModel.REALISTIC: "solid", QueueModel.OPTIMISTIC: "dash"}
 SYMBOLS: Final = {
     QueueModel.PESSIMISTIC: "triangle-down", QueueModel.REALISTIC: "circle", QueueModel.OPTIMISTIC: "triangle-up",
@@ -74,7 +79,7 @@ def drawdown(passes: Sequence[PassResult]) -> Chart | None:
         at_us, values = _known(one.equity, lambda point: point.equity_micros)
         if len(at_us):
             traces.append(_line(one.queue, *_thinned(at_us, values - np.maximum.accumulate(values))))
-    return _chart("Drawdown", 240, traces, {"xaxis": {"type": "date"}, "yaxis": _DOLLAR_AXIS})
+    return _chart("Drawdown", 240, traces, {"xaxis": _time_axis(passes), "yaxis": _DOLLAR_AXIS})
 
 
 def by_market(passes: Sequence[PassStatistics]) -> Chart | None:
@@ -167,7 +172,32 @@ def _curves(
     series = [each for each in series if len(each[1])]
     traces = _area(series) if area and len(series) > 1 else []
     traces += [_line(queue, *_thinned(at_us, values)) for queue, at_us, values in series]
-    return _chart(name, 340, traces, {"xaxis": {"type": "date"}, "yaxis": _DOLLAR_AXIS})
+    note = "Times without any change are cut out." if "rangebreaks" in (axis := _time_axis(passes)) else ""
+    return _chart(name, 340, traces, {"xaxis": axis, "yaxis": _DOLLAR_AXIS}, note)
+
+
+def _time_axis(passes: Sequence[PassResult]) -> dict[str, Any]:
+    """Return a time axis without the long times in which no pass changed: else short sessions would be lines."""
+    changes_us = {point.at_us for one in passes for point in _changed(one.equity)}
+    ends_us = {one.equity[index].at_us for one in passes if one.equity for index in (0, -1)}
+    at_us = sorted(changes_us | ends_us)
+    if not at_us:
+        return {"type": "date"}
+    shortest_us = max(MIN_CUT_US, (at_us[-1] - at_us[0]) // 20)
+    cuts = [
+        {"bounds": [(start + MARGIN_US) / 1_000, (end - MARGIN_US) / 1_000]}
+        for start, end in pairwise(at_us)
+        if end - start > shortest_us
+    ]
+    return {"type": "date", "rangebreaks": cuts} if cuts else {"type": "date"}
+
+
+def _changed(points: Sequence[EquityPoint]) -> Iterator[EquityPoint]:
+    return (
+        later
+        for point, later in pairwise(points)
+        if (later.equity_micros, later.exposure_micros) != (point.equity_micros, point.exposure_micros)
+    )
 
 
 def _known(points: Iterable[EquityPoint], value: Callable[[EquityPoint], int | None]) -> tuple[Ints, Ints]:

@@ -18,6 +18,12 @@ def dollars(micros: int) -> str:
     return f"{MINUS if micros < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
+def whole_dollars(micros: int) -> str:
+    """Format micro-dollars without cents from $1,000 on, where they only take space."""
+    text = dollars(micros)
+    return text if abs(micros) < 1_000_000_000 else dollars(round(micros, -6))[:-3]
+
+
 def signed_dollars(micros: int) -> str:
     """Format a profit: with a plus sign where it is positive."""
     text = dollars(micros)
@@ -58,6 +64,11 @@ def contracts(size_centi: int) -> str:
     """Format 1/100 contracts, without decimals where they are zero."""
     whole, part = divmod(abs(size_centi), 100)
     return f"{MINUS if size_centi < 0 else ''}{whole:,}" + (f".{part:02d}" if part else "")
+
+
+def whole_contracts(size_centi: int) -> str:
+    """Format 1/100 contracts without decimals from 1,000 contracts on."""
+    return contracts(size_centi if abs(size_centi) < 100_000 else round(size_centi, -2))
 
 
 def duration(us: int) -> str:

@@ -28,6 +28,8 @@ from truebook.backtest.report.numbers import (
     plural,
     score,
     signed_dollars,
+    whole_contracts,
+    whole_dollars,
 )
 from truebook.backtest.report.tables import Cell, Table, band, groups_by_key
 from truebook.messages.reason_table import EXPLANATIONS
@@ -36,6 +38,10 @@ from truebook.simulation.recorded.queue import QueueModel
 
 MAX_MARKETS: Final = 40
 """Markets in the table; ``report.json`` has them all."""
+FILL_RATES_NOTE: Final = (
+    "Rested: joined the queue of a level. Immediate: filled on arrival or never. Both: filled in part on arrival, then"
+    " rested."
+)
 _GROUP_HEADER: Final = ("profit", "before fees", "fees", "fills", "contracts", "turnover")
 
 
@@ -111,8 +117,8 @@ def groups(
             band(((queue, each.gross_micros) for queue, each in found), signed_dollars),
             band(((queue, each.fees_micros) for queue, each in found), dollars),
             band(((queue, each.fills) for queue, each in found), count),
-            band(((queue, each.size_centi) for queue, each in found), contracts),
-            band(((queue, each.turnover_micros) for queue, each in found), dollars),
+            band(((queue, each.size_centi) for queue, each in found), whole_contracts),
+            band(((queue, each.turnover_micros) for queue, each in found), whole_dollars),
         )
         for key, found in groups_by_key(passes, groups_of).items()
     ]
@@ -135,7 +141,7 @@ def fill_rates(passes: Sequence[PassStatistics]) -> Table:
             band(((queue, each.median_us) for queue, each in found), duration),
         ))  # fmt: skip
     header = ("orders", "number", "with a fill", "of the orders", "of the size", "median time to the first fill")
-    return Table("Fill rates", header, rows, "Rested: joined the queue of a level. Immediate: never rested.")
+    return Table("Fill rates", header, rows, FILL_RATES_NOTE)
 
 
 def mark_outs(passes: Sequence[PassStatistics]) -> Table:
