@@ -65,6 +65,7 @@ def use_every_command(cli: Cli) -> None:
     check_transfers(operator)
     check_lists(operator)
     check_models(operator)
+    check_shadow(operator)
     check_halt(operator)
     check_flatten(operator)
     report = operator("reconcile")
@@ -119,6 +120,28 @@ def check_models(operator: Operator) -> None:
     operator.until(lambda: operator.status()["model"] == NAME, "the new model to decide")
     assert operator("models", "rollback")["is_active"]
     operator.until(lambda: operator.status()["model"] == first, "the earlier model to decide")
+
+
+def check_shadow(operator: Operator) -> None:
+    """That model runs beside the active one, is compared, promoted, and the earlier one is made active again."""
+    first = operator.status()["model"]
+
+    def is_compared() -> bool:
+        ended, text = operator.cli("models", "compare", "--json")
+        report = json.loads(text) if ended == 0 else {"error": "", "compared": 0, "events": 0}
+        assert report["error"] == "", report
+        return report["compared"] > 0 and report["events"] > 0
+
+    assert operator("models", "shadow", NAME)["is_shadow"]
+    operator.until(is_compared, "decisions of both models")
+    assert operator.status()["model"] == first
+    operator("models", "promote", code=2)
+    assert operator("models", "promote", "--yes")["is_active"]
+    operator.until(lambda: operator.status()["model"] == NAME, "the promoted model to decide")
+    assert operator("models", "rollback")["is_active"]
+    operator.until(lambda: operator.status()["model"] == first, "the earlier model to decide")
+    kinds = [change["kind"] for change in operator("models", "history")["changes"]]
+    assert {"shadow_set", "promoted", "rolled_back", "in_use"} <= set(kinds)
 
 
 def check_halt(operator: Operator) -> None:

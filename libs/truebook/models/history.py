@@ -1,4 +1,4 @@
-"""What happened to a registry's models: one JSON line per change, oldest first, in FOLDER/history.jsonl.
+"""What happened to a registry's models: one JSON line per change, oldest first, in FOLDER/changes.jsonl.
 
 The file is only appended to. A line that cannot be read, such as one torn by a power failure, costs itself only.
 """
@@ -15,7 +15,7 @@ import msgspec
 from truebook.files import is_full_disk
 from truebook.models.errors import RegistryReadOnly
 
-HISTORY: Final = "history.jsonl"
+HISTORY: Final = "changes.jsonl"
 _MODE: Final = 0o666
 """Less the umask: several users may append."""
 

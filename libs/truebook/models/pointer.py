@@ -2,7 +2,7 @@
 
 FOLDER/active.json             the active model, the earlier ones and the shadow, replaced atomically
 FOLDER/versions/SHA256.onnx    a copy of each file in use
-FOLDER/history.jsonl           all changes (``truebook.models.history``)
+FOLDER/changes.jsonl           all changes (``truebook.models.history``)
 FOLDER/drawdown.json           the account's drawdown since the activation, if the operator has set a limit
 """
 

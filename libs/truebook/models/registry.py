@@ -4,7 +4,7 @@
     FOLDER/active.json             the models in use and the earlier ones (``truebook.models.pointer``)
     FOLDER/versions/SHA256.onnx    a copy of each file in use: a roll-back does not depend on NAME.onnx, which may
                                    have been trained again since
-    FOLDER/history.jsonl           all changes (``truebook.models.history``)
+    FOLDER/changes.jsonl           all changes (``truebook.models.history``)
 
 A model is loaded and checked before it is made active, so an unusable file never becomes active.
 """

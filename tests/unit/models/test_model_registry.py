@@ -26,13 +26,13 @@ def put(folder: Path, name: str, bias: float = 0.0) -> str:
 def test_bundled_and_own_models_are_listed(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     registry = ModelRegistry(tmp_path)
-    assert registry.names() == ("hold", "maker", "mine", "random", "small")
+    assert registry.names() == ("gold15m", "hold", "maker", "mine", "random", "small")
     assert registry.active().metadata.name == "maker"
 
 
 def test_a_missing_folder_has_the_bundled_models(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path / "models")
-    assert registry.names() == ("hold", "maker", "random", "small")
+    assert registry.names() == ("gold15m", "hold", "maker", "random", "small")
     registry.activate("small")
     assert registry.active().metadata.name == "small"
 
@@ -52,7 +52,7 @@ def test_a_file_is_checked_and_added_under_its_name(tmp_path: Path) -> None:
     put(tmp_path / "elsewhere", "mine")
     registry = ModelRegistry(tmp_path / "models")
     assert registry.add(tmp_path / "elsewhere" / "mine.onnx") == "mine"
-    assert registry.names() == ("hold", "maker", "mine", "random", "small")
+    assert registry.names() == ("gold15m", "hold", "maker", "mine", "random", "small")
     (tmp_path / "elsewhere" / "bad.onnx").write_bytes(b"")
     with pytest.raises(ModelRefused, match="not an ONNX file"):
         registry.add(tmp_path / "elsewhere" / "bad.onnx")
@@ -114,7 +114,7 @@ def test_an_unusable_model_never_becomes_active(tmp_path: Path) -> None:
 def test_an_unknown_model_lists_the_available_ones(tmp_path: Path, name: str) -> None:
     put(tmp_path, "mine")
     (tmp_path / "models").mkdir()
-    with pytest.raises(ModelRefused, match="available: hold, maker, random, small"):
+    with pytest.raises(ModelRefused, match="available: gold15m, hold, maker, random, small"):
         ModelRegistry(tmp_path / "models").load(name)
 
 
@@ -138,7 +138,7 @@ def test_history_and_kept_versions_are_bounded(tmp_path: Path) -> None:
     assert pointer is not None
     assert len(pointer.before) == 10
     assert len(list((tmp_path / "versions").iterdir())) == 11
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "history.jsonl", "mine.onnx", "versions"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "changes.jsonl", "mine.onnx", "versions"]
 
 
 def test_a_model_for_another_layout_than_the_observations_is_refused(tmp_path: Path) -> None:
