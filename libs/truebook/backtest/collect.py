@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,6 +24,7 @@ from truebook.decision.decide import Decision
 from truebook.ledger.port import LedgerView, MarketView
 from truebook.ledger.rules.account import PRUNED
 from truebook.ledger.valuation import AccountValues, Books, account_values, position_cost, realized_profit, sale_value
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.observations import Observation
 from truebook.simulation.events import Basis, Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
@@ -35,10 +36,13 @@ MICROS: Final = 1_000_000
 class Collector:
     """The observer of one engine; ``result`` may be read at any time, for a partial result too."""
 
-    def __init__(self, queue: QueueModel, outcomes: Mapping[str, int]) -> None:
+    def __init__(
+        self, queue: QueueModel, markets: Iterable[MarketMetadata], others: Iterable[MarketMetadata] = ()
+    ) -> None:
         self._queue = queue
-        self._outcomes = outcomes
-        """Recorded settlement values by ticker."""
+        self._recorded = {one.ticker: one for one in markets}
+        self._others = frozenset(one.ticker for one in others)
+        """Listed, but no part of the backtest."""
         self._engine: Engine | None = None
         self._equity: list[EquityPoint] = []
         self._fills: list[tuple[ExchangeFill, int | None, list[int | None]]] = []
@@ -134,6 +138,11 @@ class Collector:
 
     # The result.
 
+    def tickers(self) -> tuple[str, ...]:
+        """Return the markets of the backtest: the recorded ones, and those seen without metadata."""
+        listed = {one.ticker for one in self.engine.exchange.queries.markets()}
+        return tuple(sorted((self._recorded.keys() | listed) - self._others))
+
     def result(self) -> PassResult:
         """Return what is known now."""
         engine = self.engine
@@ -144,10 +153,10 @@ class Collector:
         books = known_books(self.engine.data, view)
         fills = tuple(self._fill(*one) for one in self._fills)
         markets = tuple(
-            self._market(ticker, held.get(ticker), books, fills)
-            for ticker in sorted({one.ticker for one in engine.exchange.queries.markets()} | held.keys())
+            self._market(ticker, held.get(ticker), books, fills) for ticker in sorted({*self.tickers(), *held})
         )
-        outcomes = {**self._outcomes, **{one.ticker: one.outcome_cc for one in markets if one.outcome_cc is not None}}
+        outcomes = {one.ticker: one.settlement_cc for one in self._recorded.values() if one.settlement_cc is not None}
+        outcomes |= {one.ticker: one.outcome_cc for one in markets if one.outcome_cc is not None}
         return PassResult(
             queue=self._queue,
             account=self._account(values, held),
@@ -211,10 +220,10 @@ class Collector:
     def _market(
         self, ticker: str, market: MarketView | None, books: Books, fills: Sequence[Fill]
     ) -> MarketResult:  # fmt: skip
-        metadata = self.engine.exchange.queries.market(ticker)
+        metadata = self.engine.exchange.queries.market(ticker) or self._recorded.get(ticker)  # ended ones are dropped
         volume_centi = 0 if metadata is None else metadata.volume_centi
         event = market.event if market is not None else metadata.event if metadata is not None else ""
-        outcome_cc = self._outcomes.get(ticker) if metadata is None else metadata.settlement_cc
+        outcome_cc = None if metadata is None else metadata.settlement_cc
         if market is None:
             return MarketResult(
                 ticker=ticker, event=event, position_centi=0, cost_micros=0, realized_micros=0, unrealized_micros=0,

@@ -30,13 +30,12 @@ def run_backtest(request: Request, model: Model, progress: Progress = lambda eve
     groups = [(setup, _passes(setup, request.queues, data)) for setup in setups(request, model)]
     passes = [one for _, own in groups for one in own]
     reached_us, count, partial = _feed(passes, data.events, progress)
-    tickers = sorted({one.ticker for one in passes[0].engine.exchange.queries.markets()})
     (setup, own), *others = groups
     return BacktestResult(
         data=DataInfo(
             name=request.path.name, sha256=digest_of(request.path), from_us=data.start_us,
             to_us=request.window.to_us if partial and request.window.to_us is not None else reached_us,
-            reached_us=reached_us, markets=tuple(tickers), events=count,
+            reached_us=reached_us, markets=passes[0].tickers(), events=count,
         ),
         model=_model_info(model),
         settings=setup.described(),
@@ -50,12 +49,14 @@ def run_backtest(request: Request, model: Model, progress: Progress = lambda eve
 
 
 def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData[Recorded | DeltaBlock]) -> list[Collector]:
-    outcomes = {one.ticker: one.settlement_cc for one in data.markets if one.settlement_cc is not None}
     passes = []
     for queue in QueueModel:
         if queue in queues:
-            passes.append(collector := Collector(queue, outcomes))
-            collector.attach(Engine(setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us))
+            passes.append(collector := Collector(queue, data.markets, data.others))
+            engine = Engine(
+                setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us, others=data.others
+            )
+            collector.attach(engine)
     return passes
 
 

@@ -43,11 +43,12 @@ EventT = TypeVar("EventT")
 
 
 class WindowedData(NamedTuple, Generic[EventT]):
-    """The markets of a window, the time of its first event, and all of its events."""
+    """The markets of a window, the time of its first event, all of its events, and other markets of the same events."""
 
     markets: list[MarketMetadata]
     start_us: int
     events: Iterator[tuple[int, EventT]]
+    others: tuple[MarketMetadata, ...] = ()
 
 
 def read_window(path: Path, window: Window) -> WindowedData[Recorded]:
@@ -61,14 +62,17 @@ def read_window_blocks(path: Path, window: Window) -> WindowedData[Recorded | De
 
 
 def _begun(path: Path, window: Window, events: Iterator[tuple[int, EventT]]) -> WindowedData[EventT]:
-    markets = [one for one in capture_metadata(path) if window.has(one.ticker)]
+    recorded = capture_metadata(path)
+    markets = [one for one in recorded if window.has(one.ticker)]
+    shared = {one.event for one in markets}
+    others = tuple(one for one in recorded if not window.has(one.ticker) and one.event in shared)
     unknown = window.markets - {one.ticker for one in markets}
     if unknown:
         raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
     first = next(events, None)
     if first is None:
         raise EmptyWindow(f"{path}: no event in the window of time")
-    return WindowedData(markets, first[0], chain((first,), events))
+    return WindowedData(markets, first[0], chain((first,), events), others)
 
 
 @overload

@@ -1,4 +1,4 @@
-"""What a backtest does with decisions that execution refuses."""
+"""What the engine does beside what lock-step does on a whole recording: refused decisions, and some of the markets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from support.in_memory_exchange import market_metadata
+from support.varied_recordings import make_varied_recording
 from truebook.backtest.engine.engine import Engine
 from truebook.backtest.engine.settings import Outside
+from truebook.backtest.window import Window, read_window
 from truebook.decision.decide import Decision
 from truebook.features.plugins import find_layout
 from truebook.kalshi.port import SnapshotFrame
@@ -50,3 +52,18 @@ def test_several_targets_of_one_side_are_refused_as_by_the_service(tmp_path: Pat
     engine.finish()
     orders = engine.exchange.queries.orders(engine.settings.exchange_account)
     assert [(order.book_side, order.price_cc) for order in orders] == [(BookSide.ASK, 6_000)]
+
+
+def test_the_sum_of_an_event_needs_its_other_markets(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = make_varied_recording(tmp_path / "made", seed=2, seconds=5, are_odd=False)
+    data = read_window(made, Window(markets=frozenset({"KXMADE2-E1-T1"})))
+    assert [one.ticker for one in data.others] == ["KXMADE2-E1-T0"]
+    engine = Engine(
+        engine_settings(load(EmbeddedSettings), made), Outside(layout=find_layout("m1"), name="outside"), data.markets,
+        queue=QueueModel.PESSIMISTIC, start_us=data.start_us, others=data.others,
+    )  # fmt: skip
+    observed = [each for at_us, event in data.events for batch in engine.undecided(at_us, event) for each in batch]
+    assert {each.ticker for each in observed} == {"KXMADE2-E1-T1"}
+    assert engine.data.markets.keys() == {"KXMADE2-E1-T1"}
+    assert engine.data.markets["KXMADE2-E1-T1"].replica.event_yes_sum_cc is None

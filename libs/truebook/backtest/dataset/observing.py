@@ -36,7 +36,7 @@ def observe(request: DatasetRequest) -> Iterator[Block]:
     data = read_window(request.recording, request.window)
     engine = Engine(
         request.settings, Outside(request.layout, "dataset"), data.markets, queue=QueueModel.REALISTIC,
-        start_us=data.start_us,
+        start_us=data.start_us, others=data.others,
     )  # fmt: skip
     made: list[Observation] = []
     at_us = data.start_us
