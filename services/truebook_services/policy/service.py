@@ -1,4 +1,7 @@
-"""Policy: observations → decisions by the active model. It reads no orders and no money, and never trades."""
+"""Policy: observations → decisions by the active model. It never trades.
+
+Its decisions use no orders and no money; a shadow run reads the resting orders, to leave them out of its books.
+"""
 
 from __future__ import annotations
 
