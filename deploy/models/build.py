@@ -1,7 +1,7 @@
 """Write the bundled models, deterministically: `make models`, or `python deploy/models/build.py [FOLDER]`.
 
 All read layout m1. Their parameters are in the tables below; a test compares the bundled files with what this script
-writes.
+writes. The trained model beside them, ``gold15m``, is written by ``train.py``.
 
 * ``maker``: a market maker's fair price, `yes_probability`. Decisions quote both sides around it, one tick better than
   the best, in one size, because a size that follows cash would cancel good orders; where the book is imbalanced enough

@@ -23,4 +23,4 @@ def test_a_model_of_another_layout_does_not_start_a_run(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
     observed = settings.observation.model_copy(update={"layout": "c52"})
     registry = choose_model(settings.model_copy(update={"observation": observed}))
-    assert registry.names() == ("hold", "maker", "mine", "random", "small")
+    assert registry.names() == ("gold15m", "hold", "maker", "mine", "random", "small")

@@ -120,3 +120,18 @@ def test_random_takes_each_side_alike_and_seldom() -> None:
     assert counts[1:] == pytest.approx([0.005] * 4, abs=0.002)
     alone = np.concatenate([model.run(rows[at : at + 1]) for at in range(100)])
     assert np.array_equal(alone, scores[:100])
+
+
+def test_the_trained_model_is_its_weights() -> None:
+    """Its fair price is the mid price and a linear move, at most a few cents; nothing of the account counts."""
+    path = BUNDLED / "gold15m.onnx"
+    model = load_model(path)
+    assert path.stat().st_size < 200_000
+    assert model.metadata.check_rows is not None
+    assert "8 markets" in model.metadata.trained
+    rows = random_rows(M1, 500, 4)
+    rows[:, M1.names.index("mid")] = 0.5
+    fair = model.run(rows)[:, 0]
+    assert np.abs(fair - 0.5).max() < 0.1
+    rows[:, M1.names.index("position")] = 1.0
+    assert np.array_equal(model.run(rows)[:, 0], fair)
