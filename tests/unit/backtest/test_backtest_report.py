@@ -316,6 +316,9 @@ def test_times_without_a_change_are_cut_out_of_the_axis() -> None:
     end_us = START_US + day_us + MINUTE_US
     assert cut["bounds"] == [(START_US + MINUTE_US + margin_us) / 1_000, (end_us - margin_us) / 1_000]
     assert "cut out" in chart.note
+    band = charts.equity([one_pass(queue, equity=points) for queue in QueueModel])
+    assert band is not None
+    assert [trace["name"] for trace in json.loads(band.json)["data"]] == list(QueueModel), "no area across the cuts"
     steady = charts.equity([one_pass(equity=points[:2])])
     assert steady is not None
     assert "rangebreaks" not in json.loads(steady.json)["layout"]["xaxis"]

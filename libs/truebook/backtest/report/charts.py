@@ -170,9 +170,11 @@ def _curves(
 ) -> Chart | None:
     series = [(one.queue, *_known(one.equity, value)) for one in passes]
     series = [each for each in series if len(each[1])]
-    traces = _area(series) if area and len(series) > 1 else []
+    axis = _time_axis(passes)
+    has_cuts = "rangebreaks" in axis  # plotly fills an area across them
+    traces = _area(series) if area and len(series) > 1 and not has_cuts else []
     traces += [_line(queue, *_thinned(at_us, values)) for queue, at_us, values in series]
-    note = "Times without any change are cut out." if "rangebreaks" in (axis := _time_axis(passes)) else ""
+    note = "Times without any change are cut out." if has_cuts else ""
     return _chart(name, 340, traces, {"xaxis": axis, "yaxis": _DOLLAR_AXIS}, note)
 
 
@@ -181,7 +183,7 @@ def _time_axis(passes: Sequence[PassResult]) -> dict[str, Any]:
     changes_us = {point.at_us for one in passes for point in _changed(one.equity)}
     ends_us = {one.equity[index].at_us for one in passes if one.equity for index in (0, -1)}
     at_us = sorted(changes_us | ends_us)
-    if not at_us:
+    if not changes_us:
         return {"type": "date"}
     shortest_us = max(MIN_CUT_US, (at_us[-1] - at_us[0]) // 20)
     cuts = [

@@ -229,18 +229,17 @@ def variants(caption: str, first: str, found: Sequence[Variant], note: str = "")
             band(((one.queue, one.net_micros) for one in each.passes), signed_dollars),
             _shown_interval(each.passes),
             band(((one.queue, one.return_ratio) for one in each.passes), percent_2),
-            band(((one.queue, one.orders) for one in each.passes), count),
             band(((one.queue, one.order_rate) for one in each.passes), percent),
             band(((one.queue, one.size_rate) for one in each.passes), percent),
             band(((one.queue, one.fills) for one in each.passes), count),
-            band(((one.queue, one.turnover_micros) for one in each.passes), dollars),
-            band(((one.queue, one.max_exposure_micros) for one in each.passes), dollars),
+            band(((one.queue, one.turnover_micros) for one in each.passes), whole_dollars),
+            band(((one.queue, one.max_exposure_micros) for one in each.passes), whole_dollars),
             band(((one.queue, one.refused) for one in each.passes), count),
         )
         for each in found
     ]
     header = (
-        first, "profit", "95 % interval", "return", "orders", "with a fill", "size filled", "fills", "turnover",
+        first, "profit", "95 % interval", "return", "orders filled", "size filled", "fills", "turnover",
         "highest exposure", "refused",
     )  # fmt: skip
     return Table(caption, header, rows, note)
