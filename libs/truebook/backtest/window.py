@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar, overload
@@ -132,8 +133,15 @@ def _is_selected(event: Recorded | DeltaBlock, window: Window) -> bool:
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a recording: of its file, or of the names and contents of all files of its folder."""
+    files = tuple(sorted(one for one in path.rglob("*") if one.is_file())) if path.is_dir() else (path,)
+    return _digest(path, files, tuple((stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files)))
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, files: tuple[Path, ...], written: tuple[tuple[int, int], ...]) -> str:
+    """Read the files, once for several backtests of one recording; ``written`` are their sizes and times."""
     digest = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]:
+    for file in files:
         digest.update(f"{file.relative_to(path)}\n".encode() if path.is_dir() else b"")
         with file.open("rb") as content:
             while block := content.read(BLOCK):

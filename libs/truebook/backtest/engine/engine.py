@@ -66,8 +66,7 @@ class Engine:
         self, settings: EngineSettings, model: Model | Outside, markets: Iterable[MarketMetadata], *,
         queue: QueueModel, start_us: int, others: Iterable[MarketMetadata] = (),
     ) -> None:  # fmt: skip
-        markets = tuple(markets)
-        self.settings = settings
+        self.settings, markets = settings, tuple(markets)
         self.ledger = Ledger(settings.ledger_id)
         self.venue = Venue(settings.exchange_account, settings.latency, (*markets, *others), queue)
         self.exchange = self.venue.exchange
