@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # order-matching: a cancellation executes the orders of others, and nobody gets to know the trades
 #
-# Guess: place() stores orders "without matching", match() executes them and returns the trades, cancel_order() takes one
-# order out of the book. A cancellation between place() and match() therefore leaves the trades of the others to match().
+# Guess: place() stores orders "without matching", match() executes them and returns the trades, cancel_order() takes
+# one order out of the book. A cancellation between place() and match() therefore leaves the trades of the others to
+# match().
 # Seen: cancel_order() matches all waiting orders and returns nothing. The book has changed, the next match() reports no
-# trade, and the 8 contracts of the trade are missing in the sizes of both orders. The cancelled order belongs to somebody
-# else and is far from the market.
-# Why it matters: Positions and cash are summed up from the returned trades. A backtest in which somebody cancels, as every
-# market maker does, loses trades without an error, and the contracts of both sides are gone.
+# trade, and the 8 contracts of the trade are missing in the sizes of both orders. The cancelled order belongs to
+# somebody else and is far from the market.
+# Why it matters: Positions and cash are summed up from the returned trades. A backtest in which somebody cancels, as
+# every market maker does, loses trades without an error, and the contracts of both sides are gone.
 # Packages: order-matching[polars]==0.12.0, polars==2.1.0, pandera==0.35.0; recorded with Python 3.11
 # Run: bash findings/book-order-matching-cancel-trades-for-others.sh
 set -euo pipefail

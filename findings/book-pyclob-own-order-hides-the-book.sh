@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # pyclob: an own order at the best price hides all other sellers, and the book stays crossed
 #
-# Guess: "An order will never match against another order from the same account" passes over the own order only. A bid of
-# 45 cents for 100 contracts takes the 100 contracts that another account offers at 41 cents behind the own offer.
+# Guess: "An order will never match against another order from the same account" passes over the own order only. A bid
+# of 45 cents for 100 contracts takes the 100 contracts that another account offers at 41 cents behind the own offer.
 # Seen: One own contract at 40 cents ends the matching. The bid rests at 45 cents, above both offers, with a spread of
 # -5 cents; the next seller gets 45 cents although 100 contracts are offered at 41. If another account also has one
 # contract at 40 cents, that one is bought and the rest of the bid waits. With the own offer at 41 cents and the others

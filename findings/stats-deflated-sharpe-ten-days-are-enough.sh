@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # deflated-sharpe: the annual Sharpe ratio is tested as one per day, and ten observations are enough
 #
-# Guess: The quick start asks whether a Sharpe ratio of 2.0, the best of 1000 trials over 252 days, is real; the argument
-# is documented as annualized. The expected best of 1000 worthless strategies is about 3.2 per year, so the answer is no,
-# and min_backtest_length asks for some years of data.
+# Guess: The quick start asks whether a Sharpe ratio of 2.0, the best of 1000 trials over 252 days, is real; the
+# argument is documented as annualized. The expected best of 1000 worthless strategies is about 3.2 per year, so the
+# answer is no, and min_backtest_length asks for some years of data.
 # Seen: The p-value is 0.0, even for a million trials. Of 1000 coin-flip strategies 362 are significant at 5 %, with the
 # number of trials given as 1000. min_backtest_length(2.0, 1000) is 10 observations. The formula is the one for a ratio
 # per observation: with 2.0 / sqrt(252) the p-value is 0.868, no coin flip is significant, and 1434 days are needed.
