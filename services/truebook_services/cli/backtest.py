@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from multiprocessing import Event
-from multiprocessing.synchronize import Event as SharedEvent
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import msgspec
@@ -209,15 +208,15 @@ def run_all(
             if result is not None and result.partial:
                 return found, True
         return found, False
-    stopped, count = Event(), 0
-    workers = ProcessPoolExecutor(min(jobs, len(parts)), initializer=_stop_by, initargs=(stopped,))
-    with _interruptions() as signals, workers as pool:
-        numbers = {pool.submit(_run, part, settings): number for number, part in enumerate(parts)}
+    count, pool = 0, ProcessPoolExecutor(min(jobs, len(parts)))
+    with _interruptions() as signals, TemporaryDirectory() as folder, pool:
+        stopped = Path(folder) / "stopped"  # for the processes: a signal may have reached this one only
+        numbers = {pool.submit(_run, part, settings, stopped): number for number, part in enumerate(parts)}
         waiting = set(numbers)
         while waiting:
             done, waiting = wait(waiting, timeout=CHECK_EVERY_S, return_when=FIRST_COMPLETED)
-            if signals and not stopped.is_set():
-                stopped.set()
+            if signals and not stopped.exists():
+                stopped.touch()
                 for queued in waiting:
                     queued.cancel()
             for one in done:
@@ -227,31 +226,19 @@ def run_all(
     return found, bool(signals)
 
 
-_stopped: SharedEvent | None = None
-"""In a worker process: set when the command was interrupted, which may have reached its first process only."""
-
-
-def _stop_by(stopped: SharedEvent) -> None:
-    global _stopped  # the only way to share something with a pool's processes
-    _stopped = stopped
-
-
-def _is_stopped() -> bool:
-    return _stopped is not None and _stopped.is_set()
-
-
 def _run(
-    part: Part, settings: EmbeddedSettings, *, is_shown: bool = False, is_one: bool = False
+    part: Part, settings: EmbeddedSettings, stopped: Path | None = None, *, is_shown: bool = False,
+    is_one: bool = False,
 ) -> BacktestResult | None:  # fmt: skip
-    """Run one backtest and write its files; Ctrl-C ends it with a partial result.
+    """Run one backtest and write its files; Ctrl-C, or a file ``stopped``, ends it with a partial result.
 
     One of several without an event in its window is left out, which is shown.
     """
-    if _is_stopped():
+    if stopped is not None and stopped.exists():
         return None
     started_s = SystemClock().monotonic_us() / MICROS
     with _interruptions() as signals:
-        progress = _progress(signals, started_s, is_shown=is_shown)
+        progress = _progress(signals, started_s, stopped, is_shown=is_shown)
         try:
             result = run_backtest(part.request, load_model(settings, part.model), progress)
         except EmptyWindow as error:
@@ -293,7 +280,7 @@ def _interruptions() -> Iterator[list[int]]:
             signal.signal(kind, handler)
 
 
-def _progress(signals: Sequence[int], started_s: float, *, is_shown: bool) -> Progress:
+def _progress(signals: Sequence[int], started_s: float, stopped: Path | None, *, is_shown: bool) -> Progress:
     shown_s = started_s
 
     def show(events: int, at_us: int) -> bool:
@@ -303,6 +290,6 @@ def _progress(signals: Sequence[int], started_s: float, *, is_shown: bool) -> Pr
             shown_s = now_s
             at = datetime.fromtimestamp(at_us / MICROS, UTC).strftime("%Y-%m-%d %H:%M:%S")
             show_progress(f"{at} UTC: {events:,} events, {events / (now_s - started_s):,.0f} a second")
-        return not signals and not _is_stopped()
+        return not signals and not (stopped is not None and stopped.exists())
 
     return show
