@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from bench.backtest_pipeline import bench_pipeline
 from bench.measure import Pair, Row, cpu_s, pair_of
 from bench.samples import NOW_US, delta_frames, levels
 from truebook.backtest.tape.tops import TopTracker, replay_tops
@@ -92,6 +93,11 @@ def by_book(deltas: _Deltas) -> int:
 
 
 def bench() -> list[Row]:
+    given = os.environ.get(RECORDING)
+    return [*_replays(), *([bench_pipeline(Path(given))] if given else [])]
+
+
+def _replays() -> list[Row]:
     deltas = _load()
     replays: tuple[tuple[str, Callable[[_Deltas], int]], ...] = (
         ("a callback", by_callback), ("the same, one book changed delta by delta", by_book),

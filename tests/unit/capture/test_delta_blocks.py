@@ -73,7 +73,7 @@ def test_blocks_and_single_events_are_the_recorded_ones(recorded: Path) -> None:
     assert lengths == [(A, 40), (B, MIN_ROWS), (B, 30)]
 
 
-def test_a_block_tells_which_levels_grew(recorded: Path) -> None:
+def test_a_block_has_the_levels_that_grew(recorded: Path) -> None:
     blocks = [one for one in read_blocks(recorded) if isinstance(one, DeltaBlock)]
     for block in blocks:
         for number in range(len(block)):
