@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 
 from support.made_tapes import LIFE_US, START_US, make_tape, ticker_of
-from support.recordings import recording
-from truebook.capture.importers.importing import import_data
 from truebook.features.layout import layout
 from truebook.models.check_rows import random_rows
-from truebook.models.registry import BUNDLED
-from truebook.models.session import load_model
 
 pytest.importorskip("sklearn")
 SCRIPTS = Path(__file__).parents[3] / "deploy" / "models"
@@ -55,12 +51,3 @@ def test_later_markets_do_not_change_the_model(
 def test_too_few_markets_are_refused(tmp_path: Path, train: ModuleType) -> None:
     with pytest.raises(SystemExit, match="2 markets; more than 8 are needed"):
         train.training_window(make_tape(tmp_path / "tape"))
-
-
-@pytest.mark.long
-def test_the_script_reproduces_the_trained_model(tmp_path: Path, train: ModuleType) -> None:
-    """The same weights, from the recorded markets."""
-    import_data(recording("gold15m"), tmp_path / "gold", None, version="test")
-    trained = train.train(tmp_path / "gold", tmp_path / "gold15m.onnx").model
-    bundled = load_model(BUNDLED / "gold15m.onnx")
-    assert np.allclose(trained.run(ROWS), bundled.run(ROWS), atol=1e-5)
