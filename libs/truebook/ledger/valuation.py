@@ -1,4 +1,4 @@
-"""Values the account from the ledger's sums; outside the money path.
+"""Values the account from the ledger's sums, and what the marks for the limits of losses value; outside the money path.
 
 The ledger keeps sums of what was bought on each leg and never reduces them. From them follow the average cost of the
 open position, and realized and unrealized profit. Identity, exact to the micro-dollar:
@@ -10,18 +10,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from truebook.clock import MICROS
 from truebook.ledger.port import AccountView, LedgerView, MarketView, OrderView
+from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import BookSide
+from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
 from truebook.money import ONE_DOLLAR_CC, PAIR_MICROS_PER_CENTI
 
 Levels = Sequence[tuple[int, int]]
 """(price_cc, size_centi) of one book side on the YES leg, best first."""
-Books = Mapping[str, tuple[Levels, Levels]]
-"""By ticker: (bids, asks)."""
+Book = tuple[Levels, Levels]
+"""(bids, asks)."""
+Books = Mapping[str, Book]
+"""By ticker."""
 FROM_LEDGER: Final = (
     "deposits_micros", "adjustments_micros", "interest_micros", "cash_micros", "overdrawn_micros", "reserved_micros",
     "fees_micros", "mode",
@@ -133,3 +140,31 @@ def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] 
 def hold_labels(account: AccountView) -> tuple[str, ...]:
     """Describe the account's trading holds: name, mode and owner of each."""
     return tuple(f"{hold.name} ({hold.mode}, by {hold.owner})" for hold in account.holds)
+
+
+def trading_day(at_us: int, zone: ZoneInfo) -> int:
+    """Return the number of the day in that time zone: a day has 23 or 25 hours where its clocks change."""
+    return datetime.fromtimestamp(at_us // MICROS, zone).toordinal()
+
+
+def has_loss_limits(limits: Limits) -> bool:
+    """Return whether a limit needs marks."""
+    return limits.daily_loss_micros is not None or limits.drawdown_micros is not None
+
+
+def outcome_book(market: MarketView, metadata: MarketMetadata) -> Book | None:
+    """Return the outcome of a market as a book that buys the whole position; None without an outcome."""
+    if metadata.settlement_cc is None:
+        return None
+    level = ((metadata.settlement_cc, abs(market.position_centi)),)
+    return level, level
+
+
+def shows_a_book(metadata: MarketMetadata) -> bool:
+    """Return whether the exchange still shows the market's book."""
+    return metadata.status in BEFORE_CLOSE
+
+
+def others_book(market: MarketView, bids: Levels, asks: Levels) -> Book:
+    """Return a book without the account's own orders."""
+    return without_orders(bids, market.orders, BookSide.BID), without_orders(asks, market.orders, BookSide.ASK)

@@ -10,10 +10,17 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
-from truebook.ledger.loss_marks import Book, has_loss_limits, others_book, outcome_book, shows_a_book, trading_day
 from truebook.ledger.outcomes import MarkOutcome
 from truebook.ledger.port import LedgerStore, LedgerView, MarketView
-from truebook.ledger.valuation import account_values
+from truebook.ledger.valuation import (
+    Book,
+    account_values,
+    has_loss_limits,
+    others_book,
+    outcome_book,
+    shows_a_book,
+    trading_day,
+)
 from truebook.ledger.verbs import MarkEquity
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.models.pointer import PointerFile

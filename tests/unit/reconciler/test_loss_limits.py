@@ -17,9 +17,8 @@ from truebook.kalshi.port import ExchangeError, NotFound, OutcomeUnknown, Refuse
 from truebook.ledger.outcomes import AdjustKind
 from truebook.ledger.port import Marks
 from truebook.ledger.rules.loss_limits import advanced
-from truebook.ledger.loss_marks import trading_day
 from truebook.ledger.trading_holds import DAILY_LOSS, DRAWDOWN
-from truebook.ledger.valuation import without_orders
+from truebook.ledger.valuation import trading_day, without_orders
 from truebook.ledger.verbs import Adjust, Limits
 from truebook.messages.envelope import BookSide
 from truebook_services.operator.holds import resume_trading

@@ -7,10 +7,17 @@ from zoneinfo import ZoneInfo
 from truebook.backtest.engine.periodic import Every
 from truebook.backtest.engine.settings import EngineSettings
 from truebook.book.order_book import OrderBook
-from truebook.ledger.loss_marks import Book, has_loss_limits, others_book, outcome_book, shows_a_book, trading_day
 from truebook.ledger.port import MarketView
 from truebook.ledger.rules.ledger import Ledger
-from truebook.ledger.valuation import account_values
+from truebook.ledger.valuation import (
+    Book,
+    account_values,
+    has_loss_limits,
+    others_book,
+    outcome_book,
+    shows_a_book,
+    trading_day,
+)
 from truebook.ledger.verbs import MarkEquity
 from truebook.messages.envelope import BookSide
 from truebook.simulation.venue.queries import VenueQueries
