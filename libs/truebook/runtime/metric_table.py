@@ -124,7 +124,7 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
                 "kind",
                 known=tuple(BreachKind),
             ),
-            _gauge("stopped_models", "models", "1 while no model may decide, as there is none to roll back to"),
+            _gauge("stopped_models", "models", "Whether no model may decide (1), as there is none to roll back to"),
             _counter(
                 "shadow_decisions",
                 "decisions",
