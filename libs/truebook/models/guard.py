@@ -101,11 +101,13 @@ class ModelGuard:
 class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
     """The account's profit since a model is active; ``since_us`` is the time of its activation, 0 for the default.
 
+    ``opened_us`` is the opening of the account's ledger: the profit of one that is opened again starts anew.
     ``unvalued_since_us`` is set while the profit is not known: the drawdown is that of the last known profit then.
     """
 
     version: ModelVersion
     since_us: int
+    opened_us: int
     peak_micros: int | None = None
     drawdown_micros: int | None = None
     unvalued_since_us: int | None = None

@@ -3,7 +3,7 @@
 FOLDER/active.json             the active model, the earlier ones and the shadow, replaced atomically
 FOLDER/versions/SHA256.onnx    a copy of each file in use
 FOLDER/changes.jsonl           all changes (``truebook.models.history``)
-FOLDER/drawdown.json           the account's drawdown since the activation, if the operator has set a limit
+FOLDER/drawdown-ACCOUNT.json   an account's drawdown since the activation, if the operator has set a limit
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from truebook.models.history import Change, ChangeKind, ModelVersion, append_cha
 BUNDLED: Final = Path(__file__).parent / "bundled"
 DEFAULT_NAME: Final = "maker"
 POINTER: Final = "active.json"
-DRAWDOWN: Final = "drawdown.json"
 MAX_EARLIER: Final = 10
 """The number of earlier models that can be rolled back to."""
 _MODE: Final = 0o666
@@ -131,27 +130,34 @@ class PointerFile:
         )  # fmt: skip
         return changed
 
-    def read_drawdown(self) -> Drawdown | None:
-        """Read the drawdown of the active model; None without one that can be read."""
+    def read_drawdown(self, account: str) -> Drawdown | None:
+        """Read the drawdown of the active model on an account; None without one that can be read."""
         try:
-            return msgspec.json.decode((self.folder / DRAWDOWN).read_bytes(), type=Drawdown)
+            return msgspec.json.decode(self._drawdown_path(account).read_bytes(), type=Drawdown)
         except (OSError, msgspec.DecodeError):
             return None
 
-    def write_drawdown(self, drawdown: Drawdown) -> None:
+    def write_drawdown(self, account: str, drawdown: Drawdown) -> None:
         """Keep the drawdown; raises as ``write`` does."""
-        write_registry_file(self.folder / DRAWDOWN, msgspec.json.encode(drawdown))
+        write_registry_file(self._drawdown_path(account), msgspec.json.encode(drawdown))
 
-    def drawdown_of_active(self, known: Drawdown | None) -> Drawdown:
-        """Return ``known`` if it is of the active model's activation, else a new one; raises ``ModelRefused``."""
+    def drawdown_of_active(self, known: Drawdown | None, opened_us: int) -> Drawdown:
+        """Return ``known`` if it is of the active model's activation and of this ledger, else a new one.
+
+        Raises ``ModelRefused``.
+        """
         pointer = self.read()
         if pointer is None:
             version, since_us = self._default_version()[0], 0
         else:
             version, since_us = pointer.active, pointer.active_since_us
-        if known is not None and (known.version, known.since_us) == (version, since_us):
+        found = (version, since_us, opened_us)
+        if known is not None and (known.version, known.since_us, known.opened_us) == found:
             return known
-        return Drawdown(version=version, since_us=since_us)
+        return Drawdown(version=version, since_us=since_us, opened_us=opened_us)
+
+    def _drawdown_path(self, account: str) -> Path:
+        return self.folder / f"drawdown-{account}.json"
 
     def model_path(self, name: str) -> Path:
         """Return the path of a model; raises ``ModelRefused``. Bundled models take precedence."""

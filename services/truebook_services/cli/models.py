@@ -45,7 +45,7 @@ def list_models(json_: Json = False) -> None:
     registry = _registry()
     pointer = registry.pointer()
     found = tuple(_listed(registry, name, pointer) for name in registry.names())
-    drawdown = registry.files.read_drawdown()
+    drawdown = registry.files.read_drawdown(load(EmbeddedSettings).account)
     is_current = pointer is not None and drawdown is not None and drawdown.since_us == pointer.active_since_us
     listed = ModelList(
         models=found, stopped=None if pointer is None else pointer.stopped,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
+from truebook.ledger.exchange_reports import OPENED
 from truebook.ledger.outcomes import MarkOutcome
 from truebook.ledger.port import LedgerStore, LedgerView, MarketView
 from truebook.ledger.valuation import (
@@ -61,7 +62,7 @@ class LossWatch:
             return
         values = account_values(view, await self._read_books(view))
         profit_micros = None if values.equity_micros is None else values.equity_micros - values.deposits_micros
-        self._model_drawdown.valued(profit_micros)
+        self._model_drawdown.valued(profit_micros, await self._ledger.watermark(OPENED))
         if profit_micros is None or not has_limits:
             return
         day = trading_day(self._context.clock.now_us(), self._zone)

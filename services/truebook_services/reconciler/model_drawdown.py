@@ -1,6 +1,6 @@
 """Rolls the active model back when the account's profit has fallen too far since its activation.
 
-The state is kept beside the models, so that it survives a restart. While a position has no known value nothing is
+The state is kept beside the models, per account, so that it survives a restart. While a position has no known value nothing is
 rolled back: that is logged by the loss watch and shown by `truebook models list`.
 """
 
@@ -27,23 +27,24 @@ class ModelDrawdown:
     def is_on(self) -> bool:
         return self._files is not None and self._max_micros is not None
 
-    def valued(self, profit_micros: int | None) -> None:
-        """Take the account's profit, None if it is not known."""
+    def valued(self, profit_micros: int | None, opened_us: int) -> None:
+        """Take the account's profit since its ledger was opened, None if it is not known."""
         if self._files is None or self._max_micros is None:
             return
         try:
-            self._value(self._files, self._max_micros, profit_micros)
+            self._value(self._files, self._max_micros, profit_micros, opened_us)
         except (ModelRefused, RegistryReadOnly, OSError) as error:
             self._context.metrics.failed("reconciler.model_drawdown", type(error).__name__)
             self._context.log.warning("drawdown of the model not recorded", error=str(error))
 
-    def _value(self, files: PointerFile, max_micros: int, profit_micros: int | None) -> None:
+    def _value(self, files: PointerFile, max_micros: int, profit_micros: int | None, opened_us: int) -> None:
         now_us = self._context.clock.now_us()
-        before = self._state or files.read_drawdown()
-        state = files.drawdown_of_active(before).valued(profit_micros, now_us)
+        account = self._context.account
+        before = self._state or files.read_drawdown(account)
+        state = files.drawdown_of_active(before, opened_us).valued(profit_micros, now_us)
         self._state = state
         if state != before:
-            files.write_drawdown(state)
+            files.write_drawdown(account, state)
         if state.drawdown_micros is not None:
             self._context.metrics.gauge("model_drawdown_micros", state.drawdown_micros)
         breach = state.breach(max_micros)
