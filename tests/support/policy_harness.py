@@ -31,15 +31,18 @@ def row(ticker: str, confirmed_us: int, number: int = 0) -> Observation:
 class PolicyHarness:
     """The policy, its registry in a folder, and a reader of its actions."""
 
-    def __init__(self, folder: Path, settings: PolicySettings = FAST, clock: Any = None) -> None:
+    def __init__(
+        self, folder: Path, settings: PolicySettings = FAST, clock: Any = None, *, is_replay: bool = False
+    ) -> None:  # fmt: skip
         self.context = make_context("policy", clock=clock or SystemClock())
         self.registry = ModelRegistry(folder)
         self.settings = settings
+        self.is_replay = is_replay
         self.reader = TopicReader(self.context.bus, ACTIONS)
 
     async def __aenter__(self) -> PolicyHarness:
         await self.reader.join()
-        self.service = build(self.context, self.settings, registry=self.registry)
+        self.service = build(self.context, self.settings, registry=self.registry, is_replay=self.is_replay)
         self._running = RunningServices(self.service)
         await self._running.__aenter__()
         await until(lambda: not self.service.not_ready(), "policy is ready")

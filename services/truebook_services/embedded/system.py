@@ -117,7 +117,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
                 journal=resources.journal,
                 upkeep=journal_upkeep(settings, resources),
-                models=None if settings.model else registry.files,
+                models=None if settings.model or settings.capture is not None else registry.files,
             ),
             build_fill_listener(
                 context("fill_listener"),
@@ -127,7 +127,14 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            build_policy(context("policy"), policy, registry=registry, open_ledger=lambda: opened(ledger)),
+            build_policy(
+                context("policy"),
+                policy,
+                registry=registry,
+                open_ledger=lambda: opened(ledger),
+                instance=f"{settings.account}-{settings.market_data}",
+                is_replay=settings.capture is not None,
+            ),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger

@@ -28,10 +28,16 @@ class ModelUnavailable(Exception):
 class ActiveModel:
     """The model in use and the shadow model, if one is set; raises ``ModelRefused`` if one of them cannot be loaded."""
 
-    def __init__(self, context: Context, settings: PolicySettings, registry: ModelRegistry) -> None:
+    def __init__(
+        self, context: Context, settings: PolicySettings, registry: ModelRegistry, *, is_replay: bool = False
+    ) -> None:  # fmt: skip
+        """A replay keeps its model and has no shadow: the registry is that of live systems, and is only read."""
+        if is_replay:
+            settings = settings.model_copy(update={"shadow": ""})
         self._context = context
         self._settings = settings
         self._registry = registry
+        self._is_replay = is_replay
         self._failed: dict[str, int] = {}
         """Models that were rolled back here, by digest, with the time."""
         self._refused_shadow = ""
@@ -44,6 +50,8 @@ class ActiveModel:
             self._use(registry.load(settings.model), settings.model, None)
         else:
             self._use(*self._active(registry.pointer()), None)
+        if is_replay:
+            self._settings = settings.model_copy(update={"model": self.version.name})
         if settings.shadow:
             self.shadow = registry.load(settings.shadow)
         self._follow_shadow()
@@ -167,7 +175,7 @@ class ActiveModel:
 
     def _follow_shadow(self) -> None:
         """Use the registry's shadow; one that is refused is reported once and left out."""
-        if self._settings.shadow:
+        if self._settings.shadow or self._is_replay:
             return
         try:
             pointer = self._registry.pointer()

@@ -16,7 +16,7 @@ class PolicySettings(Section):
     """The registered model that decides, whichever is active in the registry; empty follows the registry."""
     shadow: str = ""
     """The registered model that runs as shadow, whichever the registry has; empty follows the registry. A shadow
-    never trades."""
+    never trades. A replay has none."""
     shadow_balance_micros: int = Field(default=1_000_000_000, ge=0)
     """Opening balance of each paper account of a shadow run."""
     shadow_latency_ms: int = Field(default=50, ge=0)

@@ -1,7 +1,7 @@
 """Rolls the active model back when the account's profit has fallen too far since its activation.
 
-The state is kept beside the models, per account, so that it survives a restart. While a position has no known value nothing is
-rolled back: that is logged by the loss watch and shown by `truebook models list`.
+The state is kept beside the models, per account, so that it survives a restart. While a position has no known value
+nothing is rolled back: that is logged by the loss watch and shown by `truebook models list`.
 """
 
 from __future__ import annotations

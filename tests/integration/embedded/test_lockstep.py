@@ -38,6 +38,7 @@ def test_two_runs_in_two_processes_are_equal(tmp_path: Path, made: Path) -> None
     assert summary["ledger_equals_exchange"] is True
     assert history.count('"order":') >= 10
     assert history.count('"fill":') == summary["fills"]
+    assert not (tmp_path / "one" / ".truebook" / "models").exists(), "a replay changes nothing in the registry"
 
 
 def test_another_latency_makes_another_run(tmp_path: Path, made: Path) -> None:

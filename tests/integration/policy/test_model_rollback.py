@@ -38,6 +38,10 @@ class Rows:
         return action.model, action.reason
 
 
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def broken(harness: PolicyHarness, monkeypatch: pytest.MonkeyPatch, name: str) -> Model:
     """Make each run of a registered model fail."""
     model = harness.registry.load(name)
@@ -100,6 +104,35 @@ async def test_a_model_set_by_the_settings_is_stopped(tmp_path: Path, monkeypatc
             await rows.decide()
         assert await rows.decide() == ("maker", Reason.MODEL_STOPPED)
         assert harness.registry.pointer() is None
+
+
+async def test_a_replay_changes_nothing_in_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED, is_replay=True)
+    broken(harness, monkeypatch, "mine")
+    harness.registry.activate("mine")
+    harness.registry.set_shadow("small")
+    before = files_of(tmp_path)
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert await rows.decide() == ("test", Reason.MODEL_STOPPED)
+    assert files_of(tmp_path) == before
+
+
+async def test_a_replay_keeps_the_model_of_its_start(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED, is_replay=True)
+    harness.registry.activate("mine")
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes(bias=1.0))
+    async with harness:
+        started = harness.registry.active().metadata.sha256
+        harness.registry.activate("small")
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert {each.model_sha256 for each in harness.reader.of(Action)} == {started}
 
 
 async def test_a_read_only_registry_rolls_back_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
