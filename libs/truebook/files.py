@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,9 +18,9 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, concurr
     """Replace a file so that a reader finds the old bytes or the new ones; raises OSError.
 
     The umask is taken from ``mode``. ``concurrent``: several processes may write this file at once, so each has a part
-    of its own; a killed one leaves it behind.
+    of its own, of a random name: processes in two containers may have the same id. A killed one leaves it behind.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}" if concurrent else f"{path.name}{PART}")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}" if concurrent else f"{path.name}{PART}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)

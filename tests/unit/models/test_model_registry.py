@@ -14,6 +14,7 @@ from support.full_disk import no_file_larger_than
 from support.onnx_files import onnx_bytes
 from truebook.features.layout import layout
 from truebook.models.errors import ModelRefused
+from truebook.models.pointer import write_registry_file
 from truebook.models.registry import BUNDLED, ModelRegistry
 
 
@@ -129,6 +130,21 @@ def test_a_damaged_pointer_or_version_is_refused(tmp_path: Path) -> None:
         ModelRegistry(tmp_path).active()
 
 
+def test_processes_of_two_containers_write_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may have the same process id."""
+    path, sync = tmp_path / "active.json", os.fsync
+
+    def other(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        write_registry_file(path, b"other")
+        assert path.read_bytes() == b"other"
+
+    monkeypatch.setattr(os, "fsync", other)
+    write_registry_file(path, b"one")
+    assert path.read_bytes() == b"one"
+    assert [each.name for each in tmp_path.iterdir()] == ["active.json"]
+
+
 def test_history_and_kept_versions_are_bounded(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     for step in range(14):
@@ -138,7 +154,13 @@ def test_history_and_kept_versions_are_bounded(tmp_path: Path) -> None:
     assert pointer is not None
     assert len(pointer.before) == 10
     assert len(list((tmp_path / "versions").iterdir())) == 11
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["active.json", "changes.jsonl", "mine.onnx", "versions"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "active.json",
+        "changes.jsonl",
+        "lock",
+        "mine.onnx",
+        "versions",
+    ]
 
 
 def test_a_model_for_another_layout_than_the_observations_is_refused(tmp_path: Path) -> None:
