@@ -7,6 +7,7 @@ ModelError
 ├── MissingLibrary     an optional library is not installed
 ├── ModelFailed        a loaded model returned no usable output: no action and an alarm
 └── RegistryReadOnly   the registry's folder cannot be written
+    └── RegistryBusy   not now: another process has its lock
 """
 
 from __future__ import annotations
@@ -63,3 +64,11 @@ class RegistryReadOnly(ModelError):
             f"{path}: can't be written: {error.strerror}; nothing was changed. Run the command where the registry can "
             "be changed: in containers that is the reconciler's, if policy shares its folder (docs/models.md)"
         )
+
+
+class RegistryBusy(RegistryReadOnly):
+    """Another process holds the registry's lock."""
+
+    def __init__(self, path: Path) -> None:
+        what = f"{path}: another process holds this lock; nothing was changed. Wait for that command, or end it"
+        ModelError.__init__(self, what)

@@ -1,5 +1,6 @@
 """Which models a registry's folder has in use, and the roll-back. It loads no model, so it needs no ONNX Runtime.
 
+FOLDER/lock                    held while the pointer is read and replaced, by one process at a time
 FOLDER/active.json             the active model, the earlier ones and the shadow, replaced atomically
 FOLDER/versions/SHA256.onnx    a copy of each file in use
 FOLDER/changes.jsonl           all changes (``truebook.models.history``)
@@ -8,20 +9,29 @@ FOLDER/drawdown-ACCOUNT.json   an account's drawdown since the activation, if th
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from truebook.files import is_full_disk, write_atomically
-from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.errors import ModelRefused, RegistryBusy, RegistryReadOnly
 from truebook.models.guard import Breach, Drawdown
 from truebook.models.history import Change, ChangeKind, ModelVersion, append_change
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 DEFAULT_NAME: Final = "maker"
 POINTER: Final = "active.json"
+LOCK: Final = "lock"
+_LOCK_TRIES: Final = 200
+_LOCK_WAIT_S: Final = 0.01
+"""A change takes milliseconds. One that hangs, such as a suspended command, must not hang a policy."""
 MAX_EARLIER: Final = 10
 """The number of earlier models that can be rolled back to."""
 _MODE: Final = 0o666
@@ -74,8 +84,23 @@ class PointerFile:
             hint = "remove it to return to the default model"
             raise ModelRefused(str(self.path), [f"the pointer is damaged ({error}): {hint}"]) from error
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process change the models in use between a read and the write that depends on it.
+
+        It is not reentrant. Models are loaded before, not within. Raises ``RegistryBusy`` and ``RegistryReadOnly``, and
+        OSError if the disk is full.
+        """
+        path = self.folder / LOCK
+        descriptor = _open_lock(path)
+        try:
+            _lock(descriptor, path)
+            yield
+        finally:
+            os.close(descriptor)
+
     def read_or_default(self) -> Pointer:
-        """Return the pointer, or that of the default model, whose bytes are copied first.
+        """Return the pointer, or that of the default model, whose bytes are copied first. To be called ``locked``.
 
         Raises ``ModelRefused`` and ``RegistryReadOnly``.
         """
@@ -93,7 +118,7 @@ class PointerFile:
     def write(self, pointer: Pointer, change: Change) -> None:
         """Replace the pointer, append the change to the history, and remove copies that nothing refers to.
 
-        Raises ``RegistryReadOnly``, and OSError if the disk is full.
+        To be called ``locked``. Raises ``RegistryReadOnly``, and OSError if the disk is full.
         """
         write_registry_file(self.path, msgspec.json.encode(pointer))
         append_change(self.folder, change)
@@ -103,14 +128,23 @@ class PointerFile:
             if path.stem not in needed:
                 path.unlink(missing_ok=True)
 
-    def roll_back(self, at_us: int, failure: Failure | None = None) -> Pointer | None:
+    def roll_back(
+        self, at_us: int, failure: Failure | None = None, *, expected: ModelVersion | None = None
+    ) -> Pointer | None:  # fmt: skip
         """Return to the previous model, or stop the active one if there is none; return the new pointer.
 
         With ``failure`` it is automatic: None is returned, and nothing is changed, if that model is not the active one
         any more, or is stopped already. Without, an operator rolls back, and ``ModelRefused`` is raised if there is no
-        earlier model. Raises ``RegistryReadOnly`` too.
+        earlier model, or if another than ``expected`` is active. Raises as ``locked`` does too.
         """
+        with self.locked():
+            return self._roll_back(at_us, failure, expected)
+
+    def _roll_back(self, at_us: int, failure: Failure | None, expected: ModelVersion | None) -> Pointer | None:
         pointer = self.read_or_default()
+        if expected is not None and pointer.active != expected:
+            what = f"{expected.name} is not active any more, {pointer.active.name} is"
+            raise ModelRefused(str(self.folder), [f"{what}: nothing was changed; see `truebook models history`"])
         if failure is not None and (failure.model.sha256 != pointer.active.sha256 or pointer.stopped is not None):
             return None
         if pointer.before:
@@ -176,7 +210,7 @@ class PointerFile:
         return self.folder / "versions" / f"{version.sha256}.onnx"
 
     def copy(self, version: ModelVersion, content: bytes) -> None:
-        """Keep a model's bytes; raises as ``write`` does."""
+        """Keep a model's bytes. To be called ``locked``, or another process removes them; raises as ``write`` does."""
         path = self.version_path(version)
         if not path.exists():
             write_registry_file(path, content)
@@ -188,6 +222,31 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelRefused(str(path), [f"the file cannot be read: {error.strerror or error}"]) from error
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock's file; it may be another user's, and only readable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        except PermissionError:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        raise RegistryReadOnly(path, error) from error
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    for _ in range(_LOCK_TRIES):
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT_S)
+        except OSError as error:
+            raise RegistryReadOnly(path, error) from error
+    raise RegistryBusy(path)
 
 
 def write_registry_file(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """A folder of models: one is active, another may be its shadow.
 
     FOLDER/NAME.onnx               the user's models; bundled ones are beside this module and keep their names
-    FOLDER/active.json             the models in use and the earlier ones (``truebook.models.pointer``)
+    FOLDER/active.json             the models in use and the earlier ones, changed under FOLDER/lock
+                                   (``truebook.models.pointer``)
     FOLDER/versions/SHA256.onnx    a copy of each file in use: a roll-back does not depend on NAME.onnx, which may
                                    have been trained again since
     FOLDER/changes.jsonl           all changes (``truebook.models.history``)
@@ -137,67 +138,82 @@ class ModelRegistry:
     def activate(self, name: str, *, evidence: str | None = None) -> Model:
         """Check a model, copy its bytes, make it active; raises ``ModelRefused`` and then changes nothing.
 
-        With ``evidence``, the summary of its shadow run, it is recorded as promoted. Raises ``RegistryReadOnly`` too,
-        as all changes do.
+        With ``evidence``, the summary of its shadow run, it is recorded as promoted. Raises ``RegistryReadOnly`` and
+        ``RegistryBusy`` too, as all changes do.
         """
-        model, version = self._check_and_copy(name)
-        return self._activate(version, model, evidence)
+        model, version, content = self._checked(name)
+        with self.files.locked():
+            self.files.copy(version, content)
+            self._activate(version, evidence)
+        return model
 
     def promote_shadow(self, *, evidence: str) -> Model:
         """Make the shadow the active model, with the bytes that ran as shadow; raises ``ModelRefused``."""
         pointer = self.pointer()
         if pointer is None or pointer.shadow is None:
             raise ModelRefused(str(self.folder), ["there is no shadow: set one by `truebook models shadow NAME`"])
-        return self._activate(pointer.shadow, self.version(pointer.shadow), evidence)
+        model = self.version(pointer.shadow)
+        with self.files.locked():
+            if self.files.read_or_default().shadow != pointer.shadow:
+                raise ModelRefused(pointer.shadow.name, ["it is not the shadow any more: nothing was changed"])
+            self._activate(pointer.shadow, evidence)
+        return model
 
     def set_shadow(self, name: str) -> Model:
         """Check a model and run it as shadow from now on; raises ``ModelRefused``, also for the active model."""
-        model, version = self._check_and_copy(name)
-        pointer = self.files.read_or_default()
-        if version.sha256 == pointer.active.sha256:
-            raise ModelRefused(name, ["it is the active model: a shadow must be another one"])
-        if pointer.shadow is None or pointer.shadow.sha256 != version.sha256:
-            now_us = self._clock.now_us()
-            change = Change(at_us=now_us, kind=ChangeKind.SHADOW_SET, model=version, previous=pointer.shadow)
-            self.files.write(msgspec.structs.replace(pointer, shadow=version, shadow_since_us=now_us), change)
+        model, version, content = self._checked(name)
+        with self.files.locked():
+            self.files.copy(version, content)
+            pointer = self.files.read_or_default()
+            if version.sha256 == pointer.active.sha256:
+                raise ModelRefused(name, ["it is the active model: a shadow must be another one"])
+            if pointer.shadow is None or pointer.shadow.sha256 != version.sha256:
+                now_us = self._clock.now_us()
+                change = Change(at_us=now_us, kind=ChangeKind.SHADOW_SET, model=version, previous=pointer.shadow)
+                self.files.write(msgspec.structs.replace(pointer, shadow=version, shadow_since_us=now_us), change)
         return model
 
     def remove_shadow(self) -> bool:
         """Stop the shadow; return whether there was one."""
-        pointer = self.pointer()
-        if pointer is None or pointer.shadow is None:
+        if self.pointer() is None:
             return False
-        change = Change(
-            at_us=self._clock.now_us(), kind=ChangeKind.SHADOW_REMOVED, model=None, previous=pointer.shadow
-        )  # fmt: skip
-        self.files.write(msgspec.structs.replace(pointer, shadow=None, shadow_since_us=0), change)
+        with self.files.locked():
+            pointer = self.pointer()
+            if pointer is None or pointer.shadow is None:
+                return False
+            change = Change(
+                at_us=self._clock.now_us(), kind=ChangeKind.SHADOW_REMOVED, model=None, previous=pointer.shadow
+            )  # fmt: skip
+            self.files.write(msgspec.structs.replace(pointer, shadow=None, shadow_since_us=0), change)
         return True
 
     def roll_back(self) -> Model:
-        """Make the previous model active again; raises ``ModelRefused`` if there is none."""
+        """Make the previous model active again.
+
+        Raises ``ModelRefused`` if there is none, or if the active model was rolled back meanwhile.
+        """
         pointer = self.pointer()
         if pointer is None or not pointer.before:
             raise ModelRefused(str(self.folder), ["there is no earlier model to roll back to"])
         model = self.version(pointer.before[0])
-        self.files.roll_back(self._clock.now_us())
+        self.files.roll_back(self._clock.now_us(), expected=pointer.active)
         return model
 
     def record(self, change: Change) -> None:
         """Append to the history; raises ``RegistryReadOnly``, and OSError if the disk is full."""
         append_change(self.folder, change)
 
-    def _check_and_copy(self, name: str) -> tuple[Model, ModelVersion]:
+    def _checked(self, name: str) -> tuple[Model, ModelVersion, bytes]:
         path = self.path(name)
         content = read_file(path)
         model = self.load_content(content, str(path), name)
-        version = ModelVersion(name, model.metadata.sha256)
-        self.files.copy(version, content)
-        return model, version
+        return model, ModelVersion(name, model.metadata.sha256), content
 
-    def _activate(self, version: ModelVersion, model: Model, evidence: str | None) -> Model:
+    def _activate(self, version: ModelVersion, evidence: str | None) -> None:
+        """Make a copied model the active one; to be called ``locked``."""
         pointer = self.files.read_or_default()
         if pointer.active == version and pointer.stopped is None and self.files.path.exists():
-            return model
+            return
         now_us = self._clock.now_us()
         was_shadow = pointer.shadow is not None and pointer.shadow.sha256 == version.sha256
         before = pointer.before if pointer.active == version else (pointer.active, *pointer.before)
@@ -211,7 +227,6 @@ class ModelRegistry:
             previous=pointer.active, evidence=evidence or "",
         )  # fmt: skip
         self.files.write(changed, change)
-        return model
 
     def _refuse_other_layout(self, model: Model, file: str) -> None:
         """A model that is never given a vector of its own layout would decide nothing, without an error."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.onnx_files import onnx_bytes
 from truebook.clock import ManualClock
-from truebook.models.errors import ModelRefused
+from truebook.models.errors import ModelRefused, RegistryBusy
 from truebook.models.guard import Breach, BreachKind
 from truebook.models.history import HISTORY, ChangeKind, ModelVersion, read_changes
 from truebook.models.pointer import Failure, Pointer, PointerFile
@@ -120,3 +122,74 @@ def test_copies_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
     assert shadow in {path.stem for path in (tmp_path / "versions").iterdir()}
     registry.remove_shadow()
     assert shadow not in {path.stem for path in (tmp_path / "versions").iterdir()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda registry: registry.activate("small"),
+        lambda registry: registry.set_shadow("small"),
+        lambda registry: registry.remove_shadow(),
+        lambda registry: registry.promote_shadow(evidence=""),
+        lambda registry: registry.roll_back(),
+        lambda registry: registry.files.roll_back(6, failure(registry)),
+    ],
+)
+def test_no_other_process_changes_the_registry_between_a_read_and_its_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[ModelRegistry], Any]
+) -> None:
+    put(tmp_path, "mine")
+    put(tmp_path, "other", bias=1.0)
+    registry = ModelRegistry(tmp_path)
+    registry.activate("mine")
+    registry.set_shadow("other")
+    write, refused = PointerFile.write, []
+
+    def written(files: PointerFile, *arguments: Any) -> None:
+        monkeypatch.setattr(PointerFile, "write", write)
+        for meanwhile in (lambda: ModelRegistry(tmp_path).activate("hold"), lambda: PointerFile(tmp_path).roll_back(7)):
+            with pytest.raises(RegistryBusy, match="another process holds this lock"):
+                meanwhile()
+            refused.append(True)
+        write(files, *arguments)
+
+    monkeypatch.setattr("truebook.models.pointer._LOCK_TRIES", 1)
+    monkeypatch.setattr(PointerFile, "write", written)
+    change(registry)
+    assert refused == [True, True]
+    ModelRegistry(tmp_path).activate("hold")
+
+
+def test_an_operators_roll_back_does_not_follow_an_automatic_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "mine")
+    registry = ModelRegistry(tmp_path)
+    registry.activate("small")
+    registry.activate("mine")
+    load = registry.version
+
+    def loaded(version: ModelVersion) -> Any:
+        PointerFile(tmp_path).roll_back(6, failure(registry))
+        return load(version)
+
+    monkeypatch.setattr(registry, "version", loaded)
+    with pytest.raises(ModelRefused, match="mine is not active any more, small is"):
+        registry.roll_back()
+    assert pointer_of(registry).active.name == "small"
+
+
+def test_a_shadow_that_was_replaced_meanwhile_is_not_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "mine")
+    registry = ModelRegistry(tmp_path)
+    registry.set_shadow("mine")
+    load = registry.version
+
+    def loaded(version: ModelVersion) -> Any:
+        ModelRegistry(tmp_path).set_shadow("small")
+        return load(version)
+
+    monkeypatch.setattr(registry, "version", loaded)
+    with pytest.raises(ModelRefused, match="not the shadow any more"):
+        registry.promote_shadow(evidence="2 h")
+    assert pointer_of(registry).active.name == "maker"
