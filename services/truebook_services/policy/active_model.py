@@ -39,7 +39,8 @@ class ActiveModel:
         self._registry = registry
         self._is_replay = is_replay
         self._failed: dict[str, int] = {}
-        """Models that were rolled back here, by digest, with the time."""
+        """Models that were rolled back here, by digest, with the pointer's ``active_since_us`` then."""
+        self._active_since_us = 0
         self._refused_shadow = ""
         self.stopped: Failure | None = None
         """Why no model decides; None while one does."""
@@ -49,7 +50,9 @@ class ActiveModel:
         if settings.model:
             self._use(registry.load(settings.model), settings.model, None)
         else:
-            self._use(*self._active(registry.pointer()), None)
+            pointer = registry.pointer()
+            self._active_since_us = 0 if pointer is None else pointer.active_since_us
+            self._use(*self._active(pointer), None)
         if is_replay:
             self._settings = settings.model_copy(update={"model": self.version.name})
         if settings.shadow:
@@ -80,12 +83,16 @@ class ActiveModel:
 
     def _switch(self, pointer: Pointer | None) -> None:
         """Use what the pointer names; raises ``ModelRefused``."""
+        self._active_since_us = 0 if pointer is None else pointer.active_since_us
         failure = None if pointer is None else pointer.stopped
         if failure is not None and failure.model.sha256 == self.version.sha256:
             self._stop(failure)
             return
         model, name = self._active(pointer)
-        if self.stopped is not None and self._may_use(pointer, model.metadata.sha256):
+        may_use = self._may_use(pointer, model.metadata.sha256)
+        if model.metadata.sha256 != self.version.sha256 and not may_use:
+            return
+        if self.stopped is not None and may_use:
             self.stopped = None
             self._is_first_batch = True
             self._context.metrics.gauge("stopped_models", 0)
@@ -107,10 +114,11 @@ class ActiveModel:
 
     def _may_use(self, pointer: Pointer | None, sha256: str) -> bool:
         """Return whether a model was not rolled back here, or was activated again since."""
-        failed_us = self._failed.get(sha256)
-        if failed_us is None:
+        since_us = self._failed.get(sha256)
+        if since_us is None:
             return True
-        return pointer is not None and pointer.active.sha256 == sha256 and pointer.active_since_us > failed_us
+        # compared for equality only: the time is of the clock of whoever activated it
+        return pointer is not None and pointer.active.sha256 == sha256 and pointer.active_since_us != since_us
 
     def _use(self, model: Model, name: str, previous: ModelVersion | None) -> None:
         self._previous = previous
@@ -142,13 +150,13 @@ class ActiveModel:
     def _roll_back(self, breach: Breach) -> None:
         now_us = self._context.clock.now_us()
         failure = Failure(model=self.version, at_us=now_us, by=POLICY, breach=breach)
-        self._failed[self.version.sha256] = now_us
+        self._failed[self.version.sha256] = self._active_since_us
         if self._settings.model:
             self._stop(failure)
             return
         try:
             self._registry.files.roll_back(now_us, failure)
-        except (RegistryReadOnly, OSError) as error:
+        except (ModelRefused, RegistryReadOnly, OSError) as error:
             self._context.log.warning("roll-back not recorded: it ends with this process", error=str(error))
         failed = self.version
         try:

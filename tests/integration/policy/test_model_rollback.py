@@ -11,12 +11,15 @@ from support.metrics import counted
 from support.onnx_files import onnx_bytes
 from support.policy_harness import PolicyHarness, row
 from support.services import until
+from truebook.clock import ManualClock
 from truebook.messages.actions import Action
 from truebook.messages.reasons import Reason
+from truebook.models import pointer as pointer_module
 from truebook.models.errors import ModelFailed
 from truebook.models.guard import Breach, BreachKind
 from truebook.models.history import HISTORY, Change, ChangeKind, read_changes
 from truebook.models.pointer import Failure, PointerFile
+from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
 from truebook_services.policy.settings import PolicySettings
 
@@ -36,6 +39,10 @@ class Rows:
         await self._harness.publish(row("T-1", self._harness.context.clock.now_us(), self.count))
         action = (await self._harness.actions(self.count))[-1]
         return action.model, action.reason
+
+
+def refuse(*arguments: Any, **options: Any) -> None:
+    raise OSError("read-only")
 
 
 def files_of(folder: Path) -> dict[Path, bytes]:
@@ -141,9 +148,6 @@ async def test_a_read_only_registry_rolls_back_in_this_process(tmp_path: Path, m
     broken(harness, monkeypatch, "mine")
     harness.registry.activate("mine")
 
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise OSError("read-only")
-
     monkeypatch.setattr("truebook.models.pointer.write_atomically", refuse)
     async with harness:
         rows = Rows(harness)
@@ -155,6 +159,68 @@ async def test_a_read_only_registry_rolls_back_in_this_process(tmp_path: Path, m
         assert pointer.active.name == "mine"
         await until(lambda: not harness.service.not_ready(), "still ready")
         assert (await rows.decide())[0] == "maker", "the failed model does not return with the next read"
+
+
+async def test_without_a_writable_registry_a_second_failing_model_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "mine")
+    broken(harness, monkeypatch, "maker")
+    harness.registry.activate("mine")
+    write = pointer_module.write_atomically
+    monkeypatch.setattr("truebook.models.pointer.write_atomically", refuse)
+    async with harness:
+        rows = Rows(harness)
+        assert [(await rows.decide())[0] for _ in range(6)] == ["test"] * 3 + ["maker"] * 3
+        assert await rows.decide() == ("maker", Reason.MODEL_STOPPED)
+        reads = counted(harness.context.metrics, "model_switches")
+        assert reads == 1, "the first failed model does not return"
+        monkeypatch.setattr("truebook.models.pointer.write_atomically", write)
+        harness.registry.activate("small")
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 2, "small is in use")
+        assert (await rows.decide())[0] == "small"
+
+
+async def test_a_failing_model_is_stopped_while_the_pointer_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "mine")
+    harness.registry.activate("mine")
+    async with harness:
+        rows = Rows(harness)
+        await rows.decide()
+        pointer = (tmp_path / "active.json").read_bytes()
+        (tmp_path / "active.json").write_text("{")
+        for _ in range(2):
+            await rows.decide()
+        assert await rows.decide() == ("test", Reason.MODEL_STOPPED)
+        (tmp_path / "active.json").write_bytes(pointer)
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 1, "the earlier model is in use")
+        assert (await rows.decide())[0] == "maker"
+
+
+async def test_an_activation_counts_whatever_the_clock_of_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command's clock may be behind the policy's."""
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes())
+    harness = PolicyHarness(tmp_path, GUARDED)
+    model = broken(harness, monkeypatch, "mine")
+    operator = ModelRegistry(tmp_path, clock=ManualClock(1_000))
+    operator.activate("mine")
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+        assert (await rows.decide())[0] == "maker"
+        monkeypatch.setattr(model, "run", harness.registry.load("small").run)
+        ModelRegistry(tmp_path, clock=ManualClock(2_000)).activate("mine")
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 2, "mine is in use again")
+        assert (await rows.decide())[0] == "test"
 
 
 async def test_a_roll_back_by_another_service_is_followed_and_counted(tmp_path: Path) -> None:
