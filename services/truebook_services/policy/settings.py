@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from truebook.clock import MICROS
 from truebook.models.guard import GuardRules
-from truebook.runtime.settings import Section
+from truebook_services.serving.settings import ModelSection
 
 
-class PolicySettings(Section):
+class PolicySettings(ModelSection):
     """Settings of the service."""
 
-    model: str = ""
-    """The registered model that decides, whichever is active in the registry; empty follows the registry."""
+    model_config = ConfigDict(extra="forbid")
+
     shadow: str = ""
     """The registered model that runs as shadow, whichever the registry has; empty follows the registry. A shadow
     never trades. A replay has none."""

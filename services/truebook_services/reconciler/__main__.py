@@ -17,7 +17,7 @@ from truebook_services.reconciler.settings import LimitsSettings, ReconcilerSett
 from truebook_services.reconciler.startup import hold_until_reconciled
 from truebook_services.serving.dependencies import RECONCILED, Dependencies
 from truebook_services.serving.serve import serve
-from truebook_services.serving.settings import ServeSettings, kafka_connection
+from truebook_services.serving.settings import ModelSection, ServeSettings, kafka_connection
 
 LEASE_S: Final = 5.0
 
@@ -27,6 +27,11 @@ class ReconcilerProcess(ServeSettings):
 
     reconciler: ReconcilerSettings = ReconcilerSettings()
     limits: LimitsSettings = LimitsSettings()
+    policy: ModelSection = ModelSection()
+
+    def models(self) -> PointerFile | None:
+        """Return where models are rolled back; None if policy's model is set, whichever is active there."""
+        return None if self.policy.model else PointerFile(self.models_path)
 
 
 async def root(dependencies: Dependencies[ReconcilerProcess]) -> Service:
@@ -44,7 +49,7 @@ async def root(dependencies: Dependencies[ReconcilerProcess]) -> Service:
     rest, _ = await dependencies.exchange(ledger)
     return build(
         dependencies.context, dependencies.settings.reconciler, rest=rest, ledger=ledger, journal=journal, lease=lease,
-        models=PointerFile(dependencies.settings.models_path),
+        models=dependencies.settings.models(),
     )  # fmt: skip
 
 

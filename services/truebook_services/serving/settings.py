@@ -19,6 +19,15 @@ class LayoutSection(Section):
     """The layout of the feature vectors; the model must have been made for it."""
 
 
+class ModelSection(Section):
+    """The part of the section ``policy`` that other services need as well; they ignore its other settings."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = ""
+    """The registered model that decides, whichever is active in the registry; empty follows the registry."""
+
+
 class ServeSettings(TruebookSettings):
     """The common settings. Subclasses add the section of their service."""
 
