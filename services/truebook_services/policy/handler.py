@@ -41,7 +41,7 @@ class PolicyHandler:
         if not current:
             return
         model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
-        decisions, took_us = self._decide(current)
+        decisions, took_us, is_failed = self._decide(current)
         make = partial(
             action_of, self._context.identity, model=model.metadata.name, model_sha256=model.metadata.sha256,
             now_us=clock.now_us(), max_age_us=self._max_age_us,
@@ -54,23 +54,25 @@ class PolicyHandler:
         for observation in current:
             if observation.frame_us:
                 metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
-        self._shadow.compare(current, decisions, took_us)
+        if took_us is not None and self._active.model is model:  # it may have been switched while they were published
+            self._active.decided(current[0], took_us, is_failed=is_failed)  # once, however often they are published
+            self._shadow.compare(current, decisions, took_us)
 
-    def _decide(self, current: Sequence[Observation]) -> tuple[list[Decision], int]:
-        """Decide by the model in use, no action while none may decide; return the decisions and the time they took."""
+    def _decide(self, current: Sequence[Observation]) -> tuple[list[Decision], int | None, bool]:
+        """Decide by the model in use; return the decisions, the time they took, and whether the model failed.
+
+        While no model may decide there are no actions, and no time.
+        """
         active, clock = self._active, self._context.clock
         if active.stopped is not None:
-            return [Decision(reason=Reason.MODEL_STOPPED)] * len(current), 0
+            return [Decision(reason=Reason.MODEL_STOPPED)] * len(current), None, False
         started_us = clock.monotonic_us()
         decisions, failures = decide_all(active.model, current)
         took_us = clock.monotonic_us() - started_us
         self._context.metrics.seconds("decision", took_us / MICROS)
         for failure in failures:
             self._alarm(active.model.metadata.name, failure)
-        active.decided(
-            current[0], took_us, is_failed=any(each.reason is Reason.INFERENCE_FAILED for each in failures)
-        )  # fmt: skip
-        return decisions, took_us
+        return decisions, took_us, any(each.reason is Reason.INFERENCE_FAILED for each in failures)
 
     def _current(self, observations: Sequence[Observation]) -> list[Observation]:
         newest = newest_per_market(observations)

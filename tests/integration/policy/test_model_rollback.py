@@ -11,9 +11,11 @@ from support.metrics import counted
 from support.onnx_files import onnx_bytes
 from support.policy_harness import PolicyHarness, row
 from support.services import until
+from truebook.bus.port import BusUnavailable, Record
 from truebook.clock import ManualClock
 from truebook.messages.actions import Action
 from truebook.messages.reasons import Reason
+from truebook.messages.topics import OBSERVATIONS
 from truebook.models import pointer as pointer_module
 from truebook.models.errors import ModelFailed
 from truebook.models.guard import Breach, BreachKind
@@ -21,7 +23,11 @@ from truebook.models.history import HISTORY, Change, ChangeKind, read_changes
 from truebook.models.pointer import Failure, PointerFile
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
+from truebook.runtime.frames import Incoming
+from truebook_services.policy.active_model import ActiveModel
+from truebook_services.policy.handler import PolicyHandler
 from truebook_services.policy.settings import PolicySettings
+from truebook_services.policy.shadow import ShadowRun
 
 GUARDED = PolicySettings(registry_poll_s=0.01, max_failures=3)
 
@@ -253,3 +259,44 @@ async def test_a_switch_is_recorded_at_its_first_observation(tmp_path: Path) -> 
     assert [each.observation_id for each in uses] == ["T-1-1", "T-1-2"]
     shas = {action.observation_id: action.model_sha256 for action in actions}
     assert [shas[each.observation_id] for each in uses] == [each.model and each.model.sha256 for each in uses]
+
+
+RECORD = Record(topic=OBSERVATIONS, partition=0, offset=0, key="T-1", value=b"")
+
+
+class Comparisons(ShadowRun):
+    """A shadow run that only counts what it is given."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def compare(self, *arguments: Any) -> None:
+        self.count += 1
+
+
+async def test_a_batch_that_is_published_again_counts_once_and_none_while_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "maker")
+    active, compared = ActiveModel(harness.context, GUARDED, harness.registry), Comparisons()
+    handler = PolicyHandler(harness.context, GUARDED, active, compared)
+    batch = [Incoming(RECORD, row("T-1", harness.context.clock.now_us()), lambda: None)]
+    publish = harness.context.bus.publish_many
+
+    async def fail(*arguments: Any) -> None:
+        raise BusUnavailable("away")
+
+    monkeypatch.setattr(harness.context.bus, "publish_many", fail)
+    for _ in range(5):
+        with pytest.raises(BusUnavailable):
+            await handler.handle(batch)
+    monkeypatch.setattr(harness.context.bus, "publish_many", publish)
+    for _ in range(2):
+        await handler.handle(batch)
+        assert active.stopped is None
+    await handler.handle(batch)
+    assert active.stopped is not None
+    count = compared.count
+    await handler.handle(batch)
+    assert compared.count == count, "a stopped model has no decisions to compare"
