@@ -5,6 +5,7 @@ ModelError
 │   └── OutputsDiffer  its outputs are not the trainer's
 ├── NotConvertible     a fitted model cannot become a model file
 ├── MissingLibrary     an optional library is not installed
+├── NotRecorded        a change was made, but is not in the history
 ├── ModelFailed        a loaded model returned no usable output: no action and an alarm
 └── RegistryReadOnly   the registry's folder cannot be written
     └── RegistryBusy   not now: another process has its lock
@@ -54,6 +55,18 @@ class MissingLibrary(ModelError):
 
 class ModelFailed(ModelError):
     """The model's output cannot be used."""
+
+
+class NotRecorded(ModelError):
+    """The models in use were changed, and the history could not be written."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        cause = error.__cause__ if isinstance(error, RegistryReadOnly) else error
+        reason = cause.strerror if isinstance(cause, OSError) else cause
+        super().__init__(
+            f"{path}: can't be written: {reason}; the change was made all the same, and is in use: see "
+            "`truebook models list`. Only its line in the history is missing"
+        )
 
 
 class RegistryReadOnly(ModelError):

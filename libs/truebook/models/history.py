@@ -5,6 +5,7 @@ The file is only appended to. A line that cannot be read, such as one torn by a 
 
 from __future__ import annotations
 
+import errno
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -63,7 +64,10 @@ def append_change(folder: Path, change: Change) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
         try:
-            os.write(descriptor, msgspec.json.encode(change) + b"\n")  # one call: lines of two processes do not mix
+            start = b"" if _ends_a_line(path) else b"\n"  # after a line torn by a full disk or a power failure
+            line = start + msgspec.json.encode(change) + b"\n"
+            if os.write(descriptor, line) < len(line):  # one call: lines of two processes do not mix
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -71,6 +75,13 @@ def append_change(folder: Path, change: Change) -> None:
         if is_full_disk(error):
             raise
         raise RegistryReadOnly(path, error) from error
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) in (b"", b"\n")
 
 
 def read_changes(path: Path) -> tuple[Change, ...]:

@@ -21,9 +21,9 @@ from typing import Final
 import msgspec
 
 from truebook.files import is_full_disk, write_atomically
-from truebook.models.errors import ModelRefused, RegistryBusy, RegistryReadOnly
+from truebook.models.errors import ModelRefused, NotRecorded, RegistryBusy, RegistryReadOnly
 from truebook.models.guard import Breach, Drawdown
-from truebook.models.history import Change, ChangeKind, ModelVersion, append_change
+from truebook.models.history import HISTORY, Change, ChangeKind, ModelVersion, append_change
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 DEFAULT_NAME: Final = "maker"
@@ -118,10 +118,14 @@ class PointerFile:
     def write(self, pointer: Pointer, change: Change) -> None:
         """Replace the pointer, append the change to the history, and remove copies that nothing refers to.
 
-        To be called ``locked``. Raises ``RegistryReadOnly``, and OSError if the disk is full.
+        To be called ``locked``. Raises ``RegistryReadOnly``, and OSError if the disk is full; ``NotRecorded`` if only
+        the history can't be written.
         """
         write_registry_file(self.path, msgspec.json.encode(pointer))
-        append_change(self.folder, change)
+        try:
+            append_change(self.folder, change)
+        except (RegistryReadOnly, OSError) as error:
+            raise NotRecorded(self.folder / HISTORY, error) from error
         shadow = () if pointer.shadow is None else (pointer.shadow,)
         needed = {version.sha256 for version in (pointer.active, *pointer.before, *shadow)}
         for path in (self.folder / "versions").glob("*.onnx"):
@@ -149,9 +153,11 @@ class PointerFile:
             return None
         if pointer.before:
             kind, model = ChangeKind.ROLLED_BACK, pointer.before[0]
+            is_shadow = pointer.shadow is not None and pointer.shadow.sha256 == model.sha256
             changed = msgspec.structs.replace(
                 pointer, active=model, before=pointer.before[1:], active_since_us=at_us, stopped=None,
-                rolled_back=failure,
+                rolled_back=failure, shadow=None if is_shadow else pointer.shadow,
+                shadow_since_us=0 if is_shadow else pointer.shadow_since_us,
             )  # fmt: skip
         elif failure is not None:
             kind, model = ChangeKind.STOPPED, None

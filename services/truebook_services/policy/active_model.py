@@ -7,7 +7,7 @@ there is no earlier model, nothing decides until an operator activates one.
 from __future__ import annotations
 
 from truebook.messages.observations import Observation
-from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.errors import ModelRefused, NotRecorded, RegistryReadOnly
 from truebook.models.guard import Breach, ModelGuard
 from truebook.models.history import Change, ChangeKind, ModelVersion
 from truebook.models.pointer import Failure, Pointer
@@ -156,6 +156,8 @@ class ActiveModel:
             return
         try:
             self._registry.files.roll_back(now_us, failure)
+        except NotRecorded as error:
+            self._context.log.warning("roll-back not in the history", error=str(error))
         except (ModelRefused, RegistryReadOnly, OSError) as error:
             self._context.log.warning("roll-back not recorded: it ends with this process", error=str(error))
         failed = self.version

@@ -6,7 +6,7 @@ nothing is rolled back: that is logged by the loss watch and shown by `truebook 
 
 from __future__ import annotations
 
-from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.errors import ModelRefused, NotRecorded, RegistryReadOnly
 from truebook.models.guard import Drawdown
 from truebook.models.pointer import Failure, PointerFile
 from truebook.runtime.context import Context
@@ -43,17 +43,27 @@ class ModelDrawdown:
         before = self._state or files.read_drawdown(account)
         state = files.drawdown_of_active(before, opened_us).valued(profit_micros, now_us)
         self._state = state
-        if state != before:
-            files.write_drawdown(account, state)
         if state.drawdown_micros is not None:
             self._context.metrics.gauge("model_drawdown_micros", state.drawdown_micros)
         breach = state.breach(max_micros)
-        if breach is None:
-            return
-        failure = Failure(model=state.version, at_us=now_us, by=RECONCILER, breach=breach)
-        changed = files.roll_back(now_us, failure)
-        if changed is not None:
-            self._context.log.error(
-                "model rolled back" if changed.stopped is None else "model stopped: there is no earlier one",
-                model=state.version.name, sha256=state.version.sha256, kind=str(breach.kind), detail=breach.detail,
-            )  # fmt: skip
+        if breach is not None:  # first: it does not depend on what can be kept
+            self._roll_back(files, Failure(model=state.version, at_us=now_us, by=RECONCILER, breach=breach))
+        if state != before:
+            files.write_drawdown(account, state)
+
+    def _roll_back(self, files: PointerFile, failure: Failure) -> None:
+        error = ""
+        try:
+            changed = files.roll_back(failure.at_us, failure)
+            if changed is None:
+                return
+            event = "model rolled back" if changed.stopped is None else "model stopped: there is no earlier one"
+        except NotRecorded as refused:
+            event, error = "model rolled back or stopped, but not in the history", str(refused)
+        except (RegistryReadOnly, OSError) as refused:
+            self._context.metrics.failed("reconciler.model_drawdown", type(refused).__name__)
+            event, error = "model not rolled back: it trades on", str(refused)
+        self._context.log.error(
+            event, model=failure.model.name, sha256=failure.model.sha256, kind=str(failure.breach.kind),
+            detail=failure.breach.detail, error=error or None,
+        )  # fmt: skip

@@ -26,7 +26,7 @@ from truebook.kalshi.port import ExchangeError
 from truebook.kalshi.signing import KeyRefused
 from truebook.ledger.port import LedgerError, WrongExchange
 from truebook.ledger.redis.durability import LedgerNotDurable
-from truebook.models.errors import ModelRefused, RegistryReadOnly
+from truebook.models.errors import ModelRefused, NotRecorded, RegistryReadOnly
 from truebook.runtime.http import PortInUse
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
@@ -43,6 +43,7 @@ COMMON: Final[Codes] = (
     (HostRefused, 4),
     (KeyRefused, 4),
     (RegistryReadOnly, 3),
+    (NotRecorded, 3),
     (FolderInUse, 3),
     (PortInUse, 3),
     (LedgerNotDurable, 4),

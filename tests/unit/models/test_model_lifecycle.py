@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from support.onnx_files import onnx_bytes
 from truebook.clock import ManualClock
-from truebook.models.errors import ModelRefused, RegistryBusy
+from truebook.models.errors import ModelRefused, NotRecorded, RegistryBusy
 from truebook.models.guard import Breach, BreachKind
 from truebook.models.history import HISTORY, ChangeKind, ModelVersion, read_changes
 from truebook.models.pointer import Failure, Pointer, PointerFile
@@ -102,6 +103,8 @@ def test_each_change_is_one_line_of_the_history(tmp_path: Path) -> None:
     PointerFile(tmp_path).roll_back(2_000, failure(registry))
     with (tmp_path / HISTORY).open("ab") as file:
         file.write(b'{"at_us": 3, "kin\n')
+    with (tmp_path / HISTORY).open("ab") as file:
+        file.write(b'{"at_us": 4, "ki')  # without an end: the next line is read nevertheless
     registry.activate("small")
     found = read_changes(tmp_path / HISTORY)
     assert [(each.kind, each.model and each.model.name, each.by) for each in found] == [
@@ -193,3 +196,33 @@ def test_a_shadow_that_was_replaced_meanwhile_is_not_promoted(tmp_path: Path, mo
     with pytest.raises(ModelRefused, match="not the shadow any more"):
         registry.promote_shadow(evidence="2 h")
     assert pointer_of(registry).active.name == "maker"
+
+
+def test_a_change_that_is_not_in_the_history_is_said_to_be_made(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    (tmp_path / HISTORY).mkdir()
+    with pytest.raises(NotRecorded, match="the change was made all the same"):
+        registry.activate("small")
+    assert registry.active_name() == "small"
+
+
+def test_a_line_that_is_written_in_part_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, write = ModelRegistry(tmp_path), os.write
+    monkeypatch.setattr("truebook.models.history.os.write", lambda file, content: write(file, content[:20]))
+    with pytest.raises(NotRecorded, match="No space left"):
+        registry.activate("small")
+    monkeypatch.undo()
+    registry.activate("hold")
+    assert [each.model and each.model.name for each in read_changes(tmp_path / HISTORY)] == ["hold"]
+
+
+def test_a_roll_back_to_the_shadow_ends_the_shadow(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.activate("small")
+    registry.set_shadow("maker")
+    assert registry.roll_back().metadata.name == "maker"
+    assert pointer_of(registry).shadow is None
+    registry.activate("small")
+    registry.set_shadow("hold")
+    registry.roll_back()
+    assert pointer_of(registry).shadow is not None

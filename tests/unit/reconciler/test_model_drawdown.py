@@ -96,6 +96,15 @@ def test_without_a_limit_nothing_is_written(tmp_path: Path) -> None:
     assert files.read_drawdown(ACCOUNT) is None
 
 
+def test_a_breach_is_acted_on_where_the_state_cannot_be_kept(tmp_path: Path) -> None:
+    files = activated(tmp_path)
+    (tmp_path / f"drawdown-{ACCOUNT}.json").mkdir()
+    drawdown = watch(files)
+    drawdown.valued(0, OPENED_US)
+    drawdown.valued(-4 * DOLLAR, OPENED_US)
+    assert pointer_of(files).active.name == "maker"
+
+
 def test_a_damaged_pointer_does_not_end_the_loss_watch(tmp_path: Path) -> None:
     files = activated(tmp_path)
     (tmp_path / "active.json").write_text("{")
