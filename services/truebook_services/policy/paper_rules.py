@@ -34,5 +34,5 @@ def paper_rules(settings: PolicySettings, identity: Identity) -> PaperRules:
             seed=1, order_us=settings.shadow_latency_ms * 1000, cancel_us=settings.shadow_latency_ms * 1000
         ),
         max_age_us=int(settings.max_age_s * MICROS), throttle_us=settings.shadow_throttle_ms * 1000,
-        observation=OBSERVATION, execution=EXECUTION, retention_us=3_600 * MICROS,
+        observation=OBSERVATION, execution=EXECUTION, retention_us=60 * MICROS,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.samples import samples
+from truebook.backtest.paper import account
 from truebook.backtest.paper.books import LiveBooks
 from truebook.backtest.paper.session import PaperSession
 from truebook.capture.event_types import BookGap
@@ -195,6 +196,23 @@ def test_skipped_messages_are_counted_and_trade_nothing() -> None:
     assert run.session.events == events, "the book is unknown until its next snapshot"
     run.give(snapshot(run.now_us, 9))
     assert run.session.events == events + 1
+
+
+def test_ended_orders_are_not_kept_for_as_long_as_a_run_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "MAX_KEPT", 20, raising=False)
+    run = Run()
+    for number in range(400):
+        run.second(
+            (BookSide.BID, (4_800, 4_900)[number % 2], 5_100 + number), (BookSide.BID, 4_900, number % 2 * 5_000)
+        )
+        if number % 60 == 0:
+            run.give(snapshot(run.now_us, run.version))
+    [paper, *_] = run.session._active
+    assert paper.values().orders > 200
+    exchange = paper._venue.exchange.queries._accounts.accounts[account.ACCOUNT]
+    assert len(exchange.orders) <= 20 + 2
+    assert len(exchange.client_ids) <= 20 + 2
+    assert len(paper._ledger.state.orders) < paper.values().orders // 2, "those of the newest minutes"
 
 
 def test_all_kinds_of_messages_are_taken() -> None:

@@ -25,8 +25,11 @@ Public: TypeAlias = DeltaFrame | SnapshotFrame | TradeFrame | str
 class Venue:
     """One exchange with one account. Within an instant recorded events are first, then arriving commands."""
 
-    def __init__(self, account: str, latency: Latency, markets: Iterable[MarketMetadata], queue: QueueModel) -> None:
-        self._replay = MarketReplay(latency.seed, markets, queue=queue)
+    def __init__(
+        self, account: str, latency: Latency, markets: Iterable[MarketMetadata], queue: QueueModel, *,
+        max_kept: int | None = None,
+    ) -> None:  # fmt: skip
+        self._replay = MarketReplay(latency.seed, markets, queue=queue, max_kept=max_kept)
         self.exchange = self._replay.exchange
         self.account = account
         self.public: list[Public] = []

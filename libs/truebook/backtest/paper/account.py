@@ -37,7 +37,9 @@ from truebook.simulation.events import Filled, SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
 
 ACCOUNT: Final = "paper"
-PRUNE_US: Final = 600_000_000
+PRUNE_US: Final = 60_000_000
+MAX_KEPT: Final = 1_000
+"""Ended orders, and fills, that a paper account's exchange keeps."""
 
 
 class PaperAccount:
@@ -50,7 +52,7 @@ class PaperAccount:
         self._books = books
         self._now_us = now_us
         self._ledger = Ledger(f"paper-{queue}")
-        self._venue = Venue(ACCOUNT, rules.latency, (), queue)
+        self._venue = Venue(ACCOUNT, rules.latency, (), queue, max_kept=MAX_KEPT)
         self._venue.begin(rules.balance_micros, now_us)
         open_ledger(self._ledger, rules, now_us)
         self._trader = Trader(rules, self._ledger, books, self._send)

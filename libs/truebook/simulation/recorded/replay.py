@@ -33,13 +33,15 @@ FAR_FUTURE_US: Final = 10 * 365 * 24 * 3_600 * 1_000_000
 class MarketReplay:
     """Applies recorded market events to an exchange. ``at_us`` is the recording's time, which never steps back.
 
-    ``metadata`` is the recorded metadata of markets; that of other markets is assumed.
+    ``metadata`` is the recorded metadata of markets; that of other markets is assumed. ``max_kept`` limits what an
+    account keeps of ended work, see ``AccountBook``.
     """
 
     def __init__(
-        self, seed: int = 0, metadata: Iterable[MarketMetadata] = (), *, queue: QueueModel = QueueModel.PESSIMISTIC
-    ) -> None:
-        accounts = AccountBook(seed)
+        self, seed: int = 0, metadata: Iterable[MarketMetadata] = (), *, queue: QueueModel = QueueModel.PESSIMISTIC,
+        max_kept: int | None = None,
+    ) -> None:  # fmt: skip
+        accounts = AccountBook(seed, max_kept=max_kept)
         self._engine = RecordedEngine(accounts, queue)
         self.exchange = SimulatedExchange(accounts, self._engine, settlement_delay_us=0)
         self._markets = accounts.markets
