@@ -92,7 +92,7 @@ def print_comparison(report: ShadowReport) -> None:
 def _range(values: list[int | None], text_of: Callable[[int | None], str]) -> str:
     """Return the smallest and the largest value over the queue models."""
     known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    if not known or len(known) < len(values):
         return NOT_KNOWN
     low, high = text_of(min(known)), text_of(max(known))
     return low if low == high else f"{low} to {high}"

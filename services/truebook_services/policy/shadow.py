@@ -130,8 +130,7 @@ class ShadowRun:
         assert shadow is not None
         self._pair = self._models()
         self._reset()
-        self._session = PaperSession(self._rules, self._active.model, shadow, self._since_us)
-        running = asyncio.ensure_future(self._trade(stop))
+        running = asyncio.ensure_future(self._trade(shadow, stop))
         try:
             await asyncio.wait((running,))
         finally:
@@ -140,9 +139,10 @@ class ShadowRun:
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._fail(error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error)
-            self._report()
+            self._report_error()
 
-    async def _trade(self, stop: asyncio.Event) -> None:
+    async def _trade(self, shadow: Model, stop: asyncio.Event) -> None:
+        self._session = PaperSession(self._rules, self._active.model, shadow, self._since_us)
         ended = asyncio.Event()
         consumer = Consumer(self._context, GROUP, (MARKETS, ORDERBOOK), self._take, max_records=MAX_RECORDS)
         async with asyncio.TaskGroup() as group:
@@ -228,6 +228,7 @@ class ShadowRun:
 
     def _reset(self) -> None:
         self._waiting.clear()
+        self._session = None
         self._since_us = self._context.clock.now_us()
         self._compared = self._agreed = self._skipped = 0
         self._active_times, self._shadow_times = Times(), Times()
@@ -247,12 +248,21 @@ class ShadowRun:
         self._context.metrics.count("shadow_failures")
         self._context.log.error("the shadow run has ended; the active model goes on", error=self._error)
 
+    def _report_error(self) -> None:
+        """Write the last report; without paper accounts, if these can't be read after the error."""
+        try:
+            self._report()
+        except Exception as error:
+            self._context.log.error("the paper accounts can't be read after the error", error=str(error))
+            self._session = None
+            self._report()
+
     def _report(self) -> None:
         """Write the report, where the registry can be written."""
         session, shadow = self._session, self._active.shadow
-        if session is None or shadow is None or self._pair != self._models():
+        if shadow is None or self._pair != self._models():
             return
-        active_accounts, shadow_accounts = session.results()
+        active_accounts, shadow_accounts = ((), ()) if session is None else session.results()
         version = ModelVersion(shadow.metadata.name, shadow.metadata.sha256)
         report = ShadowReport(
             since_us=self._since_us, until_us=self._context.clock.now_us(),
@@ -260,8 +270,8 @@ class ShadowRun:
                 model=self._active.version, accounts=active_accounts, decided=self._active_times.result()
             ),
             shadow=ModelResult(model=version, accounts=shadow_accounts, decided=self._shadow_times.result()),
-            compared=self._compared, agreed=self._agreed, markets=len(session.tickers), events=session.events,
-            skipped=self._skipped, error=self._error,
+            compared=self._compared, agreed=self._agreed, skipped=self._skipped, error=self._error,
+            markets=0 if session is None else len(session.tickers), events=0 if session is None else session.events,
         )  # fmt: skip
         try:
             write_report(self._registry.folder, self._instance, report)

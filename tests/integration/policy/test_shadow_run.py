@@ -16,6 +16,7 @@ from truebook.backtest.paper.report import ShadowReport, read_report
 from truebook.backtest.paper.session import PaperSession
 from truebook.messages.codec import encode
 from truebook.messages.topics import MARKETS, ORDERBOOK
+from truebook_services.cli.model_comparison import print_comparison
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.policy.shadow import Budget
 
@@ -63,6 +64,25 @@ async def test_an_error_of_the_shadow_run_ends_only_that(tmp_path: Path, monkeyp
         assert (await harness.actions(1))[0].model == "maker"
         assert counted(harness.context.metrics, "policy_alarms") == 0
         assert counted(harness.context.metrics, "model_rollbacks") == 0
+
+
+@pytest.mark.parametrize("broken", ["__init__", "results"])
+async def test_paper_accounts_that_cannot_be_made_or_read_end_only_the_shadow_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(PaperSession, broken, fail)
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: (found := report_of(harness)) is not None and found.error, "the error is reported")
+        found = report_of(harness)
+        assert found is not None
+        assert (found.error, found.shadow.accounts, found.shadow.band_micros) == ("ZeroDivisionError: a bug", (), None)
+        print_comparison(found)
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        assert (await harness.actions(1))[0].model == "maker"
 
 
 async def test_a_new_active_model_begins_the_comparison_again(tmp_path: Path) -> None:

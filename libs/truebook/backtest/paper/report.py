@@ -44,7 +44,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One model: its paper accounts, one per queue model, and its decisions."""
+    """One model: its paper accounts, one per queue model, and its decisions. No accounts: an error has lost them."""
 
     model: ModelVersion
     accounts: tuple[PaperValues, ...]
@@ -122,9 +122,10 @@ def merged(reports: Sequence[ShadowReport]) -> ShadowReport:
 
 
 def _merged_model(results: Sequence[ModelResult]) -> ModelResult:
+    accounts = [each.accounts for each in results]
     return ModelResult(
         model=results[0].model,
-        accounts=tuple(_merged_values(accounts) for accounts in zip(*(each.accounts for each in results), strict=True)),
+        accounts=tuple(_merged_values(each) for each in zip(*accounts, strict=True)) if all(accounts) else (),
         decided=Decided(
             batches=sum(each.decided.batches for each in results),
             failures=sum(each.decided.failures for each in results),
