@@ -138,13 +138,13 @@ def test_a_settlement_is_a_life_cycle_event() -> None:
 class Run:
     """A session of the bundled models, a second at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *first: Any) -> None:
         rules = paper_rules(PolicySettings(), Identity(account="a", strategy="s", source=Source.SIMULATED))
         models = [load_model(BUNDLED / f"{name}.onnx") for name in ("maker", "small")]
         self.now_us = START_US
         self.session = PaperSession(rules, *models, START_US)
         self.version = 1
-        self.give(market(), snapshot(START_US, 1))
+        self.give(*(first or (market(), snapshot(START_US, 1))))
 
     def give(self, *messages: Any, may_go_on: bool = True) -> int:
         return self.session.take(messages, self.now_us, lambda: may_go_on)
@@ -173,6 +173,21 @@ def test_a_quote_that_trades_reach_is_filled_and_valued() -> None:
     assert all(each.profit_micros is not None for each in active)
     assert all(each.turnover_micros > 0 for each in active)
     assert {each.fills for each in shadow} == {0}
+
+
+def test_a_market_that_is_listed_after_its_first_snapshot_is_traded() -> None:
+    run = Run(snapshot(START_US, 1), market())
+    run.give(snapshot(START_US, 1))
+    run.second((BookSide.BID, 4_800, 5_100))
+    active, _ = run.session.results()
+    assert {each.orders for each in active} == {2}, "the maker quotes both sides"
+    for number in range(3):
+        run.give(trade(run.now_us, run.version, 4_700, 50_000, BookSide.ASK, number))
+    run.second()
+    active, _ = run.session.results()
+    assert {each.fills for each in active} == {1}
+    for each in run.session._accounts:
+        assert each._venue.undisturbed_book(TICKER) is not None, "the exchange knows the book"
 
 
 def test_a_settled_market_is_paid_out_and_dropped() -> None:

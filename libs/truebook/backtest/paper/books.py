@@ -76,6 +76,11 @@ class LiveBooks:
                 events += self._show(raw, net, keys, now_us)
         return events
 
+    def shown(self, ticker: str) -> list[Recorded]:
+        """Return a market's book as an event; none while it is unknown."""
+        net = self.markets.get(ticker)
+        return [] if net is None or net.replica.stale is not None else [_snapshot_of(net)]
+
     def lose(self, tickers: set[str]) -> list[Recorded]:
         """Messages of these markets were skipped: their books are unknown until the next snapshot."""
         events: list[Recorded] = []
@@ -174,14 +179,16 @@ class LiveBooks:
         net.replica.stale = None
         if not is_new:
             return []
-        shown = net.replica.book
-        net.history.changed(shown, now_us)
-        return [
-            SnapshotFrame(
-                sid=None, seq=None, received_us=0, ticker=net.ticker, bids=tuple(shown.levels(BookSide.BID)),
-                asks=tuple(shown.levels(BookSide.ASK)), exchange_us=net.exchange_us,
-            )
-        ]  # fmt: skip
+        net.history.changed(net.replica.book, now_us)
+        return [_snapshot_of(net)]
+
+
+def _snapshot_of(market: ObservedMarket) -> SnapshotFrame:
+    book = market.replica.book
+    return SnapshotFrame(
+        sid=None, seq=None, received_us=0, ticker=market.ticker, bids=tuple(book.levels(BookSide.BID)),
+        asks=tuple(book.levels(BookSide.ASK)), exchange_us=market.exchange_us,
+    )  # fmt: skip
 
 
 def _lifecycle(before: MarketMetadata, after: MarketMetadata) -> list[Recorded]:

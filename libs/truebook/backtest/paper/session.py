@@ -103,6 +103,7 @@ class PaperSession:
             self.tickers.add(message.ticker)
             for account in self._accounts:
                 account.list_market(metadata)
+            self._step(self._books.shown(message.ticker), now_us)  # an equal snapshot later is no event
         elif metadata.status is MarketStatus.FINALIZED:
             self._drop(message.ticker)
 
