@@ -6,6 +6,9 @@ there is no earlier model, nothing decides until an operator activates one.
 
 from __future__ import annotations
 
+import asyncio
+from typing import TypeAlias
+
 from truebook.messages.observations import Observation
 from truebook.models.errors import ModelRefused, NotRecorded, RegistryReadOnly
 from truebook.models.guard import Breach, ModelGuard
@@ -17,6 +20,8 @@ from truebook.runtime.context import Context
 from truebook_services.policy.settings import PolicySettings
 
 POLICY = "policy"
+WantedShadow: TypeAlias = tuple[ModelVersion | None, int]
+"""The registry's shadow, and when it was set."""
 
 
 class ModelUnavailable(Exception):
@@ -41,12 +46,16 @@ class ActiveModel:
         self._failed: dict[str, int] = {}
         """Models that were rolled back here, by digest, with the pointer's ``active_since_us`` then."""
         self._active_since_us = 0
-        self._refused_shadow = ""
+        self._wanted_shadow: WantedShadow = (None, 0)
+        self._shadow_problem = ""
+        self._records: set[asyncio.Task[None]] = set()
         self.stopped: Failure | None = None
         """Why no model decides; None while one does."""
         self._is_first_batch = True
         self._guard = self._new_guard()
         self.shadow: Model | None = None
+        self.shadow_set_us = 0
+        """When the registry's shadow was set, which identifies its run; 0 for a shadow of the settings."""
         if settings.model:
             self._use(registry.load(settings.model), settings.model, None)
         else:
@@ -57,11 +66,16 @@ class ActiveModel:
             self._settings = settings.model_copy(update={"model": self.version.name})
         if settings.shadow:
             self.shadow = registry.load(settings.shadow)
-        self._follow_shadow()
+        wanted = self._changed_shadow()
+        if wanted is not None:
+            self._use_shadow(wanted, self._load_shadow(wanted))
 
     async def follow_registry(self) -> None:
         """Switch to the registry's models, where they have changed; raises ``ModelUnavailable``."""
         self._follow()
+        wanted = self._changed_shadow()
+        if wanted is not None:
+            self._use_shadow(wanted, await asyncio.to_thread(self._load_shadow, wanted))
 
     def decided(self, first: Observation, took_us: int, *, is_failed: bool) -> None:
         """Record one batch of the model in use, whose first observation is given; roll back if it exceeds a limit."""
@@ -79,7 +93,6 @@ class ActiveModel:
             except ModelRefused as error:
                 self._context.metrics.count("policy_alarms", kind="model_refused")
                 raise ModelUnavailable(f"model {self.version.name} stays in use: {error}") from error
-        self._follow_shadow()
 
     def _switch(self, pointer: Pointer | None) -> None:
         """Use what the pointer names; raises ``ModelRefused``."""
@@ -140,10 +153,15 @@ class ActiveModel:
             at_us=self._context.clock.now_us(), kind=ChangeKind.IN_USE, model=self.version, previous=self._previous,
             by=POLICY, observation_id=first.id,
         )  # fmt: skip
+        recording = asyncio.ensure_future(self._record(change))  # later: the actions come first
+        self._records.add(recording)
+        recording.add_done_callback(self._records.discard)
+
+    async def _record(self, change: Change) -> None:
         try:
-            self._registry.record(change)
+            await asyncio.to_thread(self._registry.record, change)
         except OSError as error:
-            self._context.log.warning("switch not recorded", model=self.version.name, error=str(error))
+            self._context.log.warning("switch not recorded", model=change.model and change.model.name, error=str(error))
         except RegistryReadOnly:
             self._context.log.info("switch not recorded: the registry is read-only here", model=self.version.name)
 
@@ -183,21 +201,37 @@ class ActiveModel:
             detail=failure.breach.detail, in_use=None if self.stopped else self.version.name,
         )  # fmt: skip
 
-    def _follow_shadow(self) -> None:
-        """Use the registry's shadow; one that is refused is reported once and left out."""
+    def _changed_shadow(self) -> WantedShadow | None:
+        """Return the registry's shadow if it is another one than before, whether that is in use or was refused."""
         if self._settings.shadow or self._is_replay:
-            return
+            return None
         try:
             pointer = self._registry.pointer()
-            version = None if pointer is None else pointer.shadow
-            shadow = None if version is None else self._registry.version(version)
         except ModelRefused as error:
+            self._use_shadow((None, 0), error)
+            return None
+        wanted = (None, 0) if pointer is None or pointer.shadow is None else (pointer.shadow, pointer.shadow_since_us)
+        return None if wanted == self._wanted_shadow else wanted
+
+    def _load_shadow(self, wanted: WantedShadow) -> Model | ModelRefused | None:
+        """Load a shadow, which takes long; or return why it is refused."""
+        version, _ = wanted
+        try:
+            return None if version is None else self._registry.version(version)
+        except ModelRefused as error:
+            return error
+
+    def _use_shadow(self, wanted: WantedShadow, loaded: Model | ModelRefused | None) -> None:
+        """Use a shadow; one that is refused is reported once and left out."""
+        self._wanted_shadow = wanted
+        _, self.shadow_set_us = wanted
+        if isinstance(loaded, ModelRefused):
             self.shadow = None
-            if str(error) != self._refused_shadow:
-                self._refused_shadow = str(error)
+            if str(loaded) != self._shadow_problem:
+                self._shadow_problem = str(loaded)
                 self._context.metrics.count("policy_alarms", kind="shadow_refused")
-                self._context.log.error("shadow not used", error=str(error))
+                self._context.log.error("shadow not used", error=str(loaded))
             return
-        if shadow is not None and shadow is not self.shadow:
-            self._context.log.info("shadow in use", model=shadow.metadata.name, sha256=shadow.metadata.sha256)
-        self.shadow, self._refused_shadow = shadow, ""
+        self.shadow, self._shadow_problem = loaded, ""
+        if loaded is not None:
+            self._context.log.info("shadow in use", model=loaded.metadata.name, sha256=loaded.metadata.sha256)

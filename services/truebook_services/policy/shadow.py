@@ -25,6 +25,7 @@ from truebook.models.errors import RegistryReadOnly
 from truebook.models.guard import percentile_us
 from truebook.models.history import ModelVersion
 from truebook.models.registry import ModelRegistry
+from truebook.models.session import Model
 from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Incoming, pause
@@ -34,6 +35,10 @@ from truebook_services.policy.settings import PolicySettings
 
 GROUP: Final = "truebook.shadow"
 MAX_RECORDS: Final = 200
+SLICE: Final = 20
+"""Messages that are applied without a pause for the active model."""
+MESSAGES_PART: Final = 0.7
+"""The part of the share that messages may use; the rest is left for the orders and decisions of the paper accounts."""
 ADVANCE_S: Final = 0.1
 MAX_BATCHES: Final = 10_000
 """The newest batches whose latency is reported."""
@@ -44,17 +49,20 @@ OpenLedger = Callable[[], Awaitable[LedgerStore]]
 
 
 class Budget:
-    """A share of each second of monotonic time."""
+    """A share of each second of monotonic time; what was used beyond it is missing in the next seconds."""
 
     def __init__(self, share: float) -> None:
         self._limit_us = int(share * MICROS)
         self._second = -1
         self._spent_us = 0
 
-    def allows(self, now_us: int) -> bool:
-        if now_us // MICROS != self._second:
-            self._second, self._spent_us = now_us // MICROS, 0
-        return self._spent_us < self._limit_us
+    def allows(self, now_us: int, part: float = 1.0) -> bool:
+        """Return whether less than this part of the share is used so far."""
+        second = now_us // MICROS
+        if second != self._second:
+            self._spent_us = max(0, self._spent_us - self._limit_us * (second - self._second))
+            self._second = second
+        return self._spent_us < self._limit_us * part
 
     def spend(self, us: int) -> None:
         self._spent_us += us
@@ -98,6 +106,8 @@ class ShadowRun:
         self._budget = Budget(settings.max_shadow_share)
         self._pair: tuple[str, str] | None = None
         self._is_read_only = False
+        self._turn = asyncio.Lock()
+        """Held while the session is used, across pauses."""
         self._session: PaperSession | None = None
         self._waiting: deque[tuple[Sequence[Observation], Sequence[Decision], int]] = deque()
         self._reset()
@@ -139,7 +149,7 @@ class ShadowRun:
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._fail(error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error)
-            self._report_error()
+            await self._report_error()
 
     async def _trade(self, shadow: Model, stop: asyncio.Event) -> None:
         self._session = PaperSession(self._rules, self._active.model, shadow, self._since_us)
@@ -149,7 +159,7 @@ class ShadowRun:
             group.create_task(consumer.run(ended))
             group.create_task(self._advance(stop, ended))
 
-    def _compare_waiting(self) -> None:
+    async def _compare_waiting(self) -> None:
         """Decide the waiting batches by the shadow, and compare them with the active model's decisions."""
         shadow, clock = self._active.shadow, self._context.clock
         while self._waiting and shadow is not None:
@@ -170,6 +180,7 @@ class ShadowRun:
                 self._compared += 1
                 self._agreed += is_equal
                 self._context.metrics.count("shadow_decisions", agrees=str(is_equal).lower())
+            await asyncio.sleep(0)
 
     async def _take(self, batch: Sequence[Incoming]) -> None:
         session, clock = self._session, self._context.clock
@@ -182,31 +193,45 @@ class ShadowRun:
             now_us = clock.monotonic_us()
             self._budget.spend(now_us - started_us)
             started_us = now_us
-            return self._budget.allows(now_us)
+            return self._budget.allows(now_us, MESSAGES_PART)
 
-        self._skip(session.take(messages, clock.now_us(), may_go_on))
-        self._budget.spend(clock.monotonic_us() - started_us)
-        await asyncio.sleep(0)  # decisions of the active model come first
+        async with self._turn:
+            for first in range(0, len(messages), SLICE):
+                started_us = clock.monotonic_us()
+                self._skip(session.take(messages[first : first + SLICE], clock.now_us(), may_go_on))
+                self._budget.spend(clock.monotonic_us() - started_us)
+                await asyncio.sleep(0)  # decisions of the active model come first
+            await self._advance_accounts()
+
+    async def _advance_accounts(self) -> None:
+        """Let the paper accounts do what is due, later where the share of time is used up."""
+        session, clock = self._session, self._context.clock
+        assert session is not None
+        if not self._budget.allows(clock.monotonic_us()):
+            return
+        started_us = clock.monotonic_us()
+        for _ in session.advance(clock.now_us()):
+            self._budget.spend(clock.monotonic_us() - started_us)
+            await asyncio.sleep(0)
+            started_us = clock.monotonic_us()
 
     async def _advance(self, stop: asyncio.Event, ended: asyncio.Event) -> None:
         clock = self._context.clock
         report_us = own_us = 0
         try:
             while not stop.is_set() and self._active.shadow is not None and self._pair == self._models():
-                assert self._session is not None
                 now_us = clock.now_us()
                 if now_us - own_us >= self._settings.shadow_throttle_ms * 1000:
                     own_us = now_us
                     await self._read_own_orders()
-                self._compare_waiting()
-                started_us = clock.monotonic_us()
-                self._session.advance(clock.now_us())
-                self._budget.spend(clock.monotonic_us() - started_us)
+                await self._compare_waiting()
+                async with self._turn:
+                    await self._advance_accounts()
                 if now_us - report_us >= self._settings.shadow_report_s * MICROS:
                     report_us = now_us
-                    self._report()
+                    await self._report()
                 await pause(stop, self._context, ADVANCE_S)
-            self._report()
+            await self._report()
         finally:
             ended.set()
 
@@ -224,7 +249,8 @@ class ShadowRun:
             self._skip(1)
             return
         assert self._session is not None
-        self._session.own_orders({market.ticker: market for market in view.markets}, self._context.clock.now_us())
+        async with self._turn:
+            self._session.own_orders({market.ticker: market for market in view.markets}, self._context.clock.now_us())
 
     def _reset(self) -> None:
         self._waiting.clear()
@@ -248,16 +274,15 @@ class ShadowRun:
         self._context.metrics.count("shadow_failures")
         self._context.log.error("the shadow run has ended; the active model goes on", error=self._error)
 
-    def _report_error(self) -> None:
+    async def _report_error(self) -> None:
         """Write the last report; without paper accounts, if these can't be read after the error."""
-        try:
-            self._report()
-        except Exception as error:
+        [error] = await asyncio.gather(self._report(), return_exceptions=True)
+        if error is not None:
             self._context.log.error("the paper accounts can't be read after the error", error=str(error))
             self._session = None
-            self._report()
+            await self._report()
 
-    def _report(self) -> None:
+    async def _report(self) -> None:
         """Write the report, where the registry can be written."""
         session, shadow = self._session, self._active.shadow
         if shadow is None or self._pair != self._models():
@@ -274,7 +299,7 @@ class ShadowRun:
             markets=0 if session is None else len(session.tickers), events=0 if session is None else session.events,
         )  # fmt: skip
         try:
-            write_report(self._registry.folder, self._instance, report)
+            await asyncio.to_thread(write_report, self._registry.folder, self._instance, report)
         except (RegistryReadOnly, OSError) as error:
             if not self._is_read_only:
                 self._is_read_only = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ from support.onnx_files import onnx_bytes
 from support.policy_harness import PolicyHarness, row
 from support.samples import samples
 from support.services import until
-from truebook.backtest.paper.report import ShadowReport, read_report
+from truebook.backtest.paper.account import PaperAccount
+from truebook.backtest.paper.report import ShadowReport, read_report, write_report
 from truebook.backtest.paper.session import PaperSession
 from truebook.messages.codec import encode
 from truebook.messages.topics import MARKETS, ORDERBOOK
+from truebook.models.errors import ModelRefused
+from truebook.models.history import ModelVersion
+from truebook.models.pointer import Pointer
+from truebook.models.session import Model
 from truebook_services.cli.model_comparison import print_comparison
+from truebook_services.policy import shadow
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.policy.shadow import Budget
 
@@ -101,3 +108,87 @@ def test_a_budget_is_a_share_of_each_second() -> None:
     budget.spend(250_000)
     assert not budget.allows(999_999)
     assert budget.allows(1_000_000)
+    assert not budget.allows(1_000_000, 0)
+
+
+def test_what_a_budget_was_exceeded_by_is_missing_in_the_next_seconds() -> None:
+    budget = Budget(0.25)
+    assert budget.allows(5_000_000)
+    budget.spend(600_000)
+    assert not budget.allows(6_000_000)
+    assert budget.allows(7_000_000)
+    assert budget.allows(99_000_000)
+
+
+async def test_paper_accounts_wait_while_the_share_of_time_is_used_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepped: list[int] = []
+    monkeypatch.setattr(PaperAccount, "step", lambda *arguments: stepped.append(arguments[1]))
+    settings = SETTINGS.model_copy(update={"max_shadow_share": 1e-9})
+    async with PolicyHarness(tmp_path, settings) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
+        first = report_of(harness)
+        await until(lambda: report_of(harness) != first, "another report")
+    assert not stepped
+
+
+async def test_files_of_the_registry_are_used_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop: dict[str, list[bool]] = {"record": [], "version": [], "write_report": []}
+
+    def watched(name: str, do: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            on_loop[name].append(threading.current_thread() is threading.main_thread())
+            return do(*arguments)
+
+        return call
+
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        for name in ("record", "version"):
+            monkeypatch.setattr(harness.registry, name, watched(name, getattr(harness.registry, name)))
+        monkeypatch.setattr(shadow, "write_report", watched("write_report", write_report))
+        await harness.publish(row("T-1", harness.context.clock.now_us()))
+        await harness.actions(1)
+        await until(lambda: bool(on_loop["record"]), "the use is recorded")
+        on_loop["version"].clear()
+        version = harness.registry.version
+        shadows: list[bool] = []
+
+        def load(wanted: ModelVersion) -> Model:
+            if wanted.name == "small":
+                shadows.append(threading.current_thread() is threading.main_thread())
+            return version(wanted)
+
+        monkeypatch.setattr(harness.registry, "version", load)
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
+        assert shadows == [False], "loaded once"
+    assert not any(on_loop["record"])
+    assert on_loop["write_report"]
+    assert not any(on_loop["write_report"])
+
+
+async def test_a_refused_shadow_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    polls: list[int] = []
+    loads: list[str] = []
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        pointer, version = harness.registry.pointer, harness.registry.version
+
+        def read() -> Pointer | None:
+            polls.append(1)
+            return pointer()
+
+        def load(wanted: ModelVersion) -> Model:
+            if wanted.name == "small":
+                loads.append(wanted.name)
+                raise ModelRefused(wanted.name, ["no operator for it"])
+            return version(wanted)
+
+        monkeypatch.setattr(harness.registry, "version", load)
+        harness.registry.set_shadow("small")
+        monkeypatch.setattr(harness.registry, "pointer", read)
+        await until(lambda: bool(loads) and len(polls) > 8, "several polls")
+        assert loads == ["small"]

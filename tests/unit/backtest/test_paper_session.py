@@ -157,7 +157,8 @@ class Run:
                 for side, price_cc, size_centi in sizes:
                     self.version += 1
                     self.give(delta(self.now_us, self.version, side, price_cc, size_centi))
-            self.session.advance(self.now_us)
+            for _ in self.session.advance(self.now_us):
+                pass
 
 
 def test_a_quote_that_trades_reach_is_filled_and_valued() -> None:

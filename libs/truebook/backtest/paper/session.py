@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from truebook.backtest.engine.venue import Recorded
@@ -18,6 +18,7 @@ from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.models.session import Model
 from truebook.observation.builder import refusal
+from truebook.observation.markets import ObservedMarket
 from truebook.pacing.due_queue import DueQueue
 from truebook.pacing.throttle import Throttle
 from truebook.simulation.recorded.queue import QueueModel
@@ -26,7 +27,7 @@ TICK_US: Final = 1_000_000
 
 
 class PaperSession:
-    """Give it each message of the topics ``markets`` and ``orderbook``, and call ``advance`` several times a second."""
+    """Give it the messages of the topics ``markets`` and ``orderbook``; ``advance`` after them and ten times a second."""
 
     def __init__(self, rules: PaperRules, active: Model, shadow: Model, now_us: int) -> None:
         self.events = 0
@@ -65,7 +66,6 @@ class PaperSession:
                 return len(rest)
             if isinstance(message, BookDelta | BookSnapshot | BookStale | PublicTrade):
                 self._step(self._books.update_book(message, now_us), now_us)
-        self._observe(now_us)
         return 0
 
     def own_orders(self, views: Mapping[str, MarketView], now_us: int) -> None:
@@ -73,16 +73,23 @@ class PaperSession:
         now_us = self._now_us = max(self._now_us, now_us)
         self._step(self._books.own_orders(views, now_us), now_us)
 
-    def advance(self, now_us: int) -> None:
-        """Do what is due by now: orders that arrive, throttled observations, and once a second the periodic work."""
+    def advance(self, now_us: int) -> Iterator[None]:
+        """Do what is due by now: orders that arrive, throttled observations, and once a second the periodic work.
+
+        A pause is possible after each account; until the end no other method may be called but ``results``.
+        """
         now_us = self._now_us = max(self._now_us, now_us)
+        due = self._due(now_us)
+        is_tick = now_us - self._tick_us >= TICK_US
         for account in self._accounts:
             account.step(now_us, ())
-        self._observe(now_us)
-        if now_us - self._tick_us >= TICK_US:
-            self._tick_us = now_us
-            for account in self._accounts:
+            if due:
+                account.observe(due)
+            if is_tick:
                 account.tick(now_us)
+            yield
+        if is_tick:
+            self._tick_us = now_us
             for ticker in self._ended:
                 self._drop(ticker)
             self._ended.clear()
@@ -115,7 +122,8 @@ class PaperSession:
             for account in self._accounts:
                 account.step(now_us, events)
 
-    def _observe(self, now_us: int) -> None:
+    def _due(self, now_us: int) -> list[ObservedMarket]:
+        """Return the markets that are to be observed now."""
         changed, self._books.changed = self._books.changed, set()
         for ticker in sorted(changed & self._listed):
             self._pending.add(ticker, self._throttle.ready_at(ticker, now_us))
@@ -127,9 +135,7 @@ class PaperSession:
             self._throttle.attempt(ticker, now_us)
             if refusal(market, self._rules.observation, now_us) is None:
                 due.append(market)
-        if due:
-            for account in self._accounts:
-                account.observe(due)
+        return due
 
     def _drop(self, ticker: str) -> None:
         self._listed.discard(ticker)
