@@ -229,7 +229,7 @@ class ActiveModel:
             self.shadow = None
             if str(loaded) != self._shadow_problem:
                 self._shadow_problem = str(loaded)
-                self._context.metrics.count("policy_alarms", kind="shadow_refused")
+                self._context.metrics.count("shadow_failures")
                 self._context.log.error("shadow not used", error=str(loaded))
             return
         self.shadow, self._shadow_problem = loaded, ""
