@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from truebook.backtest.paper.report import read_report
+from truebook.backtest.paper.report import read_report, remove_reports
 from truebook.features.plugins import find_layout
 from truebook.models.errors import ModelRefused
 from truebook.models.history import HISTORY, read_changes
@@ -86,7 +86,9 @@ def set_shadow(name: Annotated[str, typer.Argument(help="Name of a model, or `of
     """Run a second model beside the active one, with paper accounts of its own; it never trades."""
     registry = _registry()
     if name != OFF:
-        _print(_described(registry.set_shadow(name).metadata, name, is_shadow=True), "shadow", json_)
+        metadata = registry.set_shadow(name).metadata
+        remove_reports(registry.folder)
+        _print(_described(metadata, name, is_shadow=True), "shadow", json_)
         return
     removed = ShadowRemoved(result="removed" if registry.remove_shadow() else "no_shadow")
     if json_:

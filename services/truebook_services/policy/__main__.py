@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from truebook.features.plugins import find_layout
@@ -27,7 +28,7 @@ async def root(dependencies: Dependencies[PolicyProcess]) -> Service:
     registry = ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
     return build(
         dependencies.context, settings.policy, registry=registry, open_ledger=dependencies.ledger,
-        instance=socket.gethostname(),
+        instance=f"{socket.gethostname()}-{os.getpid()}",
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ class PolicySettings(ModelSection):
     """Shortest interval between two observations of a market in the paper accounts."""
     max_shadow_share: float = Field(default=0.25, gt=0, le=1)
     """Share of each second that a shadow run may use in policy's process; what does not fit is skipped and counted."""
-    shadow_report_s: float = Field(default=5.0, gt=0)
+    shadow_report_s: float = Field(default=5.0, gt=0, le=30)
     """Interval between reports of the shadow run, which `truebook models compare` reads."""
     max_age_s: float = Field(default=5.0, gt=0)
     """A decision is valid until its book's confirmed time plus this (exchange time)."""

@@ -104,7 +104,7 @@ class ShadowRun:
         self._ledger: LedgerStore | None = None
         self._rules = paper_rules(settings, context.identity)
         self._budget = Budget(settings.max_shadow_share)
-        self._pair: tuple[str, str] | None = None
+        self._pair: tuple[str, str, int] | None = None
         self._is_read_only = False
         self._turn = asyncio.Lock()
         """Held while the session is used, across pauses."""
@@ -149,7 +149,7 @@ class ShadowRun:
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._fail(error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error)
-            await self._report_error()
+            await self._report_error(stop)
 
     async def _trade(self, shadow: Model, stop: asyncio.Event) -> None:
         self._session = PaperSession(self._rules, self._active.model, shadow, self._since_us)
@@ -258,11 +258,12 @@ class ShadowRun:
         self._since_us = self._context.clock.now_us()
         self._compared = self._agreed = self._skipped = 0
         self._active_times, self._shadow_times = Times(), Times()
-        self._error = ""
+        self._error, self._ended_us = "", 0
 
-    def _models(self) -> tuple[str, str]:
-        shadow = self._active.shadow
-        return self._active.version.sha256, "" if shadow is None else shadow.metadata.sha256
+    def _models(self) -> tuple[str, str, int]:
+        """Return the digests of the models, and when the shadow was set."""
+        active, shadow = self._active, self._active.shadow
+        return active.version.sha256, "" if shadow is None else shadow.metadata.sha256, active.shadow_set_us
 
     def _skip(self, count: int) -> None:
         if count:
@@ -271,16 +272,19 @@ class ShadowRun:
 
     def _fail(self, error: BaseException) -> None:
         self._error = f"{type(error).__name__}: {error}"
+        self._ended_us = self._context.clock.now_us()
         self._context.metrics.count("shadow_failures")
         self._context.log.error("the shadow run has ended; the active model goes on", error=self._error)
 
-    async def _report_error(self) -> None:
-        """Write the last report; without paper accounts, if these can't be read after the error."""
+    async def _report_error(self, stop: asyncio.Event) -> None:
+        """Report the error until the models change; without paper accounts, if these can't be read after it."""
         [error] = await asyncio.gather(self._report(), return_exceptions=True)
         if error is not None:
             self._context.log.error("the paper accounts can't be read after the error", error=str(error))
             self._session = None
+        while not stop.is_set() and self._active.shadow is not None and self._pair == self._models():
             await self._report()
+            await pause(stop, self._context, self._settings.shadow_report_s)
 
     async def _report(self) -> None:
         """Write the report, where the registry can be written."""
@@ -289,8 +293,10 @@ class ShadowRun:
             return
         active_accounts, shadow_accounts = ((), ()) if session is None else session.results()
         version = ModelVersion(shadow.metadata.name, shadow.metadata.sha256)
+        now_us = self._context.clock.now_us()
         report = ShadowReport(
-            since_us=self._since_us, until_us=self._context.clock.now_us(),
+            since_us=self._since_us, until_us=self._ended_us or now_us, set_us=self._active.shadow_set_us,
+            reported_us=now_us,
             active=ModelResult(
                 model=self._active.version, accounts=active_accounts, decided=self._active_times.result()
             ),

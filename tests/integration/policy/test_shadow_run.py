@@ -16,6 +16,7 @@ from support.services import until
 from truebook.backtest.paper.account import PaperAccount
 from truebook.backtest.paper.report import ShadowReport, read_report, write_report
 from truebook.backtest.paper.session import PaperSession
+from truebook.clock import ScaledClock
 from truebook.messages.codec import encode
 from truebook.messages.topics import MARKETS, ORDERBOOK
 from truebook.models.errors import ModelRefused
@@ -90,6 +91,38 @@ async def test_paper_accounts_that_cannot_be_made_or_read_end_only_the_shadow_ru
         print_comparison(found)
         await harness.publish(row("T-1", harness.context.clock.now_us()))
         assert (await harness.actions(1))[0].model == "maker"
+
+
+async def test_an_ended_run_goes_on_reporting_and_begins_again_if_set_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(PaperSession, "advance", fail)
+    async with PolicyHarness(tmp_path, SETTINGS) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: (found := report_of(harness)) is not None and found.error, "the error is reported")
+        first = report_of(harness)
+        assert first is not None
+        await until(
+            lambda: (found := report_of(harness)) is not None and found.reported_us > first.reported_us, "again"
+        )
+        again = report_of(harness)
+        assert again is not None
+        assert (again.error, again.until_us) == (first.error, first.until_us)
+        monkeypatch.undo()
+        harness.registry.remove_shadow()
+        harness.registry.set_shadow("small")
+        assert report_of(harness) is None, "of the earlier run"
+        await until(lambda: (found := report_of(harness)) is not None and not found.error, "a new run")
+
+
+async def test_a_run_is_known_by_when_the_shadow_was_set_not_by_the_clock_of_the_run(tmp_path: Path) -> None:
+    clock = ScaledClock(1_000_000_000, 1)  # of a recording, years before the operator's
+    async with PolicyHarness(tmp_path, SETTINGS, clock) as harness:
+        harness.registry.set_shadow("small")
+        await until(lambda: report_of(harness) is not None, "a report")
 
 
 async def test_a_new_active_model_begins_the_comparison_again(tmp_path: Path) -> None:
@@ -192,3 +225,5 @@ async def test_a_refused_shadow_is_loaded_once(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setattr(harness.registry, "pointer", read)
         await until(lambda: bool(loads) and len(polls) > 8, "several polls")
         assert loads == ["small"]
+        assert counted(harness.context.metrics, "shadow_failures") == 1
+        assert counted(harness.context.metrics, "policy_alarms") == 0, "which says that nothing is traded"

@@ -115,7 +115,7 @@ def reported(folder: Path, seconds: int) -> None:
         since_us=start_us, until_us=start_us + seconds * 1_000_000,
         active=result("maker", pointer.active.sha256, (-1_000_000, 0, 500_000)),
         shadow=result("small", pointer.shadow.sha256, (1_000_000, 2_000_000, 3_000_000)),
-        compared=200, agreed=150, markets=3, events=4_000, skipped=0,
+        compared=200, agreed=150, markets=3, events=4_000, skipped=0, set_us=start_us,
     )  # fmt: skip
     write_report(registry.folder, "policy", report)
 

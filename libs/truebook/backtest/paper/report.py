@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from truebook.models.pointer import Pointer, write_registry_file
 from truebook.simulation.recorded.queue import QueueModel
 
 FOLDER = "shadow"
+MAX_BEHIND_US: Final = 60_000_000
+"""A report that is this much older than the newest one is of a process that has ended."""
 
 
 class PaperValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,10 @@ class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     """Why the shadow has ended; the active model goes on."""
     processes: int = 1
+    set_us: int = 0
+    """When the registry's shadow was set: the run's identity, by the operator's clock; 0 for one of the settings."""
+    reported_us: int = 0
+    """When the report was written; after ``until_us`` where an error has ended the run."""
 
     @property
     def seconds(self) -> int:
@@ -89,7 +96,8 @@ def write_report(folder: Path, instance: str, report: ShadowReport) -> None:
 def read_report(folder: Path, pointer: Pointer | None, *, shadow: str = "") -> ShadowReport | None:
     """Read the reports on the models in use, added up; None if there is none.
 
-    ``shadow`` is the digest of another shadow than the registry's. Reports of earlier shadow runs are left out.
+    ``shadow`` is the digest of another shadow than the registry's. Reports of earlier shadow runs are left out, and of
+    processes that report no more while others do.
     """
     wanted = shadow or ("" if pointer is None or pointer.shadow is None else pointer.shadow.sha256)
     found = []
@@ -99,10 +107,19 @@ def read_report(folder: Path, pointer: Pointer | None, *, shadow: str = "") -> S
         except (OSError, msgspec.DecodeError):
             continue  # of another version, or removed meanwhile
         is_of_active = pointer is None or report.active.model.sha256 == pointer.active.sha256
-        is_of_run = pointer is None or report.until_us >= pointer.shadow_since_us
+        is_of_run = pointer is None or report.set_us in (0, pointer.shadow_since_us)
         if report.shadow.model.sha256 == wanted and is_of_active and is_of_run:
             found.append(report)
-    return merged(found) if found else None
+    if not found:
+        return None
+    newest_us = max(each.reported_us for each in found)
+    return merged([each for each in found if newest_us - each.reported_us <= MAX_BEHIND_US])
+
+
+def remove_reports(folder: Path) -> None:
+    """Remove the reports of earlier shadow runs; raises OSError."""
+    for path in (folder / FOLDER).glob("*.json"):
+        path.unlink(missing_ok=True)
 
 
 def merged(reports: Sequence[ShadowReport]) -> ShadowReport:
@@ -118,6 +135,7 @@ def merged(reports: Sequence[ShadowReport]) -> ShadowReport:
         markets=sum(each.markets for each in reports), events=sum(each.events for each in reports),
         skipped=sum(each.skipped for each in reports),
         error="; ".join(sorted({each.error for each in reports if each.error})), processes=len(reports),
+        set_us=first.set_us, reported_us=max(each.reported_us for each in reports),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ TICK_US: Final = 1_000_000
 
 
 class PaperSession:
-    """Give it the messages of the topics ``markets`` and ``orderbook``; ``advance`` after them and ten times a second."""
+    """Give it the messages of ``markets`` and ``orderbook``; ``advance`` after them and ten times a second."""
 
     def __init__(self, rules: PaperRules, active: Model, shadow: Model, now_us: int) -> None:
         self.events = 0
