@@ -75,7 +75,7 @@ async def test_an_error_of_the_shadow_run_ends_only_that(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("broken", ["__init__", "results"])
-async def test_paper_accounts_that_cannot_be_made_or_read_end_only_the_shadow_run(
+async def test_broken_paper_accounts_end_only_the_shadow_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     def fail(*arguments: Any) -> None:
@@ -118,7 +118,7 @@ async def test_an_ended_run_goes_on_reporting_and_begins_again_if_set_again(
         await until(lambda: (found := report_of(harness)) is not None and not found.error, "a new run")
 
 
-async def test_a_run_is_known_by_when_the_shadow_was_set_not_by_the_clock_of_the_run(tmp_path: Path) -> None:
+async def test_a_run_on_recorded_times_is_reported(tmp_path: Path) -> None:
     clock = ScaledClock(1_000_000_000, 1)  # of a recording, years before the operator's
     async with PolicyHarness(tmp_path, SETTINGS, clock) as harness:
         harness.registry.set_shadow("small")
@@ -226,4 +226,4 @@ async def test_a_refused_shadow_is_loaded_once(tmp_path: Path, monkeypatch: pyte
         await until(lambda: bool(loads) and len(polls) > 8, "several polls")
         assert loads == ["small"]
         assert counted(harness.context.metrics, "shadow_failures") == 1
-        assert counted(harness.context.metrics, "policy_alarms") == 0, "which says that nothing is traded"
+        assert counted(harness.context.metrics, "policy_alarms") == 0, "that alert means that nothing is traded"

@@ -188,7 +188,7 @@ def test_a_market_that_is_listed_after_its_first_snapshot_is_traded() -> None:
     active, _ = run.session.results()
     assert {each.fills for each in active} == {1}
     for each in run.session._accounts:
-        assert each._venue.undisturbed_book(TICKER) is not None, "the exchange knows the book"
+        assert each._venue.undisturbed_book(TICKER) is not None, "the exchange has the book"
 
 
 def test_a_settled_market_is_paid_out_and_dropped() -> None:
