@@ -49,7 +49,7 @@ class Changed(NamedTuple):
     states: list[tuple[int, tuple[int | None, int | None, int, int]]]
     """After each change: its time, and ``OrderBook.summary``."""
     shrunk: list[tuple[int, int, int, int]]
-    """Decreases of watched levels: time, level, and its size before and after."""
+    """Decreases of watched levels: number of the change, level, and its size before and after."""
 
 
 class OrderBook:
@@ -140,7 +140,7 @@ class OrderBook:
                     del sizes[price_cc]
                     del prices[bisect_left(prices, price_cc)]
                 if level_cc in watched:
-                    shrunk.append((at_us, level_cc, total - delta_centi, total))
+                    shrunk.append((len(states), level_cc, total - delta_centi, total))
             if level_cc > 0:
                 bid_centi += delta_centi
             else:

@@ -22,6 +22,8 @@ class DeltaBlock(msgspec.Struct, frozen=True, kw_only=True):
     ticker: str
     at_us: list[int]
     """Times of receipt; they never decrease."""
+    exchange_us: list[int]
+    """The exchange's times; 0: unknown."""
     level_cc: list[int]
     """The price of the changed level on the YES leg; an ask's is negative."""
     delta_centi: list[int]
@@ -40,7 +42,7 @@ class DeltaBlock(msgspec.Struct, frozen=True, kw_only=True):
         return DeltaFrame(
             sid=None, seq=None, received_us=at_us, ticker=self.ticker,
             book_side=BookSide.BID if level_cc > 0 else BookSide.ASK, price_cc=abs(level_cc),
-            delta_centi=self.delta_centi[number], exchange_us=None,
+            delta_centi=self.delta_centi[number], exchange_us=self.exchange_us[number] or None,
         )  # fmt: skip
 
     def events(self) -> Iterator[CapturedEvent]:

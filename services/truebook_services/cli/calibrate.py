@@ -113,7 +113,7 @@ def _rows(found: Calibration) -> list[tuple[str, list[str]]]:
         *_basis_rows(found),
         ("filled by trades at its price alone", [_share(one.in_queue) for one in models]),
         ("  time to fill, quartiles", [_quartiles(one.in_queue_s) for one in models]),
-        ("  with trades exactly paired", [_share(one.paired) for one in models]),
+        ("  with the whole recording known", [_share(one.paired) for one in models]),
         ("  time to fill, quartiles", [_quartiles(one.paired_s) for one in models]),
     ]
     for index, price in enumerate(models[0].prices):

@@ -63,7 +63,7 @@ def test_exact_pairing_is_not_known_without_equal_times(tmp_path: Path) -> None:
     path = str(record(tmp_path / "session.jsonl", trade_late_ms=1))
     lines = run(path, "--samples", "20", "--size", "5").stdout.splitlines()
     assert "exact pairing: not known; fewer than 90 % of the trades have their change" in lines
-    (row,) = [line for line in lines if "with trades exactly paired" in line]
+    (row,) = [line for line in lines if "with the whole recording known" in line]
     assert row.count(NOT_KNOWN) == 3 and "%" not in row
     found = json.loads(run(path, "--samples", "20", "--json").stdout)
     assert (found["trades_with_delta"], found["trades"]) == (0, 24)

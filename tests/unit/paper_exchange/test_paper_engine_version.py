@@ -18,6 +18,7 @@ from truebook_services.paper_exchange.engine.journal_errors import ExchangeJourn
 HISTORIES = {
     1: "ee7839261e74c3e58d91ce8c462a172cf08b95d50b488b294b675b627b947552",
     2: "ee7839261e74c3e58d91ce8c462a172cf08b95d50b488b294b675b627b947552",  # changed are histories of recordings only
+    3: "ee7839261e74c3e58d91ce8c462a172cf08b95d50b488b294b675b627b947552",  # again only those of recordings
 }
 """By engine version: the digest of what one history leads to. If it has changed, raise ``ENGINE`` and add a row."""
 

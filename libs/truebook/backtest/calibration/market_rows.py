@@ -64,10 +64,10 @@ class MarketRows:
     def trade_frames(self) -> TradeFrames:
         """Pair the trades with their deltas."""
         pairs = TradePairing().add(self._columns())
-        first, is_traded = np.arange(len(self)), np.zeros(len(self), np.bool_)
+        first, partner = np.arange(len(self)), np.full(len(self), -1)
         first[pairs.trades] = np.minimum(pairs.trades, pairs.deltas)
-        is_traded[pairs.deltas] = True
-        return TradeFrames(first=first, is_traded=is_traded)
+        partner[pairs.trades], partner[pairs.deltas] = pairs.deltas, pairs.trades
+        return TradeFrames(first=first, partner=partner)
 
     def _columns(self) -> Columns:
         return Columns(
@@ -82,8 +82,8 @@ class TradeFrames:
 
     first: Ints
     """By row: the first frame of its event; of a trade the delta, if that was received before."""
-    is_traded: Bools
-    """By row: whether it is the delta of a trade."""
+    partner: Ints
+    """By row: of a trade the row of its delta, and of that the trade's; -1: none."""
 
 
 def concatenated(pieces: Sequence[MarketRows]) -> MarketRows:

@@ -7,6 +7,7 @@ a test compares the result with that of all rows. The order has no influence on 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ from truebook.capture.columns import Kind, Side
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import Basis
 from truebook.simulation.recorded.engine import RecordedEngine
+from truebook.simulation.recorded.pairing import PAIRED_WITHIN_US
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.venue.account_book import AccountBook
 from truebook.simulation.venue.orders import TRADER_PREFIX, LiveOrder
@@ -62,7 +64,7 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     queue_after_us: int | None = None
     """The same if only trades at exactly the order's price could fill it, as if none had gone through it."""
     paired_after_us: int | None = None
-    """The same with each trade exactly paired with its delta, which a replay can't do: see ``paired_queue``."""
+    """The same with the whole recording known, which a replay does not know: see ``paired_queue``."""
     basis: Basis | None = None
     """What caused the last part of a whole fill."""
     mark_outs_half_cc: tuple[int | None, ...] = UNKNOWN
@@ -85,6 +87,8 @@ class _Placed(NamedTuple):
     begin: int
     request: OrderRequest
     ahead_centi: int
+    recent: Ints
+    """Rows before it, of its level: trades whose other frame may follow."""
     relevant: Ints
 
 
@@ -93,14 +97,14 @@ def follow(rows: MarketRows, frames: TradeFrames, join: Join, size_centi: int, f
     placed = _place(rows, join, size_centi, for_us, prices_cc=(MIN_JOIN_CC, MAX_JOIN_CC))
     if isinstance(placed, NotCounted):
         return placed
-    begin, request, ahead_centi, relevant = placed
+    begin, request, ahead_centi, _, relevant = placed
     price_cc = request.price_cc
     in_queue = relevant[(rows.price_cc[relevant] == price_cc) | (rows.kind[relevant] == Kind.SNAPSHOT)]
     not_over = in_queue[frames.first[in_queue] > begin]
     followed = {}
     for model in QueueModel:
-        _, queue_row = _match(rows, in_queue, request, ahead_centi, join.at_us, model=model)
-        order, row = _match(rows, relevant, request, ahead_centi, join.at_us, model=model)
+        _, queue_row = _match(rows, placed, join.at_us, in_queue, model=model)
+        order, row = _match(rows, placed, join.at_us, relevant, model=model)
         followed[model] = Followed(
             filled_centi=order.filled_centi, after_us=_after(rows, row, join),
             queue_after_us=_after(rows, queue_row, join),
@@ -118,9 +122,8 @@ def fill_times(rows: MarketRows, join: Join, size_centi: int, for_us: int) -> di
     placed = _place(rows, join, size_centi, for_us)
     if isinstance(placed, NotCounted):
         return placed
-    _, request, ahead_centi, relevant = placed
     return {
-        model: _after(rows, _match(rows, relevant, request, ahead_centi, join.at_us, model=model)[1], join)
+        model: _after(rows, _match(rows, placed, join.at_us, placed.relevant, model=model)[1], join)
         for model in QueueModel
     }
 
@@ -141,7 +144,10 @@ def _place(
     request = OrderRequest(
         ticker=_MARKET, client_order_id="order", book_side=join.side, price_cc=price_cc, size_centi=size_centi
     )
-    return _Placed(begin, request, ahead_centi, begin + 1 + relevant_rows(rows, begin + 1, end, request))
+    since = rows.row_at(join.at_us - PAIRED_WITHIN_US) + 1
+    recent = since + relevant_rows(rows, since, begin + 1, request)
+    at_price = recent[(rows.price_cc[recent] == price_cc) & (rows.kind[recent] != Kind.SNAPSHOT)]
+    return _Placed(begin, request, ahead_centi, at_price, begin + 1 + relevant_rows(rows, begin + 1, end, request))
 
 
 def relevant_rows(rows: MarketRows, begin: int, end: int, order: OrderRequest) -> Ints:
@@ -156,31 +162,48 @@ def relevant_rows(rows: MarketRows, begin: int, end: int, order: OrderRequest) -
 
 
 def _match(
-    rows: MarketRows, relevant: Ints, request: OrderRequest, ahead_centi: int, at_us: int, *, model: QueueModel
+    rows: MarketRows, placed: _Placed, at_us: int, relevant: Ints, *, model: QueueModel
 ) -> tuple[LiveOrder, int | None]:
     """Match the order; returns it with the row that filled it wholly, if one did."""
+    request = placed.request
     accounts = AccountBook(0)
     engine = RecordedEngine(accounts, model)
     engine.add_market(_MARKET)
-    own = [(request.price_cc, ahead_centi)]
-    is_bid = request.book_side is BookSide.BID
-    engine.snapshot(_MARKET, own if is_bid else [], [] if is_bid else own, at_us)
+    _show(engine, request, placed.ahead_centi + int(np.abs(rows.size_centi[placed.recent]).sum()), at_us)
+    for event in _events(rows, placed.recent):
+        _apply(engine, rows, event)
+    _show(engine, request, placed.ahead_centi, at_us)
     order = LiveOrder.create(_ACCOUNT, request, at_us)
     accounts.accept(order)
     engine.execute(order, at_us)
-    columns = (rows.at_us, rows.kind, rows.side, rows.price_cc, rows.size_centi)
-    for row, at_us, kind, side, price_cc, size_centi in zip(
-        relevant.tolist(), *(column[relevant].tolist() for column in columns), strict=True
-    ):
-        if kind == Kind.DELTA:
-            engine.delta(_MARKET, SIDES[side], price_cc, size_centi, at_us)
-        elif kind == Kind.TRADE:
-            engine.trade(_MARKET, price_cc, size_centi, SIDES[side], at_us)
-        else:
-            engine.snapshot(_MARKET, *_levels(rows, row), at_us)
+    for event in _events(rows, relevant):
+        _apply(engine, rows, event)
         if not order.remaining_centi:
-            return order, row
+            return order, event[0]
     return order, None
+
+
+def _show(engine: RecordedEngine, request: OrderRequest, size_centi: int, at_us: int) -> None:
+    """Make the order's level the only one."""
+    own = [(request.price_cc, size_centi)]
+    is_bid = request.book_side is BookSide.BID
+    engine.snapshot(_MARKET, own if is_bid else [], [] if is_bid else own, at_us)
+
+
+def _events(rows: MarketRows, chosen: Ints) -> Iterator[tuple[int, ...]]:
+    """Iterate over rows: number, times of receipt and of the exchange, kind, side, price and size."""
+    columns = (rows.at_us, rows.exchange_us, rows.kind, rows.side, rows.price_cc, rows.size_centi)
+    return zip(chosen.tolist(), *(column[chosen].tolist() for column in columns), strict=True)
+
+
+def _apply(engine: RecordedEngine, rows: MarketRows, event: tuple[int, ...]) -> None:
+    row, at_us, exchange_us, kind, side, price_cc, size_centi = event
+    if kind == Kind.DELTA:
+        engine.delta(_MARKET, SIDES[side], price_cc, size_centi, at_us, exchange_us=exchange_us)
+    elif kind == Kind.TRADE:
+        engine.trade(_MARKET, price_cc, size_centi, SIDES[side], at_us, exchange_us=exchange_us)
+    else:
+        engine.snapshot(_MARKET, *_levels(rows, row), at_us)
 
 
 def _levels(rows: MarketRows, snapshot: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

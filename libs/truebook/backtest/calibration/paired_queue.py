@@ -1,10 +1,9 @@
-"""The queue ahead of an order where each trade is exactly paired with its delta: the measure for ``LevelQueue``.
+"""The queue ahead of an order with the whole recording known: the measure for ``LevelQueue``.
 
-``LevelQueue`` pairs trades and decreases by their amounts, as a replay has to, which does not know the future. Here the
-whole recording is known: a decrease with a trade is that trade and nothing else, and every other decrease is a
-cancellation, whose place in the queue is the only assumption left (``QueueModel``). Counted are trades at exactly the
-order's price. A trade whose delta was received before the order joined was over by then: it is left out, since the size
-displayed ahead of the order no longer has it.
+Both pair each trade exactly with its delta and move the order by the same functions. A replay does not know the
+future: until a trade is received its delta counts as a cancellation. Here a decrease with a trade is that trade and
+nothing else from the start. Counted are trades at exactly the order's price. A trade whose delta was received before
+the order joined was over by then: it is left out, since the size displayed ahead of the order no longer has it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from truebook.backtest.calibration.market_rows import MarketRows, TradeFrames
 from truebook.backtest.tape.tops import Ints
 from truebook.capture.columns import Kind, Side
 from truebook.messages.envelope import BookSide
-from truebook.simulation.recorded.queue import QueueModel
+from truebook.simulation.recorded.queue import Place, QueueModel, after_cancellation
 from truebook.venue.account import OrderRequest
 
 _OWN: Final = {BookSide.BID: int(Side.BID), BookSide.ASK: int(Side.ASK)}
@@ -29,36 +28,30 @@ def paired_fill(
     ``at_price`` are the rows to apply: snapshots, trades at the order's price that were not over when it joined, and
     changes of its level.
     """
-    level_centi, left_centi = ahead_centi, order.size_centi
+    level_centi, place = ahead_centi, Place(ahead_centi)
     own = _OWN[order.book_side]
-    columns = (rows.kind, rows.size_centi, frames.is_traded)
-    for row, kind, size_centi, is_traded in zip(
+    columns = (rows.kind, rows.size_centi, frames.partner)
+    for row, kind, size_centi, partner in zip(
         at_price.tolist(), *(column[at_price].tolist() for column in columns), strict=True
     ):
-        if kind == Kind.TRADE:
-            left_centi -= max(0, size_centi - ahead_centi)
-            ahead_centi = max(0, ahead_centi - size_centi)
-            if left_centi <= 0:
-                return int(row)
-        elif kind == Kind.SNAPSHOT:
+        if kind == Kind.SNAPSHOT:
             level_centi = _displayed(rows, row, own, order.price_cc)
-            ahead_centi = min(ahead_centi, level_centi)
-        else:
-            if size_centi < 0 and not is_traded:
-                ahead_centi -= _cancelled_ahead(ahead_centi, -size_centi, level_centi, model)
-                ahead_centi = min(ahead_centi, max(0, level_centi + size_centi))
+            place = place.capped(level_centi)
+        elif kind == Kind.DELTA:
+            before_centi = level_centi
             level_centi += size_centi
+            if partner > row:
+                place = place.after_trade(-size_centi)
+            elif partner >= 0:
+                place = place.capped(max(0, level_centi))
+            elif size_centi < 0:
+                place = place.moved(after_cancellation(model, place.ahead_centi, before_centi, level_centi))
+        elif not 0 <= partner < row:
+            place = place.after_trade(size_centi)
+        if place.reached_centi >= order.size_centi:
+            filled = max(int(row), partner)
+            return filled if filled <= at_price[-1] else None
     return None
-
-
-def _cancelled_ahead(ahead_centi: int, cancelled_centi: int, level_centi: int, model: QueueModel) -> int:
-    match model:
-        case QueueModel.PESSIMISTIC:
-            return 0
-        case QueueModel.REALISTIC:
-            return cancelled_centi * ahead_centi // level_centi if level_centi > 0 else 0
-        case QueueModel.OPTIMISTIC:
-            return min(ahead_centi, cancelled_centi)
 
 
 def _displayed(rows: MarketRows, snapshot: int, own: int, price_cc: int) -> int:

@@ -83,7 +83,7 @@ class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
     """Share filled if only trades at exactly the order's price count: none through it, and no crossing book."""
     in_queue_s: tuple[float, ...] | None
     paired: Estimate
-    """The same with each trade exactly paired with its delta (``paired_queue``): the measure for ``in_queue``. Null
+    """The same with the whole recording known (``paired_queue``): the measure for ``in_queue``. Null
     where less than ``MIN_PAIRED`` of the trades have their delta: others would count twice, as trade and cancellation.
     """
     paired_s: tuple[float, ...] | None

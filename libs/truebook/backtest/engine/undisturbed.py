@@ -14,6 +14,7 @@ from truebook.backtest.engine.engine import Engine
 from truebook.capture.delta_block import DeltaBlock
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.book import RecordedBook
+from truebook.simulation.recorded.recent import Lot
 
 MIN_CHANGES: Final = 4
 """Fewer are applied one by one: comparing and copying the book would take longer."""
@@ -50,9 +51,8 @@ def _apply(engine: Engine, block: DeltaBlock, first: int) -> int:
     end = _before_fill(block, first, end, recorded)
     if end - first < MIN_CHANGES:
         return 0
-    changed = recorded.change_all(
-        zip(times[first:end], block.level_cc[first:end], block.delta_centi[first:end], strict=True)
-    )
+    columns = (times, block.level_cc, block.delta_centi, block.exchange_us)
+    changed = recorded.change_all(Lot(times[end - 1], *(column[first:end] for column in columns)))
     count = len(changed.states)
     if count:
         engine.now_us = changed.states[-1][0]

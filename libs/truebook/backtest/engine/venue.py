@@ -102,13 +102,16 @@ class Venue:
         for event in batch:
             match event:
                 case DeltaFrame():
-                    events += replay.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
+                    events += replay.delta(
+                        event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us,
+                        exchange_us=event.exchange_us,
+                    )  # fmt: skip
                     public.append(event if replay.is_valid(event.ticker) else event.ticker)
                 case SnapshotFrame():
                     events += replay.snapshot(event.ticker, event.bids, event.asks, now_us)
                     public.append(event if replay.is_valid(event.ticker) else event.ticker)
                 case TradeFrame():
-                    events += replay.trade(_traded(event, now_us))
+                    events += replay.trade(_traded(event, now_us), exchange_us=event.exchange_us)
                     public.append(event)
                 case LifecycleFrame():
                     events += replay.follow(

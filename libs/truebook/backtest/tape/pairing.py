@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truebook.capture.columns import Columns, Kind
+from truebook.simulation.recorded.pairing import MILLISECOND_US, PAIRED_WITHIN_US
 
 __all__ = ["PARTNER_WITHIN_US", "Pairs", "TradePairing"]
 
 Ints = NDArray[np.int64]
 
-PARTNER_WITHIN_US = 5_000_000
-"""A trade whose delta is received later than this, or earlier, remains without one. Seen: up to 0.7 s."""
-_MILLISECOND_US = 1_000
+PARTNER_WITHIN_US = PAIRED_WITHIN_US
+"""A trade whose delta is received later than this, or earlier, remains without one."""
 _KEY = 5
 """Columns that must be equal: market, millisecond, maker's side, price, size. Then follow receipt and row."""
 
@@ -75,7 +75,7 @@ def _candidates(rows: Columns, chosen: NDArray[np.bool_], maker_sign: int, first
     """Return (market, millisecond, maker's side, price, absolute size, receipt, row number) of the chosen rows."""
     index = np.flatnonzero(chosen)
     columns = (
-        rows.market[index], rows.exchange_us[index] // _MILLISECOND_US, maker_sign * rows.side[index].astype(np.int64),
+        rows.market[index], rows.exchange_us[index] // MILLISECOND_US, maker_sign * rows.side[index].astype(np.int64),
         rows.price_cc[index], np.abs(rows.size_centi[index]), rows.at_us[index], index + first_row,
     )  # fmt: skip
     return np.stack(columns, axis=1).astype(np.int64)

@@ -66,7 +66,7 @@ def _rows(table: pa.Table, chosen: NDArray[np.integer]) -> list[Row]:
 
 def _divide(table: pa.Table) -> tuple[list[tuple[int, DeltaBlock]], NDArray[np.integer]]:
     """Return the blocks of a row group with their first rows, and all other rows."""
-    columns = {name: table.column(name).to_numpy() for name in ("at_us", "kind", "side", "price_cc", "size_centi")}
+    columns = {name: table.column(name).to_numpy() for name in _ARRAYS}
     markets = table.column("market").combine_chunks()
     names, market = markets.dictionary.to_pylist(), markets.indices.fill_null(-1).to_numpy()
     is_delta = columns["kind"] == Kind.DELTA
@@ -74,7 +74,8 @@ def _divide(table: pa.Table) -> tuple[list[tuple[int, DeltaBlock]], NDArray[np.i
     level_cc = columns["side"] * columns["price_cc"]
     grew = columns["size_centi"] > 0
     lists = {
-        "at_us": columns["at_us"], "level_cc": level_cc, "delta_centi": columns["size_centi"],
+        "at_us": columns["at_us"], "exchange_us": columns["exchange_us"], "level_cc": level_cc,
+        "delta_centi": columns["size_centi"],
         "grown_bid_cc": np.where(grew & (level_cc > 0), level_cc, 0),
         "grown_ask_cc": np.where(grew & (level_cc < 0), level_cc, -ONE_DOLLAR_CC),
     }  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from truebook.book.order_book import BookError, Changed, OrderBook
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.queue import LevelQueue, QueueModel
+from truebook.simulation.recorded.recent import Lot, RecentEvents
 from truebook.simulation.venue.orders import LiveOrder
 from truebook.simulation.venue.resting import RestingOrders, meets
 
@@ -14,7 +15,7 @@ from truebook.simulation.venue.resting import RestingOrders, meets
 class RecordedBook:
     """The recorded book, the size taken from it, and our orders in it."""
 
-    __slots__ = ("_model", "_queues", "book", "clock", "is_valid", "own", "taken")
+    __slots__ = ("_model", "_queues", "_recent", "book", "clock", "is_valid", "own", "taken")
 
     def __init__(self, model: QueueModel = QueueModel.PESSIMISTIC) -> None:
         self.book = OrderBook()
@@ -25,6 +26,7 @@ class RecordedBook:
         self.own = RestingOrders()
         self._model = model
         self._queues: dict[tuple[BookSide, int], LevelQueue] = {}
+        self._recent = RecentEvents()
 
     def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]], at_us: int) -> None:
         """Apply a snapshot; taken size of a level stays taken.
@@ -47,8 +49,10 @@ class RecordedBook:
         for key, queue in self._queues.items():
             queue.cap(self.book.size_at(*key), at_us)
 
-    def change(self, side: BookSide, price_cc: int, delta_centi: int, at_us: int) -> None:
-        """Apply a level's change; ignored before a snapshot."""
+    def change(
+        self, side: BookSide, price_cc: int, delta_centi: int, at_us: int, exchange_us: int | None = None
+    ) -> None:
+        """Apply a level's change, by the exchange at ``exchange_us`` (None: unknown); ignored before a snapshot."""
         if not self.is_valid:
             return
         self.clock += 1
@@ -58,25 +62,27 @@ class RecordedBook:
             self._invalidate()
             return
         if delta_centi < 0:
+            self._recent.add(at_us, _level_cc(side, price_cc), delta_centi, exchange_us)
             self._cap_taken([(side, price_cc)])
             queue = self._queues.get((side, price_cc))
             if queue is not None:
-                queue.decrease(displayed_centi - delta_centi, displayed_centi, at_us)
+                queue.decrease(displayed_centi - delta_centi, displayed_centi, at_us, exchange_us)
 
-    def change_all(self, changes: Iterable[tuple[int, int, int]]) -> Changed:
+    def change_all(self, lot: Lot) -> Changed:
         """Apply the ordinary changes as ``change`` does, see ``OrderBook.change_levels``; the book must be valid."""
-        keys = {
-            price_cc if side is BookSide.BID else -price_cc: (side, price_cc)
-            for side, price_cc in (*self._queues, *self.taken)
-        }
-        changed = self.book.change_levels(changes, keys)
-        self.clock += len(changed.states)
-        for at_us, level_cc, before_centi, after_centi in changed.shrunk:
+        keys = {_level_cc(side, price_cc): (side, price_cc) for side, price_cc in (*self._queues, *self.taken)}
+        changed = self.book.change_levels(zip(*lot[1:4], strict=True), keys)
+        count = len(changed.states)
+        self.clock += count
+        if count:
+            applied = lot if count == len(lot.at_us) else Lot(lot.at_us[count - 1], *(one[:count] for one in lot[1:]))
+            self._recent.add_lot(applied)
+        for number, level_cc, before_centi, after_centi in changed.shrunk:
             key = keys[level_cc]
             self._cap_taken_to(key, after_centi)
             queue = self._queues.get(key)
             if queue is not None:
-                queue.decrease(before_centi, after_centi, at_us)
+                queue.decrease(before_centi, after_centi, lot.at_us[number], lot.exchange_us[number])
         return changed
 
     def available(self, side: BookSide, price_cc: int) -> int:
@@ -103,8 +109,14 @@ class RecordedBook:
         """Add our order behind all size displayed at its price."""
         self.own.add(order)
         key = (order.book_side, order.price_cc)
-        queue = self._queues.setdefault(key, LevelQueue(self._model))
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = LevelQueue(self._model, self._recent.of_level(_level_cc(*key)))
         queue.join(order.exchange_order_id, self.book.size_at(*key))
+
+    def note_trade(self, side: BookSide, price_cc: int, size_centi: int, at_us: int, exchange_us: int | None) -> None:
+        """Remember a trade with orders of ``side``, for those of ours that join its level later."""
+        self._recent.add(at_us, _level_cc(side, price_cc), size_centi, exchange_us)
 
     def queue_at(self, side: BookSide, price_cc: int) -> LevelQueue | None:
         """Return the queue of a level; None where none of our orders rests."""
@@ -144,3 +156,7 @@ class RecordedBook:
     def _invalidate(self) -> None:
         self.is_valid = False
         self.book = OrderBook()
+
+
+def _level_cc(side: BookSide, price_cc: int) -> int:
+    return price_cc if side is BookSide.BID else -price_cc

@@ -130,10 +130,22 @@ class RecordedEngine(Engine):
         recorded.replace(bids, asks, at_us)
         return self._fill_crossed(recorded, BookSide.BID, at_us) + self._fill_crossed(recorded, BookSide.ASK, at_us)
 
-    def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, at_us: int) -> list[SimulationEvent]:
-        """Apply a recorded change of one level; fills our orders of the other side that it strictly crosses."""
+    def delta(
+        self,
+        ticker: str,
+        side: BookSide,
+        price_cc: int,
+        delta_centi: int,
+        at_us: int,
+        *,
+        exchange_us: int | None = None,
+    ) -> list[SimulationEvent]:
+        """Apply a recorded change of one level; fills our orders of the other side that it strictly crosses.
+
+        ``exchange_us`` is the exchange's time, by which the change is paired with its trade (None: unknown).
+        """
         recorded = self._books[ticker]
-        recorded.change(side, price_cc, delta_centi, at_us)
+        recorded.change(side, price_cc, delta_centi, at_us, exchange_us)
         if delta_centi <= 0:
             return []
         best_cc = recorded.own.best_price(side.other)
@@ -142,33 +154,29 @@ class RecordedEngine(Engine):
         return self._fill_crossed(recorded, side.other, at_us)
 
     def trade(
-        self, ticker: str, price_cc: int, size_centi: int, taker_side: BookSide, at_us: int
-    ) -> list[SimulationEvent]:
+        self, ticker: str, price_cc: int, size_centi: int, taker_side: BookSide, at_us: int,
+        *, exchange_us: int | None = None,
+    ) -> list[SimulationEvent]:  # fmt: skip
         """Apply a recorded trade: it fills our orders at better prices, then consumes the queue at its own price."""
         recorded = self._books[ticker]
         side = taker_side.other
-        left_centi, consumed_centi, basis = size_centi, 0, Basis.TRADE_THROUGH
+        left_centi = size_centi
+        recorded.note_trade(side, price_cc, size_centi, at_us, exchange_us)
         queue = recorded.queue_at(side, price_cc)
-        counted_centi = 0 if queue is None else queue.trade(size_centi, at_us)
+        decrease = None if queue is None else queue.pair(size_centi, at_us, exchange_us)
         events: list[SimulationEvent] = []
         for order in list(recorded.own.in_priority(side)):
-            if left_centi == 0:
-                break
             if is_better(side, order.price_cc, price_cc):
-                basis = Basis.TRADE_THROUGH
+                reached_centi, basis = left_centi, Basis.TRADE_THROUGH
             elif queue is not None and order.price_cc == price_cc:
-                left_centi, counted_centi, basis = max(0, left_centi - counted_centi), 0, Basis.QUEUE
-                ahead_centi = max(0, queue.ahead(order.exchange_order_id) - consumed_centi)
-                consumed_centi += min(left_centi, ahead_centi)
-                left_centi -= min(left_centi, ahead_centi)
+                reached_centi = queue.trade(order.exchange_order_id, left_centi, at_us, decrease)
+                basis = Basis.QUEUE
             else:
                 break
-            filled_centi = min(left_centi, order.remaining_centi)
+            filled_centi = min(left_centi, reached_centi, order.remaining_centi)
             if filled_centi:
                 left_centi -= filled_centi
                 events += self._fill_resting(recorded, order, filled_centi, basis, at_us)
-        if queue is not None:
-            queue.consume(consumed_centi)
         return events
 
     def _fill_crossed(self, recorded: RecordedBook, side: BookSide, at_us: int) -> list[SimulationEvent]:

@@ -72,13 +72,23 @@ class MarketReplay:
         events += self._engine.snapshot(ticker, bids, asks, now_us)
         return events + self.exchange.groups.trigger_reached()
 
-    def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, at_us: int) -> list[SimulationEvent]:
-        """Apply a recorded change of one level."""
+    def delta(
+        self,
+        ticker: str,
+        side: BookSide,
+        price_cc: int,
+        delta_centi: int,
+        at_us: int,
+        *,
+        exchange_us: int | None = None,
+    ) -> list[SimulationEvent]:
+        """Apply a recorded change of one level; ``exchange_us`` is the exchange's time of it, if known."""
         if ticker in self._exact and not self._is_due(at_us):
-            events = self._engine.delta(ticker, side, price_cc, delta_centi, self.exchange.lifecycle.now_us)
+            now_us = self.exchange.lifecycle.now_us
+            events = self._engine.delta(ticker, side, price_cc, delta_centi, now_us, exchange_us=exchange_us)
             return events + self.exchange.groups.trigger_reached() if events else events
         events, now_us = self._prepare(ticker, (price_cc,), at_us)
-        events += self._engine.delta(ticker, side, price_cc, delta_centi, now_us)
+        events += self._engine.delta(ticker, side, price_cc, delta_centi, now_us, exchange_us=exchange_us)
         return events + self.exchange.groups.trigger_reached()
 
     def undisturbed_book(self, ticker: str) -> RecordedBook | None:
@@ -97,12 +107,14 @@ class MarketReplay:
         """Return the time from which on a recorded outcome may be due."""
         return self._outcome_due_us if self._outcomes else FAR_FUTURE_US * 1_000
 
-    def trade(self, trade: Traded) -> list[SimulationEvent]:
-        """Apply a recorded public trade; a block trade fills nothing."""
+    def trade(self, trade: Traded, *, exchange_us: int | None = None) -> list[SimulationEvent]:
+        """Apply a recorded public trade, by the exchange's time at ``exchange_us``; a block trade fills nothing."""
         events, now_us = self._prepare(trade.ticker, (trade.price_cc,), trade.at_us)
         self._markets.record_trade(trade if trade.at_us == now_us else msgspec.structs.replace(trade, at_us=now_us))
         if not trade.block:
-            events += self._engine.trade(trade.ticker, trade.price_cc, trade.size_centi, trade.taker_side, now_us)
+            events += self._engine.trade(
+                trade.ticker, trade.price_cc, trade.size_centi, trade.taker_side, now_us, exchange_us=exchange_us
+            )
         return events + self.exchange.groups.trigger_reached()
 
     def follow(

@@ -37,7 +37,7 @@ from truebook_services.paper_exchange.engine.journal_errors import (
 )
 
 VERSION: Final = 1
-ENGINE: Final = 2
+ENGINE: Final = 3
 """Version of the engine and the synthetic traders. Raise it with every change by which the same entries lead to another
 history; ``test_paper_engine_version.py`` detects most of them."""
 

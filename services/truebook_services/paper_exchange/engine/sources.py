@@ -102,7 +102,7 @@ class CaptureSource:
                     taker_side=event.taker_side,
                     block=event.block,
                 )
-                return [*self._replay.trade(trade), trade]
+                return [*self._replay.trade(trade, exchange_us=event.exchange_us), trade]
         return []
 
     def _applicable(self, events: Iterator[CapturedEvent]) -> Iterator[CapturedEvent]:
@@ -129,7 +129,9 @@ class CaptureSource:
         return [*self._replay.snapshot(ticker, bids, asks, at_us), self._whole_book(ticker, at_us)]
 
     def _delta(self, event: DeltaFrame, at_us: int) -> list[SimulationEvent]:
-        events = self._replay.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, at_us)
+        events = self._replay.delta(
+            event.ticker, event.book_side, event.price_cc, event.delta_centi, at_us, exchange_us=event.exchange_us
+        )
         if not self._replay.is_valid(event.ticker):  # the recording is inconsistent here
             events.append(self._whole_book(event.ticker, at_us))
             return events
