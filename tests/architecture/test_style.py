@@ -20,11 +20,13 @@ CLOCK_READERS = frozenset({
     "datetime.datetime.utcnow", "datetime.date.today", "time.localtime", "time.gmtime", "time.sleep",
 })  # fmt: skip
 MAY_READ_THE_CLOCK = {
+    "libs/truebook/models/pointer.py": "waits between tries for the lock of the registry, which other processes hold",
     "libs/truebook/clock.py": "it is the injected clock",
     "libs/truebook/ledger/redis/bundled.py": "waits in real time for a server process to start and to stop",
 }
 RANDOMNESS = frozenset({"uuid.uuid1", "uuid.uuid4", "os.urandom", "secrets.token_urlsafe", "secrets.token_hex"})
 MAY_USE_RANDOMNESS = {
+    "libs/truebook/files.py": "names of part files: processes of two containers may have the same id",
     "libs/truebook/ledger/memory_store.py": "ledger ids must be unique",
     "libs/truebook/ledger/redis/store.py": "ledger ids must be unique",
     "services/truebook_services/cli/account.py": "a transfer that is not a repetition needs a new id",

@@ -101,7 +101,7 @@ class ModelGuard:
 class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
     """The account's profit since a model is active; ``since_us`` is the time of its activation, 0 for the default.
 
-    ``opened_us`` is the opening of the account's ledger: the profit of one that is opened again starts anew.
+    ``opened_us`` is the opening of the account's ledger: one that is opened again has a new peak.
     ``unvalued_since_us`` is set while the profit is not known: the drawdown is that of the last known profit then.
     """
 

@@ -107,7 +107,6 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
         for difference in await apply_limits(ledger, settings.limits.given(), log):
             report(str(difference))
         statistics = Statistics()
-        policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
         services = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(
@@ -127,14 +126,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            build_policy(
-                context("policy"),
-                policy,
-                registry=registry,
-                open_ledger=lambda: opened(ledger),
-                instance=f"{settings.account}-{settings.market_data}",
-                is_replay=settings.capture is not None,
-            ),
+            _policy(context("policy"), settings, registry, ledger),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
@@ -146,6 +138,15 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             server=resources.server, registry=registry, bus=bus, services=services, statistics=statistics, log=log,
         )  # fmt: skip
+
+
+def _policy(context: Context, settings: EmbeddedSettings, registry: ModelRegistry, ledger: LedgerStore) -> Service:
+    """Build policy; a replay leaves the registry of the live systems as it is."""
+    policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
+    return build_policy(
+        context, policy, registry=registry, open_ledger=lambda: opened(ledger),
+        instance=f"{settings.account}-{settings.market_data}", is_replay=settings.capture is not None,
+    )  # fmt: skip
 
 
 async def opened(ledger: LedgerStore) -> LedgerStore:

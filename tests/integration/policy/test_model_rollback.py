@@ -274,9 +274,7 @@ class Comparisons(ShadowRun):
         self.count += 1
 
 
-async def test_a_batch_that_is_published_again_counts_once_and_none_while_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_batch_that_is_published_again_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = PolicyHarness(tmp_path, GUARDED)
     broken(harness, monkeypatch, "maker")
     active, compared = ActiveModel(harness.context, GUARDED, harness.registry), Comparisons()

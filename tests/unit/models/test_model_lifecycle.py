@@ -138,7 +138,7 @@ def test_copies_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
         lambda registry: registry.files.roll_back(6, failure(registry)),
     ],
 )
-def test_no_other_process_changes_the_registry_between_a_read_and_its_write(
+def test_no_other_process_changes_the_registry_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[ModelRegistry], Any]
 ) -> None:
     put(tmp_path, "mine")
@@ -198,7 +198,7 @@ def test_a_shadow_that_was_replaced_meanwhile_is_not_promoted(tmp_path: Path, mo
     assert pointer_of(registry).active.name == "maker"
 
 
-def test_a_change_that_is_not_in_the_history_is_said_to_be_made(tmp_path: Path) -> None:
+def test_a_change_that_is_not_in_the_history_is_reported_as_made(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     (tmp_path / HISTORY).mkdir()
     with pytest.raises(NotRecorded, match="the change was made all the same"):
