@@ -68,7 +68,7 @@ def test_limits_that_are_not_set_breach_nothing() -> None:
 
 
 def test_a_drawdown_counts_from_the_peak() -> None:
-    state = Drawdown(version=MINE, since_us=0)
+    state = Drawdown(version=MINE, since_us=0, opened_us=0)
     for profit_micros, drawdown_micros in ((-500, 0), (1_000, 0), (400, 600), (900, 100)):
         state = state.valued(profit_micros, SECOND_US)
         assert state.drawdown_micros == drawdown_micros
@@ -81,7 +81,7 @@ def test_a_drawdown_counts_from_the_peak() -> None:
 
 
 def test_an_unknown_profit_breaches_nothing_and_is_visible() -> None:
-    state = Drawdown(version=MINE, since_us=0).valued(0, 1).valued(-900, 2)
+    state = Drawdown(version=MINE, since_us=0, opened_us=0).valued(0, 1).valued(-900, 2)
     unknown = state.valued(None, 3).valued(None, 4)
     assert (unknown.drawdown_micros, unknown.unvalued_since_us) == (900, 3)
     assert unknown.breach(10) is None
