@@ -22,13 +22,13 @@ from truebook.decision.strategy import Output
 from truebook.features.layout import Layout
 from truebook.features.plugins import find_layout
 from truebook.gym.episode import Episode
-from truebook.gym.tapes import NoData, RecordedTapes, Tape, TapeSource
+from truebook.gym.tapes import EmptyTape, NoData, RecordedTapes, Tape, TapeSource
 from truebook.models.batch import stack
 from truebook.simulation.recorded.queue import QueueModel
 
 MICROS: Final = 1_000_000
 MAX_DRAWS: Final = 20
-"""Tapes without any observation that ``reset`` skips before it is an error."""
+"""Tapes without any event or observation that ``reset`` skips before it is an error."""
 Row = NDArray[np.float32]
 
 
@@ -68,15 +68,21 @@ class TradingEnv(gymnasium.Env[Row, Any]):
         super().reset(seed=seed)
         chosen = dict(options or {})
         latency_seed = chosen.pop("latency_seed", None)
+        last = ""
         for _ in range(MAX_DRAWS):
-            tape = self._tapes.draw(self.np_random, chosen)
+            try:
+                tape = self._tapes.draw(self.np_random, chosen)
+            except EmptyTape as error:
+                last = str(error)
+                continue
             drawn = int(self.np_random.integers(2**31)) if latency_seed is None else latency_seed
             episode = self._begin(tape, drawn)
             if episode.observation is not None:
                 break
-        else:
             refused = {str(reason): count for reason, count in episode.engine.refusals.items()}
-            raise NoData(f"no observation in {MAX_DRAWS} tapes, the last of {_names(tape)}: refused by {refused}")
+            last = f"{_names(tape)} refused by {refused}"
+        else:
+            raise NoData(f"no observation in {MAX_DRAWS} tapes, the last: {last}")
         self.episode = episode
         self._equity_micros = self._settings.balance_micros
         return self._observe(), self._info(self._equity_micros, None)

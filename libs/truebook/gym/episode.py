@@ -19,9 +19,12 @@ class Episode:
 
     def __init__(self, tape: Tape, settings: EngineSettings, layout: Layout, queue: QueueModel) -> None:
         start_us = tape.events[0][0]
-        self.engine = Engine(settings, Outside(layout, "outside"), tape.markets, queue=queue, start_us=start_us)
+        self.engine = Engine(
+            settings, Outside(layout, "outside"), tape.markets, queue=queue, start_us=start_us, others=tape.others
+        )
         self.observation: Observation | None = None
         """What is to be decided now; None before the first and after the last."""
+        self._tickers = frozenset(one.ticker for one in tape.markets)
         self._batches = self._run(tape)
         self._batch: Sequence[Observation] = ()
         self._decisions: list[Decision] = []
@@ -45,8 +48,9 @@ class Episode:
         return equity_micros(self.engine.ledger, self.engine.data)
 
     def is_settled(self) -> bool:
-        """Return whether every market of the pass has its final value."""
-        return all(one.settlement_cc is not None for one in self.engine.exchange.queries.markets())
+        """Return whether every market of the tape has its final value."""
+        listed = self.engine.exchange.queries.markets()
+        return all(one.settlement_cc is not None for one in listed if one.ticker in self._tickers)
 
     def _run(self, tape: Tape) -> Iterator[Sequence[Observation]]:
         undecided = self.engine.undecided

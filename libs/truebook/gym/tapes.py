@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,17 +25,24 @@ class NoData(ValueError):
     """The data have nothing that an episode could replay: what is missing, where, and what to do."""
 
 
+class EmptyTape(NoData):
+    """The drawn tape has no event; another draw may have some."""
+
+
 class Tape(msgspec.Struct, frozen=True):
     """The markets of one episode and their events, of which there is at least one."""
 
     markets: tuple[MarketMetadata, ...]
     events: Events
+    others: tuple[MarketMetadata, ...] = ()
+    """Other markets of the same events of the exchange: listed, as in a backtest, and not traded."""
 
 
 class TapeSource(Protocol):
     """Draws the tape of an episode; the same state of ``generator`` gives the same tape.
 
-    ``options`` are those of ``reset``; raises ``NoData`` for options that name something unknown.
+    ``options`` are those of ``reset``; raises ``NoData`` for options that name something unknown, ``EmptyTape`` where
+    another draw may succeed.
     """
 
     def draw(self, generator: np.random.Generator, options: Mapping[str, Any]) -> Tape: ...
@@ -44,7 +52,8 @@ class RecordedTapes:
     """A recording, read once, at the first episode, and kept in memory.
 
     ``tickers``: the markets to use; all where empty. ``each``: an episode has one market, which the seed draws; else it
-    has all of them. ``window_us``: the length of an episode, whose start the seed draws; None takes the whole tape.
+    has all of them. ``window_us``: the length of an episode; its start is the time of an event that the seed draws.
+    None takes the whole tape.
 
     Options of ``reset``: ``market`` (a ticker, with ``each``) and ``from_us`` (the start of the window).
     """
@@ -85,17 +94,22 @@ class RecordedTapes:
             raise NoData(f"{self._path}: no market {ticker!r} in these data; they have {known}, ...")
 
     def _cut(self, tape: Tape, generator: np.random.Generator, from_us: int | None) -> Tape:
-        first_us, last_us = tape.events[0][0], tape.events[-1][0]
-        spare_us = 0 if self._window_us is None else max(0, last_us - first_us - self._window_us)
-        start_us = first_us + int(generator.integers(spare_us + 1)) if from_us is None else from_us
         if from_us is None and self._window_us is None:
             return tape
+        start_us = self._draw_start(tape.events, generator) if from_us is None else from_us
         to_us = None if self._window_us is None else start_us + self._window_us
         captured = (CapturedEvent(at_us, 0, event) for at_us, event in tape.events)
         events = list(select(captured, Window(from_us=start_us, to_us=to_us)))
         if not events:
-            raise NoData(f"{self._path}: no event from {start_us} on; the data end at {last_us}")
-        return Tape(tape.markets, events)
+            span = f"from {start_us} on" if to_us is None else f"from {start_us} to {to_us}"
+            raise EmptyTape(f"{self._path}: no event {span}; the data end at {tape.events[-1][0]}")
+        return Tape(tape.markets, events, tape.others)
+
+    def _draw_start(self, events: Events, generator: np.random.Generator) -> int:
+        """Draw the time of an event before the last window, or take the first: a window in a pause has no event."""
+        latest_us = events[-1][0] - (self._window_us or 0)
+        count = bisect_right(events, latest_us, key=lambda one: one[0])
+        return events[int(generator.integers(max(1, count)))][0]
 
     def _read(self) -> dict[str, Tape]:
         if self._tapes is None:
@@ -121,4 +135,7 @@ class RecordedTapes:
         return {ticker: self._tape((ticker,), own) for ticker, own in found.items() if own}
 
     def _tape(self, tickers: Iterable[str], events: Events) -> Tape:
-        return Tape(tuple(self._markets[ticker] for ticker in tickers), events)
+        own = {ticker: self._markets[ticker] for ticker in tickers}
+        shared = {one.event for one in own.values()}
+        others = (one for one in self._markets.values() if one.ticker not in own and one.event in shared)
+        return Tape(tuple(own.values()), events, tuple(others))

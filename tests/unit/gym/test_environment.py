@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from support.training import actions, run_episode, training_settings
 from truebook.backtest.collect import Collector
 from truebook.backtest.result import PassResult
 from truebook.backtest.run import Request, run_backtest
-from truebook.backtest.window import Window
+from truebook.backtest.window import Window, read_window
 from truebook.decision.strategy import Output, PriceRule, Strategy
 from truebook.features.layout import layout
 from truebook.gym.environment import MarketEnv, PortfolioEnv, TradingEnv
 from truebook.gym.made_market import MadeMarkets
 from truebook.gym.tapes import NoData, RecordedTapes
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.models.session import Model
 from truebook.runtime.settings import load
 from truebook.simulation.recorded.queue import QueueModel
@@ -46,9 +48,11 @@ def model_of(name: str) -> Model:
     return choose_model(load(EmbeddedSettings, model=name)).load(name)
 
 
-def by_model(env: TradingEnv, model: Model, **options: Any) -> tuple[PassResult, float]:
+def by_model(
+    env: TradingEnv, model: Model, others: Sequence[MarketMetadata], **options: Any
+) -> tuple[PassResult, float]:  # fmt: skip
     """Let a model decide each step; return the pass as a backtest reports it, and the sum of the rewards."""
-    collector = Collector(QueueModel.REALISTIC, {})
+    collector = Collector(QueueModel.REALISTIC, {}, others)
 
     def output(row: np.ndarray, number: int) -> Any:
         if number == 0:
@@ -64,7 +68,7 @@ def by_model(env: TradingEnv, model: Model, **options: Any) -> tuple[PassResult,
 
 def check_equal(path: Path, env: TradingEnv, model: Model, window: Window, **options: Any) -> int:
     """Check an episode against the backtest of the same model and data; return the number of fills."""
-    found, total = by_model(env, model, **options)
+    found, total = by_model(env, model, read_window(path, window).others, **options)
     request = Request(path=path, settings=training_settings(), queues=(QueueModel.REALISTIC,), window=window)
     expected = run_backtest(request, model).passes[0]
     for field in ("orders", "fills", "account", "markets", "refusals", "outcomes", "observations", "targets"):
