@@ -15,7 +15,7 @@ from truebook.ledger.exchange_reports import OPENED, SWEPT
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import LedgerView
 from truebook.ledger.verbs import RESERVED, AdvanceWatermark, OpenAccount, Reserve
-from truebook.messages.envelope import BookSide
+from truebook.messages.envelope import BookSide, Source
 from truebook.messages.fills import FillRecorded, MarketSettled, OrderUpdated
 from truebook.messages.topics import FILLS
 from truebook.runtime.context import no_crash
@@ -66,9 +66,11 @@ class AccountHarness:
         )  # fmt: skip
         return self._track(Running(service))
 
-    async def reconcile(self, settings: ReconcilerSettings | None = None) -> Running:
+    async def reconcile(
+        self, settings: ReconcilerSettings | None = None, *, source: Source = Source.SIMULATED
+    ) -> Running:  # fmt: skip
         await hold_until_reconciled(self.ledger)
-        context = make_context("reconciler", self.clock, self.bus)
+        context = make_context("reconciler", self.clock, self.bus, source=source)
         service = build_reconciler(context, settings or ReconcilerSettings(), rest=self.exchange, ledger=self.ledger)
         return self._track(Running(service))
 

@@ -25,6 +25,7 @@ from truebook.ledger.valuation import (
 from truebook.ledger.verbs import MarkEquity
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.models.pointer import PointerFile
+from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS
 from truebook.runtime.context import Context
 from truebook_services.reconciler.model_drawdown import ModelDrawdown
 from truebook_services.reconciler.settings import ReconcilerSettings
@@ -93,7 +94,7 @@ class LossWatch:
             book = await self._rest.book(market.ticker)
         except NotFound:
             return None
-        return others_book(market, book.bids, book.asks)
+        return others_book(market, book.bids, book.asks, has_own_orders=self._context.source in FEEDS_WITH_OWN_ORDERS)
 
     async def _report(self, outcome: MarkOutcome) -> None:
         account = (await self._ledger.view(())).account

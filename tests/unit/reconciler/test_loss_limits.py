@@ -20,7 +20,7 @@ from truebook.ledger.rules.loss_limits import advanced
 from truebook.ledger.trading_holds import DAILY_LOSS, DRAWDOWN
 from truebook.ledger.valuation import trading_day, without_orders
 from truebook.ledger.verbs import Adjust, Limits
-from truebook.messages.envelope import BookSide
+from truebook.messages.envelope import BookSide, Source
 from truebook_services.operator.holds import resume_trading
 from truebook_services.reconciler.settings import ReconcilerSettings
 
@@ -29,13 +29,13 @@ DAY_US = 86_400_000_000
 LONG = 10 * DAY_US
 
 
-async def holding(rig: AccountHarness, limits: Limits) -> Running:
+async def holding(rig: AccountHarness, limits: Limits, *, source: Source = Source.SIMULATED) -> Running:
     """Buy 10 contracts at $0.80 beside a bid of $0.80, then mark once: the account has lost nothing yet but the fee."""
     rig.exchange.add_market("M", close_us=rig.clock.now_us() + LONG)
     await rig.ledger.apply(limits)
     await rig.open()
     await listening(rig)
-    running = await rig.reconcile(SETTINGS)
+    running = await rig.reconcile(SETTINGS, source=source)
     await until(lambda: "reconciliation" not in rig.holds(), "the first reconciliation")
     rig.exchange.change_level("M", BookSide.BID, 8_000, 5_000)
     await rig.place(BookSide.BID, 8_100, 1_000)
@@ -220,6 +220,19 @@ async def test_own_orders_do_not_value_a_position() -> None:
         levels = ((8_000, 300), (7_000, 2_500))
         assert without_orders(levels, [order], BookSide.BID) == ((8_000, 300), (7_000, 500))
         assert without_orders(levels, [order], BookSide.ASK) == levels
+
+
+@pytest.mark.parametrize(("source", "value_cc"), [(Source.SIMULATED, 0), (Source.CAPTURE, 8_000)])
+async def test_own_orders_are_left_out_of_books_that_contain_them(source: Source, value_cc: int) -> None:
+    """The one bid has the size of our order: it is ours on a simulated exchange, another's in a recorded book."""
+    async with AccountHarness() as rig:
+        await holding(rig, Limits(daily_loss_micros=BALANCE), source=source)
+        await rig.place(BookSide.BID, 8_000, 1_000)
+        await fall(rig, 5_000)
+        rig.exchange.change_level("M", BookSide.BID, 5_000, -5_000)
+        await rig.pass_s(2)
+        fees_micros = (await rig.view()).account.fees_micros
+        assert marks_of(rig).last_micros == 1_000 * (value_cc - 8_100) - fees_micros
 
 
 def us(text: str) -> int:

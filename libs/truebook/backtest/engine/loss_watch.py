@@ -62,4 +62,5 @@ class LossWatch:
         if outcome is not None or not shows_a_book(metadata):
             return outcome
         book: OrderBook = self._queries.book(market.ticker)
-        return others_book(market, tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK)))
+        bids, asks = tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK))
+        return others_book(market, bids, asks, has_own_orders=False)  # a recorded book
