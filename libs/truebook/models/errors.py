@@ -17,8 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def _restored(kind: type[ModelError], args: tuple[object, ...], fields: dict[str, object]) -> ModelError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
+
 class ModelError(Exception):
     """A model cannot be used."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes send their errors to the parent; one that can't be restored there would never arrive.
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class ModelRefused(ModelError):
