@@ -20,8 +20,8 @@ from bug_patches import BugPatch, apply
 
 COPIED = ("libs", "services", "tests", "deploy/models", "docs", "pyproject.toml")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", ".hypothesis", ".pytest_cache")
-ONE_RUN_WITHIN_S = 120.0
-ONE_TEST_WITHIN_S = 30
+ONE_RUN_WITHIN_S = 240.0
+ONE_TEST_WITHIN_S = 90  # longer than the bounds of 60 s that the tests have themselves
 
 
 @dataclass(frozen=True)
