@@ -6,9 +6,15 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 LONG = "TRUEBOOK_TEST_LONG"
+
+# How long an example takes depends on the machine, which may be busy.
+hypothesis.settings.register_profile("truebook", deadline=None)
+if hypothesis.settings.get_current_profile_name() == "default":
+    hypothesis.settings.load_profile("truebook")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -48,7 +48,6 @@ class ActiveModel:
         self._active_since_us = 0
         self._wanted_shadow: WantedShadow = (None, 0)
         self._shadow_problem = ""
-        self._records: set[asyncio.Task[None]] = set()
         self.stopped: Failure | None = None
         """Why no model decides; None while one does."""
         self._is_first_batch = True
@@ -153,15 +152,11 @@ class ActiveModel:
             at_us=self._context.clock.now_us(), kind=ChangeKind.IN_USE, model=self.version, previous=self._previous,
             by=POLICY, observation_id=first.id,
         )  # fmt: skip
-        recording = asyncio.ensure_future(self._record(change))  # later: the actions come first
-        self._records.add(recording)
-        recording.add_done_callback(self._records.discard)
-
-    async def _record(self, change: Change) -> None:
+        # Once per switch and after the actions, so on the loop: the history keeps the order of its changes.
         try:
-            await asyncio.to_thread(self._registry.record, change)
+            self._registry.record(change)
         except OSError as error:
-            self._context.log.warning("switch not recorded", model=change.model and change.model.name, error=str(error))
+            self._context.log.warning("switch not recorded", model=self.version.name, error=str(error))
         except RegistryReadOnly:
             self._context.log.info("switch not recorded: the registry is read-only here", model=self.version.name)
 
