@@ -165,8 +165,6 @@ def shows_a_book(metadata: MarketMetadata) -> bool:
     return metadata.status in BEFORE_CLOSE
 
 
-def others_book(market: MarketView, bids: Levels, asks: Levels, *, has_own_orders: bool) -> Book:
-    """Return a book without the account's own orders, which one of another exchange or a recorded one never has."""
-    if not has_own_orders:
-        return bids, asks
+def others_book(market: MarketView, bids: Levels, asks: Levels) -> Book:
+    """Return a book without the account's own orders, for books that contain them: a recorded one never does."""
     return without_orders(bids, market.orders, BookSide.BID), without_orders(asks, market.orders, BookSide.ASK)

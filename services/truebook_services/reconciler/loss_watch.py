@@ -94,7 +94,9 @@ class LossWatch:
             book = await self._rest.book(market.ticker)
         except NotFound:
             return None
-        return others_book(market, book.bids, book.asks, has_own_orders=self._context.source in FEEDS_WITH_OWN_ORDERS)
+        if self._context.source not in FEEDS_WITH_OWN_ORDERS:
+            return book.bids, book.asks
+        return others_book(market, book.bids, book.asks)
 
     async def _report(self, outcome: MarkOutcome) -> None:
         account = (await self._ledger.view(())).account

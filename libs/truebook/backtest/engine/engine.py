@@ -25,12 +25,12 @@ from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.listing import Listing, Published
 from truebook.backtest.engine.loss_watch import loss_marks
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
+from truebook.backtest.engine.observing import AccountObserver
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
 from truebook.backtest.engine.settings import EngineSettings, Outside
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.decision.decide import Decision
-from truebook.features.layout import FeatureError
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
 from truebook.ledger.rules.ledger import Ledger
@@ -41,9 +41,7 @@ from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
 from truebook.models.batch import action_of, decide_all
 from truebook.models.session import Model
-from truebook.observation.builder import ObservationBuilder, refusal
-from truebook.observation.portfolio import Positions
-from truebook.observation.signals import SignalTable
+from truebook.observation.builder import refusal
 from truebook.pacing.due_queue import DueQueue
 from truebook.pacing.throttle import Throttle
 from truebook.simulation.events import MarketChanged, SimulationEvent
@@ -90,8 +88,7 @@ class Engine:
         self._mark_us = NEVER_US
         self._mark: Callable[[int], int | None] = lambda before_us: None
         self._start_us = start_us
-        self._builder = ObservationBuilder(settings.identity, model.layout, SignalTable(1))
-        self._positions = Positions()
+        self._observer = AccountObserver(settings.identity, model.layout, self.ledger)
         self._throttle = Throttle(settings.observation.throttle_us)
         self._pending = DueQueue()
         self._batch: list[Recorded] = []
@@ -318,22 +315,10 @@ class Engine:
             self._observe(due)
 
     def _observe(self, due: Sequence[FollowedMarket]) -> None:
-        now_us = self.now_us
-        view = self.ledger.view([market.ticker for market in due])
-        if not view.account.opened:
-            self.refusals[Reason.NO_LEDGER] += len(due)
-            return
-        self._positions.update(view)
-        portfolio = self._positions.value(view.account, self.data.markets)
-        views = {market.ticker: market for market in view.markets}
-        made: list[Observation] = []
-        for market in due:
-            try:
-                made.append(self._builder.build(market, views.get(market.ticker), portfolio, now_us=now_us, frame_us=0))
-            except FeatureError as error:
-                self.refusals[error.reason] += 1
+        made, refused = self._observer.observe(due, self.data.markets, self.now_us)
+        self.refusals.update(refused)
         self.observations += len(made)
-        oldest_us = now_us - self.settings.max_age_us
+        oldest_us = self.now_us - self.settings.max_age_us
         current = [each for each in made if each.confirmed_us > oldest_us]
         self.refusals[Reason.DEADLINE] += len(made) - len(current)
         self._due = current
@@ -382,7 +367,7 @@ class Engine:
         self.ledger.trim_journal(self.ledger.seq)  # a backtest is not restored from it
 
     def _read_positions(self, now_us: int) -> None:
-        self._positions.replace(self.ledger.view())
+        self._observer.read_positions()
 
     def _sweep(self, now_us: int) -> None:
         if self.trader.group_id is None and self.settings.execution.order_group_limit_centi:

@@ -13,7 +13,6 @@ from truebook.ledger.valuation import (
     Book,
     account_values,
     has_loss_limits,
-    others_book,
     outcome_book,
     shows_a_book,
     trading_day,
@@ -62,5 +61,4 @@ class LossWatch:
         if outcome is not None or not shows_a_book(metadata):
             return outcome
         book: OrderBook = self._queries.book(market.ticker)
-        bids, asks = tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK))
-        return others_book(market, bids, asks, has_own_orders=False)  # a recorded book
+        return tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK))  # no order of ours in a recorded book

@@ -12,27 +12,23 @@ from typing import Final
 
 from truebook.backtest.engine.account_reports import AccountReports
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
+from truebook.backtest.engine.observing import AccountObserver
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.backtest.paper.books import LiveBooks
 from truebook.backtest.paper.report import PaperValues
 from truebook.backtest.paper.rules import PaperRules
-from truebook.features.layout import FeatureError
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.valuation import account_values
 from truebook.ledger.verbs import AdvanceWatermark
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
-from truebook.messages.observations import Observation
 from truebook.messages.orders import OrderOutcome
 from truebook.models.batch import action_of, decide_all
 from truebook.models.session import Model
 from truebook.money import no_price
-from truebook.observation.builder import ObservationBuilder
 from truebook.observation.markets import ObservedMarket
-from truebook.observation.portfolio import Positions
-from truebook.observation.signals import SignalTable
 from truebook.simulation.events import Filled, SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
 
@@ -58,8 +54,7 @@ class PaperAccount:
         self._trader = Trader(rules, self._ledger, books, self._send)
         self._trader.start(now_us)
         self._reports = AccountReports(self._ledger, self._venue.exchange.queries)
-        self._builder = ObservationBuilder(rules.identity, model.layout, SignalTable(1))
-        self._positions = Positions()
+        self._observer = AccountObserver(rules.identity, model.layout, self._ledger)
         self._pruning = Pruning(self._ledger, rules.retention_us, lambda: None)
         self._prune_us = now_us + PRUNE_US
         self._fills = self._turnover_micros = 0
@@ -88,16 +83,7 @@ class PaperAccount:
     def observe(self, due: Sequence[ObservedMarket]) -> None:
         """Observe these markets with this account's positions, decide, and trade."""
         now_us = self._now_us
-        view = self._ledger.view([market.ticker for market in due])
-        self._positions.update(view)
-        portfolio = self._positions.value(view.account, self._books.markets)
-        views = {market.ticker: market for market in view.markets}
-        made: list[Observation] = []
-        for market in due:
-            try:
-                made.append(self._builder.build(market, views.get(market.ticker), portfolio, now_us=now_us, frame_us=0))
-            except FeatureError:
-                continue
+        made, _ = self._observer.observe(due, self._books.markets, now_us)
         decisions, _ = decide_all(self._model, made)
         make = partial(
             action_of, self._rules.identity, model=self._model.metadata.name, now_us=now_us,
@@ -112,7 +98,7 @@ class PaperAccount:
         for name in (SWEPT, RECONCILED):
             self._ledger.apply(AdvanceWatermark(name=name, to_us=now_us))
         self._trader.sweep(now_us)
-        self._positions.replace(self._ledger.view())
+        self._observer.read_positions()
         self._value()
         self._ledger.trim_journal(self._ledger.seq)
         if now_us >= self._prune_us:
