@@ -34,7 +34,7 @@ def run_backtest(request: Request, model: Model, progress: Progress = lambda eve
     return BacktestResult(
         data=DataInfo(
             name=request.path.name, sha256=digest_of(request.path), from_us=data.start_us,
-            to_us=request.window.to_us if partial and request.window.to_us is not None else reached_us,
+            to_us=reached_us if partial or request.window.to_us is None else request.window.to_us,
             reached_us=reached_us, markets=passes[0].tickers(), events=count,
         ),
         model=_model_info(model),

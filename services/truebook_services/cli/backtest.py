@@ -203,49 +203,69 @@ def run_all(
     """
     found: list[BacktestResult | None] = [None] * len(parts)
     if jobs == 1 or len(parts) == 1:
-        for number, part in enumerate(parts):
-            result = found[number] = _run(part, settings, is_shown=True, is_one=len(parts) == 1)
-            if result is not None and result.partial:
-                return found, True
+        with _interruptions() as signals:
+            for number, part in enumerate(parts):
+                if signals:
+                    return found, True
+                progress = _progress(signals, None, is_shown=True)
+                result = found[number] = _run(part, settings, progress, is_one=len(parts) == 1)
+                if result is not None and result.partial:
+                    return found, True
         return found, False
-    count, pool = 0, ProcessPoolExecutor(min(jobs, len(parts)))
-    with _interruptions() as signals, TemporaryDirectory() as folder, pool:
+    with _interruptions() as signals, TemporaryDirectory() as folder:
         stopped = Path(folder) / "stopped"  # for the processes: a signal may have reached this one only
-        numbers = {pool.submit(_run, part, settings, stopped): number for number, part in enumerate(parts)}
-        waiting = set(numbers)
-        while waiting:
-            done, waiting = wait(waiting, timeout=CHECK_EVERY_S, return_when=FIRST_COMPLETED)
-            if signals and not stopped.exists():
+        with ProcessPoolExecutor(min(jobs, len(parts))) as pool:
+            try:
+                _collect(pool, parts, settings, found, signals, stopped)
+            except BaseException:
                 stopped.touch()
-                for queued in waiting:
-                    queued.cancel()
-            for one in done:
-                found[numbers[one]] = None if one.cancelled() else one.result()
-                count += not one.cancelled()
-                show_progress(f"{count} of {len(parts)} backtests done")
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return found, bool(signals)
 
 
+def _collect(
+    pool: ProcessPoolExecutor, parts: Sequence[Part], settings: EmbeddedSettings,
+    found: list[BacktestResult | None], signals: Sequence[int], stopped: Path,
+) -> None:  # fmt: skip
+    """Run the parts in processes and put their results into ``found``; raises the first error of one."""
+    numbers = {pool.submit(_run_in_process, part, settings, stopped): number for number, part in enumerate(parts)}
+    count, waiting = 0, set(numbers)
+    while waiting:
+        done, waiting = wait(waiting, timeout=CHECK_EVERY_S, return_when=FIRST_COMPLETED)
+        if signals and not stopped.exists():
+            stopped.touch()
+            for queued in waiting:
+                queued.cancel()
+        for one in done:
+            found[numbers[one]] = None if one.cancelled() else one.result()
+            count += not one.cancelled()
+            show_progress(f"{count} of {len(parts)} backtests done")
+
+
+def _run_in_process(part: Part, settings: EmbeddedSettings, stopped: Path) -> BacktestResult | None:
+    """Run one backtest, which Ctrl-C or a file ``stopped`` ends; none where it is there already."""
+    if stopped.exists():
+        return None
+    with _interruptions() as signals:
+        return _run(part, settings, _progress(signals, stopped, is_shown=False))
+
+
 def _run(
-    part: Part, settings: EmbeddedSettings, stopped: Path | None = None, *, is_shown: bool = False,
-    is_one: bool = False,
+    part: Part, settings: EmbeddedSettings, progress: Progress, *, is_one: bool = False
 ) -> BacktestResult | None:  # fmt: skip
-    """Run one backtest and write its files; Ctrl-C, or a file ``stopped``, ends it with a partial result.
+    """Run one backtest and write its files; the result is partial if ``progress`` ended it.
 
     One of several without an event in its window is left out, which is shown.
     """
-    if stopped is not None and stopped.exists():
-        return None
     started_s = SystemClock().monotonic_us() / MICROS
-    with _interruptions() as signals:
-        progress = _progress(signals, started_s, stopped, is_shown=is_shown)
-        try:
-            result = run_backtest(part.request, load_model(settings, part.model), progress)
-        except EmptyWindow as error:
-            if is_one:
-                raise
-            show_progress(f"left out: {', '.join(sorted(part.request.window.markets))}: {error}")
-            return None
+    try:
+        result = run_backtest(part.request, load_model(settings, part.model), progress)
+    except EmptyWindow as error:
+        if is_one:
+            raise
+        show_progress(f"left out: {', '.join(sorted(part.request.window.markets))}: {error}")
+        return None
     result = msgspec.structs.replace(result, seconds=round(SystemClock().monotonic_us() / MICROS - started_s, 3))
     _write(part.out, result)
     return result
@@ -280,8 +300,8 @@ def _interruptions() -> Iterator[list[int]]:
             signal.signal(kind, handler)
 
 
-def _progress(signals: Sequence[int], started_s: float, stopped: Path | None, *, is_shown: bool) -> Progress:
-    shown_s = started_s
+def _progress(signals: Sequence[int], stopped: Path | None, *, is_shown: bool) -> Progress:
+    started_s = shown_s = SystemClock().monotonic_us() / MICROS
 
     def show(events: int, at_us: int) -> bool:
         nonlocal shown_s

@@ -140,7 +140,9 @@ def _check_variant(own: Named, other: Named) -> None:
 def _dimension(one: BacktestSettings, two: BacktestSettings) -> Dimension | None:
     """Return in what the two differ; None where that is nothing or something else."""
     sized = {"size_ppm": one.size_ppm, "balance_micros": one.balance_micros}
-    is_scaled = two.balance_micros == one.balance_micros * two.size_ppm // one.size_ppm
+    # The balance of each account is rounded down, before those of several are added up.
+    rounded_micros = one.balance_micros * two.size_ppm // one.size_ppm - two.balance_micros
+    is_scaled = 0 <= rounded_micros < max(one.accounts, 1)
     if is_scaled and msgspec.structs.replace(two, **sized) == one != two:
         return Dimension.CAPACITY
     latency = {name: getattr(one, name) for name in ("order_latency_us", "cancel_latency_us", "jitter_us", "latency")}
