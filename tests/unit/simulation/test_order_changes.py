@@ -64,7 +64,7 @@ def test_a_decrease_keeps_the_place_and_releases_cash(exchange: SimulatedExchang
     rest(exchange, "other", ASK, 4_000, 300, "c")
     shown = exchange.queries.order("me", mine)
     assert shown is not None
-    assert (shown.status, shown.filled_centi, shown.initial_centi) == (OrderStatus.EXECUTED, 300, 300)
+    assert (shown.status, shown.filled_centi, shown.initial_centi) == (OrderStatus.EXECUTED, 300, 500)
 
 
 @pytest.mark.parametrize(("by", "to", "left"), [(500, None, 0), (900, None, 0), (None, 0, 0), (None, 500, 500)])

@@ -7,6 +7,7 @@ either changes, so that it cannot drift. YES and NO of one market net at once in
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from truebook.money import ONE_DOLLAR_CC, no_price
 from truebook.simulation.venue.orders import LiveOrder, Match
 from truebook.venue.account import CashTransfer, ExchangeFill, ExchangePosition, ExchangeSettlement
 from truebook.venue.fees import charge, worst_fee_micros
+
+MAX_SETTLED_POSITIONS: Final = 5_000
+"""Positions of settled markets that an account keeps; the oldest are dropped."""
 
 
 class Position(msgspec.Struct):
@@ -25,7 +29,18 @@ class Position(msgspec.Struct):
     fees_micros: int = 0
     realized_micros: int = 0
     traded_micros: int = 0
+    traded_centi: int = 0
+    """Contracts bought of either leg."""
     updated_us: int = 0
+
+    def settle(self, settlement_cc: int, at_us: int) -> int:
+        """Pay the position out: YES gets the value, NO its complement; returns the payout in micros."""
+        own_cc = settlement_cc if self.position_centi >= 0 else ONE_DOLLAR_CC - settlement_cc
+        payout = abs(self.position_centi) * own_cc
+        self.realized_micros += payout - self.cost_micros
+        self.position_centi = self.cost_micros = 0
+        self.updated_us = at_us
+        return payout
 
     def trade(self, side: BookSide, price_cc: int, size_centi: int) -> int:
         """Apply a trade and return the change of cash in micros before fees (negative: a cost).
@@ -44,6 +59,7 @@ class Position(msgspec.Struct):
             self.cost_micros -= released
             self.realized_micros += proceeds - released
         self.cost_micros += opening_centi * own_cc
+        self.traded_centi += size_centi
         self.traded_micros += size_centi * own_cc
         self.position_centi += sign * size_centi
         return proceeds - opening_centi * own_cc
@@ -67,6 +83,8 @@ class Account(msgspec.Struct, eq=False):
     """Client order id -> exchange order id; empty where the order was never accepted."""
     fills: list[ExchangeFill] = []
     settlements: list[ExchangeSettlement] = []
+    settled_positions: dict[str, Position] = {}
+    """Positions of settled markets, flat ones included, by ticker, in the order of their settlement."""
     held_by_market: dict[str, int] = {}
     held_micros: int = 0
     transfers: dict[str, CashTransfer] = {}
@@ -148,10 +166,15 @@ class Account(msgspec.Struct, eq=False):
     def pay_out(self, ticker: str, event: str, settlement_cc: int, at_us: int) -> ExchangeSettlement | None:
         """Pay out a settled market's position: YES gets the value, NO its complement; None without a position."""
         position = self.positions.pop(ticker, None)
-        if position is None or position.position_centi == 0:
+        if position is None:
             return None
         yes_centi, no_centi = max(0, position.position_centi), max(0, -position.position_centi)
-        payout = yes_centi * settlement_cc + no_centi * (ONE_DOLLAR_CC - settlement_cc)
+        payout = position.settle(settlement_cc, at_us)
+        self.settled_positions[ticker] = position
+        if len(self.settled_positions) > MAX_SETTLED_POSITIONS:
+            del self.settled_positions[next(iter(self.settled_positions))]
+        if not yes_centi and not no_centi:
+            return None
         self.cash_micros += payout
         self.updated_us = at_us
         settlement = ExchangeSettlement(

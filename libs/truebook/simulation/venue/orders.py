@@ -78,6 +78,8 @@ class LiveOrder(msgspec.Struct, eq=False):
     """Set at acceptance."""
     number: int = 0
     """Index among the account's orders, in the order of acceptance."""
+    initial_centi: int = 0
+    """The size as placed or amended: a decrease keeps it, while ``size_centi`` is what is filled and left."""
     filled_centi: int = 0
     status: OrderStatus = OrderStatus.RESTING
     reason: str | None = None
@@ -88,7 +90,8 @@ class LiveOrder(msgspec.Struct, eq=False):
     @classmethod
     def create(cls, account: str, request: OrderRequest, at_us: int) -> LiveOrder:
         size_centi = request.size_centi
-        return cls(account, request, is_synthetic(account), size_centi, size_centi, at_us, at_us)
+        synthetic = is_synthetic(account)
+        return cls(account, request, synthetic, size_centi, size_centi, at_us, at_us, initial_centi=size_centi)
 
     @property
     def ticker(self) -> str:
@@ -151,6 +154,8 @@ class LiveOrder(msgspec.Struct, eq=False):
     def amend(self, request: OrderRequest, reason: UpdateReason, at_us: int) -> None:
         """Replace price, size (fills included), expiry or client order id."""
         self.request = request
+        if request.size_centi != self.size_centi:
+            self.initial_centi = request.size_centi
         self.size_centi = request.size_centi
         self.remaining_centi = request.size_centi - self.filled_centi
         self._updated(reason, at_us)
@@ -162,7 +167,7 @@ class LiveOrder(msgspec.Struct, eq=False):
             self._exported = ExchangeOrder(
                 exchange_order_id=self.exchange_order_id, client_order_id=request.client_order_id,
                 ticker=request.ticker, book_side=request.book_side, price_cc=request.price_cc,
-                initial_centi=self.size_centi, filled_centi=self.filled_centi, remaining_centi=self.remaining_centi,
+                initial_centi=self.initial_centi, filled_centi=self.filled_centi, remaining_centi=self.remaining_centi,
                 status=self.status, created_us=self.created_us, updated_us=self.updated_us,
                 expires_us=self.expires_us, last_update_reason=self.reason,
             )  # fmt: skip

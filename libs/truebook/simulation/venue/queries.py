@@ -113,9 +113,14 @@ class VenueQueries:
         """List the unsettled markets in which an account has traded, in the order of the first trade."""
         return list(self._accounts.account(account).positions)
 
+    def settled_tickers(self, account: str) -> list[str]:
+        """List the settled markets in which an account had traded, the last settled first; the oldest are dropped."""
+        return list(reversed(self._accounts.account(account).settled_positions))
+
     def position(self, account: str, ticker: str) -> Position | None:
-        """Return the record of a position (with realized P&L and turnover); not to be modified."""
-        return self._accounts.account(account).positions.get(ticker)
+        """Return the record of a position (with realized P&L and turnover), settled or not; not to be modified."""
+        owner = self._accounts.account(account)
+        return owner.positions.get(ticker) or owner.settled_positions.get(ticker)
 
     def balance(self, account: str) -> ExchangeBalance:
         """Return the available cash: cash held by resting orders is deducted."""

@@ -35,13 +35,12 @@ async def balance(context: RequestContext) -> dict[str, Any]:
 
 
 def _value_micros(context: RequestContext, ticker: str, position_centi: int) -> int:
-    """Value a position at the best opposite price; 0 if that side of the book is empty."""
-    book = context.queries.book(ticker)
-    if position_centi >= 0:
-        bid = book.best(BookSide.BID)
-        return position_centi * bid[0] if bid else 0
-    ask = book.best(BookSide.ASK)
-    return -position_centi * no_price(ask[0]) if ask else 0
+    """Value a position at its outcome, once it is known, else at the last traded price, as in recorded balances."""
+    metadata = context.queries.market(ticker)
+    price_cc = None if metadata is None else metadata.settlement_cc
+    if price_cc is None:
+        price_cc = context.state.stats.of(ticker).last_price_cc
+    return position_centi * price_cc if position_centi >= 0 else -position_centi * no_price(price_cc)
 
 
 def _order_body(context: RequestContext, order: ExchangeOrder) -> dict[str, Any]:
@@ -206,7 +205,7 @@ def _event_positions(context: RequestContext, positions: dict[str, Position]) ->
         {
             "event_ticker": event,
             "total_cost_dollars": format_micros(sum(one.traded_micros for one in of_event)),
-            "total_cost_shares_fp": format_size(sum(abs(one.position_centi) for one in of_event)),
+            "total_cost_shares_fp": format_size(sum(one.traded_centi for one in of_event)),
             "event_exposure_dollars": format_micros(sum(one.cost_micros for one in of_event)),
             "realized_pnl_dollars": format_micros(sum(one.realized_micros for one in of_event)),
             "fees_paid_dollars": format_micros(sum(one.fees_micros for one in of_event)),
