@@ -24,6 +24,7 @@ from truebook_services.paper_exchange.engine.journal import last_time_us
 from truebook_services.paper_exchange.engine.recovery import OpenedEngine, open_engine
 from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.application import application
+from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
 from truebook_services.paper_exchange.rest.requests import ExchangeState
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -140,6 +141,7 @@ class PaperExchange:
     def _open_engine(self) -> OpenedEngine:
         return open_engine(self.settings, self._clock, self._log)
 
+            ignored=IgnoredFields(self._log),
     def now_us(self) -> int:
         """Return the exchange's time: the clock's, but never before the last event."""
         return max(self._clock.now_us(), self.state.core.reached_us)

@@ -191,8 +191,8 @@ async def test_the_removed_order_endpoints_return_410(client: PaperClient) -> No
         assert response.json()["error"]["code"] == "deprecated_v1_order_endpoint"
 
 
-async def test_an_unknown_path_is_a_404_with_a_json_body(client: PaperClient) -> None:
-    for path in ("/portfolio/order_groups/none", "/nothing", "/events/NOWHERE", "/series/NOWHERE", "/markets/NOWHERE"):
+async def test_an_unknown_item_is_a_404_with_a_json_body(client: PaperClient) -> None:
+    for path in ("/portfolio/order_groups/none", "/events/NOWHERE", "/series/NOWHERE", "/markets/NOWHERE"):
         response = await client.call("GET", path)
         assert response.status_code == 404
         assert response.json()["error"]["code"] in ("not_found", "market_not_found")

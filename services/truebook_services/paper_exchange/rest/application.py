@@ -16,16 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from truebook_services.paper_exchange.errors import WireError, not_found
+from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.faults import ResponseLost
-from truebook_services.paper_exchange.rest import markets, order_groups, orders, portfolio
+from truebook_services.paper_exchange.rest import absent, markets, order_groups, orders, portfolio
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
 
 PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
-    *markets.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS,
+    *markets.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *absent.ENDPOINTS,
 )  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
 
@@ -43,8 +43,9 @@ def application(state: ExchangeState, abort: Abort) -> Starlette:
     ]
 
     async def unknown(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        return _write(state, status, not_found().body)
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            return _write(state, 405, nested(405, "method_not_allowed").body)
+        return _write(state, 501, absent.unknown_endpoint(request.method, request.url.path).body)
 
     return Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
 
@@ -54,18 +55,28 @@ def _serve(state: ExchangeState, endpoints: list[Endpoint], abort: Abort) -> Cal
 
     async def serve(request: Request) -> Response:
         endpoint = by_method.get(request.method) or endpoints[0]  # HEAD is served like GET
+        context: RequestContext | None = None
         try:
-            result = await endpoint.handler(await _request_context(state, endpoint, request))
+            context = await _request_context(state, endpoint, request)
+            result = await endpoint.handler(context)
         except WireError as error:
-            return _write(state, error.status, error.body)
+            return _write(state, error.status, error.body, _ignored(context, failed=True))
         except ResponseLost:
             abort(request.scope.get("client"))
             return Response(status_code=500)
         if isinstance(result, Reply):
-            return _write(state, result.status, result.body)
-        return _write(state, 200, result)
+            return _write(state, result.status, result.body, _ignored(context))
+        return _write(state, 200, result, _ignored(context))
 
     return serve
+
+
+def _ignored(context: RequestContext | None, *, failed: bool = False) -> dict[str, str]:
+    """Return the header that lists what the request named and nothing read; a failed one did not read all."""
+    if context is None:
+        return {}
+    names = [*context.ignored, *(f"?{name}" for name in context.query.unread() if not failed)]
+    return context.state.ignored.header(context.account, context.query.operation, names) if names else {}
 
 
 async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Request) -> RequestContext:
@@ -73,7 +84,7 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Re
     if account and endpoint.cost:
         access = "read" if endpoint.access == "public" else endpoint.access
         state.limits.take(account, access, endpoint.cost, state.now_us())
-    query = Query(endpoint.name, request.query_params)
+    query = Query(endpoint.name, request.query_params, request.query_params.getlist)
     if endpoint.access != "public" and query.number("subaccount", 0, MAX_SUBACCOUNT, 0):
         raise invalid("only the primary subaccount 0 exists")
     return RequestContext(
@@ -81,7 +92,6 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Re
         account=account,
         path=request.path_params,
         query=query,
-        repeated=request.query_params.getlist,
         body=await request.body(),
     )
 
@@ -95,9 +105,9 @@ def _account(state: ExchangeState, endpoint: Endpoint, request: Request) -> str:
         raise
 
 
-def _write(state: ExchangeState, status: int, body: Any) -> Response:
+def _write(state: ExchangeState, status: int, body: Any, more: dict[str, str] | None = None) -> Response:
     """Write a JSON response; ``Date`` is exchange time, which a replayed capture runs through."""
-    headers = {"date": formatdate(state.now_us() // 1_000_000, usegmt=True)}
+    headers = {"date": formatdate(state.now_us() // 1_000_000, usegmt=True)} | (more or {})
     if body is None:
         return Response(status_code=status, headers=headers)
     return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type="application/json")

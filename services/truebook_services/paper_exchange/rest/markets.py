@@ -83,7 +83,7 @@ async def orderbook(context: RequestContext) -> dict[str, Any]:
 
 
 async def orderbooks(context: RequestContext) -> dict[str, Any]:
-    tickers = [ticker for word in context.repeated("tickers") for ticker in word.split(",") if ticker][:100]
+    tickers = context.query.repeated("tickers")[:100]
     return {
         "orderbooks": [
             {"ticker": ticker, "orderbook_fp": response_bodies.orderbook(context.queries.book(ticker))}

@@ -15,7 +15,9 @@ from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Re
 
 
 async def create(context: RequestContext) -> Reply:
-    command = CreateGroup(context.account, read_group_limit(read_object(context.body)))
+    raw = read_object(context.body)
+    context.note_unknown("OrderGroupRequest", raw)
+    command = CreateGroup(context.account, read_group_limit(raw))
     group = await context.submit_one(command, ExchangeOrderGroup)
     return Reply(status=201, body={"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0})
 
@@ -45,7 +47,9 @@ def _body(group: ExchangeOrderGroup) -> dict[str, Any]:
 
 
 async def limit(context: RequestContext) -> dict[str, Any]:
-    return await _change(context, GroupChange.LIMIT, read_group_limit(read_object(context.body)))
+    raw = read_object(context.body)
+    context.note_unknown("OrderGroupRequest", raw)
+    return await _change(context, GroupChange.LIMIT, read_group_limit(raw))
 
 
 def _changes(change: GroupChange) -> Handler:

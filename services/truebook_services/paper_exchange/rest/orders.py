@@ -33,7 +33,9 @@ from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Re
 
 
 async def create(context: RequestContext) -> Reply:
-    request = read_create(read_object(context.body), _generated_id(context, 0))
+    raw = read_object(context.body)
+    context.note_unknown("CreateOrderV2Request", raw)
+    request = read_create(raw, _generated_id(context, 0))
     created = await context.submit_one(PlaceOrder(context.account, request), CreateResponse)
     context.state.faults.lose_create_ack()
     return Reply(status=201, body=_created(context, request, created))
@@ -86,13 +88,17 @@ def _cancelled(response: CancelResponse) -> dict[str, Any]:
 
 
 async def decrease(context: RequestContext) -> dict[str, Any]:
-    by_centi, to_centi = read_decrease(read_object(context.body))
+    raw = read_object(context.body)
+    context.note_unknown("DecreaseOrderV2Request", raw)
+    by_centi, to_centi = read_decrease(raw)
     command = DecreaseOrder(context.account, context.path["order_id"], by_centi, to_centi)
     return _changed(await context.submit_one(command, ChangeResponse))
 
 
 async def amend(context: RequestContext) -> dict[str, Any]:
-    amendment = read_amendment(read_object(context.body))
+    raw = read_object(context.body)
+    context.note_unknown("AmendOrderV2Request", raw)
+    amendment = read_amendment(raw)
     command = AmendOrder(context.account, context.path["order_id"], amendment)
     response = await context.submit_one(command, ChangeResponse)
     body = _changed(response)
@@ -116,16 +122,20 @@ async def cancel_all(context: RequestContext) -> Reply:
     return Reply(status=204)
 
 
-def _batch(context: RequestContext) -> list[dict[str, Any]]:
-    items = field(read_object(context.body), "BatchRequest", "orders", list)
+def _batch(context: RequestContext, structure: str) -> list[dict[str, Any]]:
+    raw = read_object(context.body)
+    context.note_unknown("BatchRequest", raw)
+    items = field(raw, "BatchRequest", "orders", list)
     if not items or len(items) > MAX_LIMIT or any(not isinstance(item, dict) for item in items):
         raise invalid(f"orders: a list of 1 to {MAX_LIMIT} objects is required")
+    for item in items:
+        context.note_unknown(structure, item)
     return list(items)
 
 
 async def batch_create(context: RequestContext) -> Reply:
     """Create several orders; an unreadable or rejected one has its error in its own element."""
-    items = _batch(context)
+    items = _batch(context, "CreateOrderV2Request")
     context.state.limits.take(context.account, "write", DEFAULT_COST * len(items), context.state.now_us())
     results: list[dict[str, Any] | None] = []
     requests: list[OrderRequest] = []
@@ -155,7 +165,7 @@ def _inner(error: WireError) -> dict[str, Any]:
 
 
 async def batch_cancel(context: RequestContext) -> dict[str, Any]:
-    items = _batch(context)
+    items = _batch(context, "BatchCancelOrdersV2Request")
     context.state.limits.take(context.account, "write", CANCEL_COST * len(items), context.state.now_us())
     ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
     responses = await context.submit([CancelOrder(context.account, order_id) for order_id in ids])

@@ -19,19 +19,50 @@ _MICROS: Final = 1_000_000
 class Query:
     """The query parameters of one request; ``operation`` is its name in error texts."""
 
-    def __init__(self, operation: str, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self, operation: str, parameters: Mapping[str, str], lists: Callable[[str], list[str]] | None = None
+    ) -> None:
         self.operation = operation
         self._parameters = parameters
+        self._lists = lists
+        self._read: set[str] = set()
 
     def text(self, name: str) -> str | None:
+        self._read.add(name)
         return self._parameters.get(name) or None
+
+    def repeated(self, name: str) -> list[str]:
+        """Read a parameter that may be given several times, each time with one value or a comma-separated list."""
+        self._read.add(name)
+        values = [self.text(name) or ""] if self._lists is None else self._lists(name)
+        return [word for value in values for word in value.split(",") if word]
+
+    def unread(self) -> list[str]:
+        """Name the given parameters that were never read: they had no effect."""
+        return [name for name in self._parameters if name not in self._read]
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """Read true or false; raises shape (c)."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise bad_parameter(self.operation, _key(name), "boolean")
+        return text.lower() in ("true", "1")
+
+    def required(self, name: str, minimum: int, maximum: int) -> int:
+        """Read a whole number that must be given; raises shape (c)."""
+        value = self.number(name, minimum, maximum)
+        if value is None:
+            raise bad_parameter(self.operation, _key(name), "required")
+        return value
 
     def number(self, name: str, minimum: int, maximum: int, default: int | None = None) -> int | None:
         """Read a whole number within bounds; raises shape (c)."""
         text = self.text(name)
         if text is None:
             return default
-        key = "".join(part.capitalize() for part in name.split("_"))
+        key = _key(name)
         try:
             value = int(text)
         except ValueError as error:
@@ -46,13 +77,13 @@ class Query:
         """Read a comma-separated list."""
         words = tuple(word for word in (self.text(name) or "").split(",") if word)
         if len(words) > max_words:
-            raise bad_parameter(self.operation, "".join(part.capitalize() for part in name.split("_")), "max")
+            raise bad_parameter(self.operation, _key(name), "max")
         return words
 
     def choice(self, name: str, choices: Sequence[str]) -> str | None:
         text = self.text(name)
         if text is not None and text not in choices:
-            raise bad_parameter(self.operation, name.capitalize(), "oneof")
+            raise bad_parameter(self.operation, _key(name), "oneof")
         return text
 
     def since_us(self) -> int:
@@ -70,14 +101,25 @@ class Query:
         return within
 
 
+def _key(name: str) -> str:
+    """Return a parameter's name as the exchange's error texts have it."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def page(
-    query: Query, items: Sequence[Item], key: Callable[[Item], str], matches: Callable[[Item], bool]
+    query: Query,
+    items: Sequence[Item],
+    key: Callable[[Item], str],
+    matches: Callable[[Item], bool],
+    *,
+    limits: tuple[int, int] = (DEFAULT_LIMIT, MAX_LIMIT),
 ) -> tuple[list[Item], str]:
     """Return one page of ``items`` and the next cursor, which is empty on the last page.
 
     The cursor is looked up before the filter: an item that no longer matches the filter still marks its place.
+    ``limits`` are the default and the largest length of a page.
     """
-    limit = query.number("limit", 1, MAX_LIMIT, DEFAULT_LIMIT) or DEFAULT_LIMIT
+    limit = query.number("limit", 1, limits[1], limits[0]) or limits[0]
     last = _decode(query.text("cursor"))
     start = 0
     if last is not None:

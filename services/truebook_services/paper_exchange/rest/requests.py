@@ -18,8 +18,10 @@ from truebook_services.paper_exchange.engine.core import ExchangeCore
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.errors import rejected
 from truebook_services.paper_exchange.faults import FaultInjector
+from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits
+from truebook_services.paper_exchange.rest.request_fields import unknown_fields
 
 Result = TypeVar("Result")
 
@@ -38,6 +40,7 @@ class ExchangeState:
     latency: Latency
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
+    ignored: IgnoredFields
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -53,12 +56,17 @@ class RequestContext:
     account: str
     path: Mapping[str, str]
     query: Query
-    repeated: Callable[[str], list[str]]
     body: bytes
+    ignored: list[str] = field(default_factory=list)
+    """Names of the body's fields that no operation of the exchange has."""
 
     @property
     def queries(self) -> VenueQueries:
         return self.state.engine.queries
+
+    def note_unknown(self, structure: str, raw: Mapping[str, Any]) -> None:
+        """Note the fields of a body that the named structure does not have: they are ignored, and reported."""
+        self.ignored.extend(name for name in unknown_fields(structure, raw) if name not in self.ignored)
 
     async def submit(self, commands: Sequence[Command]) -> list[CommandResult]:
         """Submit commands of one kind to the engine, after the exchange's latency; returns their results."""
