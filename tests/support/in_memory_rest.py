@@ -47,6 +47,7 @@ from truebook.venue.account import (
     UnreadableItem,
 )
 from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST
+from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 from truebook_services.paper_exchange.engine.commands import (
     CancelAllOrders,
     CancelOrder,
@@ -146,7 +147,9 @@ class InMemoryRest(RestClient):
 
         return await self._write("create_order", order.request, execute, timeout_s)
 
-    async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelResponse:
+    async def cancel_order(
+        self, exchange_order_id: str, ticker: str, exchange_index: int | None = None
+    ) -> CancelResponse:
         async def execute() -> CancelResponse:
             command = CancelOrder(self._account, exchange_order_id)
             return _accepted(await self._submit(command, CANCEL_COST), CancelResponse)
@@ -164,17 +167,17 @@ class InMemoryRest(RestClient):
             group.group_id: group.limit_centi for group in self._shown(Shown.ORDER_GROUPS)
         })  # fmt: skip
 
-    async def create_order_group(self, limit_centi: int) -> str:
+    async def create_order_group(self, limit_centi: int, exchange_index: int = DEFAULT_SHARD) -> str:
         async def execute() -> str:
             created = await self._submit(CreateGroup(self._account, limit_centi), DEFAULT_COST)
             return _accepted(created, ExchangeOrderGroup).group_id
 
         return await self._write("create_order_group", limit_centi, execute, CANCEL_TIMEOUT_S)
 
-    async def trigger_order_group(self, group_id: str) -> None:
+    async def trigger_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
         await self._change_group("trigger_order_group", group_id, GroupChange.TRIGGER)
 
-    async def reset_order_group(self, group_id: str) -> None:
+    async def reset_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
         await self._change_group("reset_order_group", group_id, GroupChange.RESET)
 
     async def _change_group(self, call: str, group_id: str, change: GroupChange) -> None:
@@ -191,6 +194,23 @@ class InMemoryRest(RestClient):
                 raise Refused(result.status, result.code, result.detail)
 
         await self._write("transfer", transfer_id, execute, CANCEL_TIMEOUT_S)
+
+    async def transfer_between_shards(
+        self, transfer_id: str, from_shard: int, to_shard: int, amount_micros: int
+    ) -> str:
+        raise Refused(400, "invalid_parameters", "one shard only")
+
+    async def shard_transfers(self) -> Listing[ShardTransfer]:
+        return Listing()
+
+    async def shard_transfer(self, exchange_transfer_id: str) -> ShardTransfer:
+        raise NotFound(404, "not_found")
+
+    async def target_allocation(self) -> TargetAllocation:
+        return TargetAllocation()
+
+    async def set_target_allocation(self, target: TargetAllocation) -> None:
+        raise Refused(400, "invalid_parameters", "one shard only")
 
     # Reads
 

@@ -3,7 +3,7 @@
 ExchangeError                 every failure of a call
 ├── Refused                   a 4xx response with its code: proof that nothing was done (``code``, ``status``)
 │   ├── RateLimited           429: nothing was done; retry later
-│   ├── AlreadyExists         409 order_already_exists: the client order id was used before, *no* proof
+│   ├── AlreadyExists         409: the id of this order or transfer was used before, *no* proof
 │   └── NotFound              404: proves nothing about an order
 ├── OutcomeUnknown            the request may or may not have been executed: timeout, reset, 5xx
 │   └── BadResponse           a 2xx body without the documented shape
@@ -35,6 +35,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
+from truebook.venue.shards import DEFAULT_SHARD, ShardStatus, ShardTransfer, TargetAllocation
 
 
 class ExchangeError(Exception):
@@ -60,7 +61,7 @@ class RateLimited(Refused):
 
 
 class AlreadyExists(Refused):
-    """409: the client order id was used before. The order may exist: look it up."""
+    """409: the caller's id was used before. The order may exist: look it up. The transfer was accepted before."""
 
 
 class NotFound(Refused):
@@ -84,10 +85,13 @@ class Unreachable(ExchangeError):
 
 
 class ExchangeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the exchange accepts orders."""
+    """Whether the exchange accepts orders: on its default shard, and on each shard that it states."""
 
     exchange_active: bool
     trading_active: bool
+    transfers_active: bool = False
+    """Whether cash can be moved between shards."""
+    shards: tuple[ShardStatus, ...] = ()
 
 
 class RestBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,21 +180,26 @@ class RestClient(Protocol):
 
     def sign_order(self, request: OrderRequest) -> SignedOrder: ...
     async def create_order(self, order: SignedOrder, timeout_s: float) -> CreateResponse: ...
-    async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelResponse: ...
+    async def cancel_order(
+        self, exchange_order_id: str, ticker: str, exchange_index: int | None = None
+    ) -> CancelResponse:
+        """Cancel the rest of an order, on the shard of its market unless another one is stated."""
+        ...
+
     async def cancel_all(self) -> None: ...
     async def order_groups(self) -> Mapping[str, int]:
         """Return the limit (in hundredths of a contract) of each of the account's order groups, by the group's id."""
         ...
 
-    async def create_order_group(self, limit_centi: int) -> str:
-        """Create an order group that may trade so much within fifteen seconds; return its id."""
+    async def create_order_group(self, limit_centi: int, exchange_index: int = DEFAULT_SHARD) -> str:
+        """Create an order group of one shard that may trade so much within fifteen seconds; return its id."""
         ...
 
-    async def trigger_order_group(self, group_id: str) -> None:
+    async def trigger_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
         """Cancel all orders of a group; it refuses new ones until it is reset."""
         ...
 
-    async def reset_order_group(self, group_id: str) -> None: ...
+    async def reset_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None: ...
     async def transfer(self, transfer_id: str, amount_micros: int) -> None:
         """Deposit into, or withdraw (negative) from, the simulated exchange, once by its id.
 
@@ -205,6 +214,24 @@ class RestClient(Protocol):
         """
         ...
 
+    async def transfer_between_shards(
+        self, transfer_id: str, from_shard: int, to_shard: int, amount_micros: int
+    ) -> str:
+        """Move cash once by the caller's id, a UUID; return the exchange's id. It is accepted then, and arrives later.
+
+        After an ``OutcomeUnknown`` the same request with the same id is sent again: ``AlreadyExists`` proves that an
+        earlier one was accepted, another ``Refused`` that none was. ``ValueError`` for an amount that is not a positive
+        multiple of 100 micro-dollars, or for equal shards.
+        """
+        ...
+
+    async def shard_transfers(self) -> Listing[ShardTransfer]:
+        """Return the transfers between shards, under the exchange's ids: the caller's are not listed."""
+        ...
+
+    async def shard_transfer(self, exchange_transfer_id: str) -> ShardTransfer: ...
+    async def target_allocation(self) -> TargetAllocation: ...
+    async def set_target_allocation(self, target: TargetAllocation) -> None: ...
     async def aclose(self) -> None: ...
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from truebook.messages.envelope import BookSide, TimeInForce
+from truebook.venue.shards import DEFAULT_SHARD, ShardCash
 
 Item = TypeVar("Item")
 
@@ -47,6 +48,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
     cancel_order_on_pause: bool = False
     order_group_id: str | None = None
+    exchange_index: int | None = None
+    """The shard that must have the market; None and -1: the exchange finds it by the ticker."""
 
 
 class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,7 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     updated_us: int | None = None
     expires_us: int | None = None
     last_update_reason: str | None = None
+    exchange_index: int = DEFAULT_SHARD
 
 
 class ExchangeOrderGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,8 @@ class ExchangeOrderGroup(msgspec.Struct, frozen=True, kw_only=True):
     is_triggered: bool
     orders: tuple[str, ...] = ()
     """Exchange order ids of its resting orders."""
+    exchange_index: int = DEFAULT_SHARD
+    """A group is local to one shard."""
 
 
 class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,7 @@ class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
     """Present in WebSocket fills only; REST fills have none."""
     basis: str | None = None
     """Why a simulated fill happened (synthetic, trade_through, queue, book_cross); None for Kalshi's fills."""
+    exchange_index: int = DEFAULT_SHARD
 
 
 class ExchangeSettlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +112,7 @@ class ExchangeSettlement(msgspec.Struct, frozen=True, kw_only=True):
     yes_centi: int
     no_centi: int
     revenue_micros: int
+    exchange_index: int = DEFAULT_SHARD
 
 
 class ExchangePosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,13 +123,28 @@ class ExchangePosition(msgspec.Struct, frozen=True, kw_only=True):
     exposure_micros: int
     """Cost of the open position, at least 0."""
     fees_micros: int = 0
+    exchange_index: int = DEFAULT_SHARD
 
 
 class ExchangeBalance(msgspec.Struct, frozen=True, kw_only=True):
     """Available cash (cash held by resting orders is deducted); 1/10,000 dollar on the wire."""
 
     balance_micros: int
+    """On the default shard; of a key that is restricted to a subaccount, the only balance that it is shown."""
     updated_us: int
+    by_shard: tuple[ShardCash, ...] = ()
+    """Cash of each shard, by index; a shard without a row has none. Empty: the exchange states no shards."""
+
+    @property
+    def total_micros(self) -> int:
+        """Available cash on all shards; cash on the way between two is in none."""
+        return sum(one.balance_micros for one in self.by_shard) if self.by_shard else self.balance_micros
+
+    def of_shard(self, exchange_index: int) -> int:
+        """Return the available cash on one shard in micro-dollars: what its markets' orders may use."""
+        if not self.by_shard:
+            return self.balance_micros if exchange_index == DEFAULT_SHARD else 0
+        return next((one.balance_micros for one in self.by_shard if one.exchange_index == exchange_index), 0)
 
 
 class CashTransfer(msgspec.Struct, frozen=True, kw_only=True):

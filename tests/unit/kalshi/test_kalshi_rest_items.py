@@ -102,7 +102,7 @@ async def test_an_odd_position_does_not_hide_the_others(
     one = {
         "ticker": "T", "position_fp": "3.00", "market_exposure_dollars": "1.500000", "fees_paid_dollars": "0.018900",
     }  # fmt: skip
-    listed = [one | change, one | {"ticker": "S"}, one | {"ticker": "O", "exchange_index": 2, "position_fp": None}]
+    listed = [one | change, one | {"ticker": "S"}, one | {"ticker": "O", "subaccount": 3, "position_fp": None}]
     exchange.on("GET", "/portfolio/positions", ok({"market_positions": listed, "cursor": ""}))
     positions = await rest.positions()
     assert [position.ticker for position in positions] == ["S"]
@@ -156,9 +156,8 @@ async def test_a_void_settlement_without_a_value_is_skipped(rest: HttpRestClient
 
 
 def test_a_fill_frame_of_another_subaccount_is_not_ours() -> None:
-    for elsewhere in ({"subaccount": 3}, {"exchange_index": 2}):
-        text = json.dumps({"type": "fill", "sid": 1, "seq": 1, "msg": fill("t") | elsewhere})
-        assert type(decode_frame(text, 1)).__name__ == "OtherFrame"
+    text = json.dumps({"type": "fill", "sid": 1, "seq": 1, "msg": fill("t") | {"subaccount": 3}})
+    assert type(decode_frame(text, 1)).__name__ == "OtherFrame"
 
 
 async def test_a_series_without_a_multiplier_has_unknown_fees(rest: HttpRestClient, exchange: ScriptedExchange) -> None:

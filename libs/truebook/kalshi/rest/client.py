@@ -21,8 +21,9 @@ from truebook.kalshi.rest.errors import bad_response
 from truebook.kalshi.rest.items import ItemReader
 from truebook.kalshi.rest.market_metadata import MetadataJoiner
 from truebook.kalshi.rest.pace import ReadPace
+from truebook.kalshi.rest.shards import ShardCalls
 from truebook.kalshi.signing import Signer
-from truebook.kalshi.wire import rest_bodies, times, translate
+from truebook.kalshi.wire import rest_bodies, shards, times, translate
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.money import WireFormatError, format_micros, format_size
 from truebook.venue.account import (
@@ -40,6 +41,7 @@ from truebook.venue.account import (
     OrderStatus,
     UnreadableItem,
 )
+from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 
 ORDERS: Final = "/portfolio/events/orders"
 PRIMARY: Final[dict[str, str | int]] = {"subaccount": 0}
@@ -83,12 +85,13 @@ class HttpRestClient(RestClient):
         self._pace = ReadPace(clock)
         self._metadata = MetadataJoiner(self._calls, clock, self._pace)
         self._items = ItemReader()
+        self._shards = ShardCalls(self._calls, self._items)
         self._settled: FIFOCache[str, int] = FIFOCache(MAX_SETTLED)
         """Exact values of settled markets that are not binary."""
 
     async def status(self) -> ExchangeStatus:
         body = await self._calls.read("/exchange/status", rest_bodies.StatusBody)
-        return ExchangeStatus(exchange_active=body.exchange_active, trading_active=body.trading_active)
+        return shards.status(body)
 
     async def identity(self) -> ExchangeIdentity:
         body = await self._calls.read("/exchange/status", rest_bodies.StatusBody)
@@ -240,12 +243,16 @@ class HttpRestClient(RestClient):
         client_order_id = order.request.client_order_id
         return _translated(lambda one: translate.created(one, client_order_id), body, f"POST {ORDERS}")
 
-    async def cancel_order(self, exchange_order_id: str, ticker: str) -> CancelResponse:
+    async def cancel_order(
+        self, exchange_order_id: str, ticker: str, exchange_index: int | None = None
+    ) -> CancelResponse:
         """Cancel the rest of an order. ``NotFound`` proves nothing: cancelled, executed, unknown look alike."""
         path = f"{ORDERS}/{quote(exchange_order_id, safe='')}"
-        body = await self._calls.write(
-            "DELETE", path, rest_bodies.Cancelled, timeout_s=CANCEL_TIMEOUT_S, params={"market_ticker": ticker}
-        )
+        # Without the ticker the exchange looks on its default shard only.
+        params: dict[str, str | int] = {"market_ticker": ticker}
+        if exchange_index is not None:
+            params["exchange_index"] = exchange_index
+        body = await self._calls.write("DELETE", path, rest_bodies.Cancelled, timeout_s=CANCEL_TIMEOUT_S, params=params)
         return _translated(translate.cancelled, body, f"DELETE {path}")
 
     async def cancel_all(self) -> None:
@@ -257,22 +264,23 @@ class HttpRestClient(RestClient):
         what = f"GET {ORDER_GROUPS}"
         return {one.id: _translated(translate.group_limit, one, what) for one in body.order_groups or ()}
 
-    async def create_order_group(self, limit_centi: int) -> str:
-        body = msgspec.json.encode({"contracts_limit_fp": format_size(limit_centi)})
+    async def create_order_group(self, limit_centi: int, exchange_index: int = DEFAULT_SHARD) -> str:
+        body = msgspec.json.encode({"contracts_limit_fp": format_size(limit_centi), **_on_shard(exchange_index)})
         created = await self._calls.write(
             "POST", f"{ORDER_GROUPS}/create", rest_bodies.CreatedOrderGroup, timeout_s=CANCEL_TIMEOUT_S, body=body
         )
         return created.order_group_id
 
-    async def trigger_order_group(self, group_id: str) -> None:
-        await self._change_group(group_id, "trigger")
+    async def trigger_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
+        await self._change_group(group_id, "trigger", exchange_index)
 
-    async def reset_order_group(self, group_id: str) -> None:
-        await self._change_group(group_id, "reset")
+    async def reset_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
+        await self._change_group(group_id, "reset", exchange_index)
 
-    async def _change_group(self, group_id: str, change: str) -> None:
+    async def _change_group(self, group_id: str, change: str, exchange_index: int) -> None:
         path = f"{ORDER_GROUPS}/{quote(group_id, safe='')}/{change}"
-        await self._calls.write_without_body("PUT", path, timeout_s=CANCEL_TIMEOUT_S, params=PRIMARY)
+        params = PRIMARY | _on_shard(exchange_index)
+        await self._calls.write_without_body("PUT", path, timeout_s=CANCEL_TIMEOUT_S, params=params)
 
     async def transfer(self, transfer_id: str, amount_micros: int) -> None:
         body = {"transfer_id": transfer_id, "amount_dollars": format_micros(amount_micros)}
@@ -295,6 +303,23 @@ class HttpRestClient(RestClient):
         found += [_translated(translate.withdrawal, one, "GET /portfolio/withdrawals") for one in withdrawals]
         since_us = min_us // times.SECOND_US * times.SECOND_US  # the lists have whole seconds
         return sorted((one for one in found if one is not None and one.at_us >= since_us), key=lambda one: one.at_us)
+
+    async def transfer_between_shards(
+        self, transfer_id: str, from_shard: int, to_shard: int, amount_micros: int
+    ) -> str:
+        return await self._shards.transfer(transfer_id, from_shard, to_shard, amount_micros)
+
+    async def shard_transfers(self) -> Listing[ShardTransfer]:
+        return await self._shards.transfers()
+
+    async def shard_transfer(self, exchange_transfer_id: str) -> ShardTransfer:
+        return await self._shards.transfer_of(exchange_transfer_id)
+
+    async def target_allocation(self) -> TargetAllocation:
+        return await self._shards.allocation()
+
+    async def set_target_allocation(self, target: TargetAllocation) -> None:
+        await self._shards.set_allocation(target)
 
     async def aclose(self) -> None:
         await self._calls.aclose()
@@ -349,3 +374,8 @@ def _translated(read: Callable[[Wire], T], body: Wire, what: str) -> T:
 def _since(min_us: int | None) -> dict[str, str | int]:
     """Return the filter 'not before', one second wider: its bound is whole seconds and may be exclusive."""
     return {} if min_us is None else {"min_ts": max(0, times.to_unix_s(min_us) - 1)}
+
+
+def _on_shard(exchange_index: int) -> dict[str, int]:
+    """Return the field that names a shard; none for the default one, so that requests of before the shards stay."""
+    return {} if exchange_index == DEFAULT_SHARD else {"exchange_index": exchange_index}

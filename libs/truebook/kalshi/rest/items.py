@@ -1,8 +1,8 @@
 """Reads the account's lists item by item: an odd item costs itself, not its list.
 
-An item of another subaccount or exchange shard is certainly not ours: it is logged once and skipped. One that can't be
-read is logged once and returned as unreadable, with its market and ids as far as they can be read: the caller decides
-whether it may be ours.
+An item of another subaccount is certainly not ours: it is logged once and skipped. One that can't be read is logged
+once and returned as unreadable, with its market and ids as far as they can be read: the caller decides whether it may
+be ours.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class ItemReader:
     def read(
         self, raw_items: Sequence[msgspec.Raw], kind: type[Body], translate: Callable[[Body], Item], what: str
     ) -> Listing[Item]:
-        """Return the readable items of the account's primary subaccount and shard, in order."""
+        """Return the readable items of the account's primary subaccount, on all shards, in order."""
         items: list[Item] = []
         unreadable: list[UnreadableItem] = []
         for raw in raw_items:
             try:
                 body = msgspec.json.decode(raw, type=kind)
                 if body.is_elsewhere:
-                    self.log_once(bytes(raw), what, "of another subaccount or shard")
+                    self.log_once(bytes(raw), what, "of another subaccount")
                 else:
                     items.append(translate(body))
             except (msgspec.DecodeError, UnicodeDecodeError, WireFormatError) as error:

@@ -105,7 +105,7 @@ def _other(frame: on_wire.NotDelta, received_us: int, use_yes_price: bool) -> St
         case on_wire.WireTrade():
             return _trade(frame, received_us)
         case on_wire.WireFill() | on_wire.WireUserOrder() if frame.msg.is_elsewhere:
-            return _unused("another subaccount or shard", frame, received_us, known=True)
+            return _unused("another subaccount", frame, received_us, known=True)
         case on_wire.WireFill():
             fill = translate.fill(frame.msg)
             return FillFrame(sid=frame.sid, seq=frame.seq, received_us=received_us, sent_us=_sent(frame), fill=fill)

@@ -18,9 +18,19 @@ class Page(msgspec.Struct, kw_only=True):
     cursor: str | None = None
 
 
+class ShardStatusBody(msgspec.Struct, kw_only=True):
+    exchange_index: int
+    exchange_active: bool
+    trading_active: bool
+    intra_exchange_transfers_active: bool
+    description: str = ""
+
+
 class StatusBody(msgspec.Struct, kw_only=True):
     exchange_active: bool
     trading_active: bool
+    intra_exchange_transfers_active: bool = False
+    exchange_index_statuses: list[ShardStatusBody] | None = None
     simulated_exchange_id: str = ""
     """Of the simulated exchange only: the identity of its history."""
 
@@ -131,8 +141,13 @@ class Owned(msgspec.Struct, kw_only=True):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is of another subaccount, or of a shard of the exchange whose cash and markets are not used."""
-        return bool(self.subaccount or self.subaccount_number or self.exchange_index)
+        """Whether it is of another subaccount."""
+        return bool(self.subaccount or self.subaccount_number)
+
+    @property
+    def shard(self) -> int:
+        """The exchange shard of the item; a body of before the shards names none."""
+        return self.exchange_index or 0
 
 
 class PositionBody(Owned, kw_only=True):
@@ -298,3 +313,4 @@ class CreateOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     reduce_only: bool = False
     cancel_order_on_pause: bool = False
     order_group_id: str | None = None
+    exchange_index: int | None = None

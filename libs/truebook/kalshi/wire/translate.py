@@ -15,7 +15,7 @@ import msgspec
 
 from truebook import money
 from truebook.kalshi.port import ListedMarket
-from truebook.kalshi.wire import rest_bodies, times
+from truebook.kalshi.wire import rest_bodies, shards, times
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.messages.market_metadata import FeeType, MarketMetadata, MarketStatus, PriceRange
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC, ONE_DOLLAR_CC, WireFormatError
@@ -31,6 +31,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
+from truebook.venue.shards import DEFAULT_SHARD
 
 Levels = tuple[tuple[int, int], ...]
 
@@ -40,8 +41,6 @@ _KNOWN_VALUE: Final = frozenset(
     {MarketStatus.DETERMINED, MarketStatus.DISPUTED, MarketStatus.AMENDED, MarketStatus.FINALIZED}
 )
 PPM: Final = 1_000_000
-DEFAULT_SHARD: Final = 0
-"""The exchange shard whose markets are traded."""
 
 # The same few prices and sizes occur again and again.
 price_cc = lru_cache(maxsize=16_384)(money.parse_price_cc)
@@ -107,6 +106,7 @@ def order(body: rest_bodies.OrderBody) -> ExchangeOrder:
         updated_us=_moment(body.last_update_time, body.last_updated_ts_ms),
         expires_us=_moment(body.expiration_time, body.expiration_ts_ms),
         last_update_reason=body.last_update_reason,
+        exchange_index=body.shard,
     )
 
 
@@ -135,6 +135,7 @@ def fill(body: rest_bodies.FillBody) -> ExchangeFill:
         created_us=created_us,
         client_order_id=body.client_order_id or None,
         basis=body.simulation_basis,
+        exchange_index=body.shard,
     )
 
 
@@ -155,6 +156,7 @@ def settlement(body: rest_bodies.SettlementBody, exact_cc: int | None = None) ->
         yes_centi=size_centi(body.yes_count_fp),
         no_centi=size_centi(body.no_count_fp),
         revenue_micros=body.revenue * money.MICROS_PER_CENT,
+        exchange_index=body.shard,
     )
 
 
@@ -164,6 +166,7 @@ def position(body: rest_bodies.PositionBody) -> ExchangePosition:
         position_centi=size_centi(body.position_fp),
         exposure_micros=money.parse_micros(body.market_exposure_dollars, "market_exposure_dollars"),
         fees_micros=money.parse_micros(body.fees_paid_dollars, "fees_paid_dollars"),
+        exchange_index=body.shard,
     )
 
 
@@ -189,19 +192,20 @@ def _cash_transfer(body: rest_bodies.TransferBody, sign: int, at_s: int) -> Cash
 
 
 def balance(body: rest_bodies.BalanceBody) -> ExchangeBalance:
-    """Read the balance of the default shard from its dollar string; the integer field is truncated to whole cents.
+    """Read the balance of each shard from the dollar strings; the integer field is truncated to whole cents.
 
-    Cash on other shards can't pay for orders here. Without a breakdown (a key of one subaccount) there is one balance.
+    Cash on one shard can't pay for orders on another. Without a breakdown (key of one subaccount) there is one balance.
     """
-    text = body.balance_dollars
-    if body.balance_breakdown is not None:
-        shards = {one.exchange_index: one.balance for one in body.balance_breakdown}
-        if DEFAULT_SHARD not in shards:
-            raise WireFormatError(f"balance_breakdown: no balance of shard {DEFAULT_SHARD}: {sorted(shards)}")
-        text = shards[DEFAULT_SHARD]
+    by_shard = shards.cash(body.balance_breakdown)
+    default = next((one for one in by_shard if one.exchange_index == DEFAULT_SHARD), None)
+    if body.balance_breakdown is not None and default is None:
+        indices = [one.exchange_index for one in by_shard]
+        raise WireFormatError(f"balance_breakdown: no balance of shard {DEFAULT_SHARD}: {indices}")
+    whole_micros = money.parse_micros(body.balance_dollars, "balance")
     return ExchangeBalance(
-        balance_micros=money.parse_micros(text, "balance"),
+        balance_micros=whole_micros if default is None else default.balance_micros,
         updated_us=times.from_unix_s(body.updated_ts),
+        by_shard=by_shard,
     )
 
 
@@ -358,5 +362,6 @@ def write_order(request: OrderRequest) -> bytes:
         reduce_only=request.reduce_only and request.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL,
         cancel_order_on_pause=request.cancel_order_on_pause,
         order_group_id=request.order_group_id,
+        exchange_index=request.exchange_index,
     )
     return msgspec.json.encode(body)
