@@ -18,6 +18,7 @@ from truebook_services.paper_exchange.server import PaperExchange, exchange_cloc
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 FOLDER = Path("exchange")
+TIMES = ("now", "recorded")
 
 
 class ExchangeSettings(TruebookSettings):
@@ -33,6 +34,12 @@ def exchange(
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of a recording, 1 is real time.")] = None,
+    times: Annotated[
+        str | None, typer.Option(help="Times of a recording: now (shifted to the start, the default) or recorded.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="Name of a further account with an own key; may be repeated.")
+    ] = None,
     key_id: Annotated[str | None, typer.Option(help="Id of the key that signs requests.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Its public key, PEM.")] = None,
     balance: Annotated[str | None, typer.Option(help="Opening balance in dollars.")] = None,
@@ -43,10 +50,14 @@ def exchange(
     """Run the simulated exchange alone, until Ctrl-C."""
     if speed is not None and capture is None:
         raise UsageError("--speed is that of a recording: give one by --capture")
+    if times is not None and (capture is None or times not in TIMES):
+        raise UsageError(f"--times is {' or '.join(TIMES)}, for a recording that --capture names")
     flags = {
         "port": port, "markets": markets, "tickers": tuple(market) if market else None, "seed": seed,
-        "capture": capture, "speed": speed, "key_id": key_id, "public_key_file": public_key,
-        "balance_micros": parse_balance(balance) if balance else None, "faults": tuple(fault) if fault else None,
+        "capture": capture, "speed": speed, "capture_times": (times or "now") if capture else None,
+        "accounts": tuple(account) if account else None,
+        "key_id": key_id, "public_key_file": public_key, "balance_micros": parse_balance(balance) if balance else None,
+        "faults": tuple(fault) if fault else None,
     }  # fmt: skip
     settings = load(ExchangeSettings, paper_exchange=flags)
     folder = settings.state_folder / FOLDER
@@ -64,5 +75,7 @@ async def _serve(settings: PaperExchangeSettings) -> None:
     def ready() -> None:
         where = f", private key {server.private_key_file}" if server.private_key_file else ""
         print(f"exchange ready at {server.url}, key id {server.key_id}{where}", flush=True)
+        for one in server.keys[1:]:
+            print(f"account {one.account}: key id {one.key_id}, private key {one.private_key_file}", flush=True)
 
     await server.run(stop_on_signal(), ready)

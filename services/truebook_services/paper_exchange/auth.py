@@ -2,7 +2,7 @@
 
 A request carries the key's id, a time in milliseconds and a signature over ``time + METHOD + path`` (without the
 query). RSA keys sign with PSS and SHA-256, Ed25519 keys sign the text itself. Times are checked against the exchange's
-own clock.
+own clock; with a recording, whose time is another one, the machine's clock is valid as well.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,6 +29,7 @@ SIGNATURE_HEADER: Final = "kalshi-access-signature"
 PRIVATE_FILE: Final = "exchange-key.pem"
 ID_FILE: Final = "exchange-key-id"
 """Files of the exchange's own key pair, in its state folder."""
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", re.ASCII)
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
 
 PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -37,13 +39,24 @@ class KeyFileError(ValueError):
     """A key file cannot be used; the message names the file, the cause and the remedy."""
 
 
+class AccountKey(NamedTuple):
+    """An account's API key; ``private_key_file`` is None if the exchange did not make the pair."""
+
+    account: str
+    key_id: str
+    private_key_file: Path | None
+
+
 class Authenticator:
     """The keys, each with its account."""
 
-    def __init__(self, *, max_age_s: float, max_ahead_s: float, verify: bool = True) -> None:
+    def __init__(
+        self, *, max_age_s: float, max_ahead_s: float, verify: bool = True, wall_us: Callable[[], int] | None = None
+    ) -> None:
         self._max_age_ms = int(max_age_s * 1000)
         self._max_ahead_ms = int(max_ahead_s * 1000)
         self._verify = verify
+        self._wall_us = wall_us
         self._keys: dict[str, tuple[PublicKey | None, str]] = {}
 
     def add_key(self, key_id: str, key: PublicKey | None, account: str) -> None:
@@ -57,8 +70,7 @@ class Authenticator:
             raise unauthenticated("signature_is_missing_from_headers")
         if not timestamp.isascii() or not timestamp.isdigit():
             raise unauthenticated("header_timestamp_expired")
-        age_ms = now_us // 1000 - int(timestamp)
-        if age_ms > self._max_age_ms or -age_ms > self._max_ahead_ms:
+        if not self._is_current(int(timestamp), now_us):
             raise unauthenticated("header_timestamp_expired")
         if key_id not in self._keys:
             raise unauthenticated("authentication_error", "NOT_FOUND")
@@ -66,6 +78,11 @@ class Authenticator:
         if self._verify and not _is_signed(key, signature, f"{timestamp}{method.upper()}{path}".encode()):
             raise unauthenticated("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
         return account
+
+    def _is_current(self, signed_ms: int, now_us: int) -> bool:
+        clocks_us = (now_us,) if self._wall_us is None else (now_us, self._wall_us())
+        ages_ms = (clock_us // 1000 - signed_ms for clock_us in clocks_us)
+        return any(-self._max_ahead_ms <= age_ms <= self._max_age_ms for age_ms in ages_ms)
 
 
 def _is_signed(key: PublicKey | None, signature: str, message: bytes) -> bool:
@@ -100,13 +117,14 @@ def load_public_key(file: Path) -> PublicKey:
     return key
 
 
-def ensure_key_pair(folder: Path) -> tuple[str, Path]:
-    """Return (key id, private key file) of the key pair in ``folder``; the first call makes it.
+def ensure_key_pair(folder: Path, account: str = "") -> tuple[str, Path]:
+    """Return (key id, private key file) of a key pair in ``folder``; the first call makes it.
 
-    The pair is RSA, which every client supports; only its owner can read the private key.
+    A further account's files end in its name. The pair is RSA, which every client supports; only its owner can read
+    the private key.
     """
-    existing = read_key_pair(folder)
-    private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
+    existing = read_key_pair(folder, account)
+    private_file, id_file = _key_files(folder, account)
     if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
         key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
@@ -118,36 +136,71 @@ def ensure_key_pair(folder: Path) -> tuple[str, Path]:
     return existing or (id_file.read_text(encoding="ascii").strip(), private_file)
 
 
-def read_key_pair(folder: Path) -> tuple[str, Path] | None:
+def read_key_pair(folder: Path, account: str = "") -> tuple[str, Path] | None:
     """Return (key id, private key file) of the key pair in ``folder``; None if it has none."""
-    private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
+    private_file, id_file = _key_files(folder, account)
     if not (private_file.exists() and id_file.exists()):
         return None
     return id_file.read_text(encoding="ascii").strip(), private_file
 
 
-def build_authenticator(settings: PaperExchangeSettings) -> tuple[Authenticator, str, Path | None]:
-    """Build the authenticator; returns it with the key's id and the private key file of the exchange's own pair."""
+def _key_files(folder: Path, account: str) -> tuple[Path, Path]:
+    private_file, id_file = folder / PRIVATE_FILE, folder / ID_FILE
+    if not account:
+        return private_file, id_file
+    return private_file.with_stem(f"{private_file.stem}-{account}"), id_file.with_name(f"{ID_FILE}-{account}")
+
+
+def build_authenticator(
+    settings: PaperExchangeSettings, wall_us: Callable[[], int] | None = None
+) -> tuple[Authenticator, tuple[AccountKey, ...]]:
+    """Build the authenticator; returns it with each account's key. Raises ``KeyFileError``.
+
+    ``wall_us`` is a further clock by which requests may be signed.
+    """
     authenticator = Authenticator(
         max_age_s=settings.signature_max_age_s,
         max_ahead_s=settings.signature_max_ahead_s,
         verify=settings.verify_signatures,
+        wall_us=wall_us,
     )
-    private_file: Path | None = None
+    key, named = _first_key(settings)
+    authenticator.add_key(named.key_id, key, named.account)
+    keys = [named]
+    for account in settings.accounts:
+        if _ACCOUNT.fullmatch(account) is None or account in {one.account for one in keys}:
+            raise KeyFileError(
+                f"paper_exchange.accounts: {account!r} is no name, or listed twice; use letters, digits, -"
+            )
+        named = _made_key(settings, account, account)
+        authenticator.add_key(named.key_id, load_public_key(_private_file(named)), account)
+        keys.append(named)
+    return authenticator, tuple(keys)
+
+
+def _first_key(settings: PaperExchangeSettings) -> tuple[PublicKey | None, AccountKey]:
+    """Return the first account's public key, and its name; a key pair is made where the settings name none."""
     key_id = settings.key_id
     if key_id is not None and settings.public_key_file is not None:
-        key = load_public_key(settings.public_key_file)
-    elif key_id is not None and not settings.verify_signatures:
-        key = None
-    elif key_id is not None or settings.public_key_file is not None:
+        return load_public_key(settings.public_key_file), AccountKey(settings.account, key_id, None)
+    if key_id is not None and not settings.verify_signatures:
+        return None, AccountKey(settings.account, key_id, None)
+    if key_id is not None or settings.public_key_file is not None:
         raise KeyFileError("paper_exchange.key_id and public_key_file belong together: set both or neither")
-    elif settings.state_folder is None:
+    named = _made_key(settings, settings.account, "")
+    return load_public_key(_private_file(named)), named
+
+
+def _made_key(settings: PaperExchangeSettings, account: str, suffix: str) -> AccountKey:
+    if settings.state_folder is None:
         raise KeyFileError("a key pair needs a state folder: set one, or set a key id and a public key")
-    else:
-        key_id, private_file = ensure_key_pair(settings.state_folder)
-        key = load_public_key(private_file)
-    authenticator.add_key(key_id, key, settings.account)
-    return authenticator, key_id, private_file
+    key_id, private_file = ensure_key_pair(settings.state_folder, suffix)
+    return AccountKey(account, key_id, private_file)
+
+
+def _private_file(key: AccountKey) -> Path:
+    assert key.private_key_file is not None, "a made pair has its file"
+    return key.private_key_file
 
 
 def _write_private(file: Path, content: bytes) -> None:

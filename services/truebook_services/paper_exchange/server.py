@@ -19,7 +19,7 @@ from truebook.capture.events import first_event_us
 from truebook.clock import Clock, ScaledClock, SystemClock
 from truebook.runtime.http import HttpServer
 from truebook.simulation.faults import FaultSchedule
-from truebook_services.paper_exchange.auth import build_authenticator
+from truebook_services.paper_exchange.auth import AccountKey, build_authenticator
 from truebook_services.paper_exchange.engine.journal import last_time_us
 from truebook_services.paper_exchange.engine.recovery import OpenedEngine, open_engine
 from truebook_services.paper_exchange.faults import FaultInjector
@@ -44,6 +44,8 @@ def exchange_clock(settings: PaperExchangeSettings) -> Clock:
     """
     if settings.capture is None:
         return SystemClock(0 if settings.state_folder is None else last_time_us(settings.state_folder))
+    if settings.capture_times == "now":
+        return ScaledClock(SystemClock().now_us(), settings.speed)
     return ScaledClock(first_event_us(settings.capture), settings.speed)
 
 
@@ -57,6 +59,8 @@ class PaperExchange:
         self.seed = settings.seed
         """The seed of this exchange's history: the journal's own if one is continued."""
         self.private_key_file: Path | None = None
+        self.keys: tuple[AccountKey, ...] = ()
+        """The key of each account, the first account's first."""
         self.finished = asyncio.Event()
         """Set at the end of a recording."""
         self.state: ExchangeState
@@ -101,14 +105,16 @@ class PaperExchange:
 
         Each tick runs exactly when something is due: on virtual time, waiting costs nothing.
         """
-        self.prepare()
         self._on_virtual_time = True
+        self.prepare()
         self._ticks = asyncio.create_task(self._run_ticks(), name="paper_exchange:ticks")
 
     def prepare(self) -> None:
         """Recover, and build everything but the sockets."""
         settings = self.settings
-        authenticator, self.key_id, self.private_key_file = build_authenticator(settings)
+        authenticator, keys = build_authenticator(settings, self._wall_us())
+        self.key_id, self.private_key_file = keys[0].key_id, keys[0].private_key_file
+        self.keys = keys
         schedule = FaultSchedule.parse(settings.faults, start_us=self._clock.now_us())
         faults = FaultInjector(schedule, settings.late_fill_delay_ms * 1000, self.now_us)
         self._opened = opened = self._open_engine()
@@ -135,13 +141,17 @@ class PaperExchange:
             latency=settings.latency,
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
+            ignored=IgnoredFields(self._log),
         )
         self.app = application(self.state, self._connections.abort)
 
     def _open_engine(self) -> OpenedEngine:
         return open_engine(self.settings, self._clock, self._log)
 
-            ignored=IgnoredFields(self._log),
+    def _wall_us(self) -> Callable[[], int] | None:
+        """Return the clock that clients of a recording sign by, beside the exchange's own."""
+        return None if self.settings.capture is None or self._on_virtual_time else SystemClock().now_us
+
     def now_us(self) -> int:
         """Return the exchange's time: the clock's, but never before the last event."""
         return max(self._clock.now_us(), self.state.core.reached_us)

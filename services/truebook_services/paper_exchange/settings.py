@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -31,7 +31,10 @@ class PaperExchangeSettings(Section):
     seed: int = 1
     """Seed of the synthetic traders, of outcomes, ids and latency."""
     account: str = "sim-main"
-    """Name of the exchange's one account."""
+    """Name of the exchange's first account."""
+    accounts: tuple[str, ...] = ()
+    """Names of further accounts (letters, digits, -), each with the same opening balance and an own key pair, which
+    is made and kept in the state folder."""
     balance_micros: int = Field(default=1_000_000_000, ge=0)
     """Opening balance of the account."""
     key_id: str | None = None
@@ -42,6 +45,8 @@ class PaperExchangeSettings(Section):
     """False checks only the key id: for runs on virtual time, where signatures only cost time."""
     capture: Path | None = None
     """A recording whose books replace the synthetic traders."""
+    capture_times: Literal["recorded", "now"] = "recorded"
+    """``now``: every time of the recording is shifted, so that it begins when the exchange starts."""
     speed: float = Field(default=1.0, gt=0)
     """Replay speed of the recording, as a multiple of real time."""
     order_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)

@@ -121,7 +121,8 @@ class ExchangeCore:
 
     def _open_account(self, configured: Configured) -> None:
         self.reached_us = configured.start_us
-        self.engine.open_account(configured.account, configured.balance_micros)
+        for account in (configured.account, *configured.accounts):
+            self.engine.open_account(account, configured.balance_micros)
 
     def _replay_to(self, at_us: int, position: int, sink: EventSink) -> None:
         while self.source.position < position:

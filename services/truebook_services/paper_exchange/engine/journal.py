@@ -59,6 +59,10 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     settlement_delay_us: int
     capture: str | None = None
     queue: QueueModel = QueueModel.PESSIMISTIC
+    accounts: tuple[str, ...] = ()
+    """Further accounts, each with the same opening balance."""
+    capture_times: str = "recorded"
+    """Whether the recording's times are kept, or shifted to the start."""
     engine: int = 0
     """The engine that wrote this history; 0: one from before engines had versions."""
 

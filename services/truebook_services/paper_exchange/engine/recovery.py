@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from truebook.capture.events import read_events
+from truebook.capture.events import first_event_us, read_events
 from truebook.capture.market_metadata import capture_metadata
 from truebook.clock import MICROS, Clock
 from truebook.messages.ids import digest
@@ -28,6 +28,7 @@ from truebook_services.paper_exchange.engine.journal import (
 )
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
+from truebook_services.paper_exchange.engine.shifted import shift_us, shifted_events, shifted_metadata
 from truebook_services.paper_exchange.engine.sources import CaptureSource, TraderSource
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -123,6 +124,8 @@ def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         settlement_delay_us=settings.settlement_delay_ms * 1000,
         capture=None if settings.capture is None else str(settings.capture.resolve()),
         queue=settings.queue,
+        accounts=settings.accounts,
+        capture_times=settings.capture_times,
         engine=ENGINE,
     )
 
@@ -136,7 +139,10 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
     if entry is None:
         return None
     first = entry.configured if isinstance(entry, Continued) else entry
-    for name in ("account", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture", "queue"):
+    for name in (
+        "account", "accounts", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture",
+        "capture_times", "queue",
+    ):  # fmt: skip
         old, new = getattr(first, name), getattr(requested, name)
         if old != new and name.replace("_delay_us", "_delay_ms") in given:
             raise ExchangeJournalMismatch(
@@ -183,9 +189,14 @@ def _build_market(
             configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers
         )
         return exchange, TraderSource(exchange, traders)
-    replay = MarketReplay(configured.seed, capture_metadata(settings.capture), queue=configured.queue)
+    by_us = 0
+    if configured.capture_times == "now":
+        by_us = shift_us(configured.start_us, first_event_us(settings.capture))
+    metadata = shifted_metadata(capture_metadata(settings.capture), by_us)
+    replay = MarketReplay(configured.seed, metadata, queue=configured.queue)
     replay.begin(configured.start_us)  # lists the markets before the first frame, so that clients can subscribe
-    return replay.exchange, CaptureSource(replay, read_events(settings.capture), log)
+    events = read_events(settings.capture)
+    return replay.exchange, CaptureSource(replay, shifted_events(events, by_us) if by_us else events, log)
 
 
 class ReplayProgress:
