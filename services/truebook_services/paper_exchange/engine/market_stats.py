@@ -1,4 +1,4 @@
-"""What the exchange shows of a market beside its metadata and its book: the last trade and the open interest."""
+"""What the exchange shows of a market beside its metadata and its book: last trade, open interest, times, candles."""
 
 from __future__ import annotations
 
@@ -6,22 +6,44 @@ from collections.abc import Iterable
 from typing import Final
 
 from truebook.messages.market_metadata import MarketStatus
-from truebook.simulation.events import SimulationEvent, Traded
+from truebook.simulation.candles import MarketCandles
+from truebook.simulation.events import BookReplaced, LevelChanged, MarketChanged, SimulationEvent, Traded
 from truebook.simulation.venue.exchange import SimulatedExchange
 
 MAX_MARKETS: Final = 5_000
 """Markets with statistics; the engine itself drops finished markets."""
+MAX_MINUTES: Final = 5_000
+"""Minutes of candles kept of a market, as many as one request may ask for."""
+MINUTES_IN_ALL: Final = 300_000
+"""Bound of all markets' minutes; with more than 60 markets, each later one keeps fewer."""
 
 
 class MarketStats:
-    """Totals of one market. Every trade counts as opening: anonymous traders have no positions to close."""
+    """Totals, times and candles of one market. Every trade counts as opening: anonymous traders have no positions.
 
-    __slots__ = ("last_price_cc", "last_size_centi", "open_interest_centi")
+    Times are 0 where they are not known: an event of the market tells them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "candles", "created_us", "last_price_cc", "last_size_centi", "open_interest_centi", "settled_us", "updated_us",
+    )  # fmt: skip
+
+    def __init__(self, max_minutes: int = MAX_MINUTES) -> None:
         self.last_price_cc = 0
         self.last_size_centi = 0
         self.open_interest_centi = 0
+        self.created_us = 0
+        self.updated_us = 0
+        """Time of the last change that is not a trade's."""
+        self.settled_us = 0
+        self.candles = MarketCandles(max_minutes)
+
+    def record_change(self, event: MarketChanged) -> None:
+        self.updated_us = event.at_us
+        if event.event_type == "created":
+            self.created_us = event.at_us
+        elif event.event_type == "settled":
+            self.settled_us = event.at_us
 
 
 class StatsByMarket:
@@ -36,16 +58,26 @@ class StatsByMarket:
         if stats is None:
             if len(self.by_ticker) >= MAX_MARKETS:
                 self._drop_finished()
-            stats = self.by_ticker[ticker] = MarketStats()
+            minutes = min(MAX_MINUTES, MINUTES_IN_ALL // max(1, len(self.by_ticker)))
+            stats = self.by_ticker[ticker] = MarketStats(minutes)
         return stats
 
     def record(self, events: Iterable[SimulationEvent]) -> None:
         for event in events:
-            if isinstance(event, Traded):
-                stats = self.of(event.ticker)
-                stats.last_price_cc = event.price_cc
-                stats.last_size_centi = event.size_centi
-                stats.open_interest_centi += event.size_centi
+            match event:
+                case LevelChanged():
+                    candles = self.of(event.ticker).candles
+                    candles.level(event.book_side, event.price_cc, event.delta_centi, event.at_us)
+                case Traded():
+                    stats = self.of(event.ticker)
+                    stats.last_price_cc = event.price_cc
+                    stats.last_size_centi = event.size_centi
+                    stats.open_interest_centi += event.size_centi
+                    stats.candles.trade(event.price_cc, event.size_centi, stats.open_interest_centi, event.at_us)
+                case BookReplaced():
+                    self.of(event.ticker).candles.book(event.bids, event.asks, event.at_us)
+                case MarketChanged():
+                    self.of(event.metadata.ticker).record_change(event)
 
     def _drop_finished(self) -> None:
         """Drop the oldest finished market; a market that still trades is kept, whatever its age."""
