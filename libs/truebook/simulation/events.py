@@ -13,6 +13,7 @@ import msgspec
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.venue.account import ExchangeFill, ExchangeOrder, ExchangeSettlement
+from truebook.venue.shards import ShardTransfer
 
 
 class Basis(StrEnum):
@@ -101,6 +102,13 @@ class GroupChanged(SimulationEvent, frozen=True, kw_only=True):
     group_id: str
     kind: GroupEvent
     limit_centi: int
+
+
+class CashMoved(SimulationEvent, frozen=True, kw_only=True):
+    """An account's transfer between shards was accepted, or has arrived."""
+
+    account: str
+    transfer: ShardTransfer
 
 
 class MarketChanged(SimulationEvent, frozen=True, kw_only=True):

@@ -56,6 +56,10 @@ class ShardTransfer(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     """Whole seconds."""
 
+    def completed(self) -> ShardTransfer:
+        """Return this transfer after its arrival."""
+        return msgspec.structs.replace(self, status=TransferStatus.COMPLETE)
+
 
 class MarginReservation(StrEnum):
     """What the automatic allocation leaves on a shard for resting orders."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.messages.ids import digest
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
-from truebook.simulation.venue.accounts import Account
+from truebook.simulation.venue.accounts import Account, Wallet
 from truebook.simulation.venue.markets import MarketRecord, MarketRecords
 from truebook.simulation.venue.orders import MICROS_PER_SECOND, LiveOrder, Match, Rejected, UpdateReason, is_synthetic
+from truebook.simulation.venue.shard_plan import Route, ShardPlan, Shards
 from truebook.venue.account import CashTransfer, OrderRequest
 from truebook.venue.grid import on_grid
 from truebook.venue.lifecycle import takes_orders
+from truebook.venue.shards import AUTOMATIC, DEFAULT_SHARD
 
 MARKET_NOT_FOUND = Rejected(404, "market_not_found", "market not found")
 NOT_FOUND = Rejected(404, "not_found", "not found")
+USER_NOT_FOUND = Rejected(404, "user_not_found", "user not found")
+"""The account never had cash on the market's shard."""
 MARKET_CLOSED = Rejected(409, "market_closed", "market closed")
 ORDER_ALREADY_EXISTS = Rejected(409, "order_already_exists", "order already exists")
 FILL_OR_KILL = Rejected(409, "fill_or_kill_insufficient_resting_volume", "fill or kill insufficient resting volume")
@@ -38,8 +42,9 @@ class AccountBook:
     ``max_kept`` limits the ended orders, and the fills and settlements, that each account keeps; None keeps all.
     """
 
-    def __init__(self, seed: int, *, max_kept: int | None = None) -> None:
+    def __init__(self, seed: int, *, max_kept: int | None = None, plan: ShardPlan | None = None) -> None:
         self._seed = seed
+        self.shards = Shards(plan or ShardPlan())
         self._max_kept = max_kept
         self.markets = MarketRecords()
         self.accounts: dict[str, Account] = {}
@@ -49,12 +54,15 @@ class AccountBook:
         self._group_fills: list[tuple[LiveOrder, int, int]] = []
 
     def open_account(self, name: str, balance_micros: int) -> None:
-        """Open an account with a balance; raises ``ValueError`` where it exists or the balance is negative."""
+        """Open an account with a balance on the default shard.
+
+        Raises ``ValueError`` where it exists or the balance is negative.
+        """
         if name in self.accounts or is_synthetic(name):
             raise ValueError(f"account {name!r} exists already or is reserved for synthetic traders")
         if balance_micros < 0:
             raise ValueError(f"account {name!r} cannot open with a balance of {balance_micros} micros")
-        self.accounts[name] = Account(name, balance_micros)
+        self.accounts[name] = Account(name, {DEFAULT_SHARD: Wallet(balance_micros)})
 
     def account(self, name: str) -> Account:
         """Return an account; raises ``UnknownAccount``."""
@@ -81,19 +89,24 @@ class AccountBook:
         record = self.markets.get(request.ticker)
         if record is None:
             return MARKET_NOT_FOUND
+        if request.exchange_index not in (None, AUTOMATIC, record.shard):
+            return MARKET_NOT_FOUND
         synthetic = is_synthetic(account)
-        if not synthetic and request.client_order_id in self.account(account).client_ids:
+        if not synthetic and record.shard not in self.account(account).wallets:
+            return USER_NOT_FOUND
+        if not synthetic and request.client_order_id in self.accounts[account].client_ids:
             return ORDER_ALREADY_EXISTS
-        if not takes_orders(record.status):
-            return MARKET_CLOSED
+        paused = self.shards.entry_rejection(record.shard)
+        if paused is not None or not takes_orders(record.status):
+            return paused or MARKET_CLOSED
         if not record.takes_orders:
             return invalid_parameters("the market's fee type is not simulated")
         rejection = field_rejection(request, record, at_us)
         if rejection is not None:
             return rejection
-        order = LiveOrder.create(account, request, at_us)
+        order = LiveOrder.create(account, request, at_us, record.shard)
         # A reduce-only order never opens, which needs no cash.
-        if not (synthetic or request.reduce_only or self.accounts[account].can_afford(order, record.taker_ppm)):
+        if not (synthetic or request.reduce_only or self.accounts[account].can_afford(order, record)):
             return INSUFFICIENT_BALANCE
         return order
 
@@ -131,15 +144,30 @@ class AccountBook:
             return self._trader_clients.get((account, client_order_id))
         return self.account(account).client_ids.get(client_order_id) or None
 
-    def cancellable(self, account: str, exchange_order_id: str) -> LiveOrder | Rejected:
-        """Return an order that may be cancelled or changed, or the rejection."""
+    def cancellable(self, account: str, exchange_order_id: str, route: Route | None = None) -> LiveOrder | Rejected:
+        """Return an order that may be cancelled or changed, or the rejection; with a route only on its shard."""
         order = self.find(account, exchange_order_id)
-        if order is None:
+        if order is None or (route is not None and self.routed(route) != order.shard):
             return NOT_FOUND
         record = self.markets.get(order.ticker)
         if record is None or not takes_orders(record.status):
             return MARKET_CLOSED
+        paused = self.shards.cancel_rejection(order.shard)
+        if paused is not None:
+            return paused
         return order if order.is_resting else NOT_FOUND
+
+    def routed(self, route: Route) -> int | None:
+        """Return the shard that a request about an existing order reaches; None: the market is unknown.
+
+        Kalshi's documents of the cancel: without an index and a market it is the default shard.
+        """
+        if route.pinned is not None:
+            return route.pinned
+        if route.ticker is None:
+            return DEFAULT_SHARD
+        record = self.markets.get(route.ticker)
+        return None if record is None else record.shard
 
     # Effects on orders
 
@@ -166,7 +194,7 @@ class AccountBook:
         else:
             account.remove_open(order)
             account.end(order.request.client_order_id, self._max_kept)
-        account.update_holds(order.ticker, self.markets[order.ticker].taker_ppm)
+        account.update_holds(self.markets[order.ticker])
 
     def cancel(self, order: LiveOrder, reason: UpdateReason | None, at_us: int) -> int:
         """Cancel an order and return the size that was cancelled."""
@@ -188,12 +216,12 @@ class AccountBook:
                 self.update_owner(order)
             return []
         record, account = self.markets[order.ticker], self.accounts[order.account]
-        fill = account.record_fill(order, trade, is_taker, record.taker_ppm if is_taker else record.maker_ppm)
+        fill = account.record_fill(order, trade, is_taker, record)
         if not order.is_resting:
             account.remove_open(order)
             account.end(order.request.client_order_id, self._max_kept)
         account.drop_old_reports(self._max_kept)
-        account.update_holds(order.ticker, record.taker_ppm)
+        account.update_holds(record)
         if order.request.order_group_id is not None:
             self._group_fills.append((order, trade.size_centi, trade.at_us))
         return [
@@ -214,17 +242,18 @@ class AccountBook:
         return taken
 
     def transfer(self, account: str, transfer_id: str, amount_micros: int, at_us: int) -> Rejected | None:
-        """Add cash to an account once by the transfer's id; cash that orders hold can't be withdrawn."""
+        """Add cash to the default shard once by the transfer's id; cash that orders hold can't be withdrawn."""
         found = self.account(account)
         known = found.transfers.get(transfer_id)
         if known is not None:
             return None if known.amount_micros == amount_micros else TRANSFER_CONFLICT
-        if found.available_micros() + amount_micros < 0:
+        wallet = found.wallet(DEFAULT_SHARD)
+        if wallet.available_micros + amount_micros < 0:
             return INSUFFICIENT_BALANCE
         found.transfers[transfer_id] = CashTransfer(
             transfer_id=transfer_id, amount_micros=amount_micros, fee_micros=0, at_us=at_us
         )
-        found.cash_micros += amount_micros
+        wallet.cash_micros += amount_micros
         found.updated_us = at_us
         return None
 

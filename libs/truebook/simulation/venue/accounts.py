@@ -1,7 +1,8 @@
 """The simulated exchange's record of one account: cash, positions, and cash held by resting orders.
 
-Cash changes by fills and payouts only. Held cash is a pure function of open orders and positions, recomputed whenever
-either changes, so that it cannot drift. YES and NO of one market net at once into $1.
+Cash lies in one wallet per shard, and changes by fills, payouts and transfers only. Held cash is a pure function of
+open orders and positions, recomputed whenever either changes, so that it cannot drift. YES and NO of one market net at
+once into $1.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import msgspec
 
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, no_price
+from truebook.simulation.venue.markets import MarketRecord
 from truebook.simulation.venue.orders import LiveOrder, Match
 from truebook.venue.account import CashTransfer, ExchangeFill, ExchangePosition, ExchangeSettlement
 from truebook.venue.fees import charge, worst_fee_micros
+from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 
 MAX_SETTLED_POSITIONS: Final = 5_000
 """Positions of settled markets that an account keeps; the oldest are dropped."""
@@ -32,6 +35,7 @@ class Position(msgspec.Struct):
     traded_centi: int = 0
     """Contracts bought of either leg."""
     updated_us: int = 0
+    shard: int = DEFAULT_SHARD
 
     def settle(self, settlement_cc: int, at_us: int) -> int:
         """Pay the position out: YES gets the value, NO its complement; returns the payout in micros."""
@@ -65,11 +69,43 @@ class Position(msgspec.Struct):
         return proceeds - opening_centi * own_cc
 
 
+class Wallet(msgspec.Struct):
+    """An account's cash on one shard, and how much of it resting orders hold there."""
+
+    cash_micros: int = 0
+    held_micros: int = 0
+
+    @property
+    def available_micros(self) -> int:
+        """The cash that no order holds.
+
+        Bounded at 0: a fill rounded in the exchange's favor can exceed the released hold by a micro-dollar.
+        """
+        return max(0, self.cash_micros - self.held_micros)
+
+
+class CashMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to move cash between two shards; ``client_transfer_id`` is None for an automatic one."""
+
+    from_shard: int
+    to_shard: int
+    amount_micros: int
+    delay_us: int
+    """From the acceptance to the arrival."""
+    client_transfer_id: str | None = None
+
+    @property
+    def route(self) -> tuple[str, int, int]:
+        """The scope in which the caller's id is used once."""
+        return self.client_transfer_id or "", self.from_shard, self.to_shard
+
+
 class Account(msgspec.Struct, eq=False):
     """One account: cash, orders, fills and settlements (oldest first)."""
 
     name: str
-    cash_micros: int
+    wallets: dict[int, Wallet]
+    """By shard; a shard that never had cash of the account has none."""
     updated_us: int = 0
     positions: dict[str, Position] = {}
     orders: dict[str, LiveOrder] = {}
@@ -86,33 +122,43 @@ class Account(msgspec.Struct, eq=False):
     settled_positions: dict[str, Position] = {}
     """Positions of settled markets, flat ones included, by ticker, in the order of their settlement."""
     held_by_market: dict[str, int] = {}
-    held_micros: int = 0
     transfers: dict[str, CashTransfer] = {}
     """Deposits and withdrawals by their id."""
+    shard_transfers: dict[str, ShardTransfer] = {}
+    """Transfers between shards by the exchange's id, in the order of acceptance."""
+    moves: dict[tuple[str, int, int], CashMove] = {}
+    """Accepted requests to move cash, by (the caller's id, from, to)."""
+    allocation: TargetAllocation = TargetAllocation()
 
     def position_centi(self, ticker: str) -> int:
         position = self.positions.get(ticker)
         return 0 if position is None else position.position_centi
 
-    def available_micros(self) -> int:
-        """Return the cash that no order holds.
+    @property
+    def held_micros(self) -> int:
+        """The cash held by resting orders, on all shards."""
+        return sum(wallet.held_micros for wallet in self.wallets.values())
 
-        Bounded at 0: a fill rounded in the exchange's favor can exceed the released hold by a micro-dollar.
-        """
-        return max(0, self.cash_micros - self.held_micros)
+    def wallet(self, shard: int) -> Wallet:
+        """Return the wallet of a shard, which has one from now on."""
+        found = self.wallets.get(shard)
+        if found is None:
+            found = self.wallets[shard] = Wallet()
+        return found
 
-    def can_afford(self, order: LiveOrder, rate_ppm: int, *, instead_of: LiveOrder | None = None) -> bool:
-        """Return whether the cash covers the worst case of all open orders, with this one added or replaced."""
-        ticker = order.ticker
+    def can_afford(self, order: LiveOrder, record: MarketRecord, *, instead_of: LiveOrder | None = None) -> bool:
+        """Return whether the shard's cash covers the worst case of its open orders, this one added or replaced."""
+        ticker, wallet = order.ticker, self.wallets[record.shard]
         others = [one for one in self.open_orders.get(ticker, {}).values() if one is not instead_of]
-        required = market_hold_micros([*others, order], self.position_centi(ticker), rate_ppm)
-        return self.cash_micros >= self.held_micros - self.held_by_market.get(ticker, 0) + required
+        required = market_hold_micros([*others, order], self.position_centi(ticker), record.taker_ppm)
+        return wallet.cash_micros >= wallet.held_micros - self.held_by_market.get(ticker, 0) + required
 
-    def update_holds(self, ticker: str, rate_ppm: int) -> None:
+    def update_holds(self, record: MarketRecord) -> None:
         """Recompute the cash held by the market's open orders."""
+        ticker = record.ticker
         orders = self.open_orders.get(ticker)
-        held = market_hold_micros(orders.values(), self.position_centi(ticker), rate_ppm) if orders else 0
-        self.held_micros += held - self.held_by_market.get(ticker, 0)
+        held = market_hold_micros(orders.values(), self.position_centi(ticker), record.taker_ppm) if orders else 0
+        self.wallet(record.shard).held_micros += held - self.held_by_market.get(ticker, 0)
         if held:
             self.held_by_market[ticker] = held
         else:
@@ -141,17 +187,18 @@ class Account(msgspec.Struct, eq=False):
             if max_kept is not None and len(reports) > 2 * max_kept:
                 del reports[:max_kept]
 
-    def record_fill(self, order: LiveOrder, match: Match, is_taker: bool, rate_ppm: int) -> ExchangeFill:
+    def record_fill(self, order: LiveOrder, match: Match, is_taker: bool, record: MarketRecord) -> ExchangeFill:
         """Apply one fill of the account's order to cash and position, and keep it."""
+        rate_ppm = record.taker_ppm if is_taker else record.maker_ppm
         position = self.positions.get(order.ticker)
         if position is None:
-            position = self.positions[order.ticker] = Position()
+            position = self.positions[order.ticker] = Position(shard=record.shard)
         price_cc, size_centi = match.price_cc, match.size_centi
         revenue = position.trade(order.book_side, price_cc, size_centi)
         fee, order.rounding = charge(size_centi, price_cc, rate_ppm, revenue, order.rounding)
         position.fees_micros += fee
         position.updated_us = match.at_us
-        self.cash_micros += revenue - fee
+        self.wallet(record.shard).cash_micros += revenue - fee
         self.updated_us = match.at_us
         own_cc = price_cc if order.book_side is BookSide.BID else no_price(price_cc)
         order.add_costs(size_centi * own_cc, fee, is_taker)
@@ -159,6 +206,7 @@ class Account(msgspec.Struct, eq=False):
             trade_id=match.trade_id, exchange_order_id=order.exchange_order_id, ticker=order.ticker,
             book_side=order.book_side, price_cc=price_cc, size_centi=size_centi, fee_micros=fee, is_taker=is_taker,
             created_us=match.at_us, client_order_id=order.request.client_order_id, basis=match.basis.value,
+            exchange_index=record.shard,
         )  # fmt: skip
         self.fills.append(fill)
         return fill
@@ -175,11 +223,11 @@ class Account(msgspec.Struct, eq=False):
             del self.settled_positions[next(iter(self.settled_positions))]
         if not yes_centi and not no_centi:
             return None
-        self.cash_micros += payout
+        self.wallet(position.shard).cash_micros += payout
         self.updated_us = at_us
         settlement = ExchangeSettlement(
             ticker=ticker, event=event, settlement_cc=settlement_cc, settled_us=at_us, yes_centi=yes_centi,
-            no_centi=no_centi, revenue_micros=payout,
+            no_centi=no_centi, revenue_micros=payout, exchange_index=position.shard,
         )  # fmt: skip
         self.settlements.append(settlement)
         return settlement
@@ -192,6 +240,7 @@ class Account(msgspec.Struct, eq=False):
                 position_centi=position.position_centi,
                 exposure_micros=position.cost_micros,
                 fees_micros=position.fees_micros,
+                exchange_index=position.shard,
             )
             for ticker, position in self.positions.items()
             if position.position_centi

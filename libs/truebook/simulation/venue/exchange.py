@@ -1,8 +1,9 @@
 """The simulated exchange: deterministic, without sockets and clock.
 
 Commands and times go in, results and events come out; equal commands give equal events, ids included. Markets, order
-groups and reads are parts of their own: ``lifecycle``, ``groups`` and ``queries``. The order of one command's events
-is documented in ``matching``. No event announces a market's opening or close: read its status.
+groups, cash between shards and reads are parts of their own: ``lifecycle``, ``groups``, ``cash`` and ``queries``. The
+order of one command's events is documented in ``matching``. No event announces a market's opening or close: read its
+status.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ from truebook.simulation.venue.engine import Engine
 from truebook.simulation.venue.lifecycle import MarketLifecycle
 from truebook.simulation.venue.matching import MatchingEngine
 from truebook.simulation.venue.order_changes import Amendment, ChangeResponse, OrderChanges
-from truebook.simulation.venue.order_groups import OrderGroups
+from truebook.simulation.venue.order_groups import NO_SHARD, OrderGroups
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
+from truebook.simulation.venue.shard_cash import ShardCash
+from truebook.simulation.venue.shard_plan import Route, ShardChange, ShardPlan
 from truebook.venue.account import CancelResponse, CreateResponse, OrderRequest
 
 MAX_KEPT: Final = 50_000
 """Ended orders, and fills, that an account of a synthetic exchange keeps: an hour at fifteen orders a second."""
 
 
-def synthetic_exchange(seed: int, *, settlement_delay_us: int = 2_000_000) -> SimulatedExchange:
+def synthetic_exchange(
+    seed: int, *, settlement_delay_us: int = 2_000_000, plan: ShardPlan | None = None
+) -> SimulatedExchange:
     """Make an exchange with its own book, on which synthetic traders and accounts trade with each other."""
-    accounts = AccountBook(seed, max_kept=MAX_KEPT)
+    accounts = AccountBook(seed, max_kept=MAX_KEPT, plan=plan)
     return SimulatedExchange(accounts, MatchingEngine(accounts), settlement_delay_us=settlement_delay_us)
 
 
@@ -37,6 +42,7 @@ class SimulatedExchange:
         self.queries = VenueQueries(accounts, engine)
         self.lifecycle = MarketLifecycle(accounts, engine, settlement_delay_us)
         self.groups = OrderGroups(accounts, engine, self.lifecycle)
+        self.cash = ShardCash(accounts, self.lifecycle)
         self._changes = OrderChanges(accounts, engine, self.lifecycle)
         self._accounts = accounts
         self._engine = engine
@@ -62,7 +68,7 @@ class SimulatedExchange:
         order = self._accounts.admit(account, request, now_us)
         if isinstance(order, Rejected):
             return order, events
-        rejection = self.groups.rejection(account, request.order_group_id) or self._engine.book_rejection(order)
+        rejection = self.groups.rejection(order) or self._engine.book_rejection(order)
         if rejection is not None:
             return rejection, events
         self._accounts.accept(order)
@@ -76,11 +82,11 @@ class SimulatedExchange:
         return response, events
 
     def cancel(
-        self, account: str, exchange_order_id: str, at_us: int
+        self, account: str, exchange_order_id: str, at_us: int, *, route: Route | None = None
     ) -> tuple[CancelResponse | Rejected, list[SimulationEvent]]:
-        """Cancel a resting order."""
+        """Cancel a resting order; with a route only on the shard that it leads to."""
         events = self.advance(at_us)
-        order = self._accounts.cancellable(account, exchange_order_id)
+        order = self._accounts.cancellable(account, exchange_order_id, route)
         if isinstance(order, Rejected):
             return order, events
         now_us, cancelled_centi = self.lifecycle.now_us, order.remaining_centi
@@ -91,11 +97,25 @@ class SimulatedExchange:
         return response, events
 
     def cancel_all(self, account: str, at_us: int) -> list[SimulationEvent]:
-        """Cancel all resting orders of an account."""
+        """Cancel all resting orders of an account, on all shards that take cancels."""
         events = self.advance(at_us)
         for order in self._accounts.open_orders(account):
-            events += self._engine.cancel(order, None, self.lifecycle.now_us)
+            if self._accounts.shards.cancel_rejection(order.shard) is None:
+                events += self._engine.cancel(order, None, self.lifecycle.now_us)
         return events
+
+    def switch_shard(self, change: ShardChange, at_us: int) -> tuple[Rejected | None, list[SimulationEvent]]:
+        """Pause or resume a shard, or its transfers; a pause cancels the orders that asked for it."""
+        events = self.advance(at_us)
+        if change.exchange_index not in self._accounts.shards:
+            return NO_SHARD, events
+        self._accounts.shards.apply(change)
+        if self._accounts.shards.entry_rejection(change.exchange_index) is not None:
+            for account in self._accounts.accounts:
+                for order in self._accounts.open_orders(account):
+                    if order.shard == change.exchange_index and order.request.cancel_order_on_pause:
+                        events += self._engine.cancel(order, None, self.lifecycle.now_us)
+        return None, events
 
     def transfer(
         self, account: str, transfer_id: str, amount_micros: int, at_us: int
@@ -112,16 +132,19 @@ class SimulatedExchange:
         *,
         by_centi: int | None = None,
         to_centi: int | None = None,
+        route: Route | None = None,
     ) -> tuple[ChangeResponse | Rejected, list[SimulationEvent]]:
         """Reduce a resting order; exactly one of ``by_centi`` and ``to_centi`` is given."""
         events = self.advance(at_us)
-        response, changes = self._changes.decrease(account, exchange_order_id, by_centi=by_centi, to_centi=to_centi)
+        response, changes = self._changes.decrease(
+            account, exchange_order_id, route, by_centi=by_centi, to_centi=to_centi
+        )
         return response, events + changes
 
     def amend(
-        self, account: str, exchange_order_id: str, amendment: Amendment, at_us: int
+        self, account: str, exchange_order_id: str, amendment: Amendment, at_us: int, *, route: Route | None = None
     ) -> tuple[ChangeResponse | Rejected, list[SimulationEvent]]:
         """Change price, total size, expiry or client order id of a resting order; it may trade at once."""
         events = self.advance(at_us)
-        response, changes = self._changes.amend(account, exchange_order_id, amendment)
+        response, changes = self._changes.amend(account, exchange_order_id, route, amendment)
         return response, events + changes + self.groups.trigger_reached()

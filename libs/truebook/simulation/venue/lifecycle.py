@@ -8,6 +8,7 @@ which they were scheduled. A close cancels all resting orders; afterwards every 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -29,6 +30,10 @@ class Due(StrEnum):
     EXPIRE = "expire"
     CLOSE = "close"
     PAY_OUT = "pay_out"
+    ARRIVE = "arrive"
+    """A transfer between shards arrives."""
+    ALLOCATE = "allocate"
+    """An account's cash is brought to its target allocation."""
 
 
 class MarketLifecycle:
@@ -42,6 +47,7 @@ class MarketLifecycle:
         self._delay_us = settlement_delay_us
         self._calendar: list[tuple[int, int, Due, str, str]] = []
         self._scheduled = 0
+        self._handlers: dict[Due, Callable[[str, str, int], list[SimulationEvent]]] = {}
         self._outcomes: dict[str, int] = {}
         """Values that markets are determined at when they close."""
 
@@ -61,11 +67,14 @@ class MarketLifecycle:
         """List a market, open if its opening time has passed; raises ``ValueError`` where the ticker exists."""
         events = self.advance(at_us)
         status = MarketStatus.ACTIVE if metadata.open_us <= self.now_us else MarketStatus.INITIALIZED
-        record = self._accounts.markets.add(msgspec.structs.replace(metadata, status=status, settlement_cc=None))
+        shard = self._accounts.shards.plan.shard_of(metadata)
+        record = self._accounts.markets.add(
+            msgspec.structs.replace(metadata, status=status, settlement_cc=None, exchange_index=shard)
+        )
         self._engine.add_market(metadata.ticker)
         if status is MarketStatus.INITIALIZED:
-            self._schedule(metadata.open_us, Due.OPEN, metadata.ticker)
-        self._schedule(metadata.close_us, Due.CLOSE, metadata.ticker)
+            self.schedule(metadata.open_us, Due.OPEN, metadata.ticker)
+        self.schedule(metadata.close_us, Due.CLOSE, metadata.ticker)
         return [*events, MarketChanged(at_us=self.now_us, metadata=record.metadata, event_type="created")]
 
     def move_close(self, ticker: str, close_us: int, at_us: int) -> list[SimulationEvent]:
@@ -78,7 +87,7 @@ class MarketLifecycle:
         if record is None or record.status not in (*BEFORE_CLOSE, MarketStatus.CLOSED):
             return events
         record.replace_metadata(msgspec.structs.replace(record.metadata, close_us=max(close_us, self.now_us + 1)))
-        self._schedule(record.metadata.close_us, Due.CLOSE, ticker)
+        self.schedule(record.metadata.close_us, Due.CLOSE, ticker)
         return [*events, MarketChanged(at_us=self.now_us, metadata=record.metadata, event_type="close_date_updated")]
 
     def follow_status(self, ticker: str, status: MarketStatus, at_us: int) -> list[SimulationEvent]:
@@ -132,19 +141,27 @@ class MarketLifecycle:
     def _determine(self, record: MarketRecord, settlement_cc: int, at_us: int) -> MarketChanged:
         self._outcomes.pop(record.metadata.ticker, None)
         record.become(MarketStatus.DETERMINED, settlement_cc)
-        self._schedule(at_us + self._delay_us, Due.PAY_OUT, record.metadata.ticker)
+        self.schedule(at_us + self._delay_us, Due.PAY_OUT, record.metadata.ticker)
         return MarketChanged(at_us=at_us, metadata=record.metadata, event_type="determined")
 
     def schedule_expiry(self, order: LiveOrder) -> None:
         """Put a resting order's expiry, if any, on the calendar."""
         if order.is_resting and order.expires_us is not None:
-            self._schedule(order.expires_us, Due.EXPIRE, order.account, order.exchange_order_id)
+            self.schedule(order.expires_us, Due.EXPIRE, order.account, order.exchange_order_id)
 
-    def _schedule(self, due_us: int, kind: Due, subject: str, order_id: str = "") -> None:
+    def on_due(self, kind: Due, execute: Callable[[str, str, int], list[SimulationEvent]]) -> None:
+        """Let another part execute the entries of a kind: by subject, detail and time."""
+        self._handlers[kind] = execute
+
+    def schedule(self, due_us: int, kind: Due, subject: str, detail: str = "") -> None:
+        """Put an entry on the calendar."""
         self._scheduled += 1
-        heapq.heappush(self._calendar, (due_us, self._scheduled, kind, subject, order_id))
+        heapq.heappush(self._calendar, (due_us, self._scheduled, kind, subject, detail))
 
     def _execute(self, kind: Due, subject: str, order_id: str, at_us: int) -> list[SimulationEvent]:
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            return handler(subject, order_id, at_us)
         if kind is Due.EXPIRE:
             order = self._accounts.find(subject, order_id)
             # An amended expiry has a later entry of its own, or none.

@@ -24,10 +24,15 @@ USED_MARKETS = 2_000
 class MarketRecord:
     """One market. With an unsupported fee type it is listed but takes no orders."""
 
-    __slots__ = ("_metadata", "maker_ppm", "taker_ppm", "takes_orders", "trades", "used", "volume_centi")
+    __slots__ = (
+        "_metadata", "maker_ppm", "shard", "taker_ppm", "takes_orders", "ticker", "trades", "used", "volume_centi",
+    )  # fmt: skip
 
     def __init__(self, metadata: MarketMetadata) -> None:
         self._metadata = metadata
+        self.ticker = metadata.ticker
+        self.shard = metadata.exchange_index
+        """Where its orders and their cash are."""
         try:
             self.taker_ppm = taker_rate_ppm(metadata.fee_type, metadata.fee_multiplier_ppm)
             self.maker_ppm = maker_rate_ppm(metadata.fee_type, metadata.fee_multiplier_ppm)

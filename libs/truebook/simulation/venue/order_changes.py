@@ -22,6 +22,7 @@ from truebook.simulation.venue.account_book import (
 from truebook.simulation.venue.engine import Engine
 from truebook.simulation.venue.lifecycle import MarketLifecycle
 from truebook.simulation.venue.orders import LiveOrder, Rejected, UpdateReason
+from truebook.simulation.venue.shard_plan import Route
 from truebook.venue.account import OrderRequest
 
 TICKER_MISMATCH = Rejected(400, "order_ticker_mismatch", "order ticker mismatch")
@@ -63,10 +64,10 @@ class OrderChanges:
         self._lifecycle = lifecycle
 
     def decrease(
-        self, account: str, exchange_order_id: str, *, by_centi: int | None, to_centi: int | None
+        self, account: str, exchange_order_id: str, route: Route | None, *, by_centi: int | None, to_centi: int | None
     ) -> tuple[ChangeResponse | Rejected, list[SimulationEvent]]:
         """Reduce by ``by_centi`` or to ``to_centi``; a remainder of 0 cancels the order."""
-        order, now_us = self._accounts.cancellable(account, exchange_order_id), self._lifecycle.now_us
+        order, now_us = self._accounts.cancellable(account, exchange_order_id, route), self._lifecycle.now_us
         if isinstance(order, Rejected):
             return order, []
         if (by_centi is None) == (to_centi is None):
@@ -83,12 +84,15 @@ class OrderChanges:
         return _response(order, now_us), events
 
     def amend(
-        self, account: str, exchange_order_id: str, amendment: Amendment
+        self, account: str, exchange_order_id: str, route: Route | None, amendment: Amendment
     ) -> tuple[ChangeResponse | Rejected, list[SimulationEvent]]:
         """Amend an order; a rejected amendment changes nothing."""
-        order = self._accounts.cancellable(account, exchange_order_id)
+        order = self._accounts.cancellable(account, exchange_order_id, route)
         if isinstance(order, Rejected):
             return order, []
+        paused = self._accounts.shards.entry_rejection(order.shard)
+        if paused is not None:
+            return paused, []
         request = _amended(order, amendment)
         rejection = self._rejection(order, amendment, request)
         if rejection is not None:
@@ -143,11 +147,11 @@ class OrderChanges:
         rejection = field_rejection(request, record, self._lifecycle.now_us)
         if rejection is not None:
             return rejection
-        amended = LiveOrder.create(order.account, request, self._lifecycle.now_us)
+        amended = LiveOrder.create(order.account, request, self._lifecycle.now_us, order.shard)
         amended.remaining_centi = amendment.total_centi - order.filled_centi
         if request.price_cc != order.price_cc and self._engine.book_rejection(amended) is not None:
             return POST_ONLY_CROSS
-        return None if owner.can_afford(amended, record.taker_ppm, instead_of=order) else INSUFFICIENT_BALANCE
+        return None if owner.can_afford(amended, record, instead_of=order) else INSUFFICIENT_BALANCE
 
 
 def _amended(order: LiveOrder, amendment: Amendment) -> OrderRequest:

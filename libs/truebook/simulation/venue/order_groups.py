@@ -1,8 +1,8 @@
 """Order groups: a limit on the contracts that an account's group of orders may trade within fifteen seconds.
 
-A group that reaches its limit is *triggered*: its resting orders are cancelled, and it accepts no new ones until it is
-reset. The limit is checked after each command and each market event, so that one order which matches several at once
-may exceed it. Source: Kalshi API, order groups.
+A group is local to one shard. One that reaches its limit is *triggered*: its resting orders are cancelled, and it
+accepts no new ones until it is reset. The limit is checked after each command and each market event, so that one order
+which matches several at once may exceed it. Source: Kalshi API, order groups.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from truebook.simulation.venue.engine import Engine
 from truebook.simulation.venue.lifecycle import MarketLifecycle
 from truebook.simulation.venue.orders import LiveOrder, Rejected
 from truebook.venue.account import ExchangeOrderGroup
+from truebook.venue.shards import DEFAULT_SHARD
 
 WINDOW_US: Final = 15_000_000
 LIMIT_TOO_SMALL: Final = invalid_parameters("the limit of an order group must be above 0")
+NO_SHARD: Final = invalid_parameters("the exchange does not have this shard")
 
 
 class GroupChange(StrEnum):
@@ -34,8 +36,9 @@ class GroupChange(StrEnum):
 class _Group:
     """One group's limit and its recent fills, oldest first."""
 
-    def __init__(self, group_id: str, limit_centi: int) -> None:
+    def __init__(self, group_id: str, limit_centi: int, shard: int) -> None:
         self.group_id = group_id
+        self.shard = shard
         self.limit_centi = limit_centi
         self.is_triggered = False
         self._matched: deque[tuple[int, int]] = deque()
@@ -66,35 +69,39 @@ class OrderGroups:
         self._lifecycle = lifecycle
         self._groups: dict[str, dict[str, _Group]] = {}
 
-    def rejection(self, account: str, group_id: str | None) -> Rejected | None:
-        """Return why an order with this group is rejected; None where it is accepted or has no group."""
+    def rejection(self, order: LiveOrder) -> Rejected | None:
+        """Return why an order is rejected because of its group; None where it is accepted or has no group."""
+        group_id = order.request.order_group_id
         if group_id is None:
             return None
-        group = self._groups.get(account, {}).get(group_id)
-        if group is None:
+        group = self._groups.get(order.account, {}).get(group_id)
+        if group is None or group.shard != order.shard:
             return Rejected(404, "order_group_not_found", "order group not found")
         if group.is_triggered:
             return Rejected(409, "exceeded_order_group_risk_limit", "the order group is triggered: reset it first")
         return None
 
     def create(
-        self, account: str, limit_centi: int, at_us: int
+        self, account: str, limit_centi: int, at_us: int, *, shard: int = DEFAULT_SHARD
     ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
-        """Create a group with a limit per window."""
+        """Create a group of one shard with a limit per window."""
         events = self._lifecycle.advance(at_us)
         if limit_centi < 1:
             return LIMIT_TOO_SMALL, events
-        group = _Group(self._accounts.next_id("group", account), limit_centi)
+        if shard not in self._accounts.shards:
+            return NO_SHARD, events
+        group = _Group(self._accounts.next_id("group", account), limit_centi, shard)
         self._groups.setdefault(account, {})[group.group_id] = group
         return self._exported(account, group), [*events, self._changed(account, group, GroupEvent.CREATED)]
 
     def change(
-        self, account: str, group_id: str, change: GroupChange, at_us: int, *, limit_centi: int = 0
-    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:
+        self, account: str, group_id: str, change: GroupChange, at_us: int, *, limit_centi: int = 0,
+        shard: int = DEFAULT_SHARD,
+    ) -> tuple[ExchangeOrderGroup | Rejected, list[SimulationEvent]]:  # fmt: skip
         """Reset, trigger or delete a group, or set its limit (the only change that reads ``limit_centi``)."""
         events = self._lifecycle.advance(at_us)
         group = self._groups.get(account, {}).get(group_id)
-        if group is None:
+        if group is None or group.shard != shard:
             return NOT_FOUND, events
         if change is GroupChange.LIMIT and limit_centi < 1:
             return LIMIT_TOO_SMALL, events
@@ -151,8 +158,9 @@ class OrderGroups:
     def _exported(self, account: str, group: _Group) -> ExchangeOrderGroup:
         orders = tuple(order.exchange_order_id for order in self._open_orders(account, group))
         return ExchangeOrderGroup(
-            group_id=group.group_id, limit_centi=group.limit_centi, is_triggered=group.is_triggered, orders=orders
-        )
+            group_id=group.group_id, limit_centi=group.limit_centi, is_triggered=group.is_triggered, orders=orders,
+            exchange_index=group.shard,
+        )  # fmt: skip
 
     def _open_orders(self, account: str, group: _Group) -> list[LiveOrder]:
         return [

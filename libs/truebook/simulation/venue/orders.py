@@ -14,6 +14,7 @@ from truebook.money import no_price
 from truebook.simulation.events import Basis
 from truebook.venue.account import ExchangeOrder, OrderRequest, OrderStatus
 from truebook.venue.fees import FeeRounding
+from truebook.venue.shards import DEFAULT_SHARD
 
 MICROS_PER_SECOND = 1_000_000
 TRADER_PREFIX = "trader:"
@@ -76,6 +77,7 @@ class LiveOrder(msgspec.Struct, eq=False):
     updated_us: int
     exchange_order_id: str = ""
     """Set at acceptance."""
+    shard: int = DEFAULT_SHARD
     number: int = 0
     """Index among the account's orders, in the order of acceptance."""
     initial_centi: int = 0
@@ -88,10 +90,12 @@ class LiveOrder(msgspec.Struct, eq=False):
     _exported: ExchangeOrder | None = None
 
     @classmethod
-    def create(cls, account: str, request: OrderRequest, at_us: int) -> LiveOrder:
+    def create(cls, account: str, request: OrderRequest, at_us: int, shard: int = DEFAULT_SHARD) -> LiveOrder:
         size_centi = request.size_centi
         synthetic = is_synthetic(account)
-        return cls(account, request, synthetic, size_centi, size_centi, at_us, at_us, initial_centi=size_centi)
+        return cls(
+            account, request, synthetic, size_centi, size_centi, at_us, at_us, initial_centi=size_centi, shard=shard
+        )
 
     @property
     def ticker(self) -> str:
@@ -169,7 +173,7 @@ class LiveOrder(msgspec.Struct, eq=False):
                 ticker=request.ticker, book_side=request.book_side, price_cc=request.price_cc,
                 initial_centi=self.initial_centi, filled_centi=self.filled_centi, remaining_centi=self.remaining_centi,
                 status=self.status, created_us=self.created_us, updated_us=self.updated_us,
-                expires_us=self.expires_us, last_update_reason=self.reason,
+                expires_us=self.expires_us, last_update_reason=self.reason, exchange_index=self.shard,
             )  # fmt: skip
         return self._exported
 

@@ -21,6 +21,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
+from truebook.venue.shards import ShardCash
 
 
 class VenueQueries:
@@ -123,9 +124,18 @@ class VenueQueries:
         return owner.positions.get(ticker) or owner.settled_positions.get(ticker)
 
     def balance(self, account: str) -> ExchangeBalance:
-        """Return the available cash: cash held by resting orders is deducted."""
+        """Return the available cash on each shard: cash held by resting orders is deducted."""
         owner = self._accounts.account(account)
-        return ExchangeBalance(balance_micros=owner.available_micros(), updated_us=owner.updated_us)
+        by_shard = tuple(
+            ShardCash(
+                exchange_index=index,
+                balance_micros=owner.wallets[index].available_micros if index in owner.wallets else 0,
+            )
+            for index in self._accounts.shards.plan.indices
+        )
+        return ExchangeBalance(
+            balance_micros=by_shard[0].balance_micros, updated_us=owner.updated_us, by_shard=by_shard
+        )
 
     def held_micros(self, account: str) -> int:
         """Return the cash held by resting orders."""
