@@ -39,6 +39,7 @@ from truebook.simulation.venue.account_book import AccountBook
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.matching import MatchingEngine
 from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook.venue.account import (
     CreateResponse,
     ExchangeOrder,
@@ -98,9 +99,10 @@ class InMemoryExchange(InMemoryRest, Connector):
     """See the module."""
 
     def __init__(
-        self, clock: Clock, *, balance_micros: int = 1_000_000_000, settlement_delay_us: int = 2_000_000
+        self, clock: Clock, *, balance_micros: int = 1_000_000_000, settlement_delay_us: int = 2_000_000,
+        shards: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self._accounts = AccountBook(1)
+        self._accounts = AccountBook(1, plan=ShardPlan.parse(shards))
         self.engine = SimulatedExchange(
             self._accounts, MatchingEngine(self._accounts), settlement_delay_us=settlement_delay_us
         )

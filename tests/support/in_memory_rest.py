@@ -14,6 +14,7 @@ import msgspec
 
 from truebook.clock import Clock
 from truebook.kalshi.port import (
+    SHARD_WITHOUT_CASH,
     AlreadyExists,
     ExchangeStatus,
     ListedMarket,
@@ -24,12 +25,15 @@ from truebook.kalshi.port import (
     RestClient,
     SignedOrder,
 )
+from truebook.kalshi.wire import shards as wire_shards
 from truebook.kalshi.wire import translate
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
+from truebook.simulation.venue.accounts import CashMove
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.order_groups import GroupChange
 from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.shard_plan import Route
 from truebook.venue.account import (
     CancelResponse,
     CashTransfer,
@@ -54,7 +58,9 @@ from truebook_services.paper_exchange.engine.commands import (
     ChangeGroup,
     Command,
     CreateGroup,
+    MoveCash,
     PlaceOrder,
+    SetAllocation,
     TransferCash,
 )
 from truebook_services.paper_exchange.rest.request_bodies import read_create, read_object
@@ -79,6 +85,7 @@ class Shown(StrEnum):
     BALANCE = "balance"
     NETTING = "netting"
     ORDER_GROUPS = "order_groups"
+    SHARD_TRANSFERS = "shard_transfers"
 
 
 class InMemoryRest(RestClient):
@@ -89,6 +96,8 @@ class InMemoryRest(RestClient):
     ) -> None:  # fmt: skip
         self._queries = engine.queries
         self._groups = engine.groups
+        self.transfer_delay_us = 0
+        """From the acceptance of a transfer between shards to its arrival."""
         self._account = account
         self._clock = clock
         self._exchange_now_us = exchange_now_us
@@ -113,7 +122,11 @@ class InMemoryRest(RestClient):
         queries, account = self._queries, self._account
         match what:
             case Shown.STATUS:
-                return ExchangeStatus(exchange_active=True, trading_active=True)
+                shards = queries.shard_statuses()
+                return ExchangeStatus(
+                    exchange_active=shards[0].exchange_active, trading_active=shards[0].trading_active,
+                    transfers_active=shards[0].transfers_active, shards=shards,
+                )  # fmt: skip
             case Shown.DATA_TIME_US | Shown.EXCHANGE_TIME_US:
                 return self._exchange_now_us()
             case Shown.MARKETS:
@@ -151,7 +164,7 @@ class InMemoryRest(RestClient):
         self, exchange_order_id: str, ticker: str, exchange_index: int | None = None
     ) -> CancelResponse:
         async def execute() -> CancelResponse:
-            command = CancelOrder(self._account, exchange_order_id)
+            command = CancelOrder(self._account, exchange_order_id, Route(exchange_index, ticker))
             return _accepted(await self._submit(command, CANCEL_COST), CancelResponse)
 
         return await self._write("cancel_order", exchange_order_id, execute, CANCEL_TIMEOUT_S)
@@ -169,20 +182,20 @@ class InMemoryRest(RestClient):
 
     async def create_order_group(self, limit_centi: int, exchange_index: int = DEFAULT_SHARD) -> str:
         async def execute() -> str:
-            created = await self._submit(CreateGroup(self._account, limit_centi), DEFAULT_COST)
+            created = await self._submit(CreateGroup(self._account, limit_centi, exchange_index), DEFAULT_COST)
             return _accepted(created, ExchangeOrderGroup).group_id
 
         return await self._write("create_order_group", limit_centi, execute, CANCEL_TIMEOUT_S)
 
     async def trigger_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
-        await self._change_group("trigger_order_group", group_id, GroupChange.TRIGGER)
+        await self._change_group("trigger_order_group", group_id, GroupChange.TRIGGER, exchange_index)
 
     async def reset_order_group(self, group_id: str, exchange_index: int = DEFAULT_SHARD) -> None:
-        await self._change_group("reset_order_group", group_id, GroupChange.RESET)
+        await self._change_group("reset_order_group", group_id, GroupChange.RESET, exchange_index)
 
-    async def _change_group(self, call: str, group_id: str, change: GroupChange) -> None:
+    async def _change_group(self, call: str, group_id: str, change: GroupChange, shard: int) -> None:
         async def execute() -> None:
-            command = ChangeGroup(self._account, group_id, change)
+            command = ChangeGroup(self._account, group_id, change, exchange_index=shard)
             _accepted(await self._submit(command, DEFAULT_COST), ExchangeOrderGroup)
 
         await self._write(call, group_id, execute, CANCEL_TIMEOUT_S)
@@ -198,21 +211,39 @@ class InMemoryRest(RestClient):
     async def transfer_between_shards(
         self, transfer_id: str, from_shard: int, to_shard: int, amount_micros: int
     ) -> str:
-        raise Refused(400, "invalid_parameters", "one shard only")
+        wire_shards.write_transfer(transfer_id, from_shard, to_shard, amount_micros)  # raises as the client does
+        move = CashMove(
+            from_shard=from_shard, to_shard=to_shard, amount_micros=amount_micros, delay_us=self.transfer_delay_us,
+            client_transfer_id=transfer_id,
+        )  # fmt: skip
 
-    async def shard_transfers(self) -> Listing[ShardTransfer]:
-        return Listing()
+        async def execute() -> str:
+            moved = _accepted(await self._submit(MoveCash(self._account, move), DEFAULT_COST), ShardTransfer)
+            return moved.exchange_transfer_id
 
-    async def shard_transfer(self, exchange_transfer_id: str) -> ShardTransfer:
-        raise NotFound(404, "not_found")
-
-    async def target_allocation(self) -> TargetAllocation:
-        return TargetAllocation()
+        return await self._write("transfer_between_shards", move, execute, CANCEL_TIMEOUT_S)
 
     async def set_target_allocation(self, target: TargetAllocation) -> None:
-        raise Refused(400, "invalid_parameters", "one shard only")
+        async def execute() -> None:
+            command = SetAllocation(self._account, target, self.transfer_delay_us)
+            _accepted(await self._submit(command, DEFAULT_COST), TargetAllocation)
+
+        await self._write("set_target_allocation", target, execute, CANCEL_TIMEOUT_S)
 
     # Reads
+
+    async def shard_transfers(self) -> Listing[ShardTransfer]:
+        return await self._read("shard_transfers", None, lambda: self._listing(
+            Shown.SHARD_TRANSFERS, self._shown(Shown.SHARD_TRANSFERS)
+        ))  # fmt: skip
+
+    async def shard_transfer(self, exchange_transfer_id: str) -> ShardTransfer:
+        return await self._read("shard_transfer", exchange_transfer_id, lambda: _found(next((
+            one for one in self._shown(Shown.SHARD_TRANSFERS) if one.exchange_transfer_id == exchange_transfer_id
+        ), None)))  # fmt: skip
+
+    async def target_allocation(self) -> TargetAllocation:
+        return await self._read("target_allocation", None, lambda: self._queries.allocation(self._account))
 
     async def status(self) -> ExchangeStatus:
         return await self._read("status", None, lambda: self._shown(Shown.STATUS))
@@ -273,7 +304,10 @@ class InMemoryRest(RestClient):
     async def balance(self) -> ExchangeBalance:
         def read() -> ExchangeBalance:
             held: ExchangeBalance = self._shown(Shown.BALANCE)
-            return msgspec.structs.replace(held, balance_micros=held.balance_micros // 100 * 100)
+            by_shard = tuple(
+                msgspec.structs.replace(one, balance_micros=one.balance_micros // 100 * 100) for one in held.by_shard
+            )
+            return msgspec.structs.replace(held, balance_micros=held.balance_micros // 100 * 100, by_shard=by_shard)
 
         return await self._read("balance", None, read)
 
@@ -322,8 +356,10 @@ class InMemoryRest(RestClient):
 def _accepted(result: Any, kind: type[T]) -> T:
     if isinstance(result, Rejected):
         error: type[Refused] = {429: RateLimited, 404: NotFound}.get(result.status, Refused)
-        if result.code == "order_already_exists":
+        if result.code in ("order_already_exists", "transfer_already_exists"):
             error = AlreadyExists
+        elif result.code == SHARD_WITHOUT_CASH:
+            error = Refused
         raise error(result.status, result.code, result.detail)
     assert isinstance(result, kind), result
     return result

@@ -15,7 +15,7 @@ ExchangeError                 every failure of a call
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -36,6 +36,10 @@ from truebook.venue.account import (
     OrderStatus,
 )
 from truebook.venue.shards import DEFAULT_SHARD, ShardStatus, ShardTransfer, TargetAllocation
+
+SHARD_WITHOUT_CASH: Final = "user_not_found"
+"""Code of a ``Refused``, whatever its status: the account never had cash on the shard of the order's market. It is no
+fault of the key."""
 
 
 class ExchangeError(Exception):
@@ -219,9 +223,10 @@ class RestClient(Protocol):
     ) -> str:
         """Move cash once by the caller's id, a UUID; return the exchange's id. It is accepted then, and arrives later.
 
-        After an ``OutcomeUnknown`` the same request with the same id is sent again: ``AlreadyExists`` proves that an
-        earlier one was accepted, another ``Refused`` that none was. ``ValueError`` for an amount that is not a positive
-        multiple of 100 micro-dollars, or for equal shards.
+        After an ``OutcomeUnknown`` the same request with the same id is sent again; ``AlreadyExists`` proves that an
+        earlier one was accepted. Kalshi does not document its code for a used id: any other ``Refused`` of a repeated
+        request proves nothing, and the transfer is looked for in ``shard_transfers``. ``ValueError`` for an amount that
+        is not a positive multiple of 100 micro-dollars, for equal shards, or an id that is no UUID.
         """
         ...
 

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from truebook.kalshi.port import (
+    SHARD_WITHOUT_CASH,
     AlreadyExists,
     BadResponse,
     ExchangeError,
@@ -60,6 +61,9 @@ def status_failure(status: int, body: bytes, what: str) -> ExchangeError:
         return OutcomeUnknown(
             f"{what}: HTTP {status}" + (f" {code}" if code else "") + (f": {detail}" if detail else "")
         )
+    if code.startswith(SHARD_WITHOUT_CASH):
+        # The sources differ in the status, and one has the account's id in the code.
+        return Refused(status, SHARD_WITHOUT_CASH, detail or code)
     if status == 429:
         return RateLimited(status, code or "too_many_requests", detail)
     if status == 404:

@@ -21,7 +21,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
-from truebook.venue.shards import ShardCash
+from truebook.venue.shards import ShardCash, ShardStatus, ShardTransfer, TargetAllocation, TransferStatus
 
 
 class VenueQueries:
@@ -106,6 +106,21 @@ class VenueQueries:
         """List an account's deposits and (negative) withdrawals, newest first."""
         return list(self._accounts.account(account).transfers.values())[::-1]
 
+    def shard_transfers(self, account: str) -> list[ShardTransfer]:
+        """List an account's transfers between shards, newest first."""
+        return list(self._accounts.account(account).shard_transfers.values())[::-1]
+
+    def shard_transfer(self, account: str, exchange_transfer_id: str) -> ShardTransfer | None:
+        return self._accounts.account(account).shard_transfers.get(exchange_transfer_id)
+
+    def allocation(self, account: str) -> TargetAllocation:
+        """Return how the account's free cash is to be distributed."""
+        return self._accounts.account(account).allocation
+
+    def shard_statuses(self) -> tuple[ShardStatus, ...]:
+        """List the shards of the exchange by index."""
+        return self._accounts.shards.statuses()
+
     def positions(self, account: str) -> list[ExchangePosition]:
         """List open positions in markets that have not settled; flat ones are left out."""
         return self._accounts.account(account).exchange_positions()
@@ -138,5 +153,18 @@ class VenueQueries:
         )
 
     def held_micros(self, account: str) -> int:
-        """Return the cash held by resting orders."""
+        """Return the cash held by resting orders, on all shards."""
         return self._accounts.account(account).held_micros
+
+    def held_by_shard(self, account: str) -> tuple[ShardCash, ...]:
+        """Return the cash held by resting orders on each shard, by index."""
+        wallets = self._accounts.account(account).wallets
+        return tuple(
+            ShardCash(exchange_index=index, balance_micros=wallets[index].held_micros if index in wallets else 0)
+            for index in self._accounts.shards.plan.indices
+        )
+
+    def under_way_micros(self, account: str) -> int:
+        """Return the cash that is in no wallet: it has left one shard and has not arrived at the other."""
+        pending = self._accounts.account(account).shard_transfers.values()
+        return sum(one.amount_micros for one in pending if one.status is TransferStatus.PENDING)

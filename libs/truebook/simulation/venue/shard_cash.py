@@ -12,7 +12,7 @@ from typing import Final
 
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import CashMoved, SimulationEvent
-from truebook.simulation.venue.account_book import INSUFFICIENT_BALANCE, NOT_FOUND, AccountBook, invalid_parameters
+from truebook.simulation.venue.account_book import INSUFFICIENT_BALANCE, AccountBook, invalid_parameters
 from truebook.simulation.venue.accounts import Account, CashMove, market_hold_micros
 from truebook.simulation.venue.lifecycle import Due, MarketLifecycle
 from truebook.simulation.venue.order_groups import NO_SHARD
@@ -20,7 +20,6 @@ from truebook.simulation.venue.orders import Rejected
 from truebook.venue.shards import (
     TRANSFER_UNIT_MICROS,
     MarginReservation,
-    ShardStatus,
     ShardTransfer,
     TargetAllocation,
     TransferStatus,
@@ -192,31 +191,3 @@ class ShardCash:
                 of_side = [order for order in orders.values() if order.book_side is side]
                 found.append(market_hold_micros(of_side, owner.position_centi(ticker), record.taker_ppm))
         return found
-
-    # Reads
-
-    def transfers(self, account: str) -> list[ShardTransfer]:
-        """List an account's transfers, newest first."""
-        return list(self._accounts.account(account).shard_transfers.values())[::-1]
-
-    def transfer(self, account: str, exchange_transfer_id: str) -> ShardTransfer | Rejected:
-        return self._accounts.account(account).shard_transfers.get(exchange_transfer_id, NOT_FOUND)
-
-    def allocation(self, account: str) -> TargetAllocation:
-        return self._accounts.account(account).allocation
-
-    def under_way_micros(self, account: str) -> int:
-        """Return the cash that is in no wallet: it has left one shard and has not arrived at the other."""
-        pending = self._accounts.account(account).shard_transfers.values()
-        return sum(one.amount_micros for one in pending if one.status is TransferStatus.PENDING)
-
-    def statuses(self) -> tuple[ShardStatus, ...]:
-        """List the shards by index."""
-        return self._accounts.shards.statuses()
-
-    def held_micros(self, account: str) -> dict[int, int]:
-        """Return the cash that resting orders hold on each shard of the exchange."""
-        wallets = self._accounts.account(account).wallets
-        return {
-            index: wallets[index].held_micros if index in wallets else 0 for index in self._accounts.shards.plan.indices
-        }

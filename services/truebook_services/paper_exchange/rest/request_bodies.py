@@ -15,6 +15,7 @@ from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
 from truebook.simulation.venue.order_changes import Amendment
 from truebook.venue.account import OrderRequest, SelfTradePrevention
+from truebook.venue.shards import AUTOMATIC, MAX_SHARD
 from truebook_services.paper_exchange.errors import WireError, bad_request, nested
 
 _GO_TYPES: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int64", list: "[]json.RawMessage"}
@@ -68,7 +69,7 @@ def read_create(raw: dict[str, Any], generated_id: str) -> OrderRequest:
         raise invalid("expiration_time needs time_in_force good_till_canceled")
     if get("subaccount", int, 0) != 0:
         raise invalid("only the primary subaccount 0 exists")
-    get("exchange_index", int)
+    exchange_index = read_shard(raw, "CreateOrderV2Request")
     return OrderRequest(
         ticker=ticker,
         client_order_id=_client_order_id(get("client_order_id", str) or generated_id),
@@ -82,7 +83,16 @@ def read_create(raw: dict[str, Any], generated_id: str) -> OrderRequest:
         reduce_only=get("reduce_only", bool, False),
         cancel_order_on_pause=get("cancel_order_on_pause", bool, False),
         order_group_id=get("order_group_id", str) or None,
+        exchange_index=exchange_index,
     )
+
+
+def read_shard(raw: dict[str, Any], structure: str) -> int | None:
+    """Read the shard that a body names: None, -1 (automatic), or one from 0."""
+    index: int | None = field(raw, structure, "exchange_index", int)
+    if index is not None and not AUTOMATIC <= index <= MAX_SHARD:
+        raise invalid(f"exchange_index: a number from {AUTOMATIC} to {MAX_SHARD} is required")
+    return index
 
 
 def read_amendment(raw: dict[str, Any]) -> Amendment:
