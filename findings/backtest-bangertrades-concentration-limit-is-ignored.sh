@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # bangertrades: a limit of concentration that refuses the order on paper does not exist in the backtest.
 #
-# Guess: max_concentration_pct=0.05 in the risk limits of a strategy
-#   refuses an order for 80 % of the capital in one market in both engines of the package, as max_position_usd does.
+# Guess: max_concentration_pct=0.05 in a strategy's risk limits refuses an order for 80 % of the capital in one market,
+#   in the backtest as on paper, as max_position_usd does.
 # Seen: The paper account refuses it; the backtest fills it, and 80 % of the capital is in one market, without a
 #   warning. The position limit is applied by both.
 # Why it matters: The backtest of a strategy that relies on that limit is one of another strategy.
@@ -76,7 +76,7 @@ for name, risk in (
 PROGRAM
 
 cat >expected.txt <<'EXPECTED'
-no limit: paper 800 dollars bought; backtest 800.00 dollars bought, warnings []
+no limit: paper 800 dollars bought; backtest 800 dollars bought, warnings []
 max_position_usd 50: paper refused; backtest refused
 max_concentration_pct 0.05: paper refused; backtest 800 dollars bought, warnings []
 EXPECTED
