@@ -88,6 +88,68 @@ SEQUENCED = {
     "unsubscribed",
 }  # fmt: skip
 
+PARAMETERS: dict[str, str] = {
+    "/api_keys": "fcm_subtrader_id",
+    "/communications/block-trade-proposals": "cursor market_ticker limit status",
+    "/communications/quotes": (
+        "cursor min_ts max_ts limit status quote_creator_user_id user_filter rfq_user_filter "
+        "rfq_creator_user_id rfq_creator_subtrader_id rfq_id"
+    ),
+    "/communications/rfqs": "cursor event_ticker market_ticker subaccount limit status creator_user_id user_filter",
+    "/events": (
+        "limit cursor with_nested_markets with_milestones status series_ticker tickers min_close_ts min_updated_ts"
+    ),
+    "/events/fee_changes": "event_ticker limit cursor",
+    "/events/multivariate": "limit cursor series_ticker collection_ticker with_nested_markets",
+    "/events/{event}": "with_nested_markets",
+    "/historical/fills": "ticker min_ts max_ts limit cursor subaccount",
+    "/historical/markets": "limit cursor tickers event_ticker series_ticker mve_filter",
+    "/historical/markets/{ticker}/candlesticks": "start_ts end_ts period_interval",
+    "/historical/orders": "ticker min_ts max_ts limit cursor subaccount",
+    "/historical/positions": "ticker event_ticker subaccount limit cursor",
+    "/historical/trades": "ticker min_ts max_ts limit cursor is_block_trade",
+    "/incentive_programs": "status type incentive_description limit cursor",
+    "/live_data/batch": "milestone_ids include_player_stats",
+    "/live_data/events/{event}": "range",
+    "/live_data/milestone/{milestone_id}": "include_player_stats",
+    "/live_data/{type}/milestone/{milestone_id}": "include_player_stats",
+    "/markets": (
+        "limit cursor event_ticker series_ticker min_created_ts max_created_ts min_updated_ts "
+        "max_updated_ts max_close_ts min_close_ts min_settled_ts max_settled_ts status tickers "
+        "mve_filter"
+    ),
+    "/markets/candlesticks": "market_tickers start_ts end_ts period_interval include_latest_before_start",
+    "/markets/orderbooks": "tickers",
+    "/markets/trades": "limit cursor ticker min_ts max_ts is_block_trade",
+    "/markets/{ticker}/orderbook": "depth",
+    "/milestones": (
+        "limit category competition source_id type related_event_ticker cursor min_updated_ts minimum_start_date"
+    ),
+    "/multivariate_event_collections": "status associated_event_ticker series_ticker limit cursor",
+    "/portfolio/balance": "subaccount exchange_index",
+    "/portfolio/deposits": "limit cursor",
+    "/portfolio/fills": "ticker order_id min_ts max_ts limit cursor subaccount exchange_index",
+    "/portfolio/intra_exchange_instance_transfers": "limit cursor",
+    "/portfolio/order_groups": "subaccount",
+    "/portfolio/order_groups/{order_group_id}": "subaccount",
+    "/portfolio/orders": "ticker event_ticker min_ts max_ts status limit cursor subaccount exchange_index",
+    "/portfolio/orders/queue_positions": "market_tickers event_ticker subaccount",
+    "/portfolio/positions": (
+        "cursor limit count_filter settlement_status ticker event_ticker subaccount exchange_index"
+    ),
+    "/portfolio/settlements": "limit cursor ticker event_ticker min_ts max_ts subaccount",
+    "/portfolio/subaccounts/transfers": "limit cursor",
+    "/portfolio/withdrawals": "limit cursor",
+    "/series": "category tags include_product_metadata include_volume min_updated_ts",
+    "/series/fee_changes": "series_ticker show_historical",
+    "/series/{series}": "include_volume",
+    "/series/{series}/events/{event}/candlesticks": "start_ts end_ts period_interval",
+    "/series/{series}/events/{event}/forecast_percentile_history": "percentiles start_ts end_ts period_interval",
+    "/series/{series}/markets/{ticker}/candlesticks": "start_ts end_ts period_interval include_latest_before_start",
+    "/structured_targets": "ids type competition page_size cursor",
+}
+"""The query parameters of each GET operation, by its path."""
+
 
 def lacking(table: dict[str, str], schema: str, body: dict[str, object]) -> list[str]:
     """Name the required fields that a body does not have (or has as null)."""

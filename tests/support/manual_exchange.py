@@ -28,7 +28,7 @@ START_US = 1_764_000_000_000_000
 class ManualExchange:
     """One instance; the next on the same folder is its restart."""
 
-    def __init__(self, folder: Path, now_us: int = START_US, **changes: Any) -> None:
+    def __init__(self, folder: Path | None = None, now_us: int = START_US, **changes: Any) -> None:
         self.clock = ManualClock(now_us)
         self.server = PaperExchange(paper_settings(folder, **changes), self.clock, structlog.get_logger())
         self.server.prepare()

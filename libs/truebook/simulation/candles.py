@@ -273,13 +273,13 @@ class MarketCandles:
     ) -> tuple[Candle | None, list[Candle]]:
         """Return all periods with an end in [start_s, end_s] that ended by ``until_s``, and the one before them.
 
-        The first period is the one that contains ``opened_us``, or the oldest that is kept. Every later one is there,
+        The first period is the one that runs after ``opened_us``, or the oldest that is kept. Every later one is there,
         with an event or without.
         """
         self._close_quote(self._at_us)
         running = self._running[LENGTHS.index(minutes)]
         first_s = running.first_end_s()
-        opened_s = period_end_s(max(opened_us, 1), minutes)
+        opened_s = period_end_s(opened_us + 1, minutes)
         if first_s is not None and (running.is_cut or first_s < opened_s):
             opened_s = first_s
         before, stored = running.stored(start_s)

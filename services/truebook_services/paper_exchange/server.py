@@ -142,6 +142,8 @@ class PaperExchange:
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
             ignored=IgnoredFields(self._log),
+            history_after_s=settings.history_after_s,
+            reward_cents=settings.liquidity_reward_cents,
         )
         self.app = application(self.state, self._connections.abort)
 

@@ -74,6 +74,11 @@ class PaperExchangeSettings(Section):
     """Age at which a signature expires."""
     signature_max_ahead_s: float = Field(default=60.0, gt=0)
     """How far in the future a signature's time may be."""
+    liquidity_reward_cents: int = Field(default=0, ge=0, le=10_000_000)
+    """Daily reward that the incentive programme of each longer market lists; it is not paid. 0: no programmes."""
+    history_after_s: int = Field(default=60 * 86_400, ge=1)
+    """Age at which settled markets, their trades and fills move to the historical endpoints; ended orders do after two
+    weeks at the latest."""
     emit_liquidity_dollars: bool = True
     """Send ``liquidity_dollars`` of markets: the exchange removed it in October 2026, some clients need it."""
     first_data_delay_ms: int = Field(default=100, ge=0, le=5_000)

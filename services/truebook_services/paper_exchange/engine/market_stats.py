@@ -46,6 +46,10 @@ class MarketStats:
             self.settled_us = event.at_us
 
 
+_NOTHING: Final = MarketStats()
+"""Of a market without any event."""
+
+
 class StatsByMarket:
     """The totals of all markets, built from the engine's events: no other place has them."""
 
@@ -54,6 +58,10 @@ class StatsByMarket:
         self._engine = engine
 
     def of(self, ticker: str) -> MarketStats:
+        """Return a market's totals, to be read only."""
+        return self.by_ticker.get(ticker) or _NOTHING
+
+    def _own(self, ticker: str) -> MarketStats:
         stats = self.by_ticker.get(ticker)
         if stats is None:
             if len(self.by_ticker) >= MAX_MARKETS:
@@ -66,18 +74,18 @@ class StatsByMarket:
         for event in events:
             match event:
                 case LevelChanged():
-                    candles = self.of(event.ticker).candles
+                    candles = self._own(event.ticker).candles
                     candles.level(event.book_side, event.price_cc, event.delta_centi, event.at_us)
                 case Traded():
-                    stats = self.of(event.ticker)
+                    stats = self._own(event.ticker)
                     stats.last_price_cc = event.price_cc
                     stats.last_size_centi = event.size_centi
                     stats.open_interest_centi += event.size_centi
                     stats.candles.trade(event.price_cc, event.size_centi, stats.open_interest_centi, event.at_us)
                 case BookReplaced():
-                    self.of(event.ticker).candles.book(event.bids, event.asks, event.at_us)
+                    self._own(event.ticker).candles.book(event.bids, event.asks, event.at_us)
                 case MarketChanged():
-                    self.of(event.metadata.ticker).record_change(event)
+                    self._own(event.metadata.ticker).record_change(event)
 
     def _drop_finished(self) -> None:
         """Drop the oldest finished market; a market that still trades is kept, whatever its age."""

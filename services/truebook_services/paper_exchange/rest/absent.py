@@ -12,6 +12,7 @@ from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext
 
 ABSENT: Final = (
+    ("POST", "/account/api_usage_level/upgrade", "UpgradeAccountApiUsageLevel"),
     ("POST", "/communications/block-trade-proposals", "ProposeBlockTrade"),
     ("POST", "/communications/block-trade-proposals/{id}/accept", "AcceptBlockTradeProposal"),
     ("POST", "/communications/quotes", "CreateQuote"),

@@ -18,14 +18,25 @@ from starlette.routing import Route
 
 from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.faults import ResponseLost
-from truebook_services.paper_exchange.rest import absent, markets, order_groups, orders, portfolio
+from truebook_services.paper_exchange.rest import (
+    absent,
+    candlesticks,
+    events,
+    historical,
+    markets,
+    order_groups,
+    orders,
+    portfolio,
+    reference_data,
+)
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
 
 PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
-    *markets.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *absent.ENDPOINTS,
+    *candlesticks.ENDPOINTS, *markets.ENDPOINTS, *events.ENDPOINTS, *historical.ENDPOINTS, *reference_data.ENDPOINTS,
+    *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *absent.ENDPOINTS,
 )  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
-from truebook_services.paper_exchange.errors import WireError, nested
+from truebook_services.paper_exchange.errors import WireError, bad_parameter, nested
 from truebook_services.paper_exchange.rest import response_bodies
-from truebook_services.paper_exchange.rest.paging import MAX_LIMIT, listing, page
+from truebook_services.paper_exchange.rest.history import Cutoff
+from truebook_services.paper_exchange.rest.paging import MAX_LIMIT, Query, key_of, listing, page
 from truebook_services.paper_exchange.rest.rate_limits import WIRE_COSTS
 from truebook_services.paper_exchange.rest.requests import Endpoint, RequestContext
 
@@ -28,7 +29,7 @@ def market_not_found() -> WireError:
 
 def _requested_market(context: RequestContext) -> MarketMetadata:
     metadata = context.queries.market(context.path["ticker"])
-    if metadata is None:
+    if metadata is None or Cutoff.of(context.state).has_market(metadata):
         raise market_not_found()
     return metadata
 
@@ -43,15 +44,38 @@ async def user_data_timestamp(context: RequestContext) -> dict[str, Any]:
     return {"as_of_time": to_rfc3339(context.state.faults.visible_until_us(context.state.core.reached_us))}
 
 
+_SPANS: Final = {
+    "created": (None, "unopened", "open"), "updated": (None,), "close": (None, "closed"), "settled": (None, "settled"),
+}  # fmt: skip
+"""The kinds of time spans, and the values of ``status`` with which each may be combined."""
+
+
+def _check_spans(query: Query) -> None:
+    """Refuse a combination of filters that the exchange does not support; raises shape (c)."""
+    given = [kind for kind in _SPANS if query.text(f"min_{kind}_ts") or query.text(f"max_{kind}_ts")]
+    if len(given) > 1:
+        raise bad_parameter(query.operation, key_of(f"min_{given[1]}_ts"), "excluded_with")
+    if given and query.text("status") not in _SPANS[given[0]]:
+        raise bad_parameter(query.operation, "Status", "excluded_with")
+    if given == ["updated"] and (query.text("tickers") or query.text("event_ticker")):
+        raise bad_parameter(query.operation, "MinUpdatedTs", "excluded_with")
+
+
 def _market_filter(context: RequestContext) -> Callable[[MarketMetadata], bool]:
-    query = context.query
+    query, stats = context.query, context.state.stats
     status_filter = query.choice("status", tuple(_STATUS_FILTERS))
     statuses = _STATUS_FILTERS.get(status_filter or "")
     tickers, event, series = query.words("tickers", MAX_LIMIT), query.words("event_ticker"), query.text("series_ticker")
     combinations_only = query.choice("mve_filter", ("only", "exclude")) == "only"  # this exchange has none
-    closes, opens = query.span_us("min_close_ts", "max_close_ts"), query.span_us("min_created_ts", "max_created_ts")
+    closes, created = query.span_us("min_close_ts", "max_close_ts"), query.span_us("min_created_ts", "max_created_ts")
+    updated, settled = (
+        query.span_us("min_updated_ts", "max_updated_ts"), query.span_us("min_settled_ts", "max_settled_ts"),
+    )  # fmt: skip
+    by_settlement = query.text("min_settled_ts") is not None or query.text("max_settled_ts") is not None
+    _check_spans(query)
 
     def matches(metadata: MarketMetadata) -> bool:
+        times = stats.of(metadata.ticker)
         return (
             not combinations_only
             and (statuses is None or metadata.status in statuses)
@@ -59,15 +83,26 @@ def _market_filter(context: RequestContext) -> Callable[[MarketMetadata], bool]:
             and (not event or metadata.event in event)
             and (series is None or metadata.series == series)
             and closes(metadata.close_us)
-            and opens(metadata.open_us)
+            and created(times.created_us or metadata.open_us)
+            and updated(times.updated_us or metadata.open_us)
+            and (not by_settlement or (times.settled_us > 0 and settled(times.settled_us)))
         )
 
     return matches
 
 
 async def markets(context: RequestContext) -> dict[str, Any]:
+    return markets_page(context, historical=False)
+
+
+def markets_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
+    """Return a page of markets; the historical ones were settled before the cutoff."""
+    cutoff, matches = Cutoff.of(context.state), _market_filter(context)
     found, cursor = page(
-        context.query, context.queries.markets(), lambda metadata: metadata.ticker, _market_filter(context)
+        context.query,
+        context.queries.markets(),
+        lambda metadata: metadata.ticker,
+        lambda metadata: matches(metadata) and cutoff.has_market(metadata) == historical,
     )
     return listing("markets", [market_body(context, metadata) for metadata in found], cursor)
 
@@ -94,54 +129,24 @@ async def orderbooks(context: RequestContext) -> dict[str, Any]:
 
 
 async def trades(context: RequestContext) -> dict[str, Any]:
-    within = context.query.span_us()
-    recent = context.queries.trades(context.query.text("ticker"), 10 * MAX_LIMIT)
-    found, cursor = page(context.query, recent, lambda trade: trade.trade_id, lambda trade: within(trade.at_us))
-    return listing("trades", [response_bodies.trade(trade) for trade in found], cursor)
+    return trades_page(context, historical=False)
 
 
-def _events(context: RequestContext) -> dict[str, list[MarketMetadata]]:
-    events: dict[str, list[MarketMetadata]] = {}
-    for metadata in context.queries.markets():
-        events.setdefault(metadata.event, []).append(metadata)
-    return events
-
-
-async def events(context: RequestContext) -> dict[str, Any]:
-    series, with_markets = context.query.text("series_ticker"), context.query.text("with_nested_markets") == "true"
+def trades_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
+    """Return a page of public trades; the historical ones are older than the cutoff."""
+    query, traded_us = context.query, Cutoff.of(context.state).traded_us
+    within, only_blocks = query.span_us(), query.flag("is_block_trade")
+    any_kind = query.text("is_block_trade") is None
+    recent = context.queries.trades(query.text("ticker"), 10 * MAX_LIMIT)
     found, cursor = page(
-        context.query,
-        list(_events(context).values()),
-        lambda markets: markets[0].event,
-        lambda markets: series is None or markets[0].series == series,
+        query,
+        recent,
+        lambda trade: trade.trade_id,
+        lambda trade: (
+            within(trade.at_us) and (any_kind or trade.block == only_blocks) and (trade.at_us < traded_us) == historical
+        ),
     )
-    bodies = [response_bodies.event_data(of_event[0]) for of_event in found]
-    if with_markets:
-        for body, of_event in zip(bodies, found, strict=True):
-            body["markets"] = [market_body(context, metadata) for metadata in of_event]
-    return listing("events", bodies, cursor) | {"milestones": []}
-
-
-async def event(context: RequestContext) -> dict[str, Any]:
-    of_event = _events(context).get(context.path["event"])
-    if of_event is None:
-        raise nested(404, "not_found")
-    body, bodies = response_bodies.event_data(of_event[0]), [market_body(context, metadata) for metadata in of_event]
-    if context.query.text("with_nested_markets") == "true":
-        return {"event": body | {"markets": bodies}, "markets": []}
-    return {"event": body, "markets": bodies}
-
-
-async def series(context: RequestContext) -> dict[str, Any]:
-    for metadata in context.queries.markets():
-        if metadata.series == context.path["series"]:
-            return {"series": response_bodies.series(metadata)}
-    raise nested(404, "not_found")
-
-
-async def series_list(context: RequestContext) -> dict[str, Any]:
-    by_name = {metadata.series: metadata for metadata in context.queries.markets()}
-    return {"series": [response_bodies.series(metadata) for metadata in by_name.values()]}
+    return listing("trades", [response_bodies.trade(trade) for trade in found], cursor)
 
 
 async def status(context: RequestContext) -> dict[str, Any]:
@@ -175,9 +180,4 @@ ENDPOINTS: Final = (
     _public("/markets/orderbooks", "GetMarketOrderbooks", orderbooks),
     _public("/markets/{ticker}", "GetMarket", market),
     _public("/markets/{ticker}/orderbook", "GetMarketOrderbook", orderbook),
-    _public("/events", "GetEvents", events),
-    _public("/events/{event}", "GetEvent", event),
-    _public("/series", "GetSeriesList", series_list),
-    _constant("/series/fee_changes", "GetSeriesFeeChanges", {"series_fee_change_arr": []}),
-    _public("/series/{series}", "GetSeries", series),
 )

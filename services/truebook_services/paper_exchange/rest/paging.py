@@ -47,14 +47,14 @@ class Query:
         if text is None:
             return default
         if text.lower() not in ("true", "false", "1", "0"):
-            raise bad_parameter(self.operation, _key(name), "boolean")
+            raise bad_parameter(self.operation, key_of(name), "boolean")
         return text.lower() in ("true", "1")
 
     def required(self, name: str, minimum: int, maximum: int) -> int:
         """Read a whole number that must be given; raises shape (c)."""
         value = self.number(name, minimum, maximum)
         if value is None:
-            raise bad_parameter(self.operation, _key(name), "required")
+            raise bad_parameter(self.operation, key_of(name), "required")
         return value
 
     def number(self, name: str, minimum: int, maximum: int, default: int | None = None) -> int | None:
@@ -62,7 +62,7 @@ class Query:
         text = self.text(name)
         if text is None:
             return default
-        key = _key(name)
+        key = key_of(name)
         try:
             value = int(text)
         except ValueError as error:
@@ -77,13 +77,13 @@ class Query:
         """Read a comma-separated list."""
         words = tuple(word for word in (self.text(name) or "").split(",") if word)
         if len(words) > max_words:
-            raise bad_parameter(self.operation, _key(name), "max")
+            raise bad_parameter(self.operation, key_of(name), "max")
         return words
 
     def choice(self, name: str, choices: Sequence[str]) -> str | None:
         text = self.text(name)
         if text is not None and text not in choices:
-            raise bad_parameter(self.operation, _key(name), "oneof")
+            raise bad_parameter(self.operation, key_of(name), "oneof")
         return text
 
     def since_us(self) -> int:
@@ -101,7 +101,7 @@ class Query:
         return within
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """Return a parameter's name as the exchange's error texts have it."""
     return "".join(part.capitalize() for part in name.split("_"))
 

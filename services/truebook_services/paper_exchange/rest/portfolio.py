@@ -10,16 +10,16 @@ from typing import Any, Final
 
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.envelope import BookSide
-from truebook.messages.market_metadata import MarketStatus
 from truebook.money import MICROS_PER_CENT, WireFormatError, format_micros, format_size, no_price, parse_micros
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts, Rejected
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook_services.paper_exchange.engine.commands import TransferCash
-from truebook_services.paper_exchange.errors import not_found, rejected
+from truebook_services.paper_exchange.errors import bad_parameter, not_found, rejected
 from truebook_services.paper_exchange.faults import fill_key
 from truebook_services.paper_exchange.rest import response_bodies
+from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
 from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext
@@ -52,7 +52,12 @@ def _order_body(context: RequestContext, order: ExchangeOrder) -> dict[str, Any]
 
 
 async def orders(context: RequestContext) -> dict[str, Any]:
-    query = context.query
+    return orders_page(context, historical=False)
+
+
+def orders_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
+    """Return a page of orders; the historical ones ended before the cutoff."""
+    query, ended_us = context.query, Cutoff.of(context.state).ended_us
     status = query.choice("status", tuple(OrderStatus))
     tickers, events, within = query.words("ticker"), _tickers_of_events(context, "event_ticker"), query.span_us()
 
@@ -62,6 +67,7 @@ async def orders(context: RequestContext) -> dict[str, Any]:
             and (not tickers or order.ticker in tickers)
             and (events is None or order.ticker in events)
             and within(order.created_us or 0)
+            and _is_historical(order, ended_us) == historical
         )
 
     # A cursor may name an order that no longer rests: its place is found among all orders.
@@ -71,9 +77,13 @@ async def orders(context: RequestContext) -> dict[str, Any]:
     return listing("orders", [_order_body(context, order) for order in found], cursor)
 
 
+def _is_historical(order: ExchangeOrder, ended_us: int) -> bool:
+    return order.status is not OrderStatus.RESTING and (order.updated_us or 0) < ended_us
+
+
 async def order(context: RequestContext) -> dict[str, Any]:
     order = context.queries.order(context.account, context.path["order_id"])
-    if order is None:
+    if order is None or _is_historical(order, Cutoff.of(context.state).ended_us):
         raise not_found()
     return {"order": _order_body(context, order)}
 
@@ -104,7 +114,12 @@ async def queue_position(context: RequestContext) -> dict[str, Any]:
 
 
 async def fills(context: RequestContext) -> dict[str, Any]:
-    query = context.query
+    return fills_page(context, historical=False)
+
+
+def fills_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
+    """Return a page of fills; the historical ones were traded before the cutoff."""
+    query, traded_us = context.query, Cutoff.of(context.state).traded_us
     tickers, order_id, within = query.words("ticker"), query.text("order_id"), query.span_us()
 
     def matches(fill: ExchangeFill) -> bool:
@@ -112,6 +127,7 @@ async def fills(context: RequestContext) -> dict[str, Any]:
             (not tickers or fill.ticker in tickers)
             and (order_id is None or fill.exchange_order_id == order_id)
             and within(fill.created_us)
+            and (fill.created_us < traded_us) == historical
         )
 
     found, cursor = page(query, _visible_fills(context), fill_key, matches)
@@ -159,25 +175,36 @@ def _costs_by_ticker(fills: Sequence[ExchangeFill]) -> dict[str, tuple[int, int,
 
 
 async def positions(context: RequestContext) -> dict[str, Any]:
-    query = context.query
-    choice = query.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
-    counted = query.words("count_filter")
+    choice = context.query.choice("settlement_status", ("unsettled", "settled", "all")) or "unsettled"
+    counted = context.query.words("count_filter")
+    if not set(counted) <= {"position", "total_traded"}:
+        raise bad_parameter(context.query.operation, "CountFilter", "oneof")
+    # In the order of first trade: a fill between two requests must not move a market to an earlier page.
+    unsettled = context.queries.traded_tickers(context.account) if choice != "settled" else []
+    settled = context.queries.settled_tickers(context.account) if choice != "unsettled" else []
+    return positions_page(context, [*unsettled, *settled], counted, historical=False)
+
+
+def positions_page(
+    context: RequestContext, listed: Sequence[str], counted: Sequence[str], *, historical: bool
+) -> dict[str, Any]:
+    """Return a page of the positions in ``listed`` markets; the historical ones were settled before the cutoff."""
+    query, settled_us = context.query, Cutoff.of(context.state).settled_us
     tickers, events = query.words("ticker"), _tickers_of_events(context, "event_ticker")
+    settled = frozenset(context.queries.settled_tickers(context.account))
 
     def matches(ticker: str) -> bool:
         position = context.queries.position(context.account, ticker)
-        metadata = context.queries.market(ticker)
-        settled = metadata is not None and metadata.status is MarketStatus.FINALIZED
         return (
             position is not None
-            and (choice == "all" or settled == (choice == "settled"))
+            and (ticker in settled and position.updated_us < settled_us) == historical
             and (not tickers or ticker in tickers)
             and (events is None or ticker in events)
             and ("position" not in counted or position.position_centi != 0)
+            and ("total_traded" not in counted or position.traded_centi != 0)
         )
 
-    # In the order of first trade: a fill between two requests must not move a market to an earlier page.
-    found, cursor = page(query, context.queries.traded_tickers(context.account), lambda ticker: ticker, matches)
+    found, cursor = page(query, listed, lambda ticker: ticker, matches)
     positions = {ticker: context.queries.position(context.account, ticker) or Position() for ticker in found}
     rows = [_market_position(ticker, position) for ticker, position in positions.items()]
     return listing("market_positions", rows, cursor) | {"event_positions": _event_positions(context, positions)}

@@ -41,6 +41,10 @@ class ExchangeState:
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
     ignored: IgnoredFields
+    reward_cents: int
+    """Daily reward of each market's incentive programme; 0: there is none."""
+    history_after_s: int
+    """Age at which settled markets, trades, fills and ended orders are listed as historical."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property

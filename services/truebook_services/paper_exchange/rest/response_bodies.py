@@ -32,7 +32,7 @@ from truebook_services.paper_exchange.wire_fields import (
 
 _MARKET_CONSTANTS: Final[dict[str, Any]] = {
     "subtitle": "", "can_close_early": True, "settlement_timer_seconds": 1, "exchange_index": 0,
-    "notional_value_dollars": "1.0000", "settlement_bounds_type": "default", "expiration_value": "",
+    "notional_value_dollars": "1.0000", "settlement_bounds_type": "default",
     "previous_yes_bid_dollars": "0.0000", "previous_yes_ask_dollars": "0.0000", "previous_price_dollars": "0.0000",
     "rules_primary": "A market of the simulated exchange: its outcome is drawn from the seed.", "rules_secondary": "",
 }  # fmt: skip
@@ -43,7 +43,10 @@ _SERIES_CONSTANTS: Final[dict[str, Any]] = {
 
 
 def market(metadata: MarketMetadata, book: OrderBook, stats: MarketStats, *, liquidity: bool) -> dict[str, Any]:
-    """Write a market. A side without a quote has the price 0 or 1 and size 0, as at the exchange."""
+    """Write a market; the value considered for its settlement is the result itself.
+
+    A side without a quote has the price 0 or 1 and size 0, as at the exchange.
+    """
     bid, ask = book.best(BookSide.BID), book.best(BookSide.ASK)
     bid_cc, ask_cc = bid[0] if bid else 0, ask[0] if ask else ONE_DOLLAR_CC
     close = to_rfc3339(metadata.close_us)
@@ -54,8 +57,8 @@ def market(metadata: MarketMetadata, book: OrderBook, stats: MarketStats, *, liq
         "title": metadata.ticker,
         "yes_sub_title": metadata.ticker,
         "no_sub_title": metadata.ticker,
-        "created_time": to_rfc3339(metadata.open_us),
-        "updated_time": to_rfc3339(metadata.open_us),
+        "created_time": to_rfc3339(stats.created_us or metadata.open_us),
+        "updated_time": to_rfc3339(stats.updated_us or metadata.open_us),
         "open_time": to_rfc3339(metadata.open_us),
         "close_time": close,
         "expected_expiration_time": close,
@@ -72,17 +75,25 @@ def market(metadata: MarketMetadata, book: OrderBook, stats: MarketStats, *, liq
         "volume_fp": format_size(metadata.volume_centi),
         "volume_24h_fp": format_size(metadata.volume_centi),
         "result": market_result(metadata.settlement_cc),
+        "expiration_value": _expiration_value(metadata.settlement_cc),
         "open_interest_fp": format_size(stats.open_interest_centi),
         "price_level_structure": price_structure(metadata.price_ranges),
         "price_ranges": price_ranges(metadata.price_ranges),
     }
     if metadata.settlement_cc is not None:
         body["settlement_value_dollars"] = format_price(metadata.settlement_cc)
+    if stats.settled_us:
+        body["settlement_ts"] = to_rfc3339(stats.settled_us)
     if metadata.strike is not None:
         body |= {"strike_type": "greater", "floor_strike": metadata.strike}
     if liquidity:
         body["liquidity_dollars"] = "0.0000"
     return body
+
+
+def _expiration_value(settlement_cc: int | None) -> str:
+    result = market_result(settlement_cc)
+    return format_price(settlement_cc or 0) if result == "scalar" else result
 
 
 def orderbook(book: OrderBook, depth: int = 0) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def trade(event: Traded) -> dict[str, Any]:
     return trade_fields(event) | {"ticker": event.ticker, "created_time": to_rfc3339(event.at_us)}
 
 
-def event_data(metadata: MarketMetadata) -> dict[str, Any]:
+def event_data(metadata: MarketMetadata, updated_us: int) -> dict[str, Any]:
     """Write the event of a market."""
     return {
         "event_ticker": metadata.event,
@@ -111,19 +122,26 @@ def event_data(metadata: MarketMetadata) -> dict[str, Any]:
         "category": "Simulation",
         "strike_period": "",
         "settlement_sources": [],
+        "last_updated_ts": to_rfc3339(updated_us),
         "exchange_index": 0,
     }
 
 
-def series(metadata: MarketMetadata) -> dict[str, Any]:
+def series(metadata: MarketMetadata, updated_us: int, volume_centi: int | None = None) -> dict[str, Any]:
     """Write the series of a market; an unknown fee type is written as the standard one."""
     fee_type = FeeType.QUADRATIC if metadata.fee_type is FeeType.UNKNOWN else metadata.fee_type
-    return _SERIES_CONSTANTS | {
-        "ticker": metadata.series,
-        "title": metadata.series,
-        "fee_type": fee_type.value,
-        "fee_multiplier": metadata.fee_multiplier_ppm / 1_000_000,
-    }
+    volume = {} if volume_centi is None else {"volume_fp": format_size(volume_centi)}
+    return (
+        _SERIES_CONSTANTS
+        | volume
+        | {
+            "ticker": metadata.series,
+            "last_updated_ts": to_rfc3339(updated_us),
+            "title": metadata.series,
+            "fee_type": fee_type.value,
+            "fee_multiplier": metadata.fee_multiplier_ppm / 1_000_000,
+        }
+    )
 
 
 def order(account: str, state: ExchangeOrder, costs: OrderCosts, request: OrderRequest) -> dict[str, Any]:
