@@ -11,6 +11,9 @@ DEFAULT_COST: Final = 10
 CANCEL_COST: Final = 2
 """Tokens of a cancel (each order of a batch), and of reading one order."""
 
+AutoRouteCharge = Literal["unscoped", "all_shards"]
+"""What a write is charged to that names no exchange shard: the unscoped bucket, or also that of each further shard."""
+
 Tier = Literal["basic", "advanced", "expert", "premier", "paragon", "prime", "prestige"]
 
 

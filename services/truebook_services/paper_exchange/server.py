@@ -26,7 +26,7 @@ from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.application import application
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
-from truebook_services.paper_exchange.rest.requests import ExchangeState
+from truebook_services.paper_exchange.rest.requests import ExchangeState, ShardAnswers
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.paper_exchange.sockets import Connections, http_protocol, socket_protocol
 from truebook_services.paper_exchange.stream.hub import StreamAuthenticator, StreamHub
@@ -131,17 +131,23 @@ class PaperExchange:
             both_sides=settings.snapshot_includes_empty_sides,
         )
         self._authenticator = StreamAuthenticator(self.hub, authenticator)
+        shards = [shard.exchange_index for shard in opened.core.engine.queries.shard_statuses()]
         self.state = ExchangeState(
             exchange_id=opened.exchange_id,
             core=opened.core,
             stats=opened.stats,
             authenticator=authenticator,
-            limits=RateLimits(settings.tier),
+            limits=RateLimits(settings.tier, shards, settings.auto_route),
             faults=faults,
             latency=settings.latency,
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
             ignored=IgnoredFields(self._log),
+            shards=ShardAnswers(
+                unfunded_shard_status=settings.unfunded_shard_status,
+                used_transfer_id_status=settings.used_transfer_id_status,
+                transfer_latency=settings.transfer_latency,
+            ),
             history_after_s=settings.history_after_s,
             reward_cents=settings.liquidity_reward_cents,
         )

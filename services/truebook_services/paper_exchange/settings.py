@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from truebook.runtime.settings import Section
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
-from truebook.venue.rate_tiers import Tier
+from truebook.simulation.venue.shard_plan import ShardPlan
+from truebook.venue.rate_tiers import AutoRouteCharge, Tier
 
 CAPTURE_LATENCY_US: Final = 50_000
 CAPTURE_JITTER_US: Final = 20_000
@@ -55,6 +56,21 @@ class PaperExchangeSettings(Section):
     """The same for cancels; default: that of orders."""
     latency_jitter_us: int | None = Field(default=None, ge=0, le=10_000_000)
     """Largest random addition to both, drawn from the seed; default 20 ms with a recording, else 0."""
+    shards: tuple[str, ...] = ()
+    """Further exchange shards: an index from 0 to 100, then the series whose new events go there, such as
+    ``2:SIMCUP+SIMRATE``. Each account has its opening balance on shard 0, where all other series are."""
+    transfer_delay_ms: int = Field(default=1_000, ge=0, le=600_000)
+    """Time from the acceptance of a transfer between shards to its arrival."""
+    transfer_jitter_ms: int = Field(default=1_000, ge=0, le=600_000)
+    """Largest random addition to it, drawn from the seed."""
+    unfunded_shard_status: Literal[400, 404] = 400
+    """Status of an order on a shard where the account never had cash: 400 has the account's id in the code; the
+    sources differ."""
+    used_transfer_id_status: Literal[400, 409] = 409
+    """Status of a transfer whose client id was accepted before: Kalshi does not document it."""
+    auto_route: AutoRouteCharge = "all_shards"
+    """Write buckets that a single write without a shard is charged to: ``unscoped`` as in August 2026, or also those of
+    all further shards."""
     queue: QueueModel = QueueModel.PESSIMISTIC
     """Queue model of a recording: whether cancelled size was ahead of our orders or behind them."""
     tier: Tier = "basic"
@@ -93,6 +109,17 @@ class PaperExchangeSettings(Section):
     """Interval of WebSocket pings."""
     max_queued_frames: int = Field(default=10_000, ge=10)
     """Frames queued for a slow reader; the subscription whose frame exceeds it ends with error 25."""
+
+    @field_validator("shards")
+    @classmethod
+    def _shards_are_a_plan(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        ShardPlan.parse(value)
+        return value
+
+    @property
+    def transfer_latency(self) -> Latency:
+        """How long transfers between shards take."""
+        return Latency(seed=self.seed, order_us=self.transfer_delay_ms * 1000, jitter_us=self.transfer_jitter_ms * 1000)
 
     @property
     def latency(self) -> Latency:

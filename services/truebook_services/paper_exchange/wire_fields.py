@@ -14,6 +14,7 @@ from truebook.money import format_fixed, format_micros, format_price, format_siz
 from truebook.simulation.events import Traded
 from truebook.simulation.venue.orders import OrderCosts
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderRequest
+from truebook.venue.shards import ShardCash
 
 _NAMESPACE: Final = uuid.UUID("5f0c9c1e-7d5b-5a53-9a43-6d1c2f1b7e10")
 
@@ -44,6 +45,11 @@ def outcome_side(side: BookSide) -> str:
 def dollars_down(micros: int) -> str:
     """Write micro-dollars with the four decimals of a balance, rounded toward minus infinity."""
     return format_fixed(micros // 100, 4)
+
+
+def shard_rows(rows: Sequence[ShardCash]) -> list[dict[str, Any]]:
+    """Write amounts per shard, in dollars with four decimals."""
+    return [{"exchange_index": one.exchange_index, "balance": dollars_down(one.balance_micros)} for one in rows]
 
 
 def price_structure(ranges: Sequence[PriceRange]) -> str:
@@ -91,7 +97,7 @@ def fill_fields(fill: ExchangeFill) -> dict[str, Any]:
     side = outcome_side(fill.book_side)
     return {
         "trade_id": fill.trade_id,
-        "exchange_index": 0,
+        "exchange_index": fill.exchange_index,
         "order_id": fill.exchange_order_id,
         "market_ticker": fill.ticker,
         "side": side,
@@ -130,7 +136,7 @@ def order_fields(
         "last_update_time": to_rfc3339(order.updated_us or at_us),
         "self_trade_prevention_type": request.self_trade_prevention.value,
         "subaccount_number": 0,
-        "exchange_index": 0,
+        "exchange_index": order.exchange_index,
     }
     if order.expires_us is not None:
         body["expiration_time"] = to_rfc3339(order.expires_us)

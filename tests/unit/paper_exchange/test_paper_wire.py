@@ -16,6 +16,7 @@ from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus, PriceRange
 from truebook.simulation.events import LevelChanged, MarketChanged
 from truebook.venue.account import ExchangeBalance, ExchangeSettlement
+from truebook.venue.shards import ShardCash
 from truebook_services.paper_exchange.engine.market_stats import MarketStats
 from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.stream import frames
@@ -87,11 +88,22 @@ def test_a_price_grid_has_ranges_and_a_label_if_known(ranges: tuple[PriceRange, 
 
 
 def test_a_balance_is_rounded_down_to_cents_and_dollars() -> None:
-    held = ExchangeBalance(balance_micros=98_018_699, updated_us=NOW_US)
+    row = ShardCash(exchange_index=0, balance_micros=98_018_699)
+    held = ExchangeBalance(balance_micros=98_018_699, updated_us=NOW_US, by_shard=(row,))
     body = response_bodies.balance(held, 1_989_999, NOW_US)
     assert lacking(REST, "GetBalanceResponse", body) == []
     assert (body["balance"], body["balance_dollars"], body["portfolio_value"]) == (9_801, "98.0186", 198)
     assert body["balance_breakdown"] == [{"balance": "98.0186", "exchange_index": 0}]
+
+
+def test_a_balance_is_that_of_all_shards_or_of_one() -> None:
+    rows = ShardCash(exchange_index=0, balance_micros=98_018_699), ShardCash(exchange_index=2, balance_micros=1_000_150)
+    held = ExchangeBalance(balance_micros=98_018_699, updated_us=NOW_US, by_shard=rows)
+    bodies = [response_bodies.balance(held, 0, NOW_US, shard) for shard in (None, 0, 2, 3)]
+    assert [body["balance_dollars"] for body in bodies] == ["99.0188", "98.0186", "1.0001", "0.0000"]
+    assert [body["balance"] for body in bodies] == [9_901, 9_801, 100, 0]
+    breakdown = [{"balance": "98.0186", "exchange_index": 0}, {"balance": "1.0001", "exchange_index": 2}]
+    assert all(body["balance_breakdown"] == breakdown for body in bodies)
 
 
 @pytest.mark.parametrize(("value_cc", "result", "cents"), [(10_000, "yes", 100), (0, "no", 0), (3_700, "scalar", 37)])

@@ -24,6 +24,7 @@ from truebook.simulation.recorded.engine import RecordedEngine
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.venue.account_book import AccountBook
 from truebook.simulation.venue.exchange import SimulatedExchange
+from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook.venue.assumed_market import assumed_metadata
 from truebook.venue.grid import on_grid
 
@@ -34,14 +35,14 @@ class MarketReplay:
     """Applies recorded market events to an exchange. ``at_us`` is the recording's time, which never steps back.
 
     ``metadata`` is the recorded metadata of markets; that of other markets is assumed. ``max_kept`` limits what an
-    account keeps of ended work, see ``AccountBook``.
+    account keeps of ended work, see ``AccountBook``. ``plan`` assigns series to exchange shards.
     """
 
     def __init__(
         self, seed: int = 0, metadata: Iterable[MarketMetadata] = (), *, queue: QueueModel = QueueModel.PESSIMISTIC,
-        max_kept: int | None = None,
+        max_kept: int | None = None, plan: ShardPlan | None = None,
     ) -> None:  # fmt: skip
-        accounts = AccountBook(seed, max_kept=max_kept)
+        accounts = AccountBook(seed, max_kept=max_kept, plan=plan)
         self._engine = RecordedEngine(accounts, queue)
         self.exchange = SimulatedExchange(accounts, self._engine, settlement_delay_us=0)
         self._markets = accounts.markets

@@ -63,6 +63,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     """Further accounts, each with the same opening balance."""
     capture_times: str = "recorded"
     """Whether the recording's times are kept, or shifted to the start."""
+    shards: tuple[str, ...] = ()
+    """Further shards, as in the settings."""
     engine: int = 0
     """The engine that wrote this history; 0: one from before engines had versions."""
 

@@ -17,6 +17,7 @@ from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.replay import MarketReplay
 from truebook.simulation.synthetic.traders import Traders
 from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
+from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook_services.paper_exchange.engine.checkpoint import Checkpoint, CheckpointWriter, load
 from truebook_services.paper_exchange.engine.core import EventSink, ExchangeCore, MarketSource
 from truebook_services.paper_exchange.engine.journal import (
@@ -109,6 +110,10 @@ def _exchange_id(configured: Configured) -> str:
     """Identify a history by its settings, without the engine's version."""
     settings = msgspec.to_builtins(configured)
     del settings["engine"]
+    # An id stays the same when a later version adds a setting.
+    for name, default in (("accounts", ()), ("capture_times", "recorded"), ("shards", ())):
+        if getattr(configured, name) == default:
+            del settings[name]
     return digest(msgspec.json.encode(settings).decode())
 
 
@@ -126,6 +131,7 @@ def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         queue=settings.queue,
         accounts=settings.accounts,
         capture_times=settings.capture_times,
+        shards=settings.shards,
         engine=ENGINE,
     )
 
@@ -141,7 +147,7 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
     first = entry.configured if isinstance(entry, Continued) else entry
     for name in (
         "account", "accounts", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture",
-        "capture_times", "queue",
+        "capture_times", "queue", "shards",
     ):  # fmt: skip
         old, new = getattr(first, name), getattr(requested, name)
         if old != new and name.replace("_delay_us", "_delay_ms") in given:
@@ -184,7 +190,9 @@ def _build_market(
 ) -> tuple[SimulatedExchange, MarketSource]:
     """Build the engine and its market source; raises ``CaptureError`` for an unreadable recording."""
     if settings.capture is None:
-        exchange = synthetic_exchange(configured.seed, settlement_delay_us=configured.settlement_delay_us)
+        exchange = synthetic_exchange(
+            configured.seed, settlement_delay_us=configured.settlement_delay_us, plan=ShardPlan.parse(configured.shards)
+        )
         traders = Traders(
             configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers
         )
@@ -193,7 +201,8 @@ def _build_market(
     if configured.capture_times == "now":
         by_us = shift_us(configured.start_us, first_event_us(settings.capture))
     metadata = shifted_metadata(capture_metadata(settings.capture), by_us)
-    replay = MarketReplay(configured.seed, metadata, queue=configured.queue)
+    plan = ShardPlan.parse(configured.shards)
+    replay = MarketReplay(configured.seed, metadata, queue=configured.queue, plan=plan)
     replay.begin(configured.start_us)  # lists the markets before the first frame, so that clients can subscribe
     events = read_events(settings.capture)
     return replay.exchange, CaptureSource(replay, shifted_events(events, by_us) if by_us else events, log)

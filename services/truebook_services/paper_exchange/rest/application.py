@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.faults import ResponseLost
 from truebook_services.paper_exchange.rest import (
@@ -28,15 +29,18 @@ from truebook_services.paper_exchange.rest import (
     orders,
     portfolio,
     reference_data,
+    shards,
 )
 from truebook_services.paper_exchange.rest.paging import Query
+from truebook_services.paper_exchange.rest.rate_limits import charged_shard
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
 
 PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
-    *candlesticks.ENDPOINTS, *markets.ENDPOINTS, *events.ENDPOINTS, *historical.ENDPOINTS, *reference_data.ENDPOINTS,
-    *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *absent.ENDPOINTS,
+    *candlesticks.ENDPOINTS, *markets.ENDPOINTS, *events.ENDPOINTS, *historical.ENDPOINTS,
+    *reference_data.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *shards.ENDPOINTS,
+    *absent.ENDPOINTS,
 )  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
 
@@ -92,10 +96,12 @@ def _ignored(context: RequestContext | None, *, failed: bool = False) -> dict[st
 
 async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Request) -> RequestContext:
     account = _account(state, endpoint, request)
+    query = Query(endpoint.name, request.query_params, request.query_params.getlist)
+    body = await request.body()
     if account and endpoint.cost:
         access = "read" if endpoint.access == "public" else endpoint.access
-        state.limits.take(account, access, endpoint.cost, state.now_us())
-    query = Query(endpoint.name, request.query_params, request.query_params.getlist)
+        shard = charged_shard(endpoint.routing, query, body) if len(state.limits.shards) > 1 else DEFAULT_SHARD
+        state.limits.take(account, access, endpoint.cost, state.now_us(), shard)
     if endpoint.access != "public" and query.number("subaccount", 0, MAX_SUBACCOUNT, 0):
         raise invalid("only the primary subaccount 0 exists")
     return RequestContext(
@@ -103,7 +109,7 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Re
         account=account,
         path=request.path_params,
         query=query,
-        body=await request.body(),
+        body=body,
     )
 
 

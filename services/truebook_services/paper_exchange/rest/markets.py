@@ -149,15 +149,6 @@ def trades_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     return listing("trades", [response_bodies.trade(trade) for trade in found], cursor)
 
 
-async def status(context: RequestContext) -> dict[str, Any]:
-    return {
-        "exchange_active": True,
-        "trading_active": True,
-        "intra_exchange_transfers_active": False,
-        "simulated_exchange_id": context.state.exchange_id,
-    }
-
-
 def _public(path: str, name: str, handler: Any) -> Endpoint:
     return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
 
@@ -171,7 +162,6 @@ def _constant(path: str, name: str, body: dict[str, Any]) -> Endpoint:
 
 _SCHEDULE: Final[dict[str, Any]] = {"schedule": {"standard_hours": [], "maintenance_windows": []}}
 ENDPOINTS: Final = (
-    _public("/exchange/status", "GetExchangeStatus", status),
     _constant("/exchange/schedule", "GetExchangeSchedule", _SCHEDULE),
     _public("/exchange/user_data_timestamp", "GetUserDataTimestamp", user_data_timestamp),
     _constant("/account/endpoint_costs", "GetAccountEndpointCosts", WIRE_COSTS),

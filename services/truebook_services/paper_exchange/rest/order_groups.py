@@ -7,19 +7,21 @@ from typing import Any, Final
 from truebook.money import format_size
 from truebook.simulation.venue.order_groups import GroupChange
 from truebook.venue.account import ExchangeOrderGroup
+from truebook.venue.shards import DEFAULT_SHARD, MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import ChangeGroup, CreateGroup
 from truebook_services.paper_exchange.errors import not_found
-from truebook_services.paper_exchange.rest.rate_limits import Access
-from truebook_services.paper_exchange.rest.request_bodies import read_group_limit, read_object
+from truebook_services.paper_exchange.rest.rate_limits import Access, Routing
+from truebook_services.paper_exchange.rest.request_bodies import read_group_limit, read_object, read_shard
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
 
 
 async def create(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("OrderGroupRequest", raw)
-    command = CreateGroup(context.account, read_group_limit(raw))
-    group = await context.submit_one(command, ExchangeOrderGroup)
-    return Reply(status=201, body={"order_group_id": group.group_id, "subaccount": 0, "exchange_index": 0})
+    shard = max(DEFAULT_SHARD, read_shard(raw, "OrderGroupRequest") or DEFAULT_SHARD)
+    group = await context.submit_one(CreateGroup(context.account, read_group_limit(raw), shard), ExchangeOrderGroup)
+    body = {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": group.exchange_index}
+    return Reply(status=201, body=body)
 
 
 async def groups(context: RequestContext) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def _body(group: ExchangeOrderGroup) -> dict[str, Any]:
     return {
         "contracts_limit_fp": format_size(group.limit_centi),
         "is_auto_cancel_enabled": True,  # an account cannot switch it off
-        "exchange_index": 0,
+        "exchange_index": group.exchange_index,
     }
 
 
@@ -57,13 +59,18 @@ def _changes(change: GroupChange) -> Handler:
 
 
 async def _change(context: RequestContext, change: GroupChange, limit_centi: int = 0) -> dict[str, Any]:
-    command = ChangeGroup(context.account, context.path["order_group_id"], change, limit_centi)
+    shard = context.query.number("exchange_index", DEFAULT_SHARD, MAX_SHARD, DEFAULT_SHARD) or DEFAULT_SHARD
+    command = ChangeGroup(context.account, context.path["order_group_id"], change, limit_centi, shard)
     await context.submit_one(command, ExchangeOrderGroup)
     return {}
 
 
 def _endpoint(method: str, path: str, name: str, handler: Handler, access: Access = "write") -> Endpoint:
-    return Endpoint(method=method, path=f"/portfolio/order_groups{path}", name=name, handler=handler, access=access)
+    routing: Routing = "none" if access == "read" else "body" if method == "POST" else "query"
+    return Endpoint(
+        method=method, path=f"/portfolio/order_groups{path}", name=name, handler=handler, access=access,
+        routing=routing,
+    )  # fmt: skip
 
 
 ENDPOINTS: Final = (

@@ -9,8 +9,10 @@ from truebook.messages.ids import digest
 from truebook.money import ONE_DOLLAR_CC, format_price, format_size
 from truebook.simulation.venue.order_changes import ChangeResponse
 from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.shard_plan import Route
 from truebook.venue.account import CancelResponse, CreateResponse, OrderRequest
 from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST
+from truebook.venue.shards import AUTOMATIC, MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import (
     AmendOrder,
     CancelAllOrders,
@@ -21,6 +23,7 @@ from truebook_services.paper_exchange.engine.commands import (
 )
 from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body
 from truebook_services.paper_exchange.rest.paging import MAX_LIMIT
+from truebook_services.paper_exchange.rest.rate_limits import Routing
 from truebook_services.paper_exchange.rest.request_bodies import (
     field,
     invalid,
@@ -28,6 +31,7 @@ from truebook_services.paper_exchange.rest.request_bodies import (
     read_create,
     read_decrease,
     read_object,
+    read_shard,
 )
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
 
@@ -76,7 +80,10 @@ def _per_contract_cc(micros: int, size_centi: int) -> int:
 
 
 async def cancel(context: RequestContext) -> dict[str, Any]:
-    return _cancelled(await context.submit_one(CancelOrder(context.account, context.path["order_id"]), CancelResponse))
+    index = context.query.number("exchange_index", AUTOMATIC, MAX_SHARD)
+    route = Route(index, context.query.text("market_ticker"))
+    command = CancelOrder(context.account, context.path["order_id"], route)
+    return _cancelled(await context.submit_one(command, CancelResponse))
 
 
 def _cancelled(response: CancelResponse) -> dict[str, Any]:
@@ -91,15 +98,21 @@ async def decrease(context: RequestContext) -> dict[str, Any]:
     raw = read_object(context.body)
     context.note_unknown("DecreaseOrderV2Request", raw)
     by_centi, to_centi = read_decrease(raw)
-    command = DecreaseOrder(context.account, context.path["order_id"], by_centi, to_centi)
+    route = _route(raw, "DecreaseOrderV2Request")
+    command = DecreaseOrder(context.account, context.path["order_id"], by_centi, to_centi, route)
     return _changed(await context.submit_one(command, ChangeResponse))
+
+
+def _route(raw: dict[str, Any], structure: str) -> Route:
+    return Route(read_shard(raw, structure), field(raw, structure, "market_ticker", str) or None)
 
 
 async def amend(context: RequestContext) -> dict[str, Any]:
     raw = read_object(context.body)
     context.note_unknown("AmendOrderV2Request", raw)
     amendment = read_amendment(raw)
-    command = AmendOrder(context.account, context.path["order_id"], amendment)
+    route = Route(read_shard(raw, "AmendOrderV2Request"), amendment.ticker)
+    command = AmendOrder(context.account, context.path["order_id"], amendment, route)
     response = await context.submit_one(command, ChangeResponse)
     body = _changed(response)
     body["fill_count"] = format_size(response.traded_centi)
@@ -156,7 +169,8 @@ def _batch_created(context: RequestContext, request: OrderRequest, response: Com
     if isinstance(response, CreateResponse):
         return _created(context, request, response)
     assert isinstance(response, Rejected)
-    return {"client_order_id": request.client_order_id, "error": nested_body(response.code, response.detail)}
+    rejection = context.as_configured(response)
+    return {"client_order_id": request.client_order_id, "error": nested_body(rejection.code, rejection.detail)}
 
 
 def _inner(error: WireError) -> dict[str, Any]:
@@ -168,7 +182,9 @@ async def batch_cancel(context: RequestContext) -> dict[str, Any]:
     items = _batch(context, "BatchCancelOrdersV2Request")
     context.state.limits.take(context.account, "write", CANCEL_COST * len(items), context.state.now_us())
     ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
-    responses = await context.submit([CancelOrder(context.account, order_id) for order_id in ids])
+    routes = [_route(item, "BatchCancelOrdersV2Request") for item in items]
+    commands = [CancelOrder(context.account, *one) for one in zip(ids, routes, strict=True)]
+    responses = await context.submit(commands)
     bodies: list[dict[str, Any]] = []
     for order_id, response in zip(ids, responses, strict=True):
         if isinstance(response, CancelResponse):
@@ -184,8 +200,10 @@ async def legacy(context: RequestContext) -> None:
     raise legacy_endpoint()
 
 
-def _write(method: str, path: str, name: str, handler: Handler, cost: int = DEFAULT_COST) -> Endpoint:
-    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", cost=cost)
+def _write(
+    method: str, path: str, name: str, handler: Handler, cost: int = DEFAULT_COST, *, routing: Routing = "none"
+) -> Endpoint:
+    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", cost=cost, routing=routing)
 
 
 _ORDERS: Final = "/portfolio/events/orders"
@@ -198,13 +216,13 @@ _LEGACY: Final = (
     ("POST", "/portfolio/orders/{order_id}/decrease"),
 )
 ENDPOINTS: Final = (
-    _write("POST", _ORDERS, "CreateOrderV2", create),
-    _write("DELETE", _ORDERS, "CancelAllOrders", cancel_all),
+    _write("POST", _ORDERS, "CreateOrderV2", create, routing="order"),
+    _write("DELETE", _ORDERS, "CancelAllOrders", cancel_all, CANCEL_COST),
     # The cost of a batch depends on its length: its handler takes the tokens.
     _write("POST", f"{_ORDERS}/batched", "BatchCreateOrdersV2", batch_create, 0),
     _write("DELETE", f"{_ORDERS}/batched", "BatchCancelOrdersV2", batch_cancel, 0),
-    _write("DELETE", f"{_ORDERS}/{{order_id}}", "CancelOrderV2", cancel, CANCEL_COST),
-    _write("POST", f"{_ORDERS}/{{order_id}}/decrease", "DecreaseOrderV2", decrease),
-    _write("POST", f"{_ORDERS}/{{order_id}}/amend", "AmendOrderV2", amend),
+    _write("DELETE", f"{_ORDERS}/{{order_id}}", "CancelOrderV2", cancel, CANCEL_COST, routing="cancel"),
+    _write("POST", f"{_ORDERS}/{{order_id}}/decrease", "DecreaseOrderV2", decrease, routing="decrease"),
+    _write("POST", f"{_ORDERS}/{{order_id}}/amend", "AmendOrderV2", amend, routing="order"),
     *(_write(method, path, "Legacy", legacy) for method, path in _LEGACY),
 )

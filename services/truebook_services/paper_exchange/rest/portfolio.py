@@ -5,7 +5,7 @@ All read, but for ``POST /portfolio/simulated_transfers``. Kalshi does not have 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from truebook.kalshi.wire.times import to_rfc3339
@@ -15,6 +15,7 @@ from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts, Rejected
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
 from truebook.venue.rate_tiers import CANCEL_COST
+from truebook.venue.shards import MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import TransferCash
 from truebook_services.paper_exchange.errors import bad_parameter, not_found, rejected
 from truebook_services.paper_exchange.faults import fill_key
@@ -23,15 +24,24 @@ from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
 from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext
-from truebook_services.paper_exchange.wire_fields import dollars_down
+from truebook_services.paper_exchange.wire_fields import shard_rows
 
 
 async def balance(context: RequestContext) -> dict[str, Any]:
+    is_on_shard, shard = on_shard(context), context.query.number("exchange_index", 0, MAX_SHARD)
     available = context.queries.balance(context.account)
     value = sum(
-        _value_micros(context, one.ticker, one.position_centi) for one in context.queries.positions(context.account)
+        _value_micros(context, one.ticker, one.position_centi)
+        for one in context.queries.positions(context.account)
+        if is_on_shard(one.exchange_index)
     )
-    return response_bodies.balance(available, value, context.state.now_us())
+    return response_bodies.balance(available, value, context.state.now_us(), shard)
+
+
+def on_shard(context: RequestContext, *, has_filter: bool = True) -> Callable[[int], bool]:
+    """Return the filter of a list by shard: without ``exchange_index`` all are listed."""
+    wanted = context.query.number("exchange_index", 0, MAX_SHARD) if has_filter else None
+    return lambda shard: wanted is None or shard == wanted
 
 
 def _value_micros(context: RequestContext, ticker: str, position_centi: int) -> int:
@@ -60,10 +70,12 @@ def orders_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     query, ended_us = context.query, Cutoff.of(context.state).ended_us
     status = query.choice("status", tuple(OrderStatus))
     tickers, events, within = query.words("ticker"), _tickers_of_events(context, "event_ticker"), query.span_us()
+    is_on_shard = on_shard(context, has_filter=not historical)
 
     def matches(order: ExchangeOrder) -> bool:
         return (
-            (status is None or order.status == status)
+            is_on_shard(order.exchange_index)
+            and (status is None or order.status == status)
             and (not tickers or order.ticker in tickers)
             and (events is None or order.ticker in events)
             and within(order.created_us or 0)
@@ -121,10 +133,12 @@ def fills_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     """Return a page of fills; the historical ones were traded before the cutoff."""
     query, traded_us = context.query, Cutoff.of(context.state).traded_us
     tickers, order_id, within = query.words("ticker"), query.text("order_id"), query.span_us()
+    is_on_shard = on_shard(context, has_filter=not historical)
 
     def matches(fill: ExchangeFill) -> bool:
         return (
-            (not tickers or fill.ticker in tickers)
+            is_on_shard(fill.exchange_index)
+            and (not tickers or fill.ticker in tickers)
             and (order_id is None or fill.exchange_order_id == order_id)
             and within(fill.created_us)
             and (fill.created_us < traded_us) == historical
@@ -192,11 +206,13 @@ def positions_page(
     query, settled_us = context.query, Cutoff.of(context.state).settled_us
     tickers, events = query.words("ticker"), _tickers_of_events(context, "event_ticker")
     settled = frozenset(context.queries.settled_tickers(context.account))
+    is_on_shard = on_shard(context, has_filter=not historical)
 
     def matches(ticker: str) -> bool:
         position = context.queries.position(context.account, ticker)
         return (
             position is not None
+            and is_on_shard(position.shard)
             and (ticker in settled and position.updated_us < settled_us) == historical
             and (not tickers or ticker in tickers)
             and (events is None or ticker in events)
@@ -213,7 +229,7 @@ def positions_page(
 def _market_position(ticker: str, position: Position) -> dict[str, Any]:
     return {
         "ticker": ticker,
-        "exchange_index": 0,
+        "exchange_index": position.shard,
         "total_traded_dollars": format_micros(position.traded_micros),
         "position_fp": format_size(position.position_centi),
         "market_exposure_dollars": format_micros(position.cost_micros),
@@ -242,9 +258,9 @@ def _event_positions(context: RequestContext, positions: dict[str, Position]) ->
 
 
 async def resting_value(context: RequestContext) -> dict[str, Any]:
-    held = context.queries.held_micros(context.account)
-    breakdown = [{"exchange_index": 0, "balance": dollars_down(held)}]
-    return {"total_resting_order_value": held // 10_000, "resting_order_value_breakdown": breakdown}
+    rows = context.queries.held_by_shard(context.account)
+    held = sum(one.balance_micros for one in rows)
+    return {"total_resting_order_value": held // 10_000, "resting_order_value_breakdown": shard_rows(rows)}
 
 
 async def netting(context: RequestContext) -> dict[str, Any]:

@@ -19,6 +19,11 @@ REQUEST_FIELDS: Final[dict[str, frozenset[str]]] = {
         "BatchCancelOrdersV2Request": "order_id subaccount exchange_index market_ticker",
         "BatchRequest": "orders ids",
         "OrderGroupRequest": "subaccount contracts_limit contracts_limit_fp exchange_index",
+        "IntraExchangeInstanceTransferRequest": (
+            "source destination amount source_exchange_shard destination_exchange_shard source_subaccount "
+            "destination_subaccount client_transfer_id"
+        ),
+        "UpdateTargetBalanceAllocationRequest": "allocations resting_margin_reservation",
         "CreateApiKeyRequest": "name public_key scopes subaccount fcm_subtrader_id",
         "GenerateApiKeyRequest": "name key_type scopes subaccount fcm_subtrader_id",
         "CreateSubaccountRequest": "exchange_index",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from truebook.simulation.latency import Latency
+from truebook.simulation.venue.account_book import USER_NOT_FOUND
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
@@ -20,10 +21,20 @@ from truebook_services.paper_exchange.errors import rejected
 from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.paging import Query
-from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits
+from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits, Routing
 from truebook_services.paper_exchange.rest.request_fields import unknown_fields
+from truebook_services.paper_exchange.wire_fields import user_id
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardAnswers:
+    """What about shards is not known of the real exchange, and therefore set."""
+
+    unfunded_shard_status: Literal[400, 404] = 400
+    used_transfer_id_status: Literal[400, 409] = 409
+    transfer_latency: Latency = field(default_factory=lambda: Latency(seed=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,7 @@ class ExchangeState:
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
     ignored: IgnoredFields
+    shards: ShardAnswers = field(default_factory=ShardAnswers)
     reward_cents: int
     """Daily reward of each market's incentive programme; 0: there is none."""
     history_after_s: int
@@ -72,6 +84,12 @@ class RequestContext:
         """Note the fields of a body that the named structure does not have: they are ignored, and reported."""
         self.ignored.extend(name for name in unknown_fields(structure, raw) if name not in self.ignored)
 
+    def as_configured(self, rejection: Rejected) -> Rejected:
+        """Return a rejection in the shape that the settings choose where the sources differ."""
+        if rejection == USER_NOT_FOUND and self.state.shards.unfunded_shard_status == 400:
+            return Rejected(400, f"{rejection.code}: {user_id(self.account)}", rejection.detail)
+        return rejection
+
     async def submit(self, commands: Sequence[Command]) -> list[CommandResult]:
         """Submit commands of one kind to the engine, after the exchange's latency; returns their results."""
         delay_us = max((latency_us(command, self.state.latency) for command in commands), default=0)
@@ -82,7 +100,7 @@ class RequestContext:
         """Submit one command and return its result; raises ``WireError`` if the engine rejects it."""
         [result] = await self.submit([command])
         if isinstance(result, Rejected):
-            raise rejected(result)
+            raise rejected(self.as_configured(result))
         assert isinstance(result, expected)
         return result
 
@@ -108,3 +126,4 @@ class Endpoint:
     handler: Handler
     access: Access | Literal["public"]
     cost: int = DEFAULT_COST
+    routing: Routing = "none"

@@ -27,17 +27,18 @@ from truebook_services.paper_exchange.wire_fields import (
     order_fields,
     price_ranges,
     price_structure,
+    shard_rows,
     trade_fields,
 )
 
 _MARKET_CONSTANTS: Final[dict[str, Any]] = {
-    "subtitle": "", "can_close_early": True, "settlement_timer_seconds": 1, "exchange_index": 0,
+    "subtitle": "", "can_close_early": True, "settlement_timer_seconds": 1,
     "notional_value_dollars": "1.0000", "settlement_bounds_type": "default",
     "previous_yes_bid_dollars": "0.0000", "previous_yes_ask_dollars": "0.0000", "previous_price_dollars": "0.0000",
     "rules_primary": "A market of the simulated exchange: its outcome is drawn from the seed.", "rules_secondary": "",
 }  # fmt: skip
 _SERIES_CONSTANTS: Final[dict[str, Any]] = {
-    "frequency": "custom", "category": "Simulation", "categories": ["Simulation"], "tags": [], "exchange_index": 0,
+    "frequency": "custom", "category": "Simulation", "categories": ["Simulation"], "tags": [],
     "settlement_sources": [], "contract_url": "", "contract_terms_url": "", "additional_prohibitions": [],
 }  # fmt: skip
 
@@ -53,6 +54,7 @@ def market(metadata: MarketMetadata, book: OrderBook, stats: MarketStats, *, liq
     body: dict[str, Any] = _MARKET_CONSTANTS | {
         "ticker": metadata.ticker,
         "event_ticker": metadata.event,
+        "exchange_index": metadata.exchange_index,
         "market_type": "binary" if metadata.binary else "scalar",
         "title": metadata.ticker,
         "yes_sub_title": metadata.ticker,
@@ -123,7 +125,7 @@ def event_data(metadata: MarketMetadata, updated_us: int) -> dict[str, Any]:
         "strike_period": "",
         "settlement_sources": [],
         "last_updated_ts": to_rfc3339(updated_us),
-        "exchange_index": 0,
+        "exchange_index": metadata.exchange_index,
     }
 
 
@@ -136,6 +138,7 @@ def series(metadata: MarketMetadata, updated_us: int, volume_centi: int | None =
         | volume
         | {
             "ticker": metadata.series,
+            "exchange_index": metadata.exchange_index,
             "last_updated_ts": to_rfc3339(updated_us),
             "title": metadata.series,
             "fee_type": fee_type.value,
@@ -177,15 +180,15 @@ def transfer(one: CashTransfer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def balance(available: ExchangeBalance, portfolio_micros: int, now_us: int) -> dict[str, Any]:
-    """Write the available cash; fractions of a cent are dropped, as at the exchange."""
-    dollars = dollars_down(available.balance_micros)
+def balance(available: ExchangeBalance, portfolio_micros: int, now_us: int, shard: int | None = None) -> dict[str, Any]:
+    """Write the available cash of one shard or (None) of all; fractions of a cent are dropped, as at the exchange."""
+    cash_micros = available.total_micros if shard is None else available.of_shard(shard)
     return {
-        "balance": available.balance_micros // 10_000,
-        "balance_dollars": dollars,
+        "balance": cash_micros // 10_000,
+        "balance_dollars": dollars_down(cash_micros),
         "portfolio_value": portfolio_micros // 10_000,
         "updated_ts": (available.updated_us or now_us) // 1_000_000,
-        "balance_breakdown": [{"balance": dollars, "exchange_index": 0}],
+        "balance_breakdown": shard_rows(available.by_shard),
     }
 
 
@@ -194,7 +197,7 @@ def settlement(payout: ExchangeSettlement, costs: tuple[int, int, int]) -> dict[
     yes_micros, no_micros, fees_micros = costs
     return {
         "ticker": payout.ticker,
-        "exchange_index": 0,
+        "exchange_index": payout.exchange_index,
         "event_ticker": payout.event,
         "market_result": market_result(payout.settlement_cc),
         "yes_count_fp": format_size(payout.yes_centi),

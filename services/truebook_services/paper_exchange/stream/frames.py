@@ -160,7 +160,9 @@ def lifecycle(event: MarketChanged) -> Outgoing | None:
     if event.event_type not in _LIFECYCLE_TYPES:
         return None
     metadata, seconds = event.metadata, event.at_us // 1_000_000
-    body: dict[str, Any] = {"market_ticker": metadata.ticker, "exchange_index": 0, "event_type": event.event_type}
+    body: dict[str, Any] = {
+        "market_ticker": metadata.ticker, "exchange_index": metadata.exchange_index, "event_type": event.event_type,
+    }  # fmt: skip
     match event.event_type:
         case "created":
             body |= {

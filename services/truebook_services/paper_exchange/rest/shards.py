@@ -1,0 +1,195 @@
+"""Signed REST endpoints of exchange shards: transfers of cash between them, the target allocation, their status.
+
+All are Kalshi's but for ``POST /exchange/simulated_shard_status``: an operator pauses a shard or its transfers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from truebook.money import format_fixed
+from truebook.simulation.venue.accounts import CashMove
+from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.shard_cash import TRANSFER_EXISTS
+from truebook.simulation.venue.shard_plan import ShardChange
+from truebook.venue.shards import (
+    DEFAULT_SHARD,
+    MAX_SHARD,
+    TRANSFER_UNIT_MICROS,
+    MarginReservation,
+    ShardShare,
+    ShardStatus,
+    ShardTransfer,
+    TargetAllocation,
+)
+from truebook_services.paper_exchange.engine.commands import MoveCash, SetAllocation, SwitchShard
+from truebook_services.paper_exchange.errors import WireError, nested, not_found, rejected
+from truebook_services.paper_exchange.rest.paging import listing, page
+from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
+from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
+
+EVENT_CONTRACT: Final = "event_contract"
+TRANSFER_LIMITS: Final = (100, 500)
+MAX_SHARES: Final = MAX_SHARD + 1
+_TRANSFER: Final = "IntraExchangeInstanceTransferRequest"
+_ALLOCATION: Final = "UpdateTargetBalanceAllocationRequest"
+
+
+async def move(context: RequestContext) -> dict[str, Any]:
+    raw = read_object(context.body)
+    context.note_unknown(_TRANSFER, raw)
+    client_id = _client_transfer_id(field(raw, _TRANSFER, "client_transfer_id", str))
+    for name in ("source", "destination"):
+        kind = field(raw, _TRANSFER, name, str)
+        if kind != EVENT_CONTRACT:
+            raise invalid(f"{name}: only {EVENT_CONTRACT} is simulated")
+    for name in ("source_subaccount", "destination_subaccount"):
+        if field(raw, _TRANSFER, name, int, 0) != 0:
+            raise invalid(f"{name}: transfers between shards are simulated for the primary subaccount 0 only")
+    amount = field(raw, _TRANSFER, "amount", int)
+    if amount is None or amount <= 0:
+        raise invalid("amount: a number of centicents above 0 is required")
+    key = client_id or f"{context.account} {context.state.now_us()} {next(context.state.numbers)}"
+    wanted = CashMove(
+        from_shard=field(raw, _TRANSFER, "source_exchange_shard", int, DEFAULT_SHARD),
+        to_shard=field(raw, _TRANSFER, "destination_exchange_shard", int, DEFAULT_SHARD),
+        amount_micros=amount * TRANSFER_UNIT_MICROS, delay_us=context.state.shards.transfer_latency.of_order(key),
+        client_transfer_id=client_id,
+    )  # fmt: skip
+    [result] = await context.submit([MoveCash(context.account, wanted)])
+    if isinstance(result, Rejected):
+        raise _refused(context, result)
+    assert isinstance(result, ShardTransfer)
+    return {"transfer_id": result.exchange_transfer_id}
+
+
+def _client_transfer_id(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(uuid.UUID(text))
+    except ValueError as error:
+        raise invalid("client_transfer_id: a UUID is required") from error
+
+
+def _refused(context: RequestContext, rejection: Rejected) -> WireError:
+    if rejection is TRANSFER_EXISTS or rejection == TRANSFER_EXISTS:
+        return nested(context.state.shards.used_transfer_id_status, rejection.code, rejection.detail)
+    return rejected(rejection)
+
+
+async def transfers(context: RequestContext) -> dict[str, Any]:
+    found, cursor = page(
+        context.query, context.queries.shard_transfers(context.account), lambda one: one.exchange_transfer_id,
+        lambda _: True, limits=TRANSFER_LIMITS,
+    )  # fmt: skip
+    body = listing("transfers", [_transfer(one) for one in found], cursor)
+    return body if cursor else {"transfers": body["transfers"]}
+
+
+async def transfer(context: RequestContext) -> dict[str, Any]:
+    found = context.queries.shard_transfer(context.account, context.path["transfer_id"])
+    if found is None:
+        raise not_found()
+    return {"transfer": _transfer(found)}
+
+
+def _transfer(one: ShardTransfer) -> dict[str, Any]:
+    return {
+        "transfer_id": one.exchange_transfer_id,
+        "source": EVENT_CONTRACT,
+        "destination": EVENT_CONTRACT,
+        "source_exchange_shard": one.from_shard,
+        "destination_exchange_shard": one.to_shard,
+        "amount": format_fixed(one.amount_micros // TRANSFER_UNIT_MICROS, 4),
+        "status": one.status.value,
+        "created_ts": one.created_us // 1_000_000,
+    }
+
+
+async def allocation(context: RequestContext) -> dict[str, Any]:
+    target = context.queries.allocation(context.account)
+    return {
+        "allocations": [{"exchange_index": one.exchange_index, "percent": one.percent} for one in target.shares],
+        "resting_margin_reservation": target.reservation.value,
+    }
+
+
+async def set_allocation(context: RequestContext) -> dict[str, Any]:
+    raw = read_object(context.body)
+    context.note_unknown(_ALLOCATION, raw)
+    rows = field(raw, _ALLOCATION, "allocations", list)
+    if rows is None or len(rows) > MAX_SHARES:
+        raise invalid(f"allocations: a list of at most {MAX_SHARES} rows is required")
+    rule = field(raw, _ALLOCATION, "resting_margin_reservation", str, MarginReservation.SUM.value)
+    if rule not in list(MarginReservation):
+        raise invalid(f"resting_margin_reservation: {rule!r} is not one of {', '.join(MarginReservation)}")
+    target = TargetAllocation(shares=tuple(_share(row) for row in rows), reservation=MarginReservation(rule))
+    delay_us = context.state.shards.transfer_latency.of_order(context.account)
+    await context.submit_one(SetAllocation(context.account, target, delay_us), TargetAllocation)
+    return {}
+
+
+def _share(row: Any) -> ShardShare:
+    if not isinstance(row, dict):
+        raise invalid("allocations: each row is an object")
+    values = [field(row, "TargetBalanceAllocation", name, int) for name in ("exchange_index", "percent")]
+    if None in values:
+        raise invalid("allocations: exchange_index and percent are required")
+    return ShardShare(exchange_index=values[0], percent=values[1])
+
+
+async def status(context: RequestContext) -> dict[str, Any]:
+    """Return the exchange's state; the fields at the top are those of the default shard."""
+    shards = context.queries.shard_statuses()
+    return {
+        **_switches(shards[0]),
+        "exchange_index_statuses": [
+            {"exchange_index": one.exchange_index, "description": one.description, **_switches(one)} for one in shards
+        ],
+        "simulated_exchange_id": context.state.exchange_id,
+    }
+
+
+def _switches(shard: ShardStatus) -> dict[str, Any]:
+    return {
+        "exchange_active": shard.exchange_active,
+        "trading_active": shard.trading_active,
+        "intra_exchange_transfers_active": shard.transfers_active,
+    }
+
+
+async def switch(context: RequestContext) -> Reply:
+    """Pause or resume a shard or its transfers; a field that is not given stays as it is."""
+    raw = read_object(context.body)
+    index = field(raw, "SimulatedShardStatus", "exchange_index", int, DEFAULT_SHARD)
+    given = {
+        name: field(raw, "SimulatedShardStatus", wire, bool)
+        for name, wire in (
+            ("exchange_active", "exchange_active"), ("trading_active", "trading_active"),
+            ("transfers_active", "intra_exchange_transfers_active"),
+        )
+    }  # fmt: skip
+    [result] = await context.submit([SwitchShard(ShardChange(exchange_index=index, **given))])
+    if isinstance(result, Rejected):
+        raise rejected(result)
+    return Reply(status=204)
+
+
+def _portfolio(method: str, path: str, name: str, handler: Handler) -> Endpoint:
+    access: Any = "read" if method == "GET" else "write"
+    return Endpoint(method=method, path=f"/portfolio/{path}", name=name, handler=handler, access=access)
+
+
+_TRANSFERS: Final = "intra_exchange_instance_transfers"
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/exchange/status", name="GetExchangeStatus", handler=status, access="public"),
+    Endpoint(
+        method="POST", path="/exchange/simulated_shard_status", name="SwitchSimulatedShard", handler=switch,
+        access="write", cost=0,
+    ),
+    _portfolio("POST", "intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
+    _portfolio("GET", _TRANSFERS, "GetIntraExchangeInstanceTransfers", transfers),
+    _portfolio("GET", f"{_TRANSFERS}/{{transfer_id}}", "GetIntraExchangeInstanceTransfer", transfer),
+    _portfolio("GET", "target_balance_allocation", "GetTargetBalanceAllocation", allocation),
+    _portfolio("POST", "target_balance_allocation", "UpdateTargetBalanceAllocation", set_allocation),
+)  # fmt: skip
