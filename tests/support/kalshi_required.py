@@ -81,11 +81,12 @@ STREAM: dict[str, str] = {
         "position_fee_cost_dollars volume_fp"
     ),
     "market_lifecycle_v2": "market_ticker event_type",
+    "event_lifecycle": "event_ticker exchange_index title subtitle collateral_return_type series_ticker",
     "order_group_updates": "event_type order_group_id ts_ms",
 }
 SEQUENCED = {
-    "orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "order_group_updates", "ok",
-    "unsubscribed",
+    "orderbook_snapshot", "orderbook_delta", "trade", "market_lifecycle_v2", "event_lifecycle",
+    "order_group_updates", "ok", "unsubscribed",
 }  # fmt: skip
 
 PARAMETERS: dict[str, str] = {

@@ -11,6 +11,7 @@ from truebook.simulation.events import LevelChanged, Traded
 from truebook_services.paper_exchange.stream import frames
 from truebook_services.paper_exchange.stream.frames import Outgoing
 from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
+from truebook_services.paper_exchange.wire_fields import market_id as wire_market_id
 
 NOW_US = 1_764_000_000_000_000
 
@@ -24,6 +25,7 @@ class FixedView:
             "B": OrderBook([(100, 50)]),
             "C": OrderBook(),
         }
+        self.tickers: dict[str, Outgoing] = {}
         self.steady = 0
 
     def now_us(self) -> int:
@@ -41,7 +43,10 @@ class FixedView:
         return frames.snapshot_body(ticker, book, 7, use_yes_price=use_yes_price, both_sides=False)
 
     def ticker(self, ticker: str) -> Outgoing | None:
-        return None
+        return self.tickers.get(ticker)
+
+    def ticker_of_id(self, market_id: str) -> str | None:
+        return next((one for one in self.books if wire_market_id(one) == market_id), None)
 
 
 class StreamClient:

@@ -52,23 +52,27 @@ def read_command(text: str | bytes) -> ClientCommand:
     return ClientCommand(id=command_id, cmd=cmd, params=params)
 
 
-def channels_of(command: ClientCommand) -> list[StreamChannel]:
-    """Read the channels of a ``subscribe``: each once, in the requested order."""
+def channels_of(command: ClientCommand) -> list[StreamChannel | None]:
+    """Read the channels of a ``subscribe``: each once, in the requested order; None: an unknown one."""
     names = command.params.get("channels")
     if not isinstance(names, list) or not names:
         raise CommandError(StreamErrorCode.CHANNELS_REQUIRED, command.id)
-    if any(not isinstance(name, str) or name not in tuple(StreamChannel) for name in names):
-        raise CommandError(StreamErrorCode.UNKNOWN_CHANNEL, command.id)
-    return [StreamChannel(name) for name in dict.fromkeys(names)]
+    known: dict[Any, StreamChannel] = {channel.value: channel for channel in StreamChannel}
+    texts = [name if isinstance(name, str) else "" for name in names]
+    return [known.get(name) for name in dict.fromkeys(texts)]
+
+
+def market_ids_of(command: ClientCommand) -> list[str]:
+    """Read ``market_ids`` or ``market_id``; empty if neither is given."""
+    one, many = command.params.get("market_id"), command.params.get("market_ids")
+    ids: Any = ([one] if one else []) if many is None else many
+    if not isinstance(ids, list) or any(not isinstance(each, str) for each in ids):
+        raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
+    return ids
 
 
 def tickers_of(command: ClientCommand) -> list[str] | None:
-    """Read ``market_tickers`` or ``market_ticker``; None if neither is given.
-
-    Markets cannot be selected by id here: such a command is rejected, since without a filter it would select them all.
-    """
-    if command.params.get("market_id") or command.params.get("market_ids"):
-        raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
+    """Read ``market_tickers`` or ``market_ticker``; None if neither is given."""
     one, many = command.params.get("market_ticker"), command.params.get("market_tickers")
     tickers: Any = many
     if many is None:

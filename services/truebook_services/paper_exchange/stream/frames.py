@@ -155,6 +155,19 @@ def ticker_update(metadata: MarketMetadata, stats: MarketStats, book: OrderBook,
     return Outgoing(StreamChannel.TICKER, "ticker", metadata.ticker, build)
 
 
+def event_lifecycle(metadata: MarketMetadata) -> Outgoing:
+    """Announce the event of its first market, on the same channel."""
+    body = {
+        "event_ticker": metadata.event,
+        "exchange_index": metadata.exchange_index,
+        "title": metadata.event,
+        "subtitle": "",
+        "collateral_return_type": "MECNET" if metadata.exclusive else "",
+        "series_ticker": metadata.series,
+    }
+    return fixed(StreamChannel.LIFECYCLE, "event_lifecycle", metadata.ticker, body)
+
+
 def lifecycle(event: MarketChanged) -> Outgoing | None:
     """Write a lifecycle event; None for one that the exchange does not announce."""
     if event.event_type not in _LIFECYCLE_TYPES:

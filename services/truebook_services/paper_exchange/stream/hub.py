@@ -30,6 +30,7 @@ from truebook_services.paper_exchange.sockets import FrameSession
 from truebook_services.paper_exchange.stream import frames, private_frames
 from truebook_services.paper_exchange.stream.frames import Outgoing
 from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
+from truebook_services.paper_exchange.wire_fields import market_id as wire_market_id
 
 PATH: Final = "/trade-api/ws/v2"
 
@@ -87,6 +88,9 @@ class StreamHub:
             use_yes_price=use_yes_price,
             both_sides=self._both_sides,
         )
+
+    def ticker_of_id(self, market_id: str) -> str | None:
+        return next((one.ticker for one in self._queries.markets() if wire_market_id(one.ticker) == market_id), None)
 
     def ticker(self, ticker: str) -> Outgoing | None:
         market = self._queries.market(ticker)
@@ -151,9 +155,17 @@ class StreamHub:
                 return [private_frames.order_group(event)]
             case MarketChanged():
                 update = frames.lifecycle(event)
-                return [] if update is None else [update]
+                announced = [frames.event_lifecycle(event.metadata)] if self._begins_event(event) else []
+                return announced if update is None else [*announced, update]
             case _:
                 return []
+
+    def _begins_event(self, event: MarketChanged) -> bool:
+        """Return whether a market is the first one listed of its event."""
+        if event.event_type != "created":
+            return False
+        of_event = (one.ticker for one in self._queries.markets() if one.event == event.metadata.event)
+        return next(of_event, None) == event.metadata.ticker
 
     def _position_of(self, event: Filled) -> list[Outgoing]:
         held = self._queries.position(event.account, event.fill.ticker)

@@ -18,6 +18,7 @@ from truebook_services.paper_exchange.stream.commands import (
     CommandError,
     channels_of,
     flag_of,
+    market_ids_of,
     read_command,
     sids_of,
     tickers_of,
@@ -46,6 +47,10 @@ class StreamView(Protocol):
         ...
 
     def ticker(self, ticker: str) -> Outgoing | None: ...
+    def ticker_of_id(self, market_id: str) -> str | None:
+        """Return the ticker of a market's id; None for an unknown one."""
+        ...
+
     def scheduled(self) -> None:
         """Note that ``next_due_us`` of a session may be earlier than before."""
         ...
@@ -95,20 +100,28 @@ class StreamSession:
                     listed = [{"channel": one.channel.value, "sid": one.sid} for one in self.subscriptions.all()]
                     self._send("ok", listed, command_id=command.id)
         except CommandError as error:
-            body = {"code": error.code, "msg": str(error)}
-            self._send("error", body, command_id=error.command_id)
+            self._refuse(error.code, error.command_id)
         self._wake()
 
+    def _refuse(self, code: StreamErrorCode, command_id: int | None) -> None:
+        self._send("error", {"code": code, "msg": ERROR_TEXTS[code]}, command_id=command_id)
+
     def _subscribe(self, command: ClientCommand) -> None:
-        channels, tickers = channels_of(command), tickers_of(command)
-        if StreamChannel.ORDERBOOK in channels and tickers is None:
-            raise CommandError(StreamErrorCode.TICKER_REQUIRED, command.id)
+        channels = channels_of(command)
+        tickers = self._tickers_of(command, only=StreamChannel.TICKER if channels == [StreamChannel.TICKER] else None)
         if tickers is not None and len(tickers) > MARKET_LIMIT:
             raise CommandError(StreamErrorCode.MARKET_LIMIT, command.id)
         use_yes_price, quiet = flag_of(command, "use_yes_price"), flag_of(command, "skip_ticker_ack")
         initial = flag_of(command, "send_initial_snapshot")
         started: list[tuple[ChannelSubscription, Sequence[str]]] = []
         for channel in channels:
+            # A bad channel is refused alone: the others are subscribed to.
+            if channel is None:
+                self._refuse(StreamErrorCode.UNKNOWN_CHANNEL, command.id)
+                continue
+            if channel is StreamChannel.ORDERBOOK and tickers is None:
+                self._refuse(StreamErrorCode.TICKER_REQUIRED, command.id)
+                continue
             filter_tickers = None if channel in UNFILTERED else tickers
             subscription = self.subscriptions.of(channel)
             if subscription is None:
@@ -123,6 +136,20 @@ class StreamSession:
             started.append((subscription, new))
         for subscription, new in started:
             self._first_data(subscription, new, initial)
+
+    def _tickers_of(self, command: ClientCommand, only: StreamChannel | None) -> list[str] | None:
+        """Read the markets of a command; None if none are named.
+
+        Ids select markets of the channel ``ticker`` only. Elsewhere, or unknown, they are refused: without a filter the
+        command would select all markets.
+        """
+        tickers, ids = tickers_of(command), market_ids_of(command)
+        if not ids:
+            return tickers
+        found = [ticker for one in ids if (ticker := self._view.ticker_of_id(one)) is not None]
+        if only is not StreamChannel.TICKER or len(found) < len(ids):
+            raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
+        return [*(tickers or ()), *found]
 
     def _first_data(self, subscription: ChannelSubscription, tickers: Sequence[str], initial: bool) -> None:
         """Schedule the first data of new tickers; without a delay they are sent at once."""
@@ -171,7 +198,7 @@ class StreamSession:
         subscription = self.subscriptions.by_sid(sids[0])
         if subscription is None:
             raise CommandError(StreamErrorCode.UNKNOWN_SID, command.id)
-        action, tickers = command.params.get("action"), tickers_of(command)
+        action, tickers = command.params.get("action"), self._tickers_of(command, only=subscription.channel)
         if action is None:
             raise CommandError(StreamErrorCode.ACTION_REQUIRED, command.id)
         if tickers is None:
@@ -180,13 +207,14 @@ class StreamSession:
             case "add_markets":
                 new = subscription.add(tickers)
                 self._acknowledge(subscription, command.id)
-                self._first_data(subscription, new, initial=False)
+                self._first_data(subscription, new, initial=flag_of(command, "send_initial_snapshot"))
             case "delete_markets":
                 subscription.remove(tickers)
                 self._acknowledge(subscription, command.id)
             case "get_snapshot" if subscription.channel is StreamChannel.ORDERBOOK:
-                for ticker in tickers:
-                    self._snapshot(subscription, ticker, command.id)
+                sent = [self._snapshot(subscription, ticker, command.id) for ticker in tickers]
+                if not all(sent):
+                    raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
             case _:
                 raise CommandError(StreamErrorCode.UNSUPPORTED_ACTION, command.id)
 
@@ -228,11 +256,13 @@ class StreamSession:
             else:
                 subscription.next_seq()
 
-    def _snapshot(self, subscription: ChannelSubscription, ticker: str, command_id: int | None = None) -> None:
+    def _snapshot(self, subscription: ChannelSubscription, ticker: str, command_id: int | None = None) -> bool:
+        """Send a market's book; returns False for an unknown market."""
         subscription.first_data_due_us.pop(ticker, None)
         body = self._view.snapshot(ticker, subscription.use_yes_price)
         if body is not None:
             self._send("orderbook_snapshot", body, command_id=command_id, subscription=subscription)
+        return body is not None
 
     def _acknowledge(self, subscription: ChannelSubscription, command_id: int | None) -> None:
         body = {} if subscription.sid in self._quiet_acks else {"market_tickers": subscription.listed()}

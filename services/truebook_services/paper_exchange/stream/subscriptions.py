@@ -16,13 +16,24 @@ class StreamChannel(StrEnum):
     MARKET_POSITIONS = "market_positions"
     LIFECYCLE = "market_lifecycle_v2"
     ORDER_GROUPS = "order_group_updates"
+    COMBINATIONS = "multivariate_market_lifecycle"
+    """Quiet: there are no markets of combinations."""
+    COMMUNICATIONS = "communications"
+    """Quiet: nobody asks for quotes."""
 
 
 SEQUENCED: Final = frozenset(
-    {StreamChannel.ORDERBOOK, StreamChannel.TRADE, StreamChannel.LIFECYCLE, StreamChannel.ORDER_GROUPS}
-)
+    {
+        StreamChannel.ORDERBOOK, StreamChannel.TRADE, StreamChannel.LIFECYCLE, StreamChannel.ORDER_GROUPS,
+        StreamChannel.COMBINATIONS, StreamChannel.COMMUNICATIONS,
+    }
+)  # fmt: skip
 """Data frames of these channels have ``seq``; ``ok`` and ``unsubscribed`` have it on every channel."""
-UNFILTERED: Final = frozenset({StreamChannel.LIFECYCLE, StreamChannel.ORDER_GROUPS})
+UNFILTERED: Final = frozenset(
+    {
+        StreamChannel.LIFECYCLE, StreamChannel.ORDER_GROUPS, StreamChannel.COMBINATIONS, StreamChannel.COMMUNICATIONS,
+    }
+)  # fmt: skip
 MARKET_LIMIT: Final = 500_000
 
 
