@@ -20,6 +20,7 @@ from support.in_memory_rest import Shown
 from truebook.clock import Clock
 from truebook.messages.market_metadata import MarketStatus, PriceRange
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
+from truebook.simulation.synthetic.presets import Preset
 from truebook.venue.account import ExchangeFill, ExchangeOrder
 from truebook_services.paper_exchange.engine.commands import TransferCash
 from truebook_services.paper_exchange.faults import fill_key
@@ -51,8 +52,9 @@ class Exchange:
         schedule: tuple[str, ...],
     ) -> None:
         settings = PaperExchangeSettings(
-            markets=MARKETS, seed=seed, account=ACCOUNT, balance_micros=BALANCE_MICROS, key_id=KEY_ID,
-            verify_signatures=False, state_folder=None, tier="premier", faults=schedule, late_fill_delay_ms=3_000,
+            markets=MARKETS, seed=seed, preset=Preset.EASY, account=ACCOUNT, balance_micros=BALANCE_MICROS,
+            key_id=KEY_ID, verify_signatures=False, state_folder=None, tier="premier", faults=schedule,
+            late_fill_delay_ms=3_000,
         )  # fmt: skip
         self.paper = PaperExchange(settings, clock, log)
         self.paper.prepare()

@@ -11,6 +11,7 @@ from truebook.capture.writer import CaptureWriter
 from truebook.clock import ManualClock
 from truebook.kalshi.stream.commands import subscribe
 from truebook.messages.envelope import Source
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -22,7 +23,7 @@ def make_recording(folder: Path, *, seconds: float, markets: int = 5, seed: int 
     """Record some seconds of an exchange whose books have filled for a minute."""
     clock = ManualClock(START_US)
     settings = PaperExchangeSettings(
-        seed=seed, markets=markets, key_id="recorder", verify_signatures=False, state_folder=None,
+        seed=seed, markets=markets, preset=Preset.EASY, key_id="recorder", verify_signatures=False, state_folder=None,
         first_data_delay_ms=0,
     )  # fmt: skip
     exchange = PaperExchange(settings, clock, structlog.get_logger())

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from truebook.clock import Clock, SystemClock
 from truebook.kalshi.signing import Ed25519Signer
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -45,6 +46,7 @@ def paper_settings(folder: Path | None = None, **changes: Any) -> PaperExchangeS
         "public_key_file": public_key_file(),
         "state_folder": folder,
         "markets": 10,
+        "preset": Preset.EASY,
         "tier": "prestige",
         "tick_interval_ms": 5,
         "first_data_delay_ms": 0,

@@ -11,6 +11,7 @@ from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.settings import TruebookSettings, load
 from truebook.runtime.state_folder import StateFolder
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.run import parse_balance
 from truebook_services.embedded.settings import TIER
@@ -31,6 +32,7 @@ def exchange(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes any free one.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
     market: Annotated[list[str] | None, typer.Option(help="Ticker of a market; may be repeated.")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="Kind of synthetic markets.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of a recording, 1 is real time.")] = None,
@@ -53,7 +55,7 @@ def exchange(
     if times is not None and (capture is None or times not in TIMES):
         raise UsageError(f"--times is {' or '.join(TIMES)}, for a recording that --capture names")
     flags = {
-        "port": port, "markets": markets, "tickers": tuple(market) if market else None, "seed": seed,
+        "port": port, "markets": markets, "preset": preset, "tickers": tuple(market) if market else None, "seed": seed,
         "capture": capture, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None,
         "key_id": key_id, "public_key_file": public_key, "balance_micros": parse_balance(balance) if balance else None,

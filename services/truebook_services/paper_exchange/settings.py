@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from truebook.runtime.settings import Section
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
+from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook.venue.rate_tiers import AutoRouteCharge, Tier
 
@@ -29,6 +30,9 @@ class PaperExchangeSettings(Section):
     """Number of markets that the synthetic traders keep open."""
     tickers: tuple[str, ...] = ()
     """Tickers of the first markets; the other tickers are generated."""
+    preset: Preset = Preset.GOLD15M
+    """Kind of synthetic markets: fitted to recorded ones, or ``easy`` ones for demonstrations, where joining the best
+    price earns."""
     seed: int = 1
     """Seed of the synthetic traders, of outcomes, ids and latency."""
     account: str = "sim-main"

@@ -20,6 +20,7 @@ from truebook.messages.actions import OmittedSides
 from truebook.messages.market_metadata import MarketStatus
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.topics import FILLS, ORDERS
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.execution.service import build as build_execution
 from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.fill_listener.service import build as build_fill_listener
@@ -62,7 +63,8 @@ class Trader(ExecutionHarness):
 async def test_ledger_equals_exchange_after_seconds_of_trading(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = PaperExchangeSettings(
-        markets=6, seed=7, tier="prestige", state_folder=tmp_path, faults=FAULTS, settlement_delay_ms=200
+        markets=6, seed=7, preset=Preset.EASY, tier="prestige", state_folder=tmp_path, faults=FAULTS,
+        settlement_delay_ms=200
     )  # fmt: skip
     exchange = PaperExchange(settings, clock, structlog.get_logger("paper_exchange"))
     await exchange.start()

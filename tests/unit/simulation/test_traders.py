@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from support.simulated_exchange import ASK, BID, SECOND_US, START_US, request
 from truebook.messages.market_metadata import FeeType, MarketStatus
 from truebook.simulation.events import Filled, LevelChanged, SimulationEvent, Traded
+from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.synthetic.trader_events import (
     CloseMoved,
     MarketDetermined,
@@ -29,16 +31,20 @@ from truebook.venue.account import CreateResponse
 from truebook.venue.grid import on_grid
 
 COUNT = 3_000
-GOLDEN = "38530d8c935eca0a69ea9b08076dfde72b04e7b7cf644cf72b573919509c435e"
+GOLDEN = {
+    Preset.EASY: "cf75ef054674bec701de40e9412fcf30543ff252ee1786ea9aec59e0446c555d",
+    Preset.GOLD15M: "876bf7dfff4c4e7674fdb9628b2e1ab6343ba22fa2aea67883db146ff10fcf26",
+}
 DIGEST_SCRIPT = f"""
-import hashlib, msgspec
+import hashlib, msgspec, sys
+from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.synthetic.traders import Traders
-traders = Traders(11, markets=12, start_us={START_US})
+traders = Traders(11, markets=12, start_us={START_US}, preset=Preset(sys.argv[1]))
 print(hashlib.sha256(msgspec.json.encode([traders.step() for _ in range({COUNT})])).hexdigest())
 """
 
 
-def stream(seed: int, count: int, **options: int) -> list[TraderEvent]:
+def stream(seed: int, count: int, **options: Any) -> list[TraderEvent]:
     traders = Traders(seed, start_us=START_US, **options)
     return [traders.step() for _ in range(count)]
 
@@ -54,11 +60,27 @@ def run(exchange: SimulatedExchange, traders: Traders, until_us: int) -> list[Si
     return events + exchange.advance(until_us)
 
 
-def test_a_seed_gives_the_same_stream_in_another_process() -> None:
-    here = digest(stream(11, COUNT, markets=12))
+def decisions(events: list[TraderEvent]) -> list[tuple[object, ...]]:
+    """What the traders decided, without what a request may have besides."""
+    found: list[tuple[object, ...]] = []
+    for event in events:
+        match event:
+            case QuotePlaced(request=one):
+                found.append((event.at_us, event.account, one.client_order_id, one.book_side, one.price_cc,
+                              one.size_centi, one.time_in_force))  # fmt: skip
+            case MarketOpened(metadata=market):
+                found.append((event.at_us, market.ticker, market.close_us, market.price_ranges))
+            case _:
+                found.append(msgspec.structs.astuple(event))
+    return found
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_a_seed_gives_the_same_stream_in_another_process(preset: Preset) -> None:
+    here = digest(stream(11, COUNT, markets=12, preset=preset))
     for hash_seed in ("1", "2"):
         other = subprocess.run(
-            [sys.executable, "-c", DIGEST_SCRIPT],
+            [sys.executable, "-c", DIGEST_SCRIPT, preset],
             env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
             text=True,
@@ -67,17 +89,20 @@ def test_a_seed_gives_the_same_stream_in_another_process() -> None:
         assert other.stdout.strip() == here
 
 
-def test_the_stream_of_this_version_is_fixed() -> None:
+@pytest.mark.parametrize("preset", list(Preset))
+def test_the_stream_of_this_version_is_fixed(preset: Preset) -> None:
     """A changed digest changes the meaning of every seed in use."""
-    assert digest(stream(11, COUNT, markets=12)) == GOLDEN
+    made = decisions(stream(11, COUNT, markets=12, preset=preset))
+    assert hashlib.sha256(msgspec.json.encode(made)).hexdigest() == GOLDEN[preset]
 
 
 def test_another_seed_gives_another_stream() -> None:
     assert stream(1, 200) != stream(2, 200)
 
 
-def test_times_never_step_back_and_next_due_is_the_next_time() -> None:
-    traders = Traders(3, start_us=START_US, markets=20)
+@pytest.mark.parametrize("preset", list(Preset))
+def test_times_never_step_back_and_next_due_is_the_next_time(preset: Preset) -> None:
+    traders = Traders(3, start_us=START_US, markets=20, preset=preset)
     last_us = START_US
     for _ in range(COUNT):
         due_us = traders.next_due_us()
@@ -100,9 +125,10 @@ def test_accounts_do_not_change_the_stream() -> None:
     assert seen == stream(5, COUNT)
 
 
-def test_every_quote_is_on_the_grid_of_its_market() -> None:
+@pytest.mark.parametrize("preset", list(Preset))
+def test_every_quote_is_on_the_grid_of_its_market(preset: Preset) -> None:
     grids = {}
-    for event in stream(9, COUNT, markets=40):
+    for event in stream(9, 3 * COUNT, markets=40, preset=preset):
         if isinstance(event, MarketOpened):
             grids[event.metadata.ticker] = event.metadata.price_ranges
         elif isinstance(event, QuotePlaced):

@@ -29,6 +29,7 @@ import msgspec
 from truebook.files import sync_folder, write_atomically
 from truebook.segments import SegmentDamaged, SegmentedFile, read_lines
 from truebook.simulation.recorded.queue import QueueModel
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.paper_exchange.engine.commands import Command
 from truebook_services.paper_exchange.engine.journal_errors import (
     ExchangeJournalCorrupt,
@@ -63,6 +64,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     """Further accounts, each with the same opening balance."""
     capture_times: str = "recorded"
     """Whether the recording's times are kept, or shifted to the start."""
+    preset: Preset = Preset.EASY
+    """The kind of synthetic markets; a history without it is from before there were others."""
     shards: tuple[str, ...] = ()
     """Further shards, as in the settings."""
     engine: int = 0

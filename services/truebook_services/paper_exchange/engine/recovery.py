@@ -15,6 +15,7 @@ from truebook.clock import MICROS, Clock
 from truebook.messages.ids import digest
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.replay import MarketReplay
+from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.synthetic.traders import Traders
 from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
 from truebook.simulation.venue.shard_plan import ShardPlan
@@ -111,7 +112,7 @@ def _exchange_id(configured: Configured) -> str:
     settings = msgspec.to_builtins(configured)
     del settings["engine"]
     # An id stays the same when a later version adds a setting.
-    for name, default in (("accounts", ()), ("capture_times", "recorded"), ("shards", ())):
+    for name, default in (("accounts", ()), ("capture_times", "recorded"), ("preset", Preset.EASY), ("shards", ())):
         if getattr(configured, name) == default:
             del settings[name]
     return digest(msgspec.json.encode(settings).decode())
@@ -131,6 +132,7 @@ def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         queue=settings.queue,
         accounts=settings.accounts,
         capture_times=settings.capture_times,
+        preset=settings.preset,
         shards=settings.shards,
         engine=ENGINE,
     )
@@ -147,7 +149,7 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
     first = entry.configured if isinstance(entry, Continued) else entry
     for name in (
         "account", "accounts", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture",
-        "capture_times", "queue", "shards",
+        "capture_times", "queue", "preset", "shards",
     ):  # fmt: skip
         old, new = getattr(first, name), getattr(requested, name)
         if old != new and name.replace("_delay_us", "_delay_ms") in given:
@@ -194,8 +196,9 @@ def _build_market(
             configured.seed, settlement_delay_us=configured.settlement_delay_us, plan=ShardPlan.parse(configured.shards)
         )
         traders = Traders(
-            configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers
-        )
+            configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers,
+            preset=configured.preset,
+        )  # fmt: skip
         return exchange, TraderSource(exchange, traders)
     by_us = 0
     if configured.capture_times == "now":
