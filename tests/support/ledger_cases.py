@@ -2,14 +2,15 @@
 
 A block of ``tests/unit/ledger/cases/*.txt`` is one case: its name and reason, then a table with one row per step. Cells
 are separated by ``|``. Arguments are in the order of ``POSITIONAL``, then ``name=value``; those of ``DEFAULTS`` may be
-left out, ``-`` is None. ``M yes 300/1500000`` is market M with the sums bought per leg: hundredths / micros.
+left out, ``-`` is None. ``M yes 300/1500000`` is market M with the sums bought per leg: hundredths / micros. A ninth
+column lists the shards other than 0, ``2 net/reserved``, and what is in ``transit``.
 Cases may also be given as JSON lines, see ``read_json_lines``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
     "settle_fill": ("trade_id", "order_id", "book_side", "ticker"), "close": ("order_id", "exchange_order_id"),
     "settle_market": ("ticker",), "adjust": ("adjust_id", "kind"), "hold": ("name", "mode", "owner"),
     "release": ("name", "owner"), "set_limits": (), "mark_equity": ("day", "profit_micros"),
-    "raise_epoch": ("partition",),
+    "raise_epoch": ("partition",), "request_transfer": ("transfer_id", "from_shard", "to_shard"),
+    "report_transfer": ("transfer_id", "exchange_transfer_id", "from_shard", "to_shard", "status"),
 }  # fmt: skip
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "open_account": {"positions": []},
@@ -39,7 +41,7 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
         "nonce": "n1", "exclusive": False, "reduce_only": False, "fee_rate_ppm": 0, "deadline_us": 1_000_000,
         "now_us": 1000, "partition": 0, "epoch": 1,
     },
-    "adjust": {"reason": "test"},
+    "adjust": {"reason": "test"}, "request_transfer": {"now_us": 5}, "report_transfer": {"now_us": 7},
 }  # fmt: skip
 """The event of a reserve defaults to its ticker."""
 
@@ -74,13 +76,22 @@ def _cases(text: str) -> Iterator[Case]:
 
 
 def _step(cells: list[str]) -> Step:
-    verb, arguments, result, cash, reserved, overdrawn, fees, markets = cells
+    verb, arguments, result, cash, reserved, overdrawn, fees, markets, *of_shards = cells
     expect = {
         "result": result, "cash_micros": int(cash), "promised_micros": int(reserved),
         "overdrawn_micros": int(overdrawn), "fees_micros": int(fees),
         "markets": dict(_market(market.split()) for market in markets.split(",") if market),
     }  # fmt: skip
+    if of_shards:
+        expect |= _shards(part.split() for part in of_shards[0].split(",") if part)
     return Step(verb, _arguments(verb, arguments.split()), expect)
+
+
+def _shards(parts: Iterable[list[str]]) -> dict[str, Any]:
+    found = dict(parts)
+    in_transit = int(found.pop("transit", 0))
+    amounts = {index: [int(micros) for micros in cash.split("/")] for index, cash in found.items()}
+    return {"shards": {index: cash for index, cash in amounts.items() if cash != [0, 0]}, "in_transit": in_transit}
 
 
 def _arguments(verb: str, words: list[str]) -> dict[str, Any]:
@@ -89,9 +100,13 @@ def _arguments(verb: str, words: list[str]) -> dict[str, Any]:
     for word in words[len(names) :]:
         name, _, value = word.partition("=")
         if name == "position":
-            ticker, event, size, cost = value.split("/")
+            ticker, event, size, cost, *shard = value.split("/")
             adopted = {"ticker": ticker, "event": event, "position_centi": int(size), "cost_micros": int(cost)}
-            found["positions"] = [*found["positions"], adopted]
+            found["positions"] = [*found["positions"], adopted | {"exchange_index": int(shard[0]) if shard else 0}]
+        elif name == "shard":
+            index, balance = map(int, value.split("/"))
+            cash = {"exchange_index": index, "balance_micros": balance}
+            found["shards"] = [*found.get("shards", []), cash]
         else:
             found[SHORT.get(name, name)] = _value(value)
     return {"event": found["ticker"]} | found if verb == "reserve" else found
@@ -143,5 +158,11 @@ async def play(store: LedgerStore, case: Case) -> None:
     for number, step in enumerate(case.steps, start=1):
         result = await store.apply(msgspec.convert(step.arguments, VERBS[step.verb]))
         view = await store.view()
-        assert shown(result, view) == step.expect, f"{case.name} step {number} ({step.verb}): {case.why}"
-        assert view.conservation_error_micros == 0
+        expected = {name: step.expect[name] for name in step.expect if name not in ("shards", "in_transit")}
+        assert shown(result, view) == expected, f"{case.name} step {number} ({step.verb}): {case.why}"
+        if "shards" in step.expect:
+            listed = view.account.shards[1:]
+            of_shards = {str(one.exchange_index): [one.net_micros, one.reserved_micros] for one in listed}
+            assert of_shards == step.expect["shards"], f"{case.name} step {number}: {case.why}"
+            assert view.account.in_transit_micros == step.expect["in_transit"], f"{case.name} step {number}"
+        assert view.errors_of_totals == {}

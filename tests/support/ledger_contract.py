@@ -78,6 +78,7 @@ class LedgerStoreContract(JournalContract, AccountContract):
         await store.apply(Release(name="kill", owner="ann"))
         await store.apply(SettleMarket(ticker="S", settlement_cc=0))
         await refused(Reason.SETTLED, msgspec.structs.replace(ask, ticker="S"))
+        await refused(Reason.SHARD, msgspec.structs.replace(ask, exchange_index=2))
         await self._occupy(store, ask)
         await refused(Reason.UNKNOWN_ORDER, ask)
         await store.apply(an_acknowledge("slot"))
@@ -119,10 +120,21 @@ class LedgerStoreContract(JournalContract, AccountContract):
         )  # fmt: skip
         limits = (await store.view()).account.limits
         for field, reason in named:
+            if reason is Reason.CASH:
+                await self._with_cash_on_another_shard(store, ask, refused)
             await refused(reason, ask)
             limits = msgspec.structs.replace(limits, **{field: None})
             await store.apply(limits)
         await refused(Reason.CASH, ask)
+
+    async def _with_cash_on_another_shard(self, store: LedgerStore, ask: Reserve, refused: Any) -> None:
+        for amount_micros in (RICH, -RICH):
+            deposit = Adjust(
+                adjust_id=str(amount_micros), amount_micros=amount_micros, kind="deposit", reason="", exchange_index=2
+            )
+            assert await store.apply(deposit) == "adjusted"
+            if amount_micros > 0:
+                await refused(Reason.SHARD_CASH, ask)
 
     @pytest.mark.parametrize(
         ("reference_cc", "price_cc", "expected"),

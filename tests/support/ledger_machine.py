@@ -101,6 +101,7 @@ class TwoLedgers(RuleBasedStateMachine):
             theirs = await self.server.order_of_exchange_id(exchange_id)
             assert theirs == await self.memory.order_of_exchange_id(exchange_id)
         assert await self.server.parked_fills() == await self.memory.parked_fills()
+        assert await self.server.transfers() == await self.memory.transfers()
         assert await self.server.watermark("fills") == await self.memory.watermark("fills")
         assert await self.server.view(("M", "nix")) == await self.memory.view(("M", "nix"))
         entries = await self.server.journal()

@@ -24,12 +24,15 @@ from truebook.ledger.verbs import (
     Prune,
     RaiseEpoch,
     Release,
+    ReportTransfer,
+    RequestTransfer,
     Reserve,
     SettleFill,
     SettleMarket,
     Verb,
 )
 from truebook.messages.envelope import BookSide
+from truebook.venue.shards import ShardCash
 
 AnyVerb = Verb[Any]
 BID, ASK = BookSide.BID, BookSide.ASK
@@ -82,6 +85,7 @@ _sides = st.sampled_from((BID, ASK))
 _prices = st.sampled_from((0, 1, 50, 3333, 4000, 5000, 6000, 9999))
 _sizes = st.sampled_from((0, 1, 13, 100, 400, 1000))
 _fees = st.sampled_from((0, 7, 1700, 175_000))
+_shards = st.sampled_from((0, 0, 2, 3))
 _times = st.sampled_from((1_000, 2_000, 70_000_000, 140_000_000))
 
 positions = st.builds(
@@ -90,9 +94,21 @@ positions = st.builds(
     event=st.sampled_from(EVENTS),
     position_centi=st.sampled_from((-1000, -1, 0, 500, 1000)),
     cost_micros=st.sampled_from((0, 1, 2_000_000)),
+    exchange_index=st.sampled_from((0, 0, 0, 2)),
 )
 opens = st.builds(
     OpenAccount,
+    shards=st.sampled_from(
+        (
+            (),
+            (),
+            (ShardCash(exchange_index=2, balance_micros=4_100_000),),
+            (ShardCash(exchange_index=2, balance_micros=0), ShardCash(exchange_index=3, balance_micros=9_000_000)),
+            (ShardCash(exchange_index=2, balance_micros=1), ShardCash(exchange_index=2, balance_micros=1)),
+            (ShardCash(exchange_index=0, balance_micros=1),),
+            (ShardCash(exchange_index=3, balance_micros=-1),),
+        )
+    ),
     balance_micros=st.sampled_from((-1, 0, 303, 4_100_000, 10_000_000, 20_000_000)),
     positions=st.lists(positions, max_size=3).map(tuple),
 )
@@ -115,6 +131,7 @@ reserves = st.builds(
     reference_cc=st.sampled_from((None, 4000, 5000)),
     send_by_us=st.sampled_from((0, 5)),
     expires_us=st.sampled_from((0, 9)),
+    exchange_index=st.sampled_from((0, 0, 0, 2, 2, 3, 101)),
 )
 acknowledges = st.builds(
     Acknowledge,
@@ -133,6 +150,7 @@ fills = st.builds(
     price_cc=_prices,
     size_centi=_sizes,
     fee_micros=_fees,
+    exchange_index=st.sampled_from((0, 0, 0, 2, 2, 3, -1)),
 )
 closes = st.builds(
     Close,
@@ -148,17 +166,18 @@ adjusts = st.builds(
     amount_micros=st.sampled_from((5_000_000, -3, -2_000_000)),
     kind=st.sampled_from(("deposit", "residue", "rounding", "interest", "gift")),
     reason=st.just("test"),
+    exchange_index=st.sampled_from((0, 0, 2, 101)),
 )
 _owners = st.sampled_from(("ann", "bob:1"))
 holds = st.builds(
     Hold,
-    name=st.sampled_from(("loss", "kill", "odd@M")),
+    name=st.sampled_from(("loss", "kill", "odd@M", "odd@shard:2")),
     mode=st.sampled_from(Mode),
     owner=_owners,
 )
 releases = st.builds(
     Release,
-    name=st.sampled_from(("loss", "kill", "odd@M", "unknown_own_order", "daily_loss", "drawdown")),
+    name=st.sampled_from(("loss", "kill", "odd@M", "odd@shard:2", "unknown_own_order", "daily_loss", "drawdown")),
     owner=st.sampled_from(("ann", "bob:1", "ledger")),
 )
 limits = st.builds(
@@ -185,7 +204,20 @@ watermarks = st.builds(AdvanceWatermark, name=st.just("fills"), to_us=st.sampled
 prune_times = st.sampled_from((0, 1_500, 10**9))
 prunes = st.builds(Prune, terminal_before_us=prune_times, settled_before_us=prune_times)
 
+_transfer_ids = st.sampled_from(("x", "y", "z"))
+_transfer_amounts = st.sampled_from((0, 150, 300, 4_000_000, 100_000_000))
+transfer_requests = st.builds(
+    RequestTransfer, transfer_id=_transfer_ids, from_shard=_shards, to_shard=_shards, amount_micros=_transfer_amounts,
+    now_us=st.just(5),
+)  # fmt: skip
+transfer_reports = st.builds(
+    ReportTransfer, transfer_id=_transfer_ids, exchange_transfer_id=st.sampled_from(("", "e1", "e2")),
+    from_shard=_shards, to_shard=_shards, amount_micros=_transfer_amounts,
+    status=st.sampled_from(("accepted", "arrived", "arrived", "refused", "lost")), now_us=st.just(7),
+)  # fmt: skip
+
 verbs = st.one_of(
     reserves, reserves, reserves, acknowledges, acknowledges, fills, fills, closes, closes, unknowns, settlements,
-    adjusts, holds, releases, limits, marks, epochs, numbers, binds, watermarks, prunes,
+    adjusts, holds, releases, limits, marks, epochs, numbers, binds, watermarks, prunes, transfer_requests,
+    transfer_reports, transfer_reports,
 )  # fmt: skip

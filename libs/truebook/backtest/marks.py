@@ -35,7 +35,7 @@ def equity_micros(ledger: Ledger, data: MarketData) -> int | None:
     None where a position has no known value.
     """
     state = ledger.state
-    total = state.totals.net_micros + state.totals.reserved_micros
+    total = state.totals.net_micros + state.totals.reserved_micros + state.totals.in_transit_micros
     for market in state.markets.values():
         if market.position_centi and market.settlement_cc is None:
             book = known_book(data, market.ticker)

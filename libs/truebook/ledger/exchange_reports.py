@@ -19,6 +19,7 @@ from truebook.ledger.verbs import Acknowledge, AdvanceWatermark, Close, OrderRes
 from truebook.messages.fills import ReportOutcome
 from truebook.messages.ids import digest, is_ours
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus, is_before
+from truebook.venue.shards import DEFAULT_SHARD
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def settle_of(fill: ExchangeFill) -> SettleFill:
     return SettleFill(
         trade_id=fill.trade_id, order_id=fill.exchange_order_id, ticker=fill.ticker, book_side=fill.book_side,
         price_cc=fill.price_cc, size_centi=fill.size_centi, fee_micros=fill.fee_micros,
-        exchange_us=fill.created_us,
+        exchange_us=fill.created_us, exchange_index=fill.exchange_index,
     )  # fmt: skip
 
 
@@ -142,4 +143,6 @@ def _content(verb: Verb[Any]) -> dict[str, Any]:
     """Return the report without what is not its content: the socket rounds times otherwise than the list of fills."""
     content = msgspec.structs.asdict(verb)
     content.pop("exchange_us", None)
+    if content.get("exchange_index") == DEFAULT_SHARD:  # as in digests of versions without shards
+        del content["exchange_index"]
     return content

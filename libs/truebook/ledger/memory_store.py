@@ -15,6 +15,7 @@ from truebook.ledger.port import (
     OrderView,
     RestorableStore,
     RestoringStore,
+    ShardTransferView,
     StoreUnavailable,
 )
 from truebook.ledger.rules.ledger import Ledger
@@ -60,6 +61,9 @@ class MemoryStore(RestorableStore, RestoringStore):
 
     async def adjustment(self, adjust_id: str) -> Adjustment | None:
         return self.ledger.adjustment(adjust_id)
+
+    async def transfers(self) -> tuple[ShardTransferView, ...]:
+        return self.ledger.transfers()
 
     async def watermark(self, name: str) -> int:
         return self.ledger.state.watermarks.get(name, 0)

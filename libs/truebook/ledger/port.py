@@ -12,14 +12,18 @@ Expected outcomes are returned (``verbs``); only a store that fails raises:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from truebook.ledger.outcomes import AdjustKind
-from truebook.ledger.verbs import Limits, Mode, OrderState, ResultT, SettleFill, Verb, market_of_hold
+from truebook.ledger.outcomes import AdjustKind, market_of_hold
+from truebook.ledger.outcomes import ShardTransferView as ShardTransferView
+from truebook.ledger.outcomes import ShardView as ShardView
+from truebook.ledger.verbs import Limits, Mode, OrderState, ResultT, SettleFill, Verb
 from truebook.messages.envelope import BookSide
 from truebook.money import PAIR_MICROS_PER_CENTI
+from truebook.venue.shards import DEFAULT_SHARD
 
 
 class LedgerError(Exception):
@@ -89,8 +93,17 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     """How many settled markets this record adds up: the one without a ticker; a payout is subtracted from its cost."""
     reserved_micros: int = 0
     """The reservation of its open orders, calculated from them."""
+    exchange_index: int = DEFAULT_SHARD
+    """The shard whose cash its orders use."""
     orders: tuple[OrderView, ...] = ()
     """The open orders: reserved, unknown, acknowledged, closing."""
+
+    @property
+    def net_micros(self) -> int:
+        """What the market adds to the available cash of its shard."""
+        pairs_micros = PAIR_MICROS_PER_CENTI * min(self.yes_bought_centi, self.no_bought_centi)
+        spent_micros = self.fees_micros + self.yes_cost_micros + self.no_cost_micros + self.reserved_micros
+        return self.payout_micros + pairs_micros - spent_micros
 
 
 class HoldView(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +160,22 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """Fills whose order is not known yet."""
     marks: Marks | None = None
     """None: the equity was not marked since a limit of losses was set."""
+    shards: tuple[ShardView, ...] = (ShardView(exchange_index=DEFAULT_SHARD),)
+    """By index: shard 0, and all others on which something is. Cash and overdrawn are their sums."""
+    in_transit_micros: int = 0
+    """On no shard: what the open transfers have taken."""
+    transfers: tuple[ShardTransferView, ...] = ()
+    """The open transfers between shards, by id."""
+
+    def shard(self, exchange_index: int) -> ShardView:
+        """Return one shard; it has nothing if it is not listed."""
+        listed = (shard for shard in self.shards if shard.exchange_index == exchange_index)
+        return next(listed, ShardView(exchange_index=exchange_index))
+
+    @property
+    def owned_micros(self) -> int:
+        """Cash with reservations and what is in transit, less what is overdrawn: the equity without positions."""
+        return self.cash_micros - self.overdrawn_micros + self.reserved_micros + self.in_transit_micros
 
     def markets_held(self, name: str) -> frozenset[str]:
         """Return the markets in which the hold ``NAME@TICKER`` of that name is in force."""
@@ -160,6 +189,8 @@ class Inflows(msgspec.Struct, frozen=True, kw_only=True):
     adjustments_micros: int
     rounding_micros: int
     interest_micros: int
+    on_shards: Mapping[int, int] = {}
+    """By shard other than 0: its part of the four, and what transfers have brought to it or taken from it."""
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +198,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: AdjustKind
     amount_micros: int
+    exchange_index: int = DEFAULT_SHARD
 
 
 class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +220,8 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
         if self.inflows is None:
             raise ValueError("a view of some markets can't be checked")
         parts = msgspec.structs.asdict(self.inflows)
+        on_shards = parts.pop("on_shards")
+        came_in = sum(parts.values())
         parts["fees_micros"] = sum(market.fees_micros for market in self.markets)
         parts["payouts_micros"] = sum(market.payout_micros for market in self.markets)
         parts["costs_micros"] = sum(market.yes_cost_micros + market.no_cost_micros for market in self.markets)
@@ -195,22 +229,40 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
             min(market.yes_bought_centi, market.no_bought_centi) for market in self.markets
         )
         parts["reserved_micros"] = sum(market.reserved_micros for market in self.markets)
-        spent = parts["fees_micros"] + parts["costs_micros"] + parts["reserved_micros"]
-        net = sum(msgspec.structs.astuple(self.inflows)) + parts["payouts_micros"] + parts["pairs_micros"] - spent
+        parts["in_transit_micros"] = sum(transfer.amount_micros for transfer in self.account.transfers)
+        spent = sum(parts[f"{name}_micros"] for name in ("fees", "costs", "reserved", "in_transit"))
+        net = came_in + parts["payouts_micros"] + parts["pairs_micros"] - spent
         account = self.account
         errors = {"cash_micros": account.cash_micros - account.overdrawn_micros - net}
         errors |= {name: getattr(account, name) - amount for name, amount in parts.items()}
+        errors |= self._errors_of_shards(on_shards)
         return {name: error for name, error in errors.items() if error}
+
+    def _errors_of_shards(self, on_shards: Mapping[int, int]) -> dict[str, int]:
+        """Compare each shard other than 0, which has the rest, with what came in there and its markets."""
+        net, reserved = dict(on_shards), dict.fromkeys(on_shards, 0)
+        for market in self.markets:
+            index = market.exchange_index
+            net[index] = net.get(index, 0) + market.net_micros
+            reserved[index] = reserved.get(index, 0) + market.reserved_micros
+        errors = {}
+        for index in {*net, *(shard.exchange_index for shard in self.account.shards)} - {DEFAULT_SHARD}:
+            shard = self.account.shard(index)
+            errors[f"cash_micros of shard {index}"] = shard.net_micros - net.get(index, 0)
+            errors[f"reserved_micros of shard {index}"] = shard.reserved_micros - reserved.get(index, 0)
+        return errors
 
     @property
     def conservation_error_micros(self) -> int:
         """Return the error of available cash (invariant 1 in ``docs/ledger.md``), else of another total: always 0."""
         return next(iter(self.errors_of_totals.values()), 0)
 
-    def mode_in(self, ticker: str) -> Mode:
-        """Return the mode of one market: the account's, or that of a more severe hold of the market."""
-        of_holds = Mode.severest(((hold.name, hold.mode) for hold in self.account.holds), ticker)
-        return max(self.account.mode, of_holds, key=lambda mode: mode.severity)
+    def mode_in(self, ticker: str, exchange_index: int = DEFAULT_SHARD) -> Mode:
+        """Return the mode of one market: the account's, or that of a more severe hold of the market or its shard."""
+        holds = ((hold.name, hold.mode) for hold in self.account.holds)
+        of_shard = Mode.REDUCE_ONLY if self.account.shard(exchange_index).overdrawn_micros else Mode.RUNNING
+        of_market = Mode.severest(holds, ticker, exchange_index)
+        return max(self.account.mode, of_market, of_shard, key=lambda mode: mode.severity)
 
     def market(self, ticker: str) -> MarketView | None:
         """Return the market of that ticker, or None if it is not in this view."""
@@ -273,6 +325,10 @@ class LedgerStore(Protocol):
 
     async def adjustment(self, adjust_id: str) -> Adjustment | None:
         """Return what was recorded under that id; None if nothing was."""
+        ...
+
+    async def transfers(self) -> tuple[ShardTransferView, ...]:
+        """Return all transfers between shards, also those that have ended, by id."""
         ...
 
     async def watermark(self, name: str) -> int:

@@ -121,7 +121,6 @@ def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] 
             micros, left = sale_value(market.position_centi, *book)
             sale += micros
             unsaleable += left
-    free = account.cash_micros - account.overdrawn_micros
     is_valued = not unvalued
     return AccountValues(
         **{name: getattr(account, name) for name in FROM_LEDGER},
@@ -131,7 +130,7 @@ def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] 
         unrealized_micros=sale - cost if is_valued else None,
         unsaleable_centi=unsaleable if is_valued else None,
         unvalued_markets=tuple(sorted(unvalued)),
-        equity_micros=free + account.reserved_micros + sale if is_valued else None,
+        equity_micros=account.owned_micros + sale if is_valued else None,
         holds=hold_labels(account),
         unresolved_orders=tuple(sorted(o.order_id for m in view.markets for o in m.orders if o.state.is_unresolved)),
     )

@@ -6,12 +6,12 @@ name) and one script ``lua/<name>.lua``, which reads these arguments as JSON. Ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
+from truebook.ledger.outcomes import DUPLICATE_ACTION as DUPLICATE_ACTION
+from truebook.ledger.outcomes import RESERVED as RESERVED
 from truebook.ledger.outcomes import (
     AdjustOutcome,
     BindOutcome,
@@ -21,116 +21,20 @@ from truebook.ledger.outcomes import (
     RaiseEpochOutcome,
     ReleaseOutcome,
     SetLimitsOutcome,
+    TransferOutcome,
+    order_result,
 )
+from truebook.ledger.outcomes import Mode as Mode
+from truebook.ledger.outcomes import OrderResult as OrderResult
+from truebook.ledger.outcomes import OrderState as OrderState
+from truebook.ledger.outcomes import ReserveOutcome as ReserveOutcome
+from truebook.ledger.outcomes import ReserveResult as ReserveResult
+from truebook.ledger.outcomes import market_of_hold as market_of_hold
 from truebook.messages.envelope import BookSide
 from truebook.messages.fills import ReportOutcome
-from truebook.messages.reasons import Reason
+from truebook.venue.shards import DEFAULT_SHARD, ShardCash
 
 ResultT = TypeVar("ResultT")
-
-
-class Mode(StrEnum):
-    """How freely the account may trade, from free to most severe: the order of the members is the severity."""
-
-    RUNNING = "running"
-    REDUCE_ONLY = "reduce_only"
-    """Only orders that open no position."""
-    FLATTENING = "flattening"
-    """Only orders that are marked reduce-only."""
-    HALTED = "halted"
-    """No orders."""
-
-    @property
-    def severity(self) -> int:
-        return _SEVERITY[self]
-
-    @classmethod
-    def severest(cls, holds: Iterable[tuple[str, Mode]], ticker: str = "") -> Mode:
-        """Return the severest mode of holds (name, mode): those of the account, with a ticker also of that market."""
-        modes = (mode for name, mode in holds if market_of_hold(name) in ("", ticker))
-        return max(modes, key=_SEVERITY.__getitem__, default=cls.RUNNING)
-
-
-def market_of_hold(name: str) -> str:
-    """Return the market that a trading hold applies to (``NAME@TICKER``); empty: it applies to the account."""
-    return name.partition("@")[2]
-
-
-class OrderState(StrEnum):
-    """The state of an order, by what was reported."""
-
-    RESERVED = "reserved"
-    """Cash is reserved; the order may be on its way."""
-    UNKNOWN = "unknown"
-    """The outcome of the send is not known."""
-    ACKNOWLEDGED = "acknowledged"
-    """The exchange has the order."""
-    CLOSING = "closing"
-    """The final filled total is known; fills are still missing."""
-    TERMINAL = "terminal"
-    """Nothing can fill any more."""
-    FOREIGN = "foreign"
-    """Not sent by this ledger's Truebook."""
-
-    @property
-    def holds_slot(self) -> bool:
-        """Whether the order may be working at the exchange."""
-        return self in (OrderState.RESERVED, OrderState.UNKNOWN, OrderState.ACKNOWLEDGED)
-
-    @property
-    def is_unresolved(self) -> bool:
-        """Whether it is not known if the exchange has the order."""
-        return self in (OrderState.RESERVED, OrderState.UNKNOWN)
-
-
-class ReserveOutcome(StrEnum):
-    """The four kinds of results of a reserve; only ``RESERVED`` permits to send the order."""
-
-    RESERVED = "reserved"
-    EXISTS = "exists"
-    DUPLICATE_ACTION = "duplicate_action"
-    REFUSED = "refused"
-
-
-class ReserveResult(msgspec.Struct, frozen=True):
-    """``EXISTS`` has a ``state``, ``REFUSED`` a ``reason``. As text: ``exists:unknown``, ``refused:cash``."""
-
-    outcome: ReserveOutcome
-    state: OrderState | None = None
-    reason: Reason | None = None
-
-    def __str__(self) -> str:
-        return ":".join(part for part in (self.outcome, self.state, self.reason) if part is not None)
-
-    @classmethod
-    def exists(cls, state: OrderState) -> ReserveResult:
-        return cls(ReserveOutcome.EXISTS, state=state)
-
-    @classmethod
-    def refused(cls, reason: Reason) -> ReserveResult:
-        return cls(ReserveOutcome.REFUSED, reason=reason)
-
-    @classmethod
-    def parse(cls, text: str) -> ReserveResult:
-        """Read the text form; raises ValueError."""
-        word, _, detail = text.partition(":")
-        outcome = ReserveOutcome(word)
-        if outcome is ReserveOutcome.EXISTS:
-            return cls.exists(OrderState(detail))
-        return cls.refused(Reason(detail)) if outcome is ReserveOutcome.REFUSED else cls(outcome)
-
-
-RESERVED: Final = ReserveResult(ReserveOutcome.RESERVED)
-DUPLICATE_ACTION: Final = ReserveResult(ReserveOutcome.DUPLICATE_ACTION)
-
-OrderResult = OrderState | ReportOutcome
-"""The order's state; or ``CONFLICT``, ``NO_ORDER``, ``INVALID``."""
-_STATES: Final = frozenset(OrderState)
-_SEVERITY: Final = {mode: severity for severity, mode in enumerate(Mode)}
-
-
-def _order_result(text: str) -> OrderResult:
-    return OrderState(text) if text in _STATES else ReportOutcome(text)
 
 
 class Verb(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
@@ -160,25 +64,30 @@ class AdoptedPosition(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     position_centi: int
     cost_micros: int
+    exchange_index: int = DEFAULT_SHARD
 
 
 class OpenAccount(Verb[OpenOutcome], frozen=True, kw_only=True):
-    """Open the account with the exchange's available balance and the positions adopted at their cost."""
+    """Open the account with the exchange's available balances and the positions adopted at their cost."""
 
     VERB = "open_account"
     RESULT = OpenOutcome
 
     balance_micros: int
+    """On shard 0."""
     positions: tuple[AdoptedPosition, ...] = ()
     exchange: str = ""
     """The identity of the exchange and its account (``RestClient.identity``); empty: not bound to one."""
+    shards: tuple[ShardCash, ...] = ()
+    """The balances on all other shards, each at most once."""
 
 
 class Reserve(Verb[ReserveResult], frozen=True, kw_only=True):
     """Request the right to send one order.
 
     The order's content, which a repeated id must match, is all but ``nonce``, ``event``, ``exclusive``, ``now_us``,
-    ``partition``, ``epoch`` and ``reference_cc``. ``send_by_us`` and ``expires_us`` are content where given (not 0).
+    ``partition``, ``epoch``, ``reference_cc`` and ``exchange_index``, which is the market's. ``send_by_us`` and
+    ``expires_us`` are content where given (not 0).
     """
 
     VERB = "reserve"
@@ -202,13 +111,15 @@ class Reserve(Verb[ReserveResult], frozen=True, kw_only=True):
     reference_cc: int | None = None
     send_by_us: int = 0
     expires_us: int = 0
+    exchange_index: int = DEFAULT_SHARD
+    """The market's shard, whose cash the order needs: the same in all reserves and fills of a market."""
 
 
 class Acknowledge(Verb[OrderResult], frozen=True, kw_only=True):
     """The exchange accepted an order; ``remaining_centi`` 0 makes ``filled_centi`` final."""
 
     VERB = "acknowledge"
-    RESULT = _order_result
+    RESULT = order_result
 
     order_id: str
     exchange_order_id: str
@@ -237,6 +148,7 @@ class SettleFill(Verb[ReportOutcome], frozen=True, kw_only=True):
     size_centi: int
     fee_micros: int
     exchange_us: int = 0
+    exchange_index: int = DEFAULT_SHARD
 
     def fills_of(self) -> str:
         return self.order_id
@@ -246,7 +158,7 @@ class Close(Verb[OrderResult], frozen=True, kw_only=True):
     """The exchange reported an order as terminal, or rejected it (filled 0). ``exchange_order_id`` None: not given."""
 
     VERB = "close"
-    RESULT = _order_result
+    RESULT = order_result
 
     order_id: str
     exchange_order_id: str | None
@@ -260,7 +172,7 @@ class MarkUnknown(Verb[OrderResult], frozen=True, kw_only=True):
     """The outcome of a send is not known."""
 
     VERB = "mark_unknown"
-    RESULT = _order_result
+    RESULT = order_result
 
     order_id: str
 
@@ -286,6 +198,8 @@ class Adjust(Verb[AdjustOutcome], frozen=True, kw_only=True):
     kind: str
     """An ``AdjustKind``; any other is invalid."""
     reason: str
+    exchange_index: int = DEFAULT_SHARD
+    """The shard on which the amount counts."""
 
 
 class Hold(Verb[HoldOutcome], frozen=True, kw_only=True):
@@ -395,6 +309,38 @@ class Prune(Verb[int], frozen=True, kw_only=True):
 
     terminal_before_us: int
     settled_before_us: int = 0
+
+
+class RequestTransfer(Verb[TransferOutcome], frozen=True, kw_only=True):
+    """Take cash from a shard's available cash before its transfer to another shard is requested from the exchange."""
+
+    VERB = "request_transfer"
+    RESULT = TransferOutcome
+    IS_DECISION = True
+
+    transfer_id: str
+    """The caller's id; the exchange executes a transfer of that id once."""
+    from_shard: int
+    to_shard: int
+    amount_micros: int
+    now_us: int
+
+
+class ReportTransfer(Verb[TransferOutcome], frozen=True, kw_only=True):
+    """What the exchange has proved about a transfer between shards; of an unknown id: a transfer that others made."""
+
+    VERB = "report_transfer"
+    RESULT = TransferOutcome
+
+    transfer_id: str
+    exchange_transfer_id: str
+    """Empty: not known; required unless the transfer was refused."""
+    from_shard: int
+    to_shard: int
+    amount_micros: int
+    status: str
+    """``accepted``, ``arrived`` or ``refused``; any other is invalid."""
+    now_us: int
 
 
 VERBS: Final[dict[str, type[Verb[Any]]]] = {verb.VERB: verb for verb in Verb.__subclasses__()}

@@ -59,6 +59,10 @@ LEDGER: Final = ReasonGroup(
             "`truebook status` names the holds and their owners; `truebook resume` releases the operator's",
         ),
         Reason.SETTLED: Explanation("the market has settled", _NOTHING),
+        Reason.SHARD: Explanation(
+            "the order names another exchange shard than the earlier orders or fills of its market",
+            "report a bug, with the market's `exchange_index` at the exchange",
+        ),
         Reason.UNKNOWN_ORDER: Explanation(
             "an earlier order of this market has an unknown outcome, and this one would open a position",
             "nothing: the reconciler finds the outcome; if it lasts, look the order up at the exchange",
@@ -94,6 +98,11 @@ LEDGER: Final = ReasonGroup(
         Reason.TOTAL_LIMIT: Explanation(
             "the worst loss over all events could exceed its limit",
             "raise the limit `total_loss_micros`, or accept the limit",
+        ),
+        Reason.SHARD_CASH: Explanation(
+            "the cash is on another exchange shard: that of the market's shard does not cover the order, that of all "
+            "shards would",
+            "`truebook status` shows the cash of each shard; let the treasurer move it, or move it at the exchange",
         ),
         Reason.CASH: Explanation(
             "available cash does not cover the order with its worst fee, or would fall below the minimum balance",

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     DEADLINE = "deadline"
     HOLD = "hold"
     SETTLED = "settled"
+    SHARD = "shard"
     UNKNOWN_ORDER = "unknown_order"
     SLOT = "slot"
     REDUCE_ONLY = "reduce_only"
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     MARKET_LIMIT = "market_limit"
     EVENT_LIMIT = "event_limit"
     TOTAL_LIMIT = "total_limit"
+    SHARD_CASH = "shard_cash"
     CASH = "cash"
     DUPLICATE_ACTION = "duplicate_action"
     # Execution, before it reserves.

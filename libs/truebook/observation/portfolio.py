@@ -19,7 +19,7 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountView
     holdings: Holdings
     equity_micros: int
-    """Cash + reserved cash + positions at the price at which they could be sold now."""
+    """Cash of all shards, reserved and in transit too + positions at the price at which they could be sold now."""
 
 
 class _Valued(msgspec.Struct, frozen=True):
@@ -61,8 +61,7 @@ class Positions:
         return Portfolio(
             account=account,
             holdings=holdings,
-            equity_micros=account.cash_micros - account.overdrawn_micros + account.reserved_micros
-            + sum([holding.value_micros for holding in holdings]),
+            equity_micros=account.owned_micros + sum([holding.value_micros for holding in holdings]),
         )  # fmt: skip
 
     def _value(self, market: MarketView, observed: ObservedMarket | None) -> Holding:

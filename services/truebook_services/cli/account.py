@@ -221,10 +221,15 @@ def flatten(
     raise typer.Exit(1 if result.remaining else 0)
 
 
+def _shown(ticker: str) -> str:
+    """Name a market; pruned ones have a record of each shard, ``#2`` of shard 2."""
+    return f"{PRUNED}{ticker}" if ticker[:1] in ("", "#") else ticker
+
+
 def _print_markets(title: str, markets: Iterable[PositionValues]) -> None:
     rows = [
         (
-            each.ticker or PRUNED, format_size(each.position_centi), dollars(each.cost_micros),
+            _shown(each.ticker), format_size(each.position_centi), dollars(each.cost_micros),
             dollars(each.realized_micros),
             dollars(each.unrealized_micros), dollars(each.fees_micros),
         )

@@ -25,7 +25,7 @@ from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import JournalEntry, StoreCorrupt
 from truebook.ledger.rules.ledger import Ledger, replay
 from truebook.ledger.trading_holds import JOURNAL
-from truebook.ledger.verbs import NextNumber
+from truebook.ledger.verbs import NextNumber, OpenAccount
 from truebook_services.reconciler.recovery import recover
 
 LONG = entries_of([*plain_history(), *(NextNumber(name="m") for _ in range(590))])
@@ -193,7 +193,9 @@ def test_any_state_is_restored_from_its_saved_form(history: list[AnyVerb]) -> No
 
 
 def test_a_saved_state_of_another_version_is_refused() -> None:
-    state = Ledger(LEDGER_ID).saved_state()
+    ledger = Ledger(LEDGER_ID)
+    ledger.apply(OpenAccount(balance_micros=1))
+    state = ledger.saved_state()
     with pytest.raises(StoreCorrupt, match="saved state after journal entry 7 can't be read"):
         Ledger.from_state(LEDGER_ID, 7, type(state)(bytes(state).replace(b'"opened"', b'"invented"')))
 

@@ -77,8 +77,12 @@ def test_invariant_2_cash_is_never_negative(history: list[AnyVerb]) -> None:
     for verb in history:
         ledger.apply(verb)
         account = ledger.account()
-        assert account.cash_micros >= 0 and account.overdrawn_micros >= 0
-        assert account.cash_micros == 0 or account.overdrawn_micros == 0
+        for shard in account.shards:
+            assert shard.cash_micros >= 0 and shard.overdrawn_micros >= 0
+            assert shard.cash_micros == 0 or shard.overdrawn_micros == 0
+        assert account.cash_micros == sum(shard.cash_micros for shard in account.shards)
+        assert account.overdrawn_micros == sum(shard.overdrawn_micros for shard in account.shards)
+        assert account.reserved_micros == sum(shard.reserved_micros for shard in account.shards)
 
 
 @given(st.data(), histories(foreign=False), st.integers(0, 30_000_000))
@@ -199,7 +203,7 @@ def test_invariant_7_a_fill_of_an_unknown_order_is_parked(
     ledger = played([OpenAccount(balance_micros=RICH)])
     for fill in fills:
         ledger.apply(fill)
-    kept = {(fill.order_id, fill.trade_id): fill for fill in reversed(fills) if fill.price_cc and fill.size_centi}
+    kept = {(fill.order_id, fill.trade_id): fill for fill in reversed(fills) if is_valid(fill)}
     assert {(fill.order_id, fill.trade_id): fill for fill in ledger.parked_fills()} == kept
     for acknowledged in acknowledges:
         ledger.apply(acknowledged)
@@ -207,6 +211,10 @@ def test_invariant_7_a_fill_of_an_unknown_order_is_parked(
     assert ledger.account().parked == len(waiting)
     applied = sum(market.yes_bought_centi + market.no_bought_centi for market in ledger.view().markets)
     assert applied + sum(fill.size_centi for fill in waiting) == sum(fill.size_centi for fill in kept.values())
+
+
+def is_valid(fill: SettleFill) -> bool:
+    return fill.price_cc > 0 and fill.size_centi > 0 and fill.exchange_index >= 0
 
 
 def is_proof(verb: AnyVerb, ledger: Ledger) -> bool:

@@ -36,9 +36,11 @@ def test_a_script_is_short_and_documents_what_it_returns(name: str) -> None:
 def test_a_script_names_its_includes(name: str) -> None:
     """The included functions that it calls are those of the files that it names."""
     text = (LUA / f"{name}.lua").read_text()
-    assert text.splitlines()[1].startswith("-- include: common")
-    assert ("include: common, decision" in text) == bool(re.search(r"\bD\.", text))
-    assert ("include: common, order_reports" in text) == bool(re.search(r"\bR\.", text))
+    included = text.splitlines()[1].removeprefix("-- include: ").split(", ")
+    assert included[0] == "common"
+    for part, table in {"decision": "D", "order_reports": "R", "transfers": "T"}.items():
+        assert (part in included) == bool(re.search(rf"\b{table}\.", text))
+    assert ("fills" in included) == ("order_reports" in included or bool(re.search(r"\bF\.", text)))
 
 
 @pytest.mark.parametrize("entry", list((LUA / "include").iterdir()), ids=lambda entry: entry.name)

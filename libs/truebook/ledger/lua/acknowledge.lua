@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common, order_reports
+-- include: common, fills, order_reports
 -- acknowledge: the exchange accepted an order. In every state: ties its id, applies parked fills, takes a final total.
 --
 -- KEYS fills: of this exchange order id

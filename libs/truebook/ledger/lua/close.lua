@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common, order_reports
+-- include: common, fills, order_reports
 -- close: the exchange reported an order as terminal, or rejected it. The larger of two totals counts; what is not
 -- filled is cancelled.
 --

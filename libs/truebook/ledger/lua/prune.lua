@@ -1,10 +1,9 @@
 #!lua flags=allow-oom
 -- include: common
 -- prune: drop ended orders with their fills, and refusals past their deadline, and add up markets that settled before a
--- time of their own in one record without a ticker (rules/account.py). At most 1000 orders and markets a call.
+-- time of their own in one record of each shard (rules/account.py). At most 1000 orders and markets a call.
 --
--- An order is dropped only when its deadline has passed: its id can't be reserved again. Its fills go with it, never
--- earlier.
+-- An order is dropped, with its fills, only when its deadline has passed: its id can't be reserved again.
 --
 -- KEYS fills: the stem of the keys, since the orders are found here
 --
@@ -12,7 +11,6 @@
 
 L.load_account()
 local dropped = 0
-
 local function drop_fills(exchange_order_id)
   local key = K.fills .. exchange_order_id
   for _, stored in ipairs(call('HVALS', key)) do
@@ -40,7 +38,8 @@ for i = 1, #stored, 2 do
   local market = unpack_record(stored[i + 1])
   markets_of[market.event] = (markets_of[market.event] or 0) + 1
   local settled_us = market.settled_us or 0
-  if market.settlement_cc and stored[i] ~= '' and #market.open == 0 and settled_us < args.settled_before_us then
+  local is_old = settled_us < args.settled_before_us and (market.pruned_markets or 0) == 0
+  if market.settlement_cc and is_old and #market.open == 0 then
     settled[#settled + 1] = { settled_us = settled_us, ticker = stored[i], market = market }
   end
 end
@@ -49,10 +48,13 @@ table.sort(settled, function(one, other)
   return one.ticker < other.ticker
 end)
 if #settled > 0 then
-  local pruned = L.load_market('', '')
-  pruned.settlement_cc = 0
+  local records = {} -- by shard: '' of shard 0, '#2' of shard 2
   for i = 1, math.min(#settled, 1000) do
     local market, amounts = settled[i].market, L.amounts(settled[i].market)
+    local shard = market.exchange_index or 0
+    local name = shard == 0 and '' or '#' .. L.text(shard)
+    local pruned = L.load_market(name, name)
+    records[name], pruned.settlement_cc, pruned.exchange_index = pruned, 0, shard ~= 0 and shard or nil
     local paired = math.min(market.yes_bought_centi, market.no_bought_centi)
     pruned.yes_bought_centi = pruned.yes_bought_centi + paired
     pruned.no_bought_centi = pruned.no_bought_centi + paired
@@ -67,7 +69,7 @@ if #settled > 0 then
     if markets_of[market.event] == 0 then L.write('HDEL', K.events, market.event) end
     dropped = dropped + 1
   end
-  L.write('HSET', K.markets, '', pack(pruned))
+  for name, pruned in pairs(records) do L.write('HSET', K.markets, name, pack(pruned)) end
 end
 local clock = L.text(account.clock_us)
 for _, order_id in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do

@@ -11,7 +11,7 @@ local order = {
   fee_rate_ppm = args.fee_rate_ppm, deadline_us = args.deadline_us, send_by_us = args.send_by_us,
   expires_us = args.expires_us, applied_centi = 0,
 }
-local now_us, epoch, partition = args.now_us, args.epoch, args.partition
+local now_us, epoch, partition, shard = args.now_us, args.epoch, args.partition, args.exchange_index
 local reference_cc = L.optional(args.reference_cc)
 L.load_account()
 
@@ -34,6 +34,7 @@ local is_valid = L.within(order.price_cc, 1, DOLLAR_CC - 1) and L.within(order.s
   and order.order_id ~= '' and order.nonce ~= '' and order.ticker ~= '' and args.event ~= ''
   and math.min(now_us, order.send_by_us, order.expires_us, order.deadline_us, epoch, partition) >= 0
   and math.max(now_us, order.send_by_us, order.expires_us, order.deadline_us, epoch, partition) <= MAX_AMOUNT
+  and L.within(shard, 0, MAX_SHARD)
 if not is_valid then return 'refused:invalid' end
 if epoch < tonumber(call('HGET', K.epochs, L.text(partition)) or 0) then return 'refused:epoch' end
 local clock_moved = now_us > account.clock_us
@@ -44,18 +45,19 @@ end
 
 local market, orders = L.load_market(order.ticker, args.event)
 local opening = D.added_opening(market, orders, order)
-local reason = D.forbidden(order, market, orders, opening)
+local reason = D.forbidden(order, market, orders, opening, shard)
   or D.over_order_limit(order, reference_cc)
   or (opening > 0 and D.over_count_limit(order, market, orders))
 if not reason then
   -- Include it in this script's own tables: what it reserves and risks shows in the account's totals.
-  local available = L.net()
+  local net, of_shard, everywhere = L.net(), L.net_of(shard), D.available()
   L.enter_market(order.ticker, args.event)
+  market.exchange_index = market.exchange_index or shard
   order.reserved_us = account.clock_us
   orders[#orders + 1] = order
   L.update_order(order)
   L.update_market(market, orders, args.exclusive)
-  reason = (opening > 0 and D.over_loss_limit(market)) or D.over_cash(opening, available)
+  reason = (opening > 0 and D.over_loss_limit(market)) or D.over_cash(opening, net, of_shard, everywhere)
 end
 if reason then
   D.discard_changes()

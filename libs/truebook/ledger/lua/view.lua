@@ -5,8 +5,8 @@
 -- args: tickers (null: all); audit: also what the totals follow from
 --
 -- Returns {account as field, value, ...; holds as name, 'mode:owner', ...; {market record, {order record, ...}}, ...;
--- ledger_id; of all markets also the records of adjustments; of an audit also events as name, record, ...; how many
--- fills are parked; the stored mode of the holds}.
+-- ledger_id; of all markets also the records of adjustments; those of open transfers; of all markets those of ended
+-- transfers; of an audit also events as name, record, ...; how many fills are parked; the stored mode of the holds}.
 
 local CHUNK = 1000 -- Lua passes at most about 8,000 arguments to a call
 local shown = {}
@@ -31,7 +31,8 @@ else
 end
 local view = {
   call('HGETALL', K.account), call('HGETALL', K.holds), shown, call('HGET', K.meta, 'ledger_id') or '',
-  args.tickers == cjson.null and call('HVALS', K.adjusts),
+  args.tickers == cjson.null and call('HVALS', K.adjusts), call('HVALS', K.open_transfers),
+  args.tickers == cjson.null and call('HVALS', K.transfers),
 }
 if args.audit then
   local parked = 0
@@ -40,6 +41,6 @@ if args.audit then
       if unpack_record(fill).parked then parked = parked + 1 end
     end
   end
-  view[6], view[7], view[8] = call('HGETALL', K.events), parked, call('HGET', K.account, 'hold_mode') or 'running'
+  view[8], view[9], view[10] = call('HGETALL', K.events), parked, call('HGET', K.account, 'hold_mode') or 'running'
 end
 return view

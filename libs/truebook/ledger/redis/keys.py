@@ -5,7 +5,7 @@ them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can
 
 | key | type | content |
 |---|---|---|
-| ``account`` | hash | totals, marks, clock, journal number, mode of the holds: decimal strings; limits: a record |
+| ``account`` | hash | totals, marks, clock, journal number, mode of holds: decimal strings; records: limits, shards |
 | ``holds`` | hash | name -> ``mode:owner`` |
 | ``epochs``, ``counters``, ``watermarks`` | hash | partition or name -> number |
 | ``adjusts`` | hash | id -> record; the opening's under the empty id |
@@ -19,6 +19,8 @@ them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can
 | ``ended`` | sorted set | client order ids by the clock of their end |
 | ``journal`` | stream | ``<number>-0`` -> verb, arguments, result |
 | ``meta`` | hash | schema, ledger_id |
+| ``open_transfers``, ``transfers`` | hash | our id -> record: transfers between shards, open and ended |
+| ``transfer_ids`` | hash | the exchange's transfer id -> ours |
 | ``lease:<name>`` | string | the lease's owner; expires when it is not renewed |
 """
 
@@ -29,7 +31,8 @@ from typing import Final
 SCHEMA: Final = "2"
 _NAMES: Final = (
     "account", "holds", "epochs", "counters", "watermarks", "adjusts", "orders", "exchange_ids", "fills:", "parked",
-    "markets", "events", "refusals", "refusal_deadlines", "grants", "ended", "journal", "meta",
+    "markets", "events", "refusals", "refusal_deadlines", "grants", "ended", "journal", "meta", "open_transfers",
+    "transfers", "transfer_ids",
 )  # fmt: skip
 """In the order in which they are passed to the scripts."""
 _FILLS: Final = _NAMES.index("fills:")

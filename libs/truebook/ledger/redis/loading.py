@@ -45,9 +45,10 @@ def _commands(keys: LedgerKeys, state: LedgerState) -> Iterator[_Command]:
         "epochs": {str(partition): str(epoch) for partition, epoch in state.epochs.items()},
         "counters": {name: str(number) for name, number in state.counters.items()},
         "watermarks": {name: str(at_us) for name, at_us in state.watermarks.items()},
-        "adjusts": {
-            name: _pack({"kind": kind, "amount_micros": amount}) for name, (kind, amount) in state.adjusts.items()
-        },
+        "adjusts": {name: _record(adjust) for name, adjust in state.adjusts.items()},
+        "open_transfers": {one.transfer_id: _record(one) for one in state.transfers.values() if one.state.is_open},
+        "transfers": {one.transfer_id: _record(one) for one in state.transfers.values() if not one.state.is_open},
+        "transfer_ids": state.transfer_ids,
         "orders": {order_id: _record(order) for order_id, order in state.orders.items()},
         "exchange_ids": state.exchange_ids,
         "markets": {ticker: _record(market) for ticker, market in state.markets.items()},
@@ -82,6 +83,8 @@ def _account(state: LedgerState, seq: int) -> dict[Any, Any]:
         fields["exchange"] = state.exchange
     if state.limits != Limits():
         fields["limits"] = _pack(state.limits)
+    if state.shards:
+        fields["shards"] = _pack({str(index): _fields(shard) for index, shard in state.shards.items()})
     return fields | {"seq": str(seq)}
 
 

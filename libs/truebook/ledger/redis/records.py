@@ -7,8 +7,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from truebook.ledger.port import AccountView, Adjustment, HoldView, Marks, StoreCorrupt
-from truebook.ledger.rules.state import LedgerFill, LedgerMarket, LedgerOrder, Totals, strictest_mode
+from truebook.ledger.port import AccountView, Adjustment, HoldView, Marks, ShardTransferView, StoreCorrupt
+from truebook.ledger.rules.state import (
+    LedgerAdjust,
+    LedgerFill,
+    LedgerMarket,
+    LedgerOrder,
+    ShardTotals,
+    Totals,
+    strictest_mode,
+)
 from truebook.ledger.rules.views import account_view, parked_fill, while_restoring
 from truebook.ledger.verbs import Limits, Mode, SettleFill
 
@@ -25,10 +33,13 @@ _events = msgspec.msgpack.Decoder(_Event)
 _fills = msgspec.msgpack.Decoder(LedgerFill)
 _adjusts = msgspec.msgpack.Decoder(Adjustment)
 _limits = msgspec.msgpack.Decoder(Limits)
+_shards = msgspec.msgpack.Decoder(dict[str, ShardTotals])
+_transfers = msgspec.msgpack.Decoder(ShardTransferView)
 _TOTALS = tuple((name, name.encode()) for name in Totals.__struct_fields__)
 MARKS = (b"mark_day", b"mark_day_start_micros", b"mark_peak_micros", b"mark_last_micros")
 """In the order of ``Marks``; day 0: no marks."""
 _NO_LIMITS = msgspec.msgpack.encode(Limits())
+_NO_SHARDS = msgspec.msgpack.encode({})
 
 
 def order_of(record: bytes) -> LedgerOrder:
@@ -57,15 +68,22 @@ def adjustment_of(record: bytes) -> Adjustment:
     return _decoded(_adjusts, record)
 
 
-def adjusts_of(records: Iterable[bytes]) -> Iterable[tuple[str, int]]:
-    """Decode the records of adjustments as kind and amount."""
-    return ((adjust.kind, adjust.amount_micros) for adjust in (_decoded(_adjusts, record) for record in records))
+def adjusts_of(records: Iterable[bytes]) -> Iterable[LedgerAdjust]:
+    """Decode the records of adjustments."""
+    decoded = (_decoded(_adjusts, record) for record in records)
+    return (LedgerAdjust(one.kind, one.amount_micros, one.exchange_index) for one in decoded)
 
 
-def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
-    """Decode the account's hash and its holds."""
+def transfers_of(records: Iterable[bytes]) -> list[ShardTransferView]:
+    """Decode the records of transfers between shards, by id."""
+    return sorted((_decoded(_transfers, record) for record in records), key=lambda transfer: transfer.transfer_id)
+
+
+def account_of(account: Sequence[bytes], holds: Sequence[bytes], open_transfers: Iterable[bytes]) -> AccountView:
+    """Decode the account's hash, its holds and its open transfers."""
     stored = dict(_pairs(account))
     limits = _decoded(_limits, stored.pop(b"limits", _NO_LIMITS))
+    shards = _decoded(_shards, stored.pop(b"shards", _NO_SHARDS))
     try:
         hold_views = holds_of(holds)
         totals = totals_of(account)
@@ -79,6 +97,8 @@ def account_of(account: Sequence[bytes], holds: Sequence[bytes]) -> AccountView:
             holds=hold_views,
             limits=limits,
             marks=_marks(stored),
+            shards={int(index): totals for index, totals in shards.items()},
+            transfers=transfers_of(open_transfers),
         )
     except ValueError as error:
         raise StoreCorrupt(f"the account's stored totals can't be read: {error}") from error

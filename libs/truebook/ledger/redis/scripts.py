@@ -16,6 +16,7 @@ from truebook.ledger.rules.state import MAX_FEE_RATE_PPM, MAX_SINGLE_MICROS, MAX
 from truebook.ledger.verbs import Mode
 from truebook.messages.ids import CLIENT_ORDER_PREFIX
 from truebook.money import MAX_AMOUNT, ONE_DOLLAR_CC
+from truebook.venue.shards import MAX_SHARD, TRANSFER_UNIT_MICROS
 
 _FOLDER: Final = resources.files("truebook.ledger") / "lua"
 _INCLUDE: Final = re.compile(r"^-- include: (.*)$", re.MULTILINE)
@@ -50,6 +51,7 @@ def _constants(name: str, restorer: str) -> str:
     numbers = {
         "DOLLAR_CC": ONE_DOLLAR_CC, "MAX_AMOUNT": MAX_AMOUNT, "MAX_SIZE_CENTI": MAX_SIZE_CENTI,
         "MAX_SINGLE_MICROS": MAX_SINGLE_MICROS, "MAX_FEE_RATE_PPM": MAX_FEE_RATE_PPM, "MINUTE_US": MINUTE_US,
+        "MAX_SHARD": MAX_SHARD, "TRANSFER_UNIT_MICROS": TRANSFER_UNIT_MICROS,
     }  # fmt: skip
     return (
         f"local VERB, RESTORER, OUR_ID_PREFIX = '{name}', '{restorer}', '{CLIENT_ORDER_PREFIX}'\n"

@@ -21,6 +21,7 @@ from truebook.ledger.port import (
     OrderView,
     RestorableStore,
     RestoringStore,
+    ShardTransferView,
     StoreCorrupt,
 )
 from truebook.ledger.redis.connection import connection_pool, one_connection
@@ -39,6 +40,7 @@ from truebook.ledger.redis.records import (
     mode_of,
     order_of,
     totals_of,
+    transfers_of,
 )
 from truebook.ledger.redis.scripts import script_names, source
 from truebook.ledger.rules import views
@@ -132,13 +134,16 @@ class RedisStore(RestorableStore, RestoringStore):
         return Audit(view=view, errors=view.errors_of_totals | errors_of_parts(totals_of(account), parts))
 
     def _view(self, reply: Any) -> LedgerView:
-        account, holds, shown, ledger_id, adjusts = reply
+        account, holds, shown, ledger_id, adjusts, open_transfers, ended_transfers = reply
         if ledger_id:  # empty: the server lost its data
             self._ledger_id = ledger_id.decode()
         markets = [views.market_view(market_of(market), map(order_of, orders)) for market, orders in shown]
         return LedgerView(
-            account=account_of(account, holds), markets=tuple(sorted(markets, key=lambda m: m.ticker)),
-            inflows=None if adjusts is None else views.inflows(adjusts_of(adjusts)),
+            account=account_of(account, holds, open_transfers),
+            markets=tuple(sorted(markets, key=lambda m: m.ticker)),
+            inflows=None if adjusts is None else views.inflows(
+                adjusts_of(adjusts), transfers_of([*open_transfers, *ended_transfers])
+            ),
         )  # fmt: skip
 
     async def order(self, order_id: str) -> OrderView | None:
@@ -162,6 +167,13 @@ class RedisStore(RestorableStore, RestoringStore):
         with translating():
             record: Any = await self._client.hget(self.keys["adjusts"], adjust_id)
         return None if record is None else adjustment_of(record)
+
+    async def transfers(self) -> tuple[ShardTransferView, ...]:
+        with translating():
+            opened: Any = await self._client.hvals(self.keys["open_transfers"])
+            ended: Any = await self._client.hvals(self.keys["transfers"])
+        by_id = {one.transfer_id: one for one in transfers_of([*opened, *ended])}  # read between both: the ended counts
+        return tuple(one for _, one in sorted(by_id.items()))
 
     async def watermark(self, name: str) -> int:
         with translating():

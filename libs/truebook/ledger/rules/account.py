@@ -16,7 +16,14 @@ from truebook.ledger.outcomes import (
 )
 from truebook.ledger.rules.loss_limits import after_release
 from truebook.ledger.rules.market_update import updating
-from truebook.ledger.rules.state import MAX_SINGLE_MICROS, MAX_SIZE_CENTI, MAX_TIME_US, LedgerMarket, LedgerState
+from truebook.ledger.rules.state import (
+    MAX_SINGLE_MICROS,
+    MAX_SIZE_CENTI,
+    MAX_TIME_US,
+    LedgerAdjust,
+    LedgerMarket,
+    LedgerState,
+)
 from truebook.ledger.verbs import (
     LIMIT_NAMES,
     Adjust,
@@ -32,28 +39,35 @@ from truebook.ledger.verbs import (
     RaiseEpoch,
     Release,
 )
+from truebook.venue.shards import DEFAULT_SHARD, MAX_SHARD
 
 PRUNE_BATCH: Final = 1000
 """Orders that one ``prune`` considers, so that it never blocks the ledger for long."""
 PRUNED: Final = ""
-"""The ticker of the record in which settled markets are added up: no market can have it."""
+"""The ticker of the record in which settled markets are added up: no market can have it. Of shard 2: ``#2``."""
 OPENING: Final = ""
-"""The opening's record among the adjustments: an id that no ``adjust`` can have."""
+"""The opening's record among the adjustments: an id that no ``adjust`` can have. Of shard 2: ``OPENING_OF_SHARD`` 2."""
+OPENING_OF_SHARD: Final = "\0"
 
 
 def open_account(state: LedgerState, verb: OpenAccount) -> tuple[OpenOutcome, bool]:
-    """Open the account once: deposits are the balance plus the cost of the adopted positions."""
-    if not 0 <= verb.balance_micros <= MAX_SINGLE_MICROS or not all(map(_is_valid, verb.positions)):
+    """Open the account once: deposits are the balances plus the cost of the adopted positions."""
+    if not 0 <= verb.balance_micros <= MAX_SINGLE_MICROS or not _has_valid_parts(verb):
         return OpenOutcome.INVALID, False
     if state.opened:
         return OpenOutcome.EXISTS, False
     state.opened = True
     state.exchange = verb.exchange
-    deposits_micros = verb.balance_micros + sum(adopted.cost_micros for adopted in verb.positions)
-    state.totals.deposits_micros += deposits_micros
-    state.adjusts[OPENING] = (AdjustKind.DEPOSIT, deposits_micros)
+    deposits = {DEFAULT_SHARD: verb.balance_micros} | {one.exchange_index: one.balance_micros for one in verb.shards}
     for adopted in verb.positions:
-        with updating(state, adopted.ticker, adopted.event) as market:
+        deposits[adopted.exchange_index] = deposits.get(adopted.exchange_index, 0) + adopted.cost_micros
+    for exchange_index, micros in deposits.items():
+        adjust_id = OPENING if exchange_index == DEFAULT_SHARD else f"{OPENING_OF_SHARD}{exchange_index}"
+        state.adjusts[adjust_id] = LedgerAdjust(AdjustKind.DEPOSIT, micros, exchange_index)
+        state.totals.deposits_micros += micros
+        state.add_to_shard(exchange_index, micros)
+    for adopted in verb.positions:
+        with updating(state, adopted.ticker, adopted.event, adopted.exchange_index) as market:
             if adopted.position_centi >= 0:
                 market.yes_bought_centi += adopted.position_centi
                 market.yes_cost_micros += adopted.cost_micros
@@ -65,15 +79,21 @@ def open_account(state: LedgerState, verb: OpenAccount) -> tuple[OpenOutcome, bo
 
 def adjust(state: LedgerState, verb: Adjust) -> tuple[AdjustOutcome, bool]:
     """Add a deposit, residue, rounding or interest, once by its id."""
-    if verb.adjust_id == "" or verb.kind not in set(AdjustKind) or abs(verb.amount_micros) > MAX_SINGLE_MICROS:
+    is_valid = (
+        verb.adjust_id != "" and not verb.adjust_id.startswith(OPENING_OF_SHARD)
+        and verb.kind in set(AdjustKind) and abs(verb.amount_micros) <= MAX_SINGLE_MICROS
+        and 0 <= verb.exchange_index <= MAX_SHARD
+    )  # fmt: skip
+    if not is_valid:
         return AdjustOutcome.INVALID, False
     if not state.opened:
         return AdjustOutcome.NOT_OPEN, False
     known = state.adjusts.get(verb.adjust_id)
+    adjustment = LedgerAdjust(verb.kind, verb.amount_micros, verb.exchange_index)
     if known is not None:
-        is_same = known == (verb.kind, verb.amount_micros)
-        return AdjustOutcome.DUPLICATE if is_same else AdjustOutcome.CONFLICT, False
-    state.adjusts[verb.adjust_id] = (verb.kind, verb.amount_micros)
+        return AdjustOutcome.DUPLICATE if known == adjustment else AdjustOutcome.CONFLICT, False
+    state.adjusts[verb.adjust_id] = adjustment
+    state.add_to_shard(verb.exchange_index, verb.amount_micros)
     if verb.kind == AdjustKind.DEPOSIT:
         state.totals.deposits_micros += verb.amount_micros
     elif verb.kind == AdjustKind.RESIDUE:
@@ -190,18 +210,22 @@ def prune(state: LedgerState, verb: Prune) -> tuple[int, bool]:
 
 
 def _add_up_settled(state: LedgerState, before_us: int) -> int:
-    """Replace markets that settled before a time, and have no open order, by one record with their sums; count them.
+    """Replace markets that settled before a time, and have no open order, by one record of each shard with their sums;
+    count them.
 
     It has no position. Payouts are subtracted from its costs, and so from the totals: net stays the same.
     """
     settled = sorted(
         (market.settled_us, ticker.encode())
         for ticker, market in state.markets.items()
-        if market.settlement_cc is not None and ticker and not market.open and market.settled_us < before_us
+        if market.settlement_cc is not None
+        and not market.pruned_markets
+        and not market.open
+        and market.settled_us < before_us
     )[:PRUNE_BATCH]
     for _, encoded_ticker in settled:
         market = state.markets.pop(encoded_ticker.decode())
-        pruned = state.markets.setdefault(PRUNED, LedgerMarket(ticker=PRUNED, event=PRUNED, settlement_cc=0))
+        pruned = _pruned_record(state, market.shard)
         paired_centi = min(market.yes_bought_centi, market.no_bought_centi)
         pruned.yes_bought_centi += paired_centi
         pruned.no_bought_centi += paired_centi
@@ -216,9 +240,27 @@ def _add_up_settled(state: LedgerState, before_us: int) -> int:
     return len(settled)
 
 
+def _pruned_record(state: LedgerState, exchange_index: int) -> LedgerMarket:
+    name = PRUNED if exchange_index == DEFAULT_SHARD else f"#{exchange_index}"
+    record = LedgerMarket(ticker=name, event=name, settlement_cc=0, exchange_index=exchange_index or None)
+    return state.markets.setdefault(name, record)
+
+
+def _has_valid_parts(verb: OpenAccount) -> bool:
+    named = [one.exchange_index for one in verb.shards]
+    shard_of = {adopted.ticker: adopted.exchange_index for adopted in verb.positions}
+    return (
+        len({DEFAULT_SHARD, *named}) == len(named) + 1
+        and all(0 <= one.balance_micros <= MAX_SINGLE_MICROS and one.exchange_index <= MAX_SHARD for one in verb.shards)
+        and all(exchange_index > DEFAULT_SHARD for exchange_index in named)
+        and all(_is_valid(adopted) and shard_of[adopted.ticker] == adopted.exchange_index for adopted in verb.positions)
+    )
+
+
 def _is_valid(adopted: AdoptedPosition) -> bool:
     return (
         adopted.ticker != "" and adopted.event != ""
+        and 0 <= adopted.exchange_index <= MAX_SHARD
         and abs(adopted.position_centi) <= MAX_SIZE_CENTI
         and 0 <= adopted.cost_micros <= MAX_SINGLE_MICROS
     )  # fmt: skip

@@ -22,6 +22,7 @@ from truebook.messages.envelope import BookSide
 from truebook.messages.fills import ReportOutcome
 from truebook.messages.ids import is_ours
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC, ONE_DOLLAR_CC
+from truebook.venue.shards import MAX_SHARD
 
 
 def acknowledge(state: LedgerState, report: Acknowledge) -> tuple[OrderResult, bool]:
@@ -75,6 +76,7 @@ def settle_fill(state: LedgerState, report: SettleFill) -> tuple[ReportOutcome, 
         and MIN_PRICE_CC <= report.price_cc <= MAX_PRICE_CC
         and 1 <= report.size_centi <= MAX_SIZE_CENTI
         and abs(report.fee_micros) <= MAX_SINGLE_MICROS
+        and 0 <= report.exchange_index <= MAX_SHARD
     )  # fmt: skip
     if not is_valid:
         return ReportOutcome.INVALID, False
@@ -88,10 +90,10 @@ def settle_fill(state: LedgerState, report: SettleFill) -> tuple[ReportOutcome, 
         state.fills.setdefault(report.order_id, {})[report.trade_id] = fill
         state.totals.parked += 1
         return ReportOutcome.PARKED, True
-    if not _belongs(fill, order):
+    if not _belongs(fill, order) or not _may_be_on(state, order.ticker, fill.exchange_index):
         return ReportOutcome.CONFLICT, False
     state.fills.setdefault(report.order_id, {})[report.trade_id] = fill
-    with updating(state, order.ticker) as market:
+    with updating(state, order.ticker, exchange_index=fill.exchange_index) as market:
         apply_fill(market, order, fill)
         if order.foreign:
             order.ended_us = None
@@ -163,7 +165,7 @@ def _apply_report(
         state.exchange_ids[exchange_order_id] = order.order_id
         parked = _unpark(state, order, exchange_order_id)
     if parked or not order.foreign:
-        with updating(state, order.ticker) as market:
+        with updating(state, order.ticker, exchange_index=parked[0].exchange_index if parked else None) as market:
             for fill in parked:
                 apply_fill(market, order, fill)
             update_order(state, market, order)
@@ -171,13 +173,18 @@ def _apply_report(
 
 
 def _unpark(state: LedgerState, order: LedgerOrder, exchange_order_id: str) -> list[LedgerFill]:
-    """Return the parked fills that belong to the order; one that contradicts it stays parked and visible."""
+    """Return the parked fills that belong to the order; one that contradicts it stays parked and visible.
+
+    If nothing has named the market's shard yet, the first fill does.
+    """
     waiting = state.fills.get(exchange_order_id, {})
-    taken = {
-        trade_id: _fill(fill, parked=False)
-        for trade_id, fill in sorted(waiting.items())
-        if fill.parked and _belongs(fill, order)
-    }
+    taken: dict[str, LedgerFill] = {}
+    shard: int | None = None
+    for trade_id, fill in sorted(waiting.items()):
+        if fill.parked and _belongs(fill, order) and _may_be_on(state, order.ticker, fill.exchange_index):
+            shard = fill.exchange_index if shard is None else shard
+            if fill.exchange_index == shard:
+                taken[trade_id] = _fill(fill, parked=False)
     waiting.update(taken)
     state.totals.parked -= len(taken)
     return list(taken.values())
@@ -187,8 +194,14 @@ def _belongs(fill: LedgerFill, order: LedgerOrder) -> bool:
     return fill.ticker == order.ticker and (order.foreign or fill.book_side == order.book_side)
 
 
+def _may_be_on(state: LedgerState, ticker: str, exchange_index: int) -> bool:
+    market = state.markets.get(ticker)
+    return market is None or market.may_be_on(exchange_index)
+
+
 def _fill(report: SettleFill | LedgerFill, *, parked: bool) -> LedgerFill:
     return LedgerFill(
         ticker=report.ticker, book_side=report.book_side, price_cc=report.price_cc,
         size_centi=report.size_centi, fee_micros=report.fee_micros, parked=parked,
+        exchange_index=report.exchange_index,
     )  # fmt: skip

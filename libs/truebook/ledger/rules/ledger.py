@@ -4,7 +4,7 @@
     reservation       cash reserved for orders       exchange_reports  what the exchange reports
     risk              the worst loss of an event     account           opening, holds, limits, epochs, pruning
     market_update     how a market is changed        loss_limits       marks of the equity
-    views             what is read
+    views             what is read                   transfers         cash between shards
 
 ``Ledger`` adds the journal: one entry per change, numbered from 1, from which ``replay`` makes the same state again.
 """
@@ -26,9 +26,10 @@ from truebook.ledger.port import (
     LedgerView,
     MarketView,
     OrderView,
+    ShardTransferView,
     StoreCorrupt,
 )
-from truebook.ledger.rules import account, exchange_reports, loss_limits, reserve, views
+from truebook.ledger.rules import account, exchange_reports, loss_limits, reserve, transfers, views
 from truebook.ledger.rules.audit import errors_of_parts, parts_of
 from truebook.ledger.rules.state import LedgerState
 from truebook.ledger.verbs import VERBS, ResultT, SettleFill, Verb
@@ -39,7 +40,8 @@ _RULES: Final[tuple[Rule, ...]] = (
     account.open_account, reserve.reserve, exchange_reports.acknowledge, exchange_reports.settle_fill,
     exchange_reports.close, exchange_reports.mark_unknown, exchange_reports.settle_market, account.adjust, account.hold,
     account.release, account.set_limits, loss_limits.mark_equity, account.raise_epoch, account.next_number,
-    account.bind_exchange, account.advance_watermark, account.prune,
+    account.bind_exchange, account.advance_watermark, account.prune, transfers.request_transfer,
+    transfers.report_transfer,
 )  # fmt: skip
 RULES: Final = {rule.__name__: rule for rule in _RULES}
 """By verb: its rule, the function of that name."""
@@ -107,7 +109,8 @@ class Ledger:
             for ticker in sorted(named)
             if ticker in self.state.markets
         ]
-        inflows = views.inflows(self.state.adjusts.values()) if tickers is None else None
+        state = self.state
+        inflows = views.inflows(state.adjusts.values(), state.transfers.values()) if tickers is None else None
         return LedgerView(account=self.account(), markets=tuple(markets), inflows=inflows)
 
     def audit(self) -> Audit:
@@ -128,6 +131,8 @@ class Ledger:
             holds=(HoldView(name=name, mode=mode, owner=owner) for name, (mode, owner) in state.holds.items()),
             limits=state.limits,
             marks=state.marks,
+            shards=state.shards,
+            transfers=(transfer for transfer in state.transfers.values() if transfer.state.is_open),
         )
 
     def order(self, order_id: str) -> OrderView | None:
@@ -146,7 +151,15 @@ class Ledger:
     def adjustment(self, adjust_id: str) -> Adjustment | None:
         """Return what was recorded under that id."""
         known = self.state.adjusts.get(adjust_id)
-        return None if known is None else Adjustment(kind=AdjustKind(known[0]), amount_micros=known[1])
+        if known is None:
+            return None
+        return Adjustment(
+            kind=AdjustKind(known.kind), amount_micros=known.amount_micros, exchange_index=known.exchange_index
+        )
+
+    def transfers(self) -> tuple[ShardTransferView, ...]:
+        """Return all transfers between shards, by id."""
+        return tuple(transfer for _, transfer in sorted(self.state.transfers.items()))
 
     def parked_fills(self) -> tuple[SettleFill, ...]:
         """Return the fills whose order is not known yet, sorted by the exchange's order id and trade id."""

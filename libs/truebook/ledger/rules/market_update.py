@@ -13,10 +13,13 @@ from truebook.money import no_price
 
 
 @contextmanager
-def updating(state: LedgerState, ticker: str, event: str | None = None) -> Iterator[LedgerMarket]:
+def updating(
+    state: LedgerState, ticker: str, event: str | None = None, exchange_index: int | None = None
+) -> Iterator[LedgerMarket]:
     """Yield a market for a change of its sums, settlement or orders, then update all derived values.
 
-    An unknown market is created, in the named event or else in an event of its own.
+    An unknown market is created, in the named event or else in an event of its own. A shard is recorded with its first
+    mention; the caller has checked that the market may be on it.
     """
     market = state.markets.get(ticker)
     if market is None:
@@ -24,6 +27,8 @@ def updating(state: LedgerState, ticker: str, event: str | None = None) -> Itera
     elif event is not None and event != market.event:
         _leave_event(state, market)
         market.event = event
+    if exchange_index is not None and market.exchange_index is None:
+        market.exchange_index = exchange_index
     _add_to_totals(state, market, -1)
     yield market
     market.open = [order_id for order_id in market.open if state.orders[order_id].remaining_centi > 0]
@@ -69,6 +74,7 @@ def _add_to_totals(state: LedgerState, market: LedgerMarket, sign: int) -> None:
     totals.pairs_micros += sign * market.pairs_micros
     totals.reserved_micros += sign * market.reserved_micros
     totals.open_orders += sign * len(market.open)
+    state.add_to_shard(market.shard, sign * market.net_micros, sign * market.reserved_micros)
 
 
 def _leave_event(state: LedgerState, market: LedgerMarket) -> None:

@@ -24,6 +24,7 @@ from truebook.ledger.verbs import DUPLICATE_ACTION, RESERVED, Mode, OrderState, 
 from truebook.messages.envelope import BookSide
 from truebook.messages.reasons import Reason
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC, ONE_DOLLAR_CC
+from truebook.venue.shards import MAX_SHARD
 
 
 def reserve(state: LedgerState, request: Reserve) -> tuple[ReserveResult, bool]:
@@ -60,12 +61,13 @@ def is_valid(request: Reserve) -> bool:
         and 1 <= request.size_centi <= MAX_SIZE_CENTI
         and 0 <= request.fee_rate_ppm <= MAX_FEE_RATE_PPM
         and all(0 <= number <= MAX_TIME_US for number in numbers)
+        and 0 <= request.exchange_index <= MAX_SHARD
         and (request.reference_cc is None or 0 <= request.reference_cc <= ONE_DOLLAR_CC)
     )
 
 
 def same_content(recorded: LedgerOrder | Reserve, request: Reserve) -> bool:
-    """Return whether a repeated id has the same content; nonce, epoch, clock and event are not part of it.
+    """Return whether a repeated id has the same content; nonce, epoch, clock, event and shard are not part of it.
 
     The two wire times are content only where given: a caller that repeats a reserve may not know them.
     """
@@ -112,7 +114,7 @@ class _Request:
 
     def _forbidden(self) -> Reason | None:
         request, orders, opens = self.request, self.orders, self.opening > 0
-        mode = self.state.mode(request.ticker)
+        mode = self.state.mode_in(request.ticker, request.exchange_index)
         if (
             mode is Mode.HALTED
             or (mode is Mode.FLATTENING and not request.reduce_only)
@@ -121,6 +123,8 @@ class _Request:
             return Reason.HOLD
         if self.market.settlement_cc is not None:
             return Reason.SETTLED
+        if not self.market.may_be_on(request.exchange_index):
+            return Reason.SHARD
         if opens and any(order.state is OrderState.UNKNOWN for order in orders):
             return Reason.UNKNOWN_ORDER
         if any(order.book_side == request.book_side and order.state.holds_slot for order in orders):
@@ -156,11 +160,13 @@ class _Request:
     def _over_cash(self) -> Reason | None:
         after = reservation_micros(self.market, [*self.orders, new_order(self.request, 0)])
         added = after - self.market.reserved_micros
-        net = self.state.totals.net_micros
+        available = max(0, self.state.net_of(self.request.exchange_index))
+        if available < added <= self.state.available_micros:
+            return Reason.SHARD_CASH
         floor = self.state.limits.cash_floor_micros
-        if floor is not None and self.opening > 0 and net - added < floor:
+        if floor is not None and self.opening > 0 and self.state.totals.net_micros - added < floor:
             return Reason.CASH
-        return Reason.CASH if added > max(0, net) else None
+        return Reason.CASH if added > available else None
 
     def _grants_in_last_minute(self) -> int:
         return sum(granted_us > self.state.clock_us - MINUTE_US for granted_us in self.state.grants_us)
@@ -207,7 +213,7 @@ def _grant(state: LedgerState, request: Reserve) -> None:
     exclusive = LedgerEvent(exclusive=still_exclusive(event, request), losses=event.losses)
     state.totals.loss_micros += at_risk(exclusive) - at_risk(event)
     state.events[request.event] = exclusive
-    with updating(state, request.ticker, request.event) as market:
+    with updating(state, request.ticker, request.event, request.exchange_index) as market:
         update_order(state, market, order)
 
 

@@ -6,16 +6,17 @@ losses, the account's totals. Only ``market_update`` changes those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
-from truebook.ledger.port import Marks
+from truebook.ledger.port import Marks, ShardTransferView
 from truebook.ledger.verbs import Limits, Mode, OrderState, Reserve
 from truebook.messages.envelope import BookSide
 from truebook.messages.reasons import Reason
 from truebook.money import MAX_AMOUNT, PAIR_MICROS_PER_CENTI, no_price
+from truebook.venue.shards import DEFAULT_SHARD
 
 MAX_SIZE_CENTI: Final = 10**9
 """Ten million contracts: price x size stays far below 2^53."""
@@ -95,6 +96,22 @@ class LedgerMarket(msgspec.Struct, kw_only=True, omit_defaults=True):
     reserved_micros: int = 0
     open: list[str] = []
     """The ids of the orders that may still fill, oldest first."""
+    exchange_index: int | None = None
+    """The shard that a granted reserve, a fill or the opening named; None: none has, and it counts as shard 0."""
+
+    @property
+    def shard(self) -> int:
+        return DEFAULT_SHARD if self.exchange_index is None else self.exchange_index
+
+    def may_be_on(self, exchange_index: int) -> bool:
+        """Return whether the market may be on that shard; one that has sums or open orders is on one already."""
+        is_blank = self.fills == 0 and not self.open and self.yes_bought_centi == self.no_bought_centi == 0
+        return exchange_index == self.shard or (self.exchange_index is None and is_blank and self.costs_micros == 0)
+
+    @property
+    def net_micros(self) -> int:
+        """What the market adds to the available cash of its shard."""
+        return self.payout_micros - self.fees_micros - self.costs_micros + self.pairs_micros - self.reserved_micros
 
     @property
     def position_centi(self) -> int:
@@ -130,7 +147,7 @@ class LedgerEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     """By ticker: the loss in micros if YES wins, and if NO wins."""
 
 
-class LedgerFill(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerFill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reported fill; its key is (exchange order id, trade id)."""
 
     ticker: str
@@ -139,6 +156,23 @@ class LedgerFill(msgspec.Struct, frozen=True, kw_only=True):
     size_centi: int
     fee_micros: int
     parked: bool = False
+    exchange_index: int = DEFAULT_SHARD
+
+
+class LedgerAdjust(msgspec.Struct, frozen=True, array_like=True):
+    """What the opening, or one ``adjust``, has added. Earlier versions stored the first two fields."""
+
+    kind: str
+    amount_micros: int
+    exchange_index: int = DEFAULT_SHARD
+
+
+class ShardTotals(msgspec.Struct, kw_only=True):
+    """The part of the account's totals that is on one shard other than 0, which has the rest."""
+
+    net_micros: int = 0
+    """Available cash; below 0 the shard is overdrawn."""
+    reserved_micros: int = 0
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,10 +198,12 @@ class Totals(msgspec.Struct, kw_only=True):
     """The sum of the worst losses of all events, each at least 0."""
     open_orders: int = 0
     parked: int = 0
+    in_transit_micros: int = 0
+    """Cash that has been taken from one shard and has not arrived at another."""
 
     @property
     def net_micros(self) -> int:
-        """Available cash; below 0 the account is overdrawn."""
+        """Available cash on all shards; below 0 the account is overdrawn."""
         owned = self.deposits_micros + self.adjustments_micros + self.rounding_micros + self.interest_micros
         return (
             owned
@@ -176,19 +212,27 @@ class Totals(msgspec.Struct, kw_only=True):
             - self.costs_micros
             + self.pairs_micros
             - self.reserved_micros
+            - self.in_transit_micros
         )
 
 
-def strictest_mode(holds: Iterable[tuple[str, Mode]], totals: Totals, ticker: str = "") -> Mode:
-    """Return the mode of the account, or of one market: at least ``REDUCE_ONLY`` while overdrawn.
-
-    ``holds`` are names and modes; a hold of a market applies there only.
-    """
-    minimum = Mode.REDUCE_ONLY if totals.net_micros < 0 else Mode.RUNNING
-    return max(minimum, Mode.severest(holds, ticker), key=lambda mode: mode.severity)
+def net_of_shard(totals: Totals, shards: Mapping[int, ShardTotals], exchange_index: int) -> int:
+    """Return the available cash of one shard; below 0 it is overdrawn. Shard 0 has what is on no other one."""
+    if exchange_index != DEFAULT_SHARD:
+        return shards[exchange_index].net_micros if exchange_index in shards else 0
+    return totals.net_micros - sum(shard.net_micros for shard in shards.values())
 
 
-class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+def strictest_mode(holds: Iterable[tuple[str, Mode]], totals: Totals) -> Mode:
+    """Return the mode of the account by its holds (name, mode): at least ``REDUCE_ONLY`` while overdrawn."""
+    return _at_least_reduce_only(Mode.severest(holds), totals.net_micros < 0)
+
+
+def _at_least_reduce_only(mode: Mode, is_overdrawn: bool) -> Mode:
+    return Mode.REDUCE_ONLY if is_overdrawn and mode is Mode.RUNNING else mode
+
+
+class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The complete state of one account, without its journal, whose anchors have the same fields."""
 
     opened: bool = False
@@ -203,8 +247,14 @@ class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """By partition."""
     counters: dict[str, int] = {}
     watermarks: dict[str, int] = {}
-    adjusts: dict[str, tuple[str, int]] = {}
-    """By id: kind and amount."""
+    adjusts: dict[str, LedgerAdjust] = {}
+    """By id."""
+    shards: dict[int, ShardTotals] = {}
+    """Of the shards other than 0 on which something is."""
+    transfers: dict[str, ShardTransferView] = {}
+    """By our id: transfers between shards, also those that have ended."""
+    transfer_ids: dict[str, str] = {}
+    """The exchange's transfer id -> ours."""
     orders: dict[str, LedgerOrder] = {}
     exchange_ids: dict[str, str] = {}
     """The exchange's order id -> ours."""
@@ -216,9 +266,36 @@ class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     grants_us: list[int] = []
     """The clock at each grant of the last minute."""
 
-    def mode(self, ticker: str = "") -> Mode:
-        """Return the mode of the account, or of one market."""
-        return strictest_mode([(name, mode) for name, (mode, _) in self.holds.items()], self.totals, ticker)
+    def mode(self) -> Mode:
+        """Return the mode of the account."""
+        return strictest_mode(self._hold_modes(), self.totals)
+
+    def mode_in(self, ticker: str, exchange_index: int) -> Mode:
+        """Return the mode of one market: the account's, or that of its own and its shard's holds and cash."""
+        is_overdrawn = self.totals.net_micros < 0 or self.net_of(exchange_index) < 0
+        return _at_least_reduce_only(Mode.severest(self._hold_modes(), ticker, exchange_index), is_overdrawn)
+
+    def _hold_modes(self) -> list[tuple[str, Mode]]:
+        return [(name, mode) for name, (mode, _) in self.holds.items()]
+
+    def net_of(self, exchange_index: int) -> int:
+        """Return the available cash of one shard; below 0 it is overdrawn."""
+        return net_of_shard(self.totals, self.shards, exchange_index)
+
+    @property
+    def available_micros(self) -> int:
+        """Available cash on all shards that are not overdrawn."""
+        return sum(max(0, self.net_of(exchange_index)) for exchange_index in (DEFAULT_SHARD, *self.shards))
+
+    def add_to_shard(self, exchange_index: int, net_micros: int, reserved_micros: int = 0) -> None:
+        """Change the part of the totals that is on one shard; shard 0 has the rest and is not stored."""
+        if exchange_index == DEFAULT_SHARD:
+            return
+        shard = self.shards.setdefault(exchange_index, ShardTotals())
+        shard.net_micros += net_micros
+        shard.reserved_micros += reserved_micros
+        if shard == ShardTotals():
+            del self.shards[exchange_index]
 
     def open_orders(self, market: LedgerMarket) -> list[LedgerOrder]:
         return [self.orders[order_id] for order_id in market.open]

@@ -18,9 +18,12 @@ local account = {
   deposits_micros = 0, adjustments_micros = 0, rounding_micros = 0, interest_micros = 0, fees_micros = 0,
   payouts_micros = 0, costs_micros = 0, pairs_micros = 0, reserved_micros = 0,
   mark_day = 0, mark_day_start_micros = 0, mark_peak_micros = 0, mark_last_micros = 0, -- day 0: no marks
+  in_transit_micros = 0,
 }
 local limits = {} -- those that are set
+local shards, stored_shards = {}, nil -- of shards other than 0, by index as text: net_micros, reserved_micros
 local changed = {} -- field of the account -> its former value
+local shards_changed = false
 local writes = {} -- commands for `commit`
 local markets = {} -- ticker -> its record, open orders, and the amounts that the totals contain for it
 local events = {} -- name -> record
@@ -64,7 +67,13 @@ L = {
     local stored = call('HGETALL', K.account)
     for i = 1, #stored, 2 do
       local field, value = stored[i], stored[i + 1]
-      if field == 'limits' then limits = unpack_record(value) else account[field] = tonumber(value) or value end
+      if field == 'limits' then
+        limits = unpack_record(value)
+      elseif field == 'shards' then
+        stored_shards, shards = value, unpack_record(value)
+      else
+        account[field] = tonumber(value) or value
+      end
     end
   end,
 
@@ -80,7 +89,25 @@ L = {
   net = function()
     local a = account
     return a.deposits_micros + a.adjustments_micros + a.rounding_micros + a.interest_micros + a.payouts_micros
-      - a.fees_micros - a.costs_micros + a.pairs_micros - a.reserved_micros
+      - a.fees_micros - a.costs_micros + a.pairs_micros - a.reserved_micros - a.in_transit_micros
+  end,
+
+  -- The available cash of one shard; shard 0 has what is on no other one.
+  net_of = function(shard)
+    if shard ~= 0 then return (shards[L.text(shard)] or { net_micros = 0 }).net_micros end
+    local net = L.net()
+    for _, other in pairs(shards) do net = net - other.net_micros end
+    return net
+  end,
+
+  -- Change the part of the totals that is on one shard; a shard with nothing is not stored, nor is shard 0.
+  add_to_shard = function(index, net_micros, reserved_micros)
+    if index == 0 or (net_micros == 0 and reserved_micros == 0) then return end
+    local name = L.text(index)
+    local shard = shards[name] or { net_micros = 0, reserved_micros = 0 }
+    shard.net_micros, shard.reserved_micros = shard.net_micros + net_micros, shard.reserved_micros + reserved_micros
+    shards[name] = (shard.net_micros ~= 0 or shard.reserved_micros ~= 0) and shard or nil
+    shards_changed = true
   end,
 
   -- The mode of the most severe hold, at least reduce_only while overdrawn.
@@ -116,6 +143,8 @@ L = {
       fields[#fields + 1] = type(account[field]) == 'number' and L.text(account[field]) or account[field]
     end
     L.write('HSET', K.account, unpack(fields))
+    if shards_changed and next(shards) then L.write('HSET', K.account, 'shards', pack(shards)) end
+    if shards_changed and not next(shards) then L.write('HDEL', K.account, 'shards') end
     L.write('XADD', K.journal, L.text(account.seq) .. '-0', 'verb', VERB, 'arguments', ARGV[1], 'result', result)
     L.write_all()
     return result
@@ -281,6 +310,19 @@ L = {
     }
   end,
 
+  -- What such amounts add to the available cash of the market's shard.
+  net_of_amounts = function(of)
+    return of.payouts_micros - of.fees_micros - of.costs_micros + of.pairs_micros - of.reserved_micros
+  end,
+
+  -- Whether a market may be on a shard; one that has sums or open orders is on one already.
+  may_be_on = function(market, shard)
+    if shard == (market.exchange_index or 0) then return true end
+    return market.exchange_index == nil and (market.fills or 0) == 0 and #market.open == 0
+      and market.yes_bought_centi == 0 and market.no_bought_centi == 0
+      and market.yes_cost_micros + market.no_cost_micros == 0
+  end,
+
   -- Load a market with its open orders, or create it in the named event (else one of its own).
   load_market = function(ticker, event)
     if markets[ticker] then return markets[ticker].market, markets[ticker].orders end
@@ -336,33 +378,15 @@ L = {
     market.reserved_micros = L.reservation_micros(market, open)
     local loaded, now = markets[market.ticker], L.amounts(market)
     for field, amount in pairs(now) do L.add(field, amount - loaded.counted[field]) end
+    local net, reserved = L.net_of_amounts(now), now.reserved_micros
+    L.add_to_shard(market.exchange_index or 0, net - L.net_of_amounts(loaded.counted),
+      reserved - loaded.counted.reserved_micros)
     loaded.counted = now
     local event = L.load_event(market.event)
     local if_yes, if_no = L.market_losses(market, open)
     L.add('loss_micros', L.set_losses(event, market.ticker, if_yes, if_no, exclusive))
     L.write('HSET', K.events, market.event, pack(event))
     L.write('HSET', K.markets, market.ticker, pack(market))
-  end,
-
-  -- Fills (rules/exchange_reports.py) ---------------------------------------------------------------------------------
-
-  belongs = function(fill, order)
-    return fill.ticker == order.ticker and (order.foreign or fill.book_side == order.book_side)
-  end,
-
-  -- Add a fill to the sums, with the reported fee, whatever was reserved.
-  apply_fill = function(market, order, fill)
-    if fill.book_side == 'bid' then
-      market.yes_bought_centi = market.yes_bought_centi + fill.size_centi
-      market.yes_cost_micros = market.yes_cost_micros + fill.size_centi * fill.price_cc
-    else
-      market.no_bought_centi = market.no_bought_centi + fill.size_centi
-      market.no_cost_micros = market.no_cost_micros + fill.size_centi * (DOLLAR_CC - fill.price_cc)
-    end
-    market.fees_micros = market.fees_micros + fill.fee_micros
-    market.fills = (market.fills or 0) + 1
-    order.applied_centi = order.applied_centi + fill.size_centi
-    if order.foreign then order.book_side = fill.book_side end
   end,
 
   -- Refusals ----------------------------------------------------------------------------------------------------------

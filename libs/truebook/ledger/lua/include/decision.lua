@@ -19,11 +19,13 @@ D = {
     return math.max(0, others + order.size_centi - held) - math.max(0, others - held)
   end,
 
-  -- The mode of the account's holds and of those of one market.
-  mode_in = function(ticker)
+  -- The mode of the account's holds and of those of one market and of its shard.
+  mode_in = function(ticker, shard)
     local worst, stored = L.mode(), call('HGETALL', K.holds)
+    if worst == 'running' and L.net_of(shard) < 0 then worst = 'reduce_only' end
     for i = 1, #stored, 2 do
-      if string.match(stored[i], '^[^@]*@(.*)$') == ticker then
+      local scope = string.match(stored[i], '^[^@]*@(.*)$')
+      if scope == ticker or scope == 'shard:' .. L.text(shard) then
         local other = string.match(stored[i + 1], '^[^:]+')
         if SEVERITY[other] > SEVERITY[worst] then worst = other end
       end
@@ -31,13 +33,14 @@ D = {
     return worst
   end,
 
-  -- Refusals by mode, settlement, unknown orders, slot and reduce-only.
-  forbidden = function(order, market, orders, opening)
-    local now = D.mode_in(order.ticker)
+  -- Refusals by mode, settlement, shard, unknown orders, slot and reduce-only.
+  forbidden = function(order, market, orders, opening, shard)
+    local now = D.mode_in(order.ticker, shard)
     if now == 'halted' or (now == 'flattening' and not order.reduce_only) or (now == 'reduce_only' and opening > 0) then
       return 'hold'
     end
     if market.settlement_cc then return 'settled' end
+    if not L.may_be_on(market, shard) then return 'shard' end
     local slot_taken = false
     for _, other in ipairs(orders) do
       local state = L.state_of(other)
@@ -80,17 +83,28 @@ D = {
     if of_all and account.loss_micros > of_all then return 'total_limit' end
   end,
 
-  -- With the order included: the cash floor for orders that open, available cash for all. `available` is without it.
-  over_cash = function(opening, available)
-    local floor = limits.cash_floor_micros
+  -- Available cash on all shards that are not overdrawn.
+  available = function()
+    local total = math.max(0, L.net_of(0))
+    for _, shard in pairs(shards) do total = total + math.max(0, shard.net_micros) end
+    return total
+  end,
+
+  -- With the order included: the cash of its shard, the cash floor for orders that open, available cash for all.
+  -- Without it, `net` was available, `of_shard` on its shard and `everywhere` on all that are not overdrawn.
+  over_cash = function(opening, net, of_shard, everywhere)
+    local floor, added = limits.cash_floor_micros, net - L.net()
+    local available = math.max(0, of_shard)
+    if added > available and added <= everywhere then return 'shard_cash' end
     if floor and opening > 0 and L.net() < floor then return 'cash' end
-    if available - L.net() > math.max(0, available) then return 'cash' end
+    if added > available then return 'cash' end
   end,
 
   -- Undo all changes of this script's tables and drop the queued writes.
   discard_changes = function()
     for field, former in pairs(changed) do account[field] = former end
     writes, changed, events, markets = {}, {}, {}, {}
+    shards, shards_changed = stored_shards and unpack_record(stored_shards) or {}, false
   end,
 
   -- Keep a refusal until its deadline; each one drops two expired ones, so that their number stays bounded.

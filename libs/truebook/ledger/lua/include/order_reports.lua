@@ -10,12 +10,17 @@ R = {
   end,
 
   -- Return the parked fills that belong to the order, by trade id; one that contradicts it stays parked and visible.
+  -- If nothing has named the market's shard yet, the first fill does.
   unpark = function(order, exchange_order_id)
+    local market, shard = L.load_market(order.ticker), nil
     local trade_ids, taken, left = call('HKEYS', K.fills), {}, 0
     table.sort(trade_ids)
     for _, trade_id in ipairs(trade_ids) do
       local fill = unpack_record(call('HGET', K.fills, trade_id))
-      if fill.parked and L.belongs(fill, order) then
+      local of_fill = fill.exchange_index or 0
+      local may_belong = fill.parked and F.belongs(fill, order) and L.may_be_on(market, of_fill)
+      if may_belong then shard = shard or of_fill end
+      if may_belong and of_fill == shard then
         fill.parked = nil
         taken[#taken + 1] = fill
         L.write('HSET', K.fills, trade_id, pack(fill))
@@ -47,8 +52,9 @@ R = {
       return L.commit(L.state_of(order))
     end
     local market, orders = L.load_market(order.ticker)
+    if #parked > 0 then market.exchange_index = market.exchange_index or parked[1].exchange_index or 0 end
     L.add_order(orders, order)
-    for _, fill in ipairs(parked) do L.apply_fill(market, order, fill) end
+    for _, fill in ipairs(parked) do F.apply_fill(market, order, fill) end
     L.update_order(order)
     L.update_market(market, orders)
     return L.commit(L.state_of(order))
