@@ -18,8 +18,8 @@ from truebook_services.paper_exchange.server import PaperExchange
 class InMemoryHarness:
     """The in-memory exchange of the tests."""
 
-    def __init__(self) -> None:
-        self.exchange = InMemoryExchange(SystemClock(), settlement_delay_us=0)
+    def __init__(self, shards: Sequence[str] = ()) -> None:
+        self.exchange = InMemoryExchange(SystemClock(), settlement_delay_us=0, shards=shards)
         self.connector: Connector = self.exchange
 
     def client(self, clock: Clock) -> RestClient:

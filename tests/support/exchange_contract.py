@@ -78,7 +78,7 @@ class Contract:
     # Others
 
     async def list_market(self, ticker: str, **changes: Any) -> None:
-        metadata = market_metadata(ticker, event="CONTRACT-1", series="CONTRACT", **changes)
+        metadata = market_metadata(ticker, **({"event": "CONTRACT-1", "series": "CONTRACT"} | changes))
         await self.harness.act(lambda engine, at_us: engine.lifecycle.add_market(metadata, at_us))
 
     async def quote(self, side: BookSide, price_cc: int, size_centi: int, *, ticker: str = TICKER) -> None:

@@ -9,6 +9,7 @@ import pytest
 from support.contract_harnesses import PaperHarness
 from support.exchange_contract import RestContract
 from support.paper_client import PREFIX, SIGNER, paper_settings, running
+from support.shard_contract import SHARD_SETTINGS, ShardContract
 from support.stream_contract import StreamContract
 from truebook.clock import SystemClock
 from truebook.kalshi.rest.client import HttpRestClient
@@ -18,7 +19,7 @@ from truebook_services.paper_exchange.stream.hub import PATH
 
 @pytest.fixture
 async def harness() -> AsyncIterator[PaperHarness]:
-    async with running(paper_settings(markets=1, settlement_delay_ms=0)) as client:
+    async with running(paper_settings(markets=1, settlement_delay_ms=0, **SHARD_SETTINGS)) as client:
         exchange = client.exchange
         yield PaperHarness(
             exchange,
@@ -33,4 +34,8 @@ class TestHttpRest(RestContract):
 
 
 class TestWebsocketStream(StreamContract):
+    pass
+
+
+class TestHttpShards(ShardContract):
     pass

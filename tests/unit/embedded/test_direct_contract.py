@@ -10,6 +10,7 @@ import structlog
 from support.contract_harnesses import PaperHarness
 from support.exchange_contract import RestContract
 from support.paper_client import PREFIX, SIGNER, paper_settings
+from support.shard_contract import SHARD_SETTINGS, ShardContract
 from support.stream_contract import StreamContract
 from truebook.clock import SystemClock
 from truebook.kalshi.rest.client import HttpRestClient
@@ -19,7 +20,9 @@ from truebook_services.paper_exchange.server import PaperExchange
 
 @pytest.fixture
 async def harness() -> AsyncIterator[PaperHarness]:
-    exchange = PaperExchange(paper_settings(markets=1, settlement_delay_ms=0), SystemClock(), structlog.get_logger())
+    exchange = PaperExchange(
+        paper_settings(markets=1, settlement_delay_ms=0, **SHARD_SETTINGS), SystemClock(), structlog.get_logger()
+    )
     exchange.start_without_sockets()
     yield PaperHarness(
         exchange,
@@ -35,4 +38,8 @@ class TestDirectRest(RestContract):
 
 
 class TestDirectStream(StreamContract):
+    pass
+
+
+class TestDirectShards(ShardContract):
     pass

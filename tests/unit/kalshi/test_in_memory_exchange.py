@@ -6,12 +6,13 @@ import pytest
 
 from support.contract_harnesses import InMemoryHarness
 from support.exchange_contract import RestContract
+from support.shard_contract import SHARDS, ShardContract
 from support.stream_contract import StreamContract
 
 
 @pytest.fixture
 def harness() -> InMemoryHarness:
-    return InMemoryHarness()
+    return InMemoryHarness(SHARDS)
 
 
 class TestInMemoryRest(RestContract):
@@ -19,4 +20,8 @@ class TestInMemoryRest(RestContract):
 
 
 class TestInMemoryStream(StreamContract):
+    pass
+
+
+class TestInMemoryShards(ShardContract):
     pass
