@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,16 @@ import msgspec
 
 from truebook.backtest.result import BacktestResult
 from truebook.backtest.run import Request, run_backtest
+from truebook.messages.actions import Action
 from truebook.messages.observations import Observation
+from truebook.messages.reasons import Reason
+from truebook.models.batch import action_of
 from truebook.money import format_micros, format_price, format_size
 from truebook.observation.builder import ObservationBuilder
+from truebook.runtime.refusals import RefusalCounter
 from truebook.runtime.settings import load
 from truebook_services.embedded.backtest_settings import engine_settings
+from truebook_services.embedded.model_history import read_uses
 from truebook_services.embedded.run import HISTORY, run_to_end
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.system import choose_model
@@ -29,6 +35,8 @@ VALUES = (
 )  # fmt: skip
 MACHINE = {"cause_id": "", "exchange_us": None, "frame_us": 0}
 """What observations carry about messages and this machine; a backtest has neither."""
+OF_MACHINE = {"exchange_us": None, "frame_us": 0}
+"""The same of actions."""
 
 
 class Silent:
@@ -49,6 +57,11 @@ class Both(msgspec.Struct):
     observed: list[Observation]
     """In lock-step."""
     observed_by_engine: list[Observation]
+    decided: list[Action]
+    """In lock-step; the reasons of decisions without a target are in the actions."""
+    decided_by_engine: list[Action]
+    refused: Counter[str]
+    """In lock-step: refused observations, decisions and targets, by reason."""
 
     @property
     def fills(self) -> int:
@@ -70,20 +83,52 @@ def _observations() -> Iterator[list[Observation]]:
         yield found
 
 
+@contextmanager
+def _actions(where: str) -> Iterator[list[Action]]:
+    """Collect every action that this module makes meanwhile."""
+    found: list[Action] = []
+
+    def made(*args: Any, **kwargs: Any) -> Action:
+        action = action_of(*args, **kwargs)
+        found.append(msgspec.structs.replace(action, **OF_MACHINE))
+        return action
+
+    with mock.patch(f"{where}.action_of", made):
+        yield found
+
+
+@contextmanager
+def _refusals() -> Iterator[Counter[str]]:
+    """Count what the services refuse before execution."""
+    found: Counter[str] = Counter()
+    count = RefusalCounter.count
+
+    def counted(self: RefusalCounter, ticker: str, reason: Reason, amount: int = 1) -> None:
+        found[reason] += amount
+        count(self, ticker, reason, amount)
+
+    with mock.patch.object(RefusalCounter, "count", counted):
+        yield found
+
+
 def both(path: Path, model: str, **changed: Any) -> Both:
     """Run in lock-step in the current folder, then the backtest."""
     settings = load(EmbeddedSettings, capture=path, speed="max", model=model, fresh=True, **changed)
-    with _observations() as observed:
+    with _observations() as observed, _actions("truebook_services.policy.handler") as decided, _refusals() as refused:
         code, summary = run_to_end(settings, Silent())
+    refused.update(summary.orders.refused)
+    refused.update(each.reason for each in decided if each.reason is not None)
     assert code in (0, 5)
     history = next(settings.state_path.glob(HISTORY)).read_text().splitlines()
     request = Request(
         path=path, settings=engine_settings(settings, path), queues=(settings.paper_exchange.queue,)
     )  # fmt: skip
-    with _observations() as observed_by_engine:
-        result = run_backtest(request, choose_model(settings).load(model))
+    uses = None if settings.model_history is None else read_uses(settings, path, settings.model_history)
+    with _observations() as by_engine, _actions("truebook.backtest.engine.engine") as decided_by_engine:
+        result = run_backtest(request, uses.first if uses else choose_model(settings).load(model), uses=uses)
     return Both(
-        [json.loads(line) for line in history], summary, result, observed, observed_by_engine
+        [json.loads(line) for line in history], summary, result, observed, by_engine, decided, decided_by_engine,
+        refused,
     )  # fmt: skip
 
 
@@ -117,9 +162,20 @@ def check_equal(path: Path, model: str, **changed: Any) -> Both:
     for ours, theirs in zip(ran.observed_by_engine, ran.observed, strict=False):
         assert ours == theirs
     assert len(ran.observed_by_engine) == len(ran.observed)
+    for action, of_lockstep in zip(ran.decided_by_engine, ran.decided, strict=False):
+        assert action == of_lockstep
+    assert len(ran.decided_by_engine) == len(ran.decided)
     assert lines_of(ran.result) == ran.history
     for name in VALUES:
         assert getattr(account, name) == getattr(ran.summary, name), name
     assert account.ledger_equals_exchange
     assert ran.result.passes[0].observations == ran.summary.observations
+    assert ran.result.passes[0].decisions == len(ran.decided)
+    rejected = ran.summary.orders.rejected  # by the exchange, which a run counts as an outcome only
+    refused = ran.refused + Counter({"rejected": rejected})
+    assert ran.result.passes[0].refusals == {str(reason): count for reason, count in refused.items()}
+    outcomes = ran.result.passes[0].outcomes
+    for name in ("sent", "acknowledged", "rejected", "kept"):  # of cancels the summary counts others: see its docs
+        assert outcomes.get(name, 0) == getattr(ran.summary.orders, name), name
+    assert outcomes.get("refused", 0) == sum(ran.summary.orders.refused.values())
     return ran

@@ -14,6 +14,7 @@ from truebook.messages.codec import encode
 from truebook.messages.observations import Observation
 from truebook.messages.topics import ACTIONS, OBSERVATIONS
 from truebook.models.registry import ModelRegistry
+from truebook_services.policy.active_model import ActiveModel
 from truebook_services.policy.service import build
 from truebook_services.policy.settings import PolicySettings
 
@@ -42,7 +43,8 @@ class PolicyHarness:
 
     async def __aenter__(self) -> PolicyHarness:
         await self.reader.join()
-        self.service = build(self.context, self.settings, registry=self.registry, is_replay=self.is_replay)
+        self.active = ActiveModel(self.context, self.settings, self.registry, is_replay=self.is_replay)
+        self.service = build(self.context, self.settings, registry=self.registry, active=self.active)
         self._running = RunningServices(self.service)
         await self._running.__aenter__()
         await until(lambda: not self.service.not_ready(), "policy is ready")

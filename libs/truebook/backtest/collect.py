@@ -174,6 +174,7 @@ class Collector:
             predictions=tuple(
                 msgspec.structs.replace(one, outcome_cc=outcomes.get(one.ticker)) for one in self._predictions
             ),
+            switches=() if engine.deciding is None else engine.deciding.switches,
         )
 
     def _account(self, values: AccountValues, held: Mapping[str, MarketView]) -> AccountResult:

@@ -73,6 +73,7 @@ def _pass(passes: Sequence[PassResult]) -> PassResult:
         decisions=sum(one.decisions for one in passes),
         targets=sum(one.targets for one in passes),
         predictions=tuple(heapq.merge(*(one.predictions for one in passes), key=lambda each: each.at_us)),
+        switches=tuple(heapq.merge(*(one.switches for one in passes), key=lambda each: each.at_us)),
     )
 
 

@@ -20,6 +20,7 @@ import msgspec
 from truebook.decision.strategy import Output
 from truebook.files import write_atomically
 from truebook.messages.envelope import BookSide
+from truebook.models.history import Switch
 from truebook.simulation.events import Basis
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.venue.account import OrderStatus
@@ -210,7 +211,8 @@ class PassResult(msgspec.Struct, frozen=True, kw_only=True):
     markets: tuple[MarketResult, ...]
     """Sorted by ticker; every market of the data, also those without an order."""
     refusals: dict[str, int]
-    """Number of refused observations, decisions and targets by reason (``docs/reasons.md``)."""
+    """Number of refused observations, decisions and targets by reason (``docs/reasons.md``); ``rejected`` are orders
+    that the exchange refused."""
     outcomes: dict[str, int]
     """Number of order events by outcome: ``sent``, ``acknowledged``, ``rejected``, ``cancelled``, ``kept``, …"""
     observations: int
@@ -219,6 +221,8 @@ class PassResult(msgspec.Struct, frozen=True, kw_only=True):
     targets: int
     """Quotes that the decisions contain."""
     predictions: tuple[Prediction, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    """Changes of the model, in a backtest by the history of a registry; ``model`` of the result is the first one."""
 
     def summary(self) -> PassSummary:
         """Return the pass without its single orders, fills and predictions."""

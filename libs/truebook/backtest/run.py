@@ -13,6 +13,7 @@ from truebook.backtest.result import BacktestResult, DataInfo, ModelInfo, Varian
 from truebook.backtest.setups import Request, Setup, setups
 from truebook.backtest.window import WindowedData, digest_of, read_window_blocks
 from truebook.capture.delta_block import DeltaBlock
+from truebook.models.recorded_use import RecordedUses
 from truebook.models.session import Model
 from truebook.simulation.recorded.queue import QueueModel
 
@@ -24,10 +25,16 @@ Progress = Callable[[int, int], bool]
 """Called with (events so far, exchange time) now and then; returns whether to go on."""
 
 
-def run_backtest(request: Request, model: Model, progress: Progress = lambda events, at_us: True) -> BacktestResult:
-    """Run all passes; the result is partial if ``progress`` ended it. Raises ``CaptureError``."""
+def run_backtest(
+    request: Request, model: Model, progress: Progress = lambda events, at_us: True, *,
+    uses: RecordedUses | None = None,
+) -> BacktestResult:  # fmt: skip
+    """Run all passes; the result is partial if ``progress`` ended it. Raises ``CaptureError``.
+
+    With ``uses`` each pass switches between models as a run had; ``model`` is the first of them.
+    """
     data = read_window_blocks(request.path, request.window)
-    groups = [(setup, _passes(setup, request.queues, data)) for setup in setups(request, model)]
+    groups = [(setup, _passes(setup, request.queues, data)) for setup in setups(request, model, uses)]
     passes = [one for _, own in groups for one in own]
     reached_us, count, partial = _feed(passes, data.events, progress)
     (setup, own), *others = groups
@@ -54,8 +61,9 @@ def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData[Rec
         if queue in queues:
             passes.append(collector := Collector(queue, data.markets, data.others))
             engine = Engine(
-                setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us, others=data.others
-            )
+                setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us, others=data.others,
+                uses=setup.uses,
+            )  # fmt: skip
             collector.attach(engine)
     return passes
 

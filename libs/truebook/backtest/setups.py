@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import msgspec
 from truebook.backtest.engine.settings import EngineSettings
 from truebook.backtest.result import BacktestSettings
 from truebook.backtest.window import Window
+from truebook.models.recorded_use import RecordedUses
 from truebook.models.session import Model
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
@@ -46,6 +48,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: EngineSettings
     model: Model
+    uses: RecordedUses | None = None
+    """In place of ``model``: the models that had decided in a run, by its history."""
     size_ppm: int = PPM
     latency: str = ""
 
@@ -61,22 +65,24 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-def setups(request: Request, model: Model) -> Iterator[Setup]:
+def setups(request: Request, model: Model, uses: RecordedUses | None = None) -> Iterator[Setup]:
     """Yield the requested settings first, then each factor and each latency that differs from them."""
     own = request.settings
-    yield Setup(settings=own, model=model, latency=request.latency)
+    yield Setup(settings=own, model=model, uses=uses, latency=request.latency)
     for size_ppm in dict.fromkeys(request.sizes_ppm):
         if size_ppm != PPM:
             settings = msgspec.structs.replace(own, balance_micros=own.balance_micros * size_ppm // PPM)
+            changed = partial(scaled, size_ppm=size_ppm)
             yield Setup(
-                settings=settings, model=scaled(model, size_ppm), size_ppm=size_ppm, latency=request.latency
+                settings=settings, model=changed(model), uses=None if uses is None else uses.changed(changed),
+                size_ppm=size_ppm, latency=request.latency,
             )  # fmt: skip
     seen = [own.latency]
     for named in request.latencies:
         if named.latency not in seen:
             seen.append(named.latency)
             settings = msgspec.structs.replace(own, latency=named.latency)
-            yield Setup(settings=settings, model=model, latency=named.name)
+            yield Setup(settings=settings, model=model, uses=uses, latency=named.name)
 
 
 def scaled(model: Model, size_ppm: int) -> Model:

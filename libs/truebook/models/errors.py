@@ -3,6 +3,7 @@
 ModelError
 ├── ModelRefused       the file cannot be used: states what is wrong, where, and what to do; never retried
 │   └── OutputsDiffer  its outputs are not the trainer's
+├── HistoryRefused     a replay can't follow the history of a registry
 ├── NotConvertible     a fitted model cannot become a model file
 ├── MissingLibrary     an optional library is not installed
 ├── NotRecorded        a change was made, but is not in the history
@@ -49,6 +50,13 @@ class OutputsDiffer(ModelRefused):
         self.inputs = inputs
         self.expected = expected
         self.found = found
+
+
+class HistoryRefused(ModelError):
+    """A replay can't follow the history of a registry: states why, and what to do."""
+
+    def __init__(self, history: Path, problem: str) -> None:
+        super().__init__(f"history {history} is refused: {problem}")
 
 
 class NotConvertible(ModelError):

@@ -54,7 +54,23 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     """Of a promotion: the summary of the shadow run."""
     observation_id: str = ""
-    """Of ``in_use``: the first observation that the model decided; earlier ones were decided by the previous model."""
+    """Of ``in_use``: the first observation that the model decided; earlier ones were decided by the previous model.
+    Without a model none decides from that observation on: it was stopped."""
+    observed_us: int = 0
+    """Of ``in_use``: when that observation was made, of the same clock as ``at_us``; 0 in lines of earlier versions."""
+
+
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of models in a replay, at the first observation after it; without a name no model decides any more.
+
+    ``is_exact``: that observation is the recorded one, and not the first one after its time.
+    """
+
+    at_us: int
+    observation_id: str
+    name: str | None
+    sha256: str | None
+    is_exact: bool
 
 
 def append_change(folder: Path, change: Change) -> None:
@@ -87,13 +103,19 @@ def _ends_a_line(path: Path) -> bool:
 def read_changes(path: Path) -> tuple[Change, ...]:
     """Read a history; empty if the file is missing. Raises OSError."""
     try:
-        lines = path.read_bytes().splitlines()
+        return tuple(read_lines(path)[0])
     except FileNotFoundError:
         return ()
-    found = []
-    for line in lines:
+
+
+def read_lines(path: Path) -> tuple[list[Change], list[int]]:
+    """Read a history; also return the numbers of its lines that can't be read, from 1 on. Raises OSError."""
+    found: list[Change] = []
+    unreadable: list[int] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             found.append(msgspec.json.decode(line, type=Change))
         except msgspec.DecodeError:
-            continue
-    return tuple(found)
+            if line.strip():
+                unreadable.append(number)
+    return found, unreadable

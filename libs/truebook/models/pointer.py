@@ -47,6 +47,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     breach: Breach
 
 
+class InUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that a process uses, and the newest automatic changes of it."""
+
+    name: str
+    stopped: Failure | None = None
+    rolled_back: Failure | None = None
+
+
 class Pointer(msgspec.Struct, frozen=True):
     """The models in use; ``before`` are the earlier active ones, newest first."""
 

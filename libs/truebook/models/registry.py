@@ -135,6 +135,10 @@ class ModelRegistry:
         cached = self._cache.get(version.sha256)
         return cached if cached is not None else self._load_version(version)
 
+    def is_loaded(self, version: ModelVersion) -> bool:
+        """Return whether ``version`` returns at once."""
+        return version.sha256 in self._cache
+
     def activate(self, name: str, *, evidence: str | None = None) -> Model:
         """Check a model, copy its bytes, make it active; raises ``ModelRefused`` and then changes nothing.
 

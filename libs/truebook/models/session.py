@@ -45,6 +45,11 @@ class Model:
         self.metadata = metadata
         self.layout = layout
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The name and the digest that actions have."""
+        return self.metadata.name, self.metadata.sha256
+
     def run(self, batch: Batch) -> Batch:
         """Run rows of features [n, features] → outputs [n, outputs], in one call.
 

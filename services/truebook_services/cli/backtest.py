@@ -26,6 +26,7 @@ from truebook.capture.manifest import CaptureError
 from truebook.capture.market_metadata import capture_metadata
 from truebook.clock import MICROS, SystemClock
 from truebook.features.plugins import find_layout
+from truebook.models.recorded_use import RecordedUses
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
 from truebook.runtime.logs import configure_logs
@@ -45,8 +46,9 @@ from truebook_services.cli.backtest_table import print_result
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json
 from truebook_services.cli.output import last_output, show_progress
-from truebook_services.cli.run import parse_balance
+from truebook_services.cli.run import check_history, parse_balance
 from truebook_services.embedded.backtest_settings import engine_settings
+from truebook_services.embedded.model_history import read_uses
 from truebook_services.embedded.settings import EmbeddedSettings
 
 INTERRUPTED: Final = 130
@@ -60,6 +62,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     request: Request
     model: str
+    history: Path | None = None
     out: Path | None
 
 
@@ -71,11 +74,15 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     latency: str | None
     sizes_ppm: tuple[int, ...]
     latencies: tuple[str, ...]
+    history: Path | None
 
 
 def backtest(
     data: Annotated[list[Path], typer.Argument(help="Recordings: each is a backtest of its own.")],
     model: Annotated[str | None, typer.Option(help="Name of a model, or an ONNX file; else the active one.")] = None,
+    model_history: Annotated[
+        Path | None, typer.Option(help="A registry's changes.jsonl: switch between models where a run had switched.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the result and its report.")] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="First time in UTC, such as 2026-08-11 or 2026-08-11T01:15:00.")
@@ -103,15 +110,17 @@ def backtest(
     """Trade recordings with a model; exit code 0: complete, 1: ledger and exchange differ, 130: interrupted."""
     balance_micros = parse_balance(balance) if balance else None
     settings = load(
-        EmbeddedSettings, model=model, paper_exchange={"seed": seed, "balance_micros": balance_micros}
+        EmbeddedSettings, model=model, model_history=model_history,
+        paper_exchange={"seed": seed, "balance_micros": balance_micros},
     )  # fmt: skip
+    check_history(settings)
     configure_logs(settings.log_level, json=True, file=settings.state_path / "log.jsonl")
     if capacity and sizes is not None:
         raise UsageError("--capacity is --sizes 3,10: give one of the two")
     choices = Choices(
         window=Window(from_us=parse_time(from_) or 0, to_us=parse_time(to), markets=frozenset(market or ())),
         queues=parse_queues(queue), latency=latency, sizes_ppm=parse_factors(CAPACITY if capacity else sizes),
-        latencies=listed(latencies),
+        latencies=listed(latencies), history=settings.model_history,
     )  # fmt: skip
     load_model(settings, settings.model)  # refused before anything runs
     found = _backtests(settings, data, choices, out=out, by_market=by_market, jobs=jobs)
@@ -178,7 +187,7 @@ def _parts(
         latencies=tuple(NamedLatency(name, read_latency(name, seed)) for name in choices.latencies),
     )  # fmt: skip
     if not by_market:
-        return [Part(request=request, model=settings.model, out=out)]
+        return [Part(request=request, model=settings.model, history=choices.history, out=out)]
     tickers = sorted(one.ticker for one in capture_metadata(path) if window.has(one.ticker))
     if unknown := window.markets - set(tickers):
         raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
@@ -188,6 +197,7 @@ def _parts(
                 request, window=msgspec.structs.replace(window, markets=frozenset({ticker}))
             ),
             model=settings.model,
+            history=choices.history,
             out=None if out is None else out / ticker,
         )
         for ticker in tickers
@@ -260,7 +270,9 @@ def _run(
     """
     started_s = SystemClock().monotonic_us() / MICROS
     try:
-        result = run_backtest(part.request, load_model(settings, part.model), progress)
+        uses = _uses(part, settings)
+        model = load_model(settings, part.model) if uses is None else uses.first
+        result = run_backtest(part.request, model, progress, uses=uses)
     except EmptyWindow as error:
         if is_one:
             raise
@@ -269,6 +281,13 @@ def _run(
     result = msgspec.structs.replace(result, seconds=round(SystemClock().monotonic_us() / MICROS - started_s, 3))
     _write(part.out, result)
     return result
+
+
+def _uses(part: Part, settings: EmbeddedSettings) -> RecordedUses | None:
+    if part.history is None:
+        return None
+    window = part.request.window
+    return read_uses(settings, part.request.path, part.history, from_us=window.from_us, to_us=window.to_us)
 
 
 def _write(folder: Path | None, result: BacktestResult) -> None:

@@ -14,7 +14,9 @@ from truebook.backtest.report.headline import SEPARATE
 from truebook.backtest.report.numbers import count, percent, signed_dollars
 from truebook.backtest.report.tables import band
 from truebook.backtest.result import BacktestResult
+from truebook.models.history import Switch
 from truebook.money import format_micros
+from truebook_services.cli.model_table import time_text
 
 TITLES: Final = {
     Dimension.CAPACITY: "factor of sizes and cash (realistic queue, range over all)",
@@ -43,12 +45,21 @@ def print_result(result: BacktestResult) -> None:
     for name, cells in rows.items():
         table.add_row(name, *cells)
     console.print(table)
+    for one in result.passes:
+        for each in one.switches:
+            console.print(f"{one.queue}: {_switch(each)}", soft_wrap=True)
     for dimension, found in variants_of(result).items():
         if found:
             console.print(_variants(dimension, found))
     if result.settings.accounts > 1:
         console.print(escape(SEPARATE), soft_wrap=True)
     console.print(f"{result.data.events:,} events of {len(result.data.markets)} markets in {result.seconds} s")
+
+
+def _switch(switch: Switch) -> str:
+    at = f"at {time_text(switch.at_us)}"
+    where = "at the recorded observation" if switch.is_exact else "by time: no observation has the recorded id"
+    return escape(f"{f'{switch.name} decides' if switch.name else 'no model decides'} from there on, {at} ({where})")
 
 
 def _variants(dimension: Dimension, found: Sequence[Variant]) -> Table:

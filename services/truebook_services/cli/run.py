@@ -53,6 +53,12 @@ def _check_source(settings: EmbeddedSettings) -> None:
         raise UsageError(f"{named} without a source: give the exchange that has them by --exchange, or remove it")
 
 
+def check_history(settings: EmbeddedSettings) -> None:
+    """Refuse a model beside a history of several."""
+    if settings.model_history is not None and settings.model:
+        raise UsageError("--model and --model-history exclude each other: the history names the models")
+
+
 def run(
     for_: Annotated[
         str | None, typer.Option("--for", help="Length of the run, such as 60s; until Ctrl-C if omitted.")
@@ -61,6 +67,10 @@ def run(
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
     model: Annotated[str | None, typer.Option(help="Name of a model, or an ONNX file.")] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
+    model_history: Annotated[
+        Path | None,
+        typer.Option(help="A registry's changes.jsonl: a recording is traded by the models that it states."),
+    ] = None,
     speed: Annotated[
         str | None, typer.Option(help="Speed of a recording, 1 is real time; max: in lock-step, reproducible.")
     ] = None,
@@ -74,12 +84,15 @@ def run(
     """Trade on the simulated exchange; exit code 0: ledger and exchange agree; 5: nothing could be traded."""
     balance_micros = parse_balance(balance) if balance else None
     settings = load(
-        EmbeddedSettings, duration_s=parse_duration(for_) if for_ else None, model=model, capture=capture, speed=speed,
-        exchange_url=exchange, fresh=fresh or None,
+        EmbeddedSettings, duration_s=parse_duration(for_) if for_ else None, model=model, model_history=model_history,
+        capture=capture, speed=speed, exchange_url=exchange, fresh=fresh or None,
         paper_exchange={"seed": seed, "markets": markets, "balance_micros": balance_micros},
     )  # fmt: skip
     if speed is not None and settings.capture is None:
         raise UsageError("--speed is that of a recording: give one by --capture")
+    if settings.model_history is not None and settings.capture is None:
+        raise UsageError("--model-history is for a recording: give one by --capture")
+    check_history(settings)
     _check_source(settings)
     configure_logs(
         "debug" if debug else settings.log_level, json=True, file=settings.state_path / "log.jsonl",

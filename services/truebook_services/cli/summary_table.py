@@ -7,7 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from truebook_services.cli.live_view import NOT_KNOWN, dollars
-from truebook_services.operator.port import Status
+from truebook_services.cli.model_table import time_text
+from truebook_services.operator.port import ModelFailure, Status
 
 
 def title_of_run(status: Status, *, agree: bool) -> str:
@@ -31,6 +32,9 @@ def print_summary(status: Status, title: str) -> None:
     table.add_row("mode", status.mode)
     for hold in status.holds:
         table.add_row("trading hold", escape(hold))
+    for what, failure in (("model stopped", status.model_stopped), ("model rolled back", status.model_rolled_back)):
+        if failure is not None:
+            table.add_row(what, escape(_failure(failure)))
     table.add_section()
     for name in ("seconds", "seed", "model", "market_data", "markets", "deltas", "observations", "actions"):
         table.add_row(name.replace("_", " "), _known(getattr(status, name)))
@@ -72,6 +76,12 @@ def print_summary(status: Status, title: str) -> None:
         console.print(f"[yellow]value unknown[/yellow]: {escape(ticker)} has a position, but no book and no outcome")
     for order in status.unresolved_orders:
         console.print(f"[red]unresolved[/red]: {escape(order)}")
+
+
+def _failure(failure: ModelFailure) -> str:
+    if failure.reason is None or failure.since_us is None:
+        return f"{failure.model}: the reason is in policy's log"
+    return f"{failure.model}: {failure.reason}; {time_text(failure.since_us)}, by {failure.by}"
 
 
 def _known(value: object) -> str:

@@ -42,6 +42,7 @@ def engine_settings(settings: EmbeddedSettings, recording: Path) -> EngineSettin
         observation=_observation(settings.observation),
         data=_data(settings.ingest, settings.paper_exchange.first_data_delay_ms * 1000),
         execution=_execution(settings.execution),
+        guard=settings.policy.guard_rules(),
     )
 
 

@@ -26,6 +26,7 @@ from truebook_services.embedded.system import System, open_system, source_of
 from truebook_services.embedded.wind_down import wind_down
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
+from truebook_services.operator.model_failures import described
 from truebook_services.operator.order_counts import OrderCounts
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
@@ -74,13 +75,15 @@ class RunningOperator(Operator):
 
     async def summary(self, differences: Sequence[Difference] | None) -> Status:
         """Return the status of the run; ``differences`` as the comparison with the exchange found them."""
-        system, settings = self._system, self._system.settings
+        system, settings, in_use = self._system, self._system.settings, self._system.active.in_use()
         info = RunInfo(
             seconds=round((system.clock.monotonic_us() - self._started_us) / MICROS, 1),
             at_us=system.clock.now_us(),
             market_data=str(source_of(settings)),
             seed=settings.paper_exchange.seed if system.exchange is None else system.exchange.seed,
-            model=settings.model or system.registry.active_name(),
+            model=settings.model or in_use.name,
+            model_stopped=described(in_use.stopped),
+            model_rolled_back=described(in_use.rolled_back),
         )
         statistics, view = system.statistics, await system.ledger.view()
         adjusted_micros = view.account.adjustments_micros - self._before.account.adjustments_micros

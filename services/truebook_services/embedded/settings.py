@@ -32,6 +32,8 @@ class EmbeddedSettings(TruebookSettings):
     model: str = ""
     """Name of a bundled or registered model, or path of an ONNX file; empty: the registry's active one, also when it is
     switched during the run."""
+    model_history: Path | None = None
+    """Path of a registry's `changes.jsonl`: a replay switches between models where it states."""
     capture: Path | None = None
     """Path of a recording that is the market data."""
     speed: Annotated[float, Field(gt=0)] | Literal["max"] = 1.0

@@ -21,6 +21,7 @@ from truebook.kalshi.port import RestClient
 from truebook.ledger.port import LedgerStore
 from truebook.ledger.redis.bundled import BundledServer, end_server
 from truebook.messages.envelope import Source
+from truebook.models.recorded_use import RecordedUses
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
 from truebook.runtime.correlation import Correlations
@@ -30,6 +31,7 @@ from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.embedded.lockstep import lockstep_bus, open_in_lockstep
+from truebook_services.embedded.model_history import read_uses
 from truebook_services.embedded.resources import Resources, journal_upkeep, open_resources
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.wind_down import resume_after_wind_down
@@ -41,6 +43,7 @@ from truebook_services.observation.service import build as build_observation
 from truebook_services.operator.run_files import LEDGER
 from truebook_services.operator.statistics import Statistics
 from truebook_services.paper_exchange.server import PaperExchange
+from truebook_services.policy.active_model import ActiveModel
 from truebook_services.policy.service import build as build_policy
 from truebook_services.reconciler.limits import apply_limits
 from truebook_services.reconciler.recovery import recover
@@ -65,7 +68,7 @@ class System:
     rest: RestClient
     ledger: LedgerStore
     server: BundledServer | None
-    registry: ModelRegistry
+    active: ActiveModel
     bus: Bus
     services: tuple[Service, ...]
     statistics: Statistics
@@ -76,7 +79,7 @@ class System:
 async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterator[System]:
     """Build everything, ready to run; raises what can't be reached or is refused."""
     async with AsyncExitStack() as stack:
-        registry = choose_model(settings)
+        registry, uses = choose_model(settings), _uses(settings)
         folder = stack.enter_context(
             StateFolder(
                 settings.state_path,
@@ -107,6 +110,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
         for difference in await apply_limits(ledger, settings.limits.given(), log):
             report(str(difference))
         statistics = Statistics()
+        active = _active_model(context("policy"), settings, registry, uses)
         services = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(
@@ -126,7 +130,14 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            _policy(context("policy"), settings, registry, ledger),
+            build_policy(
+                context("policy"),
+                settings.policy,
+                registry=registry,
+                open_ledger=lambda: opened(ledger),
+                instance=f"{settings.account}-{settings.market_data}",
+                active=active,
+            ),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
@@ -136,17 +147,23 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
         report(f"exchange {resources.url}, account {settings.account}, state in {folder.path}")
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
-            server=resources.server, registry=registry, bus=bus, services=services, statistics=statistics, log=log,
+            server=resources.server, active=active, bus=bus, services=services, statistics=statistics, log=log,
         )  # fmt: skip
 
 
-def _policy(context: Context, settings: EmbeddedSettings, registry: ModelRegistry, ledger: LedgerStore) -> Service:
-    """Build policy; a replay leaves the registry of the live systems as it is."""
+def _uses(settings: EmbeddedSettings) -> RecordedUses | None:
+    """Load the models that a replay switches between; raises as ``read_uses`` does."""
+    if settings.model_history is None or settings.capture is None:
+        return None
+    return read_uses(settings, settings.capture, settings.model_history)
+
+
+def _active_model(
+    context: Context, settings: EmbeddedSettings, registry: ModelRegistry, uses: RecordedUses | None
+) -> ActiveModel:  # fmt: skip
+    """Return the model in use; a replay leaves the registry of the live systems as it is."""
     policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
-    return build_policy(
-        context, policy, registry=registry, open_ledger=lambda: opened(ledger),
-        instance=f"{settings.account}-{settings.market_data}", is_replay=settings.capture is not None,
-    )  # fmt: skip
+    return ActiveModel(context, policy, registry, is_replay=settings.capture is not None, uses=uses)
 
 
 async def opened(ledger: LedgerStore) -> LedgerStore:

@@ -31,6 +31,7 @@ from truebook.messages.envelope import Message, Source
 from truebook.messages.fills import FillRecorded, ReportOutcome
 from truebook.messages.market_metadata import BEFORE_CLOSE
 from truebook.messages.orderbook import BookDelta, PublicTrade
+from truebook.messages.reasons import Reason
 from truebook.messages.topics import (
     ACTIONS,
     DEAD_LETTERS,
@@ -42,13 +43,15 @@ from truebook.messages.topics import (
     REFUSALS,
     Topic,
 )  # fmt: skip
+from truebook.models.pointer import Pointer
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
+from truebook_services.operator.model_failures import described, read_pointer
 from truebook_services.operator.perform import Sources, operator_context, perform
-from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
+from truebook_services.operator.port import WINDOW_S, HaltResult, ModelFailure, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of, why_of
@@ -97,9 +100,12 @@ class ClusterOperator(Operator):
         statistics, counts = await self._count(since_us)
         view = await self._ledger.view()
         compared = None if rest is None else await lasting_differences(rest, self._ledger)
+        decided = [each async for each in decisions(self._read, now_us - MODEL_WINDOW_US)]
+        pointer = read_pointer(self._settings.models_path)
         info = RunInfo(
             seconds=round((now_us - since_us) / MICROS, 1), at_us=now_us, market_data=str(self._settings.market_data),
-            model=await model_in_use(self._read, now_us - MODEL_WINDOW_US),
+            model=model_in_use(decided), model_stopped=model_stopped(decided, pointer),
+            model_rolled_back=described(None if pointer is None else pointer.rolled_back),
         )  # fmt: skip
         books = None if rest is None else await _books(rest, view)
         changes: dict[str, Any] = dict.fromkeys((*NOT_KNOWN, *OF_EXCHANGE))
@@ -196,11 +202,27 @@ class ClusterOperator(Operator):
             await lease.aclose()
 
 
-async def model_in_use(read: Read, since_us: int) -> str | None:
-    """Return the model of all of policy's actions since then; None without any, or while processes use several."""
-    models = {action.model async for action in read(ACTIONS, since_us) if isinstance(action, Action)}
-    models.discard(FLATTEN.name)
+async def decisions(read: Read, since_us: int) -> AsyncIterator[Action]:
+    """Iterate over policy's actions since then."""
+    async for action in read(ACTIONS, since_us):
+        if isinstance(action, Action) and action.model != FLATTEN.name:
+            yield action
+
+
+def model_in_use(decided: Sequence[Action]) -> str | None:
+    """Return the model of all of these actions; None without any, or while processes use several."""
+    models = {action.model for action in decided}
     return models.pop() if len(models) == 1 else None
+
+
+def model_stopped(decided: Sequence[Action], pointer: Pointer | None) -> ModelFailure | None:
+    """Return why no model decides: as the registry states, else as far as the newest action shows it."""
+    if pointer is not None and pointer.stopped is not None:
+        return described(pointer.stopped)
+    newest = max(decided, key=lambda action: action.produced_us, default=None)
+    if newest is None or newest.reason is not Reason.MODEL_STOPPED:
+        return None
+    return ModelFailure(model=newest.model, sha256=newest.model_sha256, since_us=None, by=None, reason=None)
 
 
 async def replay(read: Read, ticker: str | None, since_us: int) -> Statistics:

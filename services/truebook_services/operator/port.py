@@ -93,6 +93,18 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     refused: Mapping[str, int] = {}
 
 
+class ModelFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """An automatic change of the model in use; null is not known in this way of running."""
+
+    model: str
+    """The model that exceeded a limit."""
+    sha256: str
+    since_us: int | None
+    by: str | None
+    """The service that made the change."""
+    reason: str | None
+
+
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Median and 99th percentile in milliseconds; null where nothing was measured."""
 
@@ -106,6 +118,10 @@ class Status(AccountValues, frozen=True, kw_only=True):
     seconds: float
     seed: int | None
     model: str | None
+    model_stopped: ModelFailure | None = None
+    """Why no model decides; null where one does."""
+    model_rolled_back: ModelFailure | None = None
+    """The newest automatic roll-back, until another model is activated."""
     market_data: str
     markets: int
     deltas: int | None

@@ -13,7 +13,7 @@ from truebook.ledger.port import AccountView, LedgerView
 from truebook.ledger.reconcile import Difference
 from truebook.ledger.valuation import Levels, account_values, hold_labels
 from truebook_services.operator.order_counts import OrderCounts
-from truebook_services.operator.port import Orders, Status, Why
+from truebook_services.operator.port import ModelFailure, Orders, Status, Why
 from truebook_services.operator.statistics import Statistics
 from truebook_services.serving.exit_codes import NOTHING_TRADABLE
 
@@ -30,6 +30,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     market_data: str
     seed: int | None = None
     model: str | None = None
+    model_stopped: ModelFailure | None = None
+    model_rolled_back: ModelFailure | None = None
     adjusted_in_run_micros: int | None = None
 
 

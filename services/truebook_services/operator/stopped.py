@@ -17,6 +17,7 @@ from truebook.runtime.settings import TruebookSettings
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.holds import halt_trading, resume_trading
+from truebook_services.operator.model_failures import after_run, read_pointer
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import (
     WINDOW_S,
@@ -45,7 +46,7 @@ class StoppedOperator(Operator):
         """Report the last run's status with the ledger's present values; a killed run left no status of its own."""
         last = read_summary(self._folder)
         if last is not None and not self._has_ledger():  # a run in lock-step keeps its ledger in memory
-            return msgspec.structs.replace(last, alive=False)
+            return msgspec.structs.replace(last, alive=False)  # and leaves the registry as it is
         async with self._open_ledger() as ledger:
             view = await ledger.view()
         books = read_books(self._folder)
@@ -55,6 +56,7 @@ class StoppedOperator(Operator):
         crashed = view.account.opened and all(hold.name != WIND_DOWN.name for hold in view.account.holds)
         if crashed:
             last = msgspec.structs.replace(last, ledger_equals_exchange=None, differences=())
+        last = after_run(last, read_pointer(self._settings.models_path))
         return msgspec.structs.replace(last, **values, alive=False, crashed=crashed)
 
     async def why(self, ticker: str | None = None, window_s: float = WINDOW_S) -> Why:

@@ -38,8 +38,12 @@ class PolicyHandler:
     async def handle(self, batch: Sequence[Incoming]) -> None:
         """Decide the newest observation of each market, unless it is too old, and publish the actions."""
         current = self._current([each.message for each in batch if isinstance(each.message, Observation)])
-        if not current:
-            return
+        if current:
+            for part in self._active.parts(current):
+                await self._handle_part(part)
+
+    async def _handle_part(self, current: Sequence[Observation]) -> None:
+        """Decide observations by the model in use, and publish the actions."""
         model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
         decisions, took_us, is_failed = self._decide(current)
         make = partial(
@@ -54,7 +58,9 @@ class PolicyHandler:
         for observation in current:
             if observation.frame_us:
                 metrics.seconds("tick_to_decision", max(0, decided_us - observation.frame_us) / MICROS)
-        if took_us is not None and self._active.model is model:  # it may have been switched while they were published
+        if took_us is None:
+            self._active.not_decided(current[0])
+        elif self._active.model is model:  # it may have been switched while they were published
             self._active.decided(current[0], took_us, is_failed=is_failed)  # once, however often they are published
             self._shadow.compare(current, decisions, took_us)
 
@@ -64,7 +70,7 @@ class PolicyHandler:
         While no model may decide there are no actions, and no time.
         """
         active, clock = self._active, self._context.clock
-        if active.stopped is not None:
+        if not active.decides:
             return [Decision(reason=Reason.MODEL_STOPPED)] * len(current), None, False
         started_us = clock.monotonic_us()
         decisions, failures = decide_all(active.model, current)

@@ -19,15 +19,14 @@ GROUP = "truebook.policy"
 
 def build(
     context: Context, settings: PolicySettings, *, registry: ModelRegistry, open_ledger: OpenLedger | None = None,
-    instance: str = "policy", is_replay: bool = False,
+    instance: str = "policy", active: ActiveModel | None = None,
 ) -> Service:  # fmt: skip
     """Build the service: the composition root. Raises ``ModelRefused`` if no usable model is active.
 
     ``open_ledger`` gives a shadow run the account's resting orders, which it leaves out of its books; ``instance``
-    names this process's report on the shadow. A replay uses the model that is active at its start to its end,
-    and changes nothing in the registry.
+    names this process's report on the shadow. ``active`` is the model in use; None follows the registry.
     """
-    active = ActiveModel(context, settings, registry, is_replay=is_replay)
+    active = active or ActiveModel(context, settings, registry)
     shadow = ShadowRun(context, settings, active, registry, open_ledger=open_ledger, instance=instance)
     handler = PolicyHandler(context, settings, active, shadow)
     return Service(

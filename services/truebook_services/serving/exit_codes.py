@@ -26,7 +26,7 @@ from truebook.kalshi.port import ExchangeError
 from truebook.kalshi.signing import KeyRefused
 from truebook.ledger.port import LedgerError, WrongExchange
 from truebook.ledger.redis.durability import LedgerNotDurable
-from truebook.models.errors import ModelRefused, NotRecorded, RegistryReadOnly
+from truebook.models.errors import HistoryRefused, ModelRefused, NotRecorded, RegistryReadOnly
 from truebook.runtime.http import PortInUse
 from truebook.runtime.settings import SettingsError, SettingsRefused
 from truebook.runtime.state_folder import FolderInUse
@@ -38,6 +38,7 @@ COMMON: Final[Codes] = (
     (SettingsRefused, 4),
     (SettingsError, 2),
     (ModelRefused, 2),
+    (HistoryRefused, 2),
     (UnknownLayout, 2),
     (BadPlugin, 2),
     (HostRefused, 4),

@@ -20,7 +20,7 @@ from truebook.models import pointer as pointer_module
 from truebook.models.errors import ModelFailed
 from truebook.models.guard import Breach, BreachKind
 from truebook.models.history import HISTORY, Change, ChangeKind, read_changes
-from truebook.models.pointer import Failure, PointerFile
+from truebook.models.pointer import Failure, InUse, PointerFile
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
 from truebook.runtime.frames import Incoming
@@ -81,6 +81,7 @@ async def test_a_failing_model_is_rolled_back_to_the_previous_one(
         assert pointer is not None
         assert pointer.rolled_back is not None
         assert (pointer.active.name, pointer.rolled_back.model.name) == ("maker", "mine")
+        assert harness.active.in_use() == InUse(name="maker", rolled_back=pointer.rolled_back)
         assert counted(harness.context.metrics, "model_rollbacks", kind="failures") == 1
     kinds = [(each.kind, each.model and each.model.name) for each in read_changes(tmp_path / HISTORY)]
     assert kinds == [
@@ -102,10 +103,26 @@ async def test_without_an_earlier_model_nothing_decides_until_an_activation(
         pointer = harness.registry.pointer()
         assert pointer is not None
         assert pointer.stopped is not None
+        assert harness.active.in_use() == InUse(name="maker", stopped=pointer.stopped)
         assert counted(harness.context.metrics, "model_rollbacks", kind="failures") == 1
         harness.registry.activate("small")
         await until(lambda: counted(harness.context.metrics, "model_switches") == 1, "small is in use")
         assert (await rows.decide())[0] == "small"
+        assert harness.active.in_use() == InUse(name="small")
+    uses = [each for each in read_changes(tmp_path / HISTORY) if each.kind is ChangeKind.IN_USE]
+    found = [(each.model and each.model.name, each.observation_id) for each in uses]
+    assert found == [("maker", "T-1-1"), (None, "T-1-4"), ("small", "T-1-5")]
+
+
+async def test_a_stopped_model_does_not_decide_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = PolicyHarness(tmp_path, GUARDED)
+    broken(harness, monkeypatch, "maker")
+    async with harness:
+        rows = Rows(harness)
+        for _ in range(3):
+            await rows.decide()
+    again = ActiveModel(harness.context, GUARDED, ModelRegistry(tmp_path))
+    assert not again.decides
 
 
 async def test_a_model_set_by_the_settings_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +134,7 @@ async def test_a_model_set_by_the_settings_is_stopped(tmp_path: Path, monkeypatc
             await rows.decide()
         assert await rows.decide() == ("maker", Reason.MODEL_STOPPED)
         assert harness.registry.pointer() is None
+        assert harness.active.in_use().stopped is not None
 
 
 async def test_a_replay_changes_nothing_in_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +181,8 @@ async def test_a_read_only_registry_rolls_back_in_this_process(tmp_path: Path, m
         pointer = harness.registry.pointer()
         assert pointer is not None
         assert pointer.active.name == "mine"
+        in_use = harness.active.in_use()
+        assert (in_use.name, in_use.rolled_back and in_use.rolled_back.model.name) == ("maker", "mine")
         await until(lambda: not harness.service.not_ready(), "still ready")
         assert (await rows.decide())[0] == "maker", "the failed model does not return with the next read"
 

@@ -17,8 +17,12 @@ from truebook.messages.fills import ReportOutcome
 from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import ACTIONS, FILLS, MARKETS, OBSERVATIONS, ORDERBOOK, ORDERS, REFUSALS, Topic
-from truebook_services.operator.cluster import model_in_use, replay
+from truebook.models.guard import Breach, BreachKind
+from truebook.models.history import ModelVersion
+from truebook.models.pointer import Failure, Pointer
+from truebook_services.operator.cluster import decisions, model_in_use, model_stopped, replay
 from truebook_services.operator.differences import lasting_differences
+from truebook_services.operator.port import ModelFailure
 from truebook_services.operator.statistics import Statistics
 
 SAMPLES = samples()
@@ -126,7 +130,22 @@ async def test_the_model_in_use_is_that_of_all_recent_actions(models: list[str],
         for model in models:
             yield action(model=model)
 
-    assert await model_in_use(read, NOW_US) == in_use
+    assert model_in_use([each async for each in decisions(read, NOW_US)]) == in_use
+
+
+def test_a_stop_is_that_of_the_registry_else_what_the_newest_action_shows() -> None:
+    stopped = action(model="maker", model_sha256="aa", produced_us=2, reason=Reason.MODEL_STOPPED)
+    assert model_stopped([stopped, action(model="maker", produced_us=1)], None) == ModelFailure(
+        model="maker", sha256="aa", since_us=None, by=None, reason=None
+    )
+    assert model_stopped([stopped, action(model="small", produced_us=3)], None) is None
+    failure = Failure(
+        model=ModelVersion("maker", "aa"), at_us=7, by="policy", breach=Breach(BreachKind.FAILURES, "10 failed")
+    )
+    known = model_stopped([stopped], Pointer(failure.model, stopped=failure))
+    assert known == ModelFailure(
+        model="maker", sha256="aa", since_us=7, by="policy", reason="failures: 10 failed"
+    )  # fmt: skip
 
 
 async def test_a_difference_that_lasts_is_reported() -> None:

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Final
 
 from truebook.backtest.engine.account_reports import AccountReports
+from truebook.backtest.engine.deciding import Deciding
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.listing import Listing, Published
 from truebook.backtest.engine.loss_watch import loss_marks
@@ -39,7 +40,8 @@ from truebook.ledger.verbs import AdvanceWatermark
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
-from truebook.models.batch import action_of, decide_all
+from truebook.models.batch import action_of
+from truebook.models.recorded_use import RecordedUses
 from truebook.models.session import Model
 from truebook.observation.builder import refusal
 from truebook.pacing.due_queue import DueQueue
@@ -62,7 +64,7 @@ class Engine:
 
     def __init__(
         self, settings: EngineSettings, model: Model | Outside, markets: Iterable[MarketMetadata], *,
-        queue: QueueModel, start_us: int, others: Iterable[MarketMetadata] = (),
+        queue: QueueModel, start_us: int, others: Iterable[MarketMetadata] = (), uses: RecordedUses | None = None,
     ) -> None:  # fmt: skip
         self.settings, markets = settings, tuple(markets)
         self.ledger = Ledger(settings.ledger_id)
@@ -72,6 +74,7 @@ class Engine:
         self.observations = self.decisions = self.targets = self.events = 0
         self.refusals: Counter[str] = Counter()
         self.now_us = start_us - settings.lead_us
+        self.deciding = None if isinstance(model, Outside) else Deciding(model, uses, settings.guard, self.now_us)
         self.data = MarketData(
             settings.data, self.exchange.queries.book, self._schedule, idle_us=settings.observation.idle_us
         )
@@ -324,17 +327,23 @@ class Engine:
         self._due = current
 
     def _decide(self, current: Sequence[Observation]) -> None:
-        assert isinstance(self.model, Model), "decisions from outside are handed to act()"
-        self.act(current, decide_all(self.model, current)[0])
+        deciding = self.deciding
+        assert deciding is not None, "decisions from outside are handed to act()"
+        for part, decisions in deciding.decide(current, self.now_us):
+            self.model = deciding.model
+            self.act(part, decisions)
 
     def act(self, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
         """Trade by the decisions on a batch of observations, in their order."""
         settings, model = self.settings, self.model
-        name = model.name if isinstance(model, Outside) else model.metadata.name
+        name, sha256 = (model.name, "") if isinstance(model, Outside) else model.identity
         self._due = []
         self.decisions += len(decisions)
         self.decided(current, decisions)
-        make = partial(action_of, settings.identity, model=name, now_us=self.now_us, max_age_us=settings.max_age_us)
+        make = partial(
+            action_of, settings.identity, model=name, model_sha256=sha256, now_us=self.now_us,
+            max_age_us=settings.max_age_us,
+        )  # fmt: skip
         for observation, decision in zip(current, decisions, strict=True):
             self.targets += len(decision.targets)
             if decision.reason is not None:

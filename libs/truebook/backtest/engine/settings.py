@@ -13,6 +13,7 @@ from truebook.features.layout import Layout
 from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import Source
 from truebook.messages.identity import Identity
+from truebook.models.guard import GuardRules
 from truebook.observation.builder import ObservationLimits
 from truebook.simulation.latency import Latency
 from truebook.universe.rules import UniverseRules
@@ -100,3 +101,5 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     observation: ObservationRules
     data: DataRules
     execution: ExecutionRules
+    guard: GuardRules
+    """Limits of the model, which is stopped where it exceeds one."""

@@ -54,7 +54,7 @@ def completed(model: Any, raw: str, places: Sequence[int], selection: Selection,
         after.append(helper.make_node("Identity", ["chosen"], [output]))
     nodes = _needed([*before, *graph.node, *after], output)
     made = helper.make_graph(
-        nodes, target.path.stem,
+        nodes, target.name or target.path.stem,
         [helper.make_tensor_value_info(FEATURES, kind, ["batch", len(target.layout)])],
         [helper.make_tensor_value_info(output, kind, ["batch", len(selection.columns)])],
         [*graph.initializer, *constants],
