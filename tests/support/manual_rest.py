@@ -21,11 +21,12 @@ class ManualRest:
         self.http = http
 
     async def call(
-        self, method: str, path: str, *, body: Any = None, signed: bool = True, **query: Any
-    ) -> httpx.Response:
+        self, method: str, path: str, *, body: Any = None, signed: bool = True,
+        headers: dict[str, str] | None = None, **query: Any,
+    ) -> httpx.Response:  # fmt: skip
         """Send a request, ticking until it is answered."""
-        now_ms = self.exchange.server.now_us() // 1000
-        headers = SIGNER.headers(method, PREFIX + path, now_ms) if signed else {}
+        if headers is None:
+            headers = SIGNER.headers(method, PREFIX + path, self.now_ms()) if signed else {}
         call = asyncio.ensure_future(
             self.http.request(method, PREFIX + path, headers=headers, params=query or None, json=body)
         )
@@ -34,6 +35,9 @@ class ManualRest:
             if self.exchange.server.state.core.wake.is_set():
                 self.exchange.tick()
         return call.result()
+
+    def now_ms(self) -> int:
+        return self.exchange.server.now_us() // 1000
 
     async def get(self, path: str, **query: Any) -> Any:
         response = await self.call("GET", path, **query)

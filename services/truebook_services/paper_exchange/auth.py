@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
-from truebook_services.paper_exchange.errors import unauthenticated
+from truebook_services.paper_exchange.errors import nested, unauthenticated
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 KEY_HEADER: Final = "kalshi-access-key"
@@ -30,6 +30,7 @@ PRIVATE_FILE: Final = "exchange-key.pem"
 ID_FILE: Final = "exchange-key-id"
 """Files of the exchange's own key pair, in its state folder."""
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", re.ASCII)
+ALL_SCOPES: Final = ("read", "write")
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
 
 PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -58,10 +59,25 @@ class Authenticator:
         self._verify = verify
         self._wall_us = wall_us
         self._keys: dict[str, tuple[PublicKey | None, str]] = {}
+        self._scopes: dict[str, tuple[str, ...]] = {}
 
-    def add_key(self, key_id: str, key: PublicKey | None, account: str) -> None:
+    def add_key(self, key_id: str, key: PublicKey | None, account: str, scopes: tuple[str, ...] = ALL_SCOPES) -> None:
         """Let ``key_id`` sign for ``account``; the key may be None only if signatures are not verified."""
         self._keys[key_id] = (key, account)
+        self._scopes[key_id] = scopes
+
+    def remove_key(self, key_id: str) -> None:
+        """Refuse the key from now on; no effect if it is unknown."""
+        self._keys.pop(key_id, None)
+
+    def check_scope(self, headers: Mapping[str, str], operation: str, sufficient: tuple[str, ...]) -> None:
+        """Refuse a signed request whose key has none of the sufficient scopes: raises ``WireError`` (403)."""
+        if not set(sufficient) & set(self._scopes.get(headers.get(KEY_HEADER, ""), ())):
+            raise nested(403, "forbidden", f"this API key has no scope for {operation}")
+
+    def key_ids_of(self, account: str) -> list[str]:
+        """List the keys that may sign for an account, in the order in which they were added."""
+        return [key_id for key_id, (_, owner) in self._keys.items() if owner == account]
 
     def account_of(self, headers: Mapping[str, str], method: str, path: str, now_us: int) -> str:
         """Return the account that signed this request; raises ``WireError`` (401) with the exchange's error body."""

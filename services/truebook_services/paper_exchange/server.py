@@ -25,6 +25,7 @@ from truebook_services.paper_exchange.engine.recovery import OpenedEngine, open_
 from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.application import application
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
+from truebook_services.paper_exchange.rest.made_keys import ApiKeys
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
 from truebook_services.paper_exchange.rest.requests import ExchangeState, ShardAnswers
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -149,6 +150,7 @@ class PaperExchange:
                 transfer_latency=settings.transfer_latency,
             ),
             history_after_s=settings.history_after_s,
+            api_keys=ApiKeys(authenticator, settings.state_folder),
             reward_cents=settings.liquidity_reward_cents,
         )
         self.app = application(self.state, self._connections.abort)

@@ -73,7 +73,7 @@ async def test_a_historical_item_is_found_at_its_own_path(rest: ManualRest) -> N
     assert (await rest.call("GET", f"/portfolio/orders/{order_id}")).status_code == 404
     market = (await rest.get(f"/historical/markets/{ticker}"))["market"]
     assert (market["status"], market["result"] in ("yes", "no")) == ("finalized", True)
-    span = {"start_ts": from_rfc3339(market["open_time"]) // 10**6, "period_interval": 1}
+    span: dict[str, Any] = {"start_ts": from_rfc3339(market["open_time"]) // 10**6, "period_interval": 1}
     body = await rest.get(f"/historical/markets/{ticker}/candlesticks", **span, end_ts=span["start_ts"] + 300)
     row = body["candlesticks"][0]
     assert set(row) == {"end_period_ts", "yes_bid", "yes_ask", "price", "volume", "open_interest"}

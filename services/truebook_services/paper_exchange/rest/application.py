@@ -21,6 +21,7 @@ from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.faults import ResponseLost
 from truebook_services.paper_exchange.rest import (
     absent,
+    api_keys,
     candlesticks,
     events,
     historical,
@@ -40,7 +41,7 @@ PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
     *candlesticks.ENDPOINTS, *markets.ENDPOINTS, *events.ENDPOINTS, *historical.ENDPOINTS,
     *reference_data.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *shards.ENDPOINTS,
-    *absent.ENDPOINTS,
+    *api_keys.ENDPOINTS, *absent.ENDPOINTS,
 )  # fmt: skip
 Abort = Callable[[tuple[str, int] | None], None]
 
@@ -115,11 +116,14 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, request: Re
 
 def _account(state: ExchangeState, endpoint: Endpoint, request: Request) -> str:
     try:
-        return state.authenticator.account_of(request.headers, request.method, request.url.path, state.now_us())
+        account = state.authenticator.account_of(request.headers, request.method, request.url.path, state.now_us())
     except WireError:
         if endpoint.access == "public":
             return ""
         raise
+    if endpoint.access != "public":
+        state.authenticator.check_scope(request.headers, endpoint.name, endpoint.scopes)
+    return account
 
 
 def _write(state: ExchangeState, status: int, body: Any, more: dict[str, str] | None = None) -> Response:

@@ -20,6 +20,7 @@ from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.errors import rejected
 from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
+from truebook_services.paper_exchange.rest.made_keys import ApiKeys
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits, Routing
 from truebook_services.paper_exchange.rest.request_fields import unknown_fields
@@ -53,6 +54,7 @@ class ExchangeState:
     emit_liquidity_dollars: bool
     ignored: IgnoredFields
     shards: ShardAnswers = field(default_factory=ShardAnswers)
+    api_keys: ApiKeys
     reward_cents: int
     """Daily reward of each market's incentive programme; 0: there is none."""
     history_after_s: int
@@ -127,3 +129,14 @@ class Endpoint:
     access: Access | Literal["public"]
     cost: int = DEFAULT_COST
     routing: Routing = "none"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The API key's scopes of which one is needed."""
+        match self.access:
+            case "write":
+                return ("write", "write::transfer" if "transfer" in self.path else "write::trade")
+            case "balance":
+                return ("read", "read::portfolio_balance")
+            case _:
+                return ("read",)

@@ -190,6 +190,7 @@ class StreamAuthenticator:
             if path != PATH:
                 raise not_found()
             account = self._authenticator.account_of(headers, "GET", path, self._hub.now_us())
+            self._authenticator.check_scope(headers, "the WebSocket", ("read",))
         except WireError as error:
             return error.status, msgspec.json.encode(error.body)
         return self._hub.open_session(account, wake)
