@@ -42,13 +42,14 @@ class MarketReplay:
         self, seed: int = 0, metadata: Iterable[MarketMetadata] = (), *, queue: QueueModel = QueueModel.PESSIMISTIC,
         max_kept: int | None = None, plan: ShardPlan | None = None,
     ) -> None:  # fmt: skip
+        markets = tuple(metadata)
         accounts = AccountBook(seed, max_kept=max_kept, plan=plan)
         self._engine = RecordedEngine(accounts, queue)
         self.exchange = SimulatedExchange(accounts, self._engine, settlement_delay_us=0)
         self._markets = accounts.markets
         self._begun = False
-        self._recorded = {one.ticker: one for one in metadata}
-        self._outcomes = {one.ticker: one.settlement_cc for one in metadata if one.settlement_cc is not None}
+        self._recorded = {one.ticker: one for one in markets}
+        self._outcomes = {one.ticker: one.settlement_cc for one in markets if one.settlement_cc is not None}
         """Recorded values of markets that are not settled yet."""
         self._outcome_due_us = 0
         self._exact: set[str] = set()
