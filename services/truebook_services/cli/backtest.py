@@ -95,7 +95,7 @@ def backtest(
     queue: Annotated[str, typer.Option(help="Queue model: pessimistic, realistic, optimistic or all.")] = ALL,
     latency: Annotated[
         str | None,
-        typer.Option(help="home (50 to 70 ms), hosted (5 to 8 ms), a time such as 100ms, or a JSON file."),
+        typer.Option(help="Way out of orders: home (50 to 70 ms), hosted (3 to 6 ms), such as 100ms, or a JSON file."),
     ] = None,
     capacity: Annotated[
         bool, typer.Option("--capacity", help="Also with 3 and 10 times the size: --sizes 3,10.")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from truebook.clock import MICROS
 from truebook.simulation.latency import Latency
+from truebook.simulation.latency_profile import PROFILES, LatencyError, read_profile
 from truebook.simulation.recorded.queue import QueueModel
 from truebook_services.cli.errors import UsageError
 
-PROFILES: Final = {"home": (50_000, 20_000), "hosted": (5_000, 3_000)}
-"""Named latencies of an order or cancel: the fixed part and the largest jitter, in microseconds."""
-MILLISECONDS: Final = re.compile(r"(\d+(?:\.\d+)?)ms")
 CAPACITY: Final = "3,10"
 """The factors of ``--capacity``."""
 MAX_FACTOR_PPM: Final = 10_000 * 1_000_000
@@ -44,40 +38,16 @@ def listed(text: str | None) -> tuple[str, ...]:
 
 
 def read_latency(name: str, seed: int) -> Latency:
-    """Return a named latency, a fixed one such as 100ms, or that of a JSON file.
-
-    The file has ``order_us``, ``cancel_us`` and ``jitter_us``.
-    """
-    if name in PROFILES:
-        fixed_us, jitter_us = PROFILES[name]
-        return Latency(seed=seed, order_us=fixed_us, cancel_us=fixed_us, jitter_us=jitter_us)
-    if fixed := MILLISECONDS.fullmatch(name):
-        fixed_us = round(float(fixed[1]) * 1_000)
-        return Latency(seed=seed, order_us=fixed_us, cancel_us=fixed_us)
+    """Return the way out of a latency profile: a named one, a fixed time such as 100ms, or that of a JSON file."""
     try:
-        read = msgspec.json.decode(Path(name).read_bytes(), type=_LatencyFile)
-    except OSError as error:
-        raise UsageError(
-            f"--latency {name}: {error.strerror}; give home, hosted, a time such as 100ms, or a file"
-        ) from error
-    except msgspec.MsgspecError as error:
-        raise UsageError(
-            f'--latency {name}: {error}; it has {{"order_us": 50000, "cancel_us": 50000, "jitter_us": 20000}}'
-        ) from error
-    if min(read.order_us, read.cancel_us, read.jitter_us) < 0:
-        raise UsageError(f"--latency {name}: a latency is at least 0")
-    return Latency(seed=seed, order_us=read.order_us, cancel_us=read.cancel_us, jitter_us=read.jitter_us)
+        return read_profile(name).latency(seed)
+    except LatencyError as error:
+        raise UsageError(f"--latency {error}") from error
 
 
 def profile_of(latency: Latency) -> str:
     """Return the name of a latency that has one, else an empty text."""
     return next((name for name in PROFILES if read_latency(name, latency.seed) == latency), "")
-
-
-class _LatencyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    order_us: int
-    cancel_us: int
-    jitter_us: int = 0
 
 
 def parse_queues(name: str) -> tuple[QueueModel, ...]:

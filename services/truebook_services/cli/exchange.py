@@ -44,6 +44,9 @@ def exchange(
     ] = None,
     key_id: Annotated[str | None, typer.Option(help="Id of the key that signs requests.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Its public key, PEM.")] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Latency of calls: home, hosted, a time such as 100ms, or a JSON file.")
+    ] = None,
     balance: Annotated[str | None, typer.Option(help="Opening balance in dollars.")] = None,
     fault: Annotated[list[str] | None, typer.Option(help="Fault to inject, such as lost_ack@every=7.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start with an empty exchange, not from the journal.")] = False,
@@ -59,7 +62,7 @@ def exchange(
         "capture": capture, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None,
         "key_id": key_id, "public_key_file": public_key, "balance_micros": parse_balance(balance) if balance else None,
-        "faults": tuple(fault) if fault else None,
+        "faults": tuple(fault) if fault else None, "latency_profile": latency,
     }  # fmt: skip
     settings = load(ExchangeSettings, paper_exchange=flags)
     folder = settings.state_folder / FOLDER

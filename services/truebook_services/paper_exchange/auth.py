@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from truebook_services.paper_exchange.errors import nested, unauthenticated
+from truebook_services.paper_exchange.private_files import write_private
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 KEY_HEADER: Final = "kalshi-access-key"
@@ -147,8 +147,8 @@ def ensure_key_pair(folder: Path, account: str = "") -> tuple[str, Path]:
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write_private(private_file, pem)
-        _write_private(id_file, str(uuid.uuid4()).encode() + b"\n")
+        write_private(private_file, pem)
+        write_private(id_file, str(uuid.uuid4()).encode() + b"\n")
     return existing or (id_file.read_text(encoding="ascii").strip(), private_file)
 
 
@@ -217,16 +217,3 @@ def _made_key(settings: PaperExchangeSettings, account: str, suffix: str) -> Acc
 def _private_file(key: AccountKey) -> Path:
     assert key.private_key_file is not None, "a made pair has its file"
     return key.private_key_file
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """Write the file atomically; no other user can read it at any time."""
-    temporary = file.with_suffix(file.suffix + ".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(file)

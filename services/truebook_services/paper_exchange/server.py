@@ -23,7 +23,10 @@ from truebook_services.paper_exchange.auth import AccountKey, build_authenticato
 from truebook_services.paper_exchange.engine.journal import last_time_us
 from truebook_services.paper_exchange.engine.recovery import OpenedEngine, open_engine
 from truebook_services.paper_exchange.faults import FaultInjector
+from truebook_services.paper_exchange.listed import ListedState
+from truebook_services.paper_exchange.market_faults import MarketFaults
 from truebook_services.paper_exchange.rest.application import application
+from truebook_services.paper_exchange.rest.fault_control import operator_token
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.made_keys import ApiKeys
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
@@ -50,6 +53,17 @@ def exchange_clock(settings: PaperExchangeSettings) -> Clock:
     return ScaledClock(first_event_us(settings.capture), settings.speed)
 
 
+def build_injector(
+    settings: PaperExchangeSettings, opened: OpenedEngine, now_us: Callable[[], int], *, start_us: int
+) -> FaultInjector:
+    """Build the faults of an opened engine, and the lag of its lists; raises ``FaultError``."""
+    profile, queries = settings.profile, opened.core.engine.queries
+    listed = ListedState(lambda number: profile.list_lag(opened.seed, number))
+    listed.open(queries, settings.all_accounts)
+    schedule = FaultSchedule.parse(settings.faults, start_us=start_us)
+    return FaultInjector(schedule, settings.late_fill_delay_ms * 1000, now_us, listed)
+
+
 class PaperExchange:
     """One simulated exchange; see the module."""
 
@@ -72,6 +86,7 @@ class PaperExchange:
         self._log = log
         self._opened: OpenedEngine | None = None
         self._authenticator: StreamAuthenticator
+        self._market_faults: MarketFaults
         self._connections = Connections()
         self._http: HttpServer | None = None
         self._ticks: asyncio.Task[None] | None = None
@@ -116,10 +131,12 @@ class PaperExchange:
         authenticator, keys = build_authenticator(settings, self._wall_us())
         self.key_id, self.private_key_file = keys[0].key_id, keys[0].private_key_file
         self.keys = keys
-        schedule = FaultSchedule.parse(settings.faults, start_us=self._clock.now_us())
-        faults = FaultInjector(schedule, settings.late_fill_delay_ms * 1000, self.now_us)
         self._opened = opened = self._open_engine()
         self.seed = opened.seed
+        profile = settings.profile
+        faults = build_injector(settings, opened, self.now_us, start_us=self._clock.now_us())
+        self._connections.is_mute = faults.is_mute
+        self._market_faults = MarketFaults(faults, opened.core.engine.queries, settings.all_accounts)
         self.hub = StreamHub(
             opened.core.engine.queries,
             opened.stats,
@@ -141,6 +158,8 @@ class PaperExchange:
             limits=RateLimits(settings.tier, shards, settings.auto_route),
             faults=faults,
             latency=settings.latency,
+            profile=profile,
+            sleep=self._clock.sleep,
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
             ignored=IgnoredFields(self._log),
@@ -152,8 +171,9 @@ class PaperExchange:
             history_after_s=settings.history_after_s,
             api_keys=ApiKeys(authenticator, settings.state_folder),
             reward_cents=settings.liquidity_reward_cents,
+            operator_token=operator_token(settings.state_folder, settings.operator_token),
         )
-        self.app = application(self.state, self._connections.abort)
+        self.app = application(self.state, self._connections)
 
     def _open_engine(self) -> OpenedEngine:
         return open_engine(self.settings, self._clock, self._log)
@@ -169,6 +189,8 @@ class PaperExchange:
     def tick(self) -> bool:
         """Do one tick; returns False if a backlog is left. ``start`` runs ticks automatically."""
         core = self.state.core
+        if commands := self._market_faults.due(self.now_us()):
+            core.submit(commands)
         caught_up = core.tick(self.now_us(), self.hub.publish)
         if core.source.next_due_us() is None:
             self.finished.set()

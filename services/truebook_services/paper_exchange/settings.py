@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from truebook.runtime.settings import Section
 from truebook.simulation.latency import Latency
+from truebook.simulation.latency_profile import LatencyError, LatencyProfile, read_profile
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.venue.shard_plan import ShardPlan
@@ -54,6 +55,9 @@ class PaperExchangeSettings(Section):
     """``now``: every time of the recording is shifted, so that it begins when the exchange starts."""
     speed: float = Field(default=1.0, gt=0)
     """Replay speed of the recording, as a multiple of real time."""
+    latency_profile: str = ""
+    """``home`` or ``hosted``, a time such as ``100ms``, or a JSON file of measured latencies: ways out and back, slow
+    calls and lists that lag; empty: the next three settings, and no way back."""
     order_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
     """Time from the receipt of an order to its execution, in exchange time; default 50 ms with a recording, else 0."""
     cancel_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
@@ -88,6 +92,8 @@ class PaperExchangeSettings(Section):
     version that wrote its checkpoints."""
     faults: tuple[str, ...] = ()
     """Scheduled faults, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
+    operator_token: str | None = None
+    """Token for ``/simulated/faults``; by default one is made in the state folder. Without either it does not exist."""
     late_fill_delay_ms: int = Field(default=1_000, ge=0)
     """Delay of a fill by the fault ``late_fill``."""
     signature_max_age_s: float = Field(default=15.0, gt=0)
@@ -125,9 +131,31 @@ class PaperExchangeSettings(Section):
         """How long transfers between shards take."""
         return Latency(seed=self.seed, order_us=self.transfer_delay_ms * 1000, jitter_us=self.transfer_jitter_ms * 1000)
 
+    @field_validator("latency_profile")
+    @classmethod
+    def _check_profile(cls, name: str) -> str:
+        try:
+            if name:
+                read_profile(name)
+        except LatencyError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @property
+    def all_accounts(self) -> tuple[str, ...]:
+        """The names of all accounts, the first one's first."""
+        return (self.account, *self.accounts)
+
+    @property
+    def profile(self) -> LatencyProfile:
+        """The latency profile of these settings; without one, no way back and lists without a lag."""
+        return read_profile(self.latency_profile) if self.latency_profile else LatencyProfile()
+
     @property
     def latency(self) -> Latency:
-        """The latency model of these settings."""
+        """The way out of orders and cancels by these settings."""
+        if self.latency_profile and self.order_latency_us is None:
+            return self.profile.latency(self.seed)
         fixed_us, jitter_us = (CAPTURE_LATENCY_US, CAPTURE_JITTER_US) if self.capture is not None else (0, 0)
         order_us = fixed_us if self.order_latency_us is None else self.order_latency_us
         return Latency(

@@ -46,6 +46,8 @@ class Connections:
     def __init__(self) -> None:
         self._transports: dict[Peer, asyncio.Transport] = {}
         self._sockets: dict[KalshiSocket, None] = {}
+        self.is_mute: Callable[[], bool] = lambda: False
+        """Whether a fault keeps WebSockets from sending."""
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._transports[transport.get_extra_info("peername")[:2]] = transport
@@ -203,7 +205,7 @@ class KalshiSocket(asyncio.Protocol):
 
     def _drain(self) -> None:
         """Send queued frames while the transport is writable, ``FRAMES_PER_WRITE`` at a time."""
-        if self._session is None or self._transport.is_closing():
+        if self._session is None or self._transport.is_closing() or self._connections.is_mute():
             return
         try:
             while self._writable and (frame := self._session.take()) is not None:
@@ -232,6 +234,7 @@ class KalshiSocket(asyncio.Protocol):
     def _send_heartbeat(self) -> None:
         if self._session is None or self._transport.is_closing():
             return
-        self._wire.send_ping(HEARTBEAT)
-        self._flush()
+        if not self._connections.is_mute():
+            self._wire.send_ping(HEARTBEAT)
+            self._flush()
         self._schedule_heartbeat()

@@ -50,7 +50,7 @@ def test_command_writes_a_result_with_three_passes(tmp_path: Path, made: Path) -
     assert done.returncode == 0, done.stderr[-2000:]
     result = read_result(tmp_path / "report")
     assert [one.queue for one in result.passes] == list(QueueModel)
-    assert (result.settings.order_latency_us, result.settings.latency) == (5_000, "hosted")
+    assert (result.settings.order_latency_us, result.settings.latency) == (3_000, "hosted")
     assert all(one.account.ledger_equals_exchange and one.orders for one in result.passes)
     assert json.loads(done.stdout)["data"]["sha256"] == result.data.sha256
     assert (tmp_path / "report" / "report.html").stat().st_size > 100_000
@@ -65,7 +65,7 @@ def test_sizes_and_latencies_are_further_passes(tmp_path: Path, made: Path) -> N
     result = read_result(tmp_path / "report")
     settings = [each.settings for each in result.variants]
     assert [(one.size_ppm, one.balance_micros, one.order_latency_us, one.latency) for one in settings] == [
-        (3_000_000, 3 * 10**9, 5_000, "hosted"), (10_000_000, 10**10, 5_000, "hosted"),
+        (3_000_000, 3 * 10**9, 3_000, "hosted"), (10_000_000, 10**10, 3_000, "hosted"),
         (1_000_000, 10**9, 50_000, "home"), (1_000_000, 10**9, 250_000, "250ms"),
     ]  # fmt: skip
     for each in result.variants:
@@ -77,7 +77,7 @@ def test_sizes_and_latencies_are_further_passes(tmp_path: Path, made: Path) -> N
     assert 8 < (ten.size_centi / ten.orders) / (own.size_centi / own.orders) < 12
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [each["label"] for each in report["capacity"]] == ["1 ×", "3 ×", "10 ×"]
-    assert [each["label"] for each in report["latency"]] == ["5 ms (hosted)", "50 ms (home)", "250 ms"]
+    assert [each["label"] for each in report["latency"]] == ["3 ms (hosted)", "50 ms (home)", "250 ms"]
     assert "10 ×" in done.stdout
 
 

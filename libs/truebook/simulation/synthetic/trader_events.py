@@ -67,6 +67,9 @@ def apply(exchange: SimulatedExchange, event: TraderEvent) -> list[SimulationEve
                 return exchange.advance(event.at_us)
             return exchange.cancel(event.account, exchange_order_id, event.at_us)[1]
         case MarketDetermined():
+            market = exchange.queries.market(event.ticker)
+            if market is None or market.settlement_cc is not None:  # the operator settled it earlier
+                return exchange.advance(event.at_us)
             return exchange.lifecycle.determine(event.ticker, event.settlement_cc, event.at_us)
         case CloseMoved():
             return exchange.lifecycle.move_close(event.ticker, event.close_us, event.at_us)

@@ -120,6 +120,17 @@ class MarketLifecycle:
         )  # fmt: skip
         return [*events, changed]
 
+    def change_fees(self, ticker: str, multiplier_ppm: int, at_us: int) -> list[SimulationEvent]:
+        """Change a market's fee multiplier (millionths) for orders that trade from now on; no effect if it is unknown.
+
+        The exchange announces a change of fees on no channel; clients read the series.
+        """
+        events = self.advance(at_us)
+        record = self._accounts.markets.get(ticker)
+        if record is not None:
+            record.replace_fees(multiplier_ppm)
+        return events
+
     def determine(self, ticker: str, settlement_cc: int, at_us: int) -> list[SimulationEvent]:
         """Set what a YES contract pays, once; closes the market if it is open, and pays out after the delay.
 

@@ -33,13 +33,7 @@ class MarketRecord:
         self.ticker = metadata.ticker
         self.shard = metadata.exchange_index
         """Where its orders and their cash are."""
-        try:
-            self.taker_ppm = taker_rate_ppm(metadata.fee_type, metadata.fee_multiplier_ppm)
-            self.maker_ppm = maker_rate_ppm(metadata.fee_type, metadata.fee_multiplier_ppm)
-            self.takes_orders = True
-        except UnsupportedFee:
-            self.taker_ppm = self.maker_ppm = 0
-            self.takes_orders = False
+        self._read_fees()
         self.volume_centi = metadata.volume_centi
         self.trades: deque[Traded] = deque(maxlen=TRADES_PER_MARKET)
         self.used = False
@@ -61,6 +55,21 @@ class MarketRecord:
         assert may_become(before, status) or may_reopen(before, status), (self._metadata.ticker, before, status)
         value_cc = self._metadata.settlement_cc if settlement_cc is None else settlement_cc
         self._metadata = msgspec.structs.replace(self._metadata, status=status, settlement_cc=value_cc)
+
+    def replace_fees(self, multiplier_ppm: int) -> None:
+        """Replace the fee multiplier, and the rates that follow from it."""
+        self._metadata = msgspec.structs.replace(self._metadata, fee_multiplier_ppm=multiplier_ppm)
+        self._read_fees()
+
+    def _read_fees(self) -> None:
+        fee_type, multiplier_ppm = self._metadata.fee_type, self._metadata.fee_multiplier_ppm
+        try:
+            self.taker_ppm = taker_rate_ppm(fee_type, multiplier_ppm)
+            self.maker_ppm = maker_rate_ppm(fee_type, multiplier_ppm)
+            self.takes_orders = True
+        except UnsupportedFee:
+            self.taker_ppm = self.maker_ppm = 0
+            self.takes_orders = False
 
     def replace_metadata(self, metadata: MarketMetadata) -> None:
         """Replace the metadata; fee rates and volume are kept."""

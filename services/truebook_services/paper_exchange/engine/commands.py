@@ -16,6 +16,7 @@ from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.shard_plan import Route, ShardChange
 from truebook.venue.account import CancelResponse, CreateResponse, ExchangeOrderGroup, OrderRequest
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
+from truebook_services.paper_exchange.engine.market_commands import ChangeMarket, change_market
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, tag="place"):
@@ -93,7 +94,7 @@ class SwitchShard(msgspec.Struct, frozen=True, tag="switch_shard"):
 
 Command = (
     PlaceOrder | CancelOrder | CancelAllOrders | DecreaseOrder | AmendOrder | CreateGroup | ChangeGroup | TransferCash
-    | MoveCash | SetAllocation | SwitchShard
+    | MoveCash | SetAllocation | SwitchShard | ChangeMarket
 )  # fmt: skip
 CommandResult = (
     CreateResponse | CancelResponse | ChangeResponse | ExchangeOrderGroup | ShardTransfer | TargetAllocation | Rejected
@@ -114,7 +115,7 @@ def latency_us(command: Command, latency: Latency) -> int:
             return latency.of_cancel(account)
         case TransferCash(account=account) | MoveCash(account=account) | SetAllocation(account=account):
             return latency.of_cancel(account)
-        case SwitchShard():
+        case SwitchShard() | ChangeMarket():
             return 0
 
 
@@ -143,3 +144,5 @@ def execute(engine: SimulatedExchange, command: Command, at_us: int) -> tuple[Co
             return engine.cash.set_allocation(account, target, delay_us, at_us)
         case SwitchShard(change):
             return engine.switch_shard(change, at_us)
+        case ChangeMarket():
+            return None, change_market(engine, command, at_us)

@@ -143,6 +143,11 @@ class ExchangeCore:
 
     # Operation.
 
+    def submit(self, commands: Sequence[Command]) -> None:
+        """Let the next tick execute commands whose results are not read."""
+        results: asyncio.Future[list[CommandResult]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Submission(0, next(self._numbers), commands, results))
+
     async def execute(self, commands: Sequence[Command], arrive_us: int | None = None) -> list[CommandResult]:
         """Execute commands and return their results once they are on disk.
 

@@ -18,7 +18,7 @@ from truebook.venue.rate_tiers import CANCEL_COST
 from truebook.venue.shards import MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import TransferCash
 from truebook_services.paper_exchange.errors import bad_parameter, not_found, rejected
-from truebook_services.paper_exchange.faults import fill_key
+from truebook_services.paper_exchange.listed import fill_key
 from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
@@ -84,7 +84,8 @@ def orders_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
 
     # A cursor may name an order that no longer rests: its place is found among all orders.
     only = OrderStatus(status) if status is not None and query.text("cursor") is None else None
-    listed = context.queries.orders(context.account, status=only, since_us=query.since_us())
+    present = context.queries.orders(context.account, status=only, since_us=query.since_us())
+    listed = context.state.faults.shown_orders(context.account, present, only)
     found, cursor = page(query, listed, lambda order: order.exchange_order_id, matches)
     return listing("orders", [_order_body(context, order) for order in found], cursor)
 
@@ -209,7 +210,7 @@ def positions_page(
     is_on_shard = on_shard(context, has_filter=not historical)
 
     def matches(ticker: str) -> bool:
-        position = context.queries.position(context.account, ticker)
+        position = context.shown_position(ticker)
         return (
             position is not None
             and is_on_shard(position.shard)
@@ -221,7 +222,7 @@ def positions_page(
         )
 
     found, cursor = page(query, listed, lambda ticker: ticker, matches)
-    positions = {ticker: context.queries.position(context.account, ticker) or Position() for ticker in found}
+    positions = {ticker: context.shown_position(ticker) or Position() for ticker in found}
     rows = [_market_position(ticker, position) for ticker, position in positions.items()]
     return listing("market_positions", rows, cursor) | {"event_positions": _event_positions(context, positions)}
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+from truebook.simulation.faults import FaultKind
 from truebook.simulation.latency import Latency
+from truebook.simulation.latency_profile import CallDelay, LatencyProfile
 from truebook.simulation.venue.account_book import USER_NOT_FOUND
+from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
@@ -29,6 +32,31 @@ from truebook_services.paper_exchange.wire_fields import user_id
 Result = TypeVar("Result")
 
 
+PUNCTUAL: Final = CallDelay()
+
+
+class ServedRequest(NamedTuple):
+    """One request with its response, before a fault changed it; for observers. Times are the exchange's."""
+
+    received_us: int
+    responded_us: int
+    account: str
+    """Empty for an unsigned request."""
+    method: str
+    target: str
+    """Path and query."""
+    operation: str
+    body: bytes
+    status: int
+    """What was sent; 0 if nothing was."""
+    result: Any
+    """The engine's response, also where another one was sent."""
+    faults: tuple[FaultKind, ...]
+
+
+RequestObserver = Callable[[ServedRequest], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShardAnswers:
     """What about shards is not known of the real exchange, and therefore set."""
@@ -38,7 +66,7 @@ class ShardAnswers:
     transfer_latency: Latency = field(default_factory=lambda: Latency(seed=0))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ExchangeState:
     """The running exchange, as its REST handlers see it."""
 
@@ -50,6 +78,9 @@ class ExchangeState:
     limits: RateLimits
     faults: FaultInjector
     latency: Latency
+    profile: LatencyProfile
+    sleep: Callable[[float], Awaitable[None]]
+    """Waits for a duration of the exchange's time."""
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
     ignored: IgnoredFields
@@ -60,6 +91,10 @@ class ExchangeState:
     history_after_s: int
     """Age at which settled markets, trades, fills and ended orders are listed as historical."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    operator_token: str | None = None
+    observer: RequestObserver | None = None
+    """Is given each request that was responded to."""
+    calls: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def engine(self) -> SimulatedExchange:
@@ -75,6 +110,7 @@ class RequestContext:
     path: Mapping[str, str]
     query: Query
     body: bytes
+    delay: CallDelay = PUNCTUAL
     ignored: list[str] = field(default_factory=list)
     """Names of the body's fields that no operation of the exchange has."""
 
@@ -92,9 +128,15 @@ class RequestContext:
             return Rejected(400, f"{rejection.code}: {user_id(self.account)}", rejection.detail)
         return rejection
 
+    def shown_position(self, ticker: str) -> Position | None:
+        """Return the account's position as its lists show it; not to be modified."""
+        held = self.queries.position(self.account, ticker)
+        return self.state.faults.shown_position(self.account, ticker, held)
+
     async def submit(self, commands: Sequence[Command]) -> list[CommandResult]:
         """Submit commands of one kind to the engine, after the exchange's latency; returns their results."""
         delay_us = max((latency_us(command, self.state.latency) for command in commands), default=0)
+        delay_us += self.delay.extra_us
         arrive_us = self.state.now_us() + delay_us if delay_us else None
         return await self.state.core.execute(commands, arrive_us)
 

@@ -98,11 +98,16 @@ class StreamHub:
             return None
         return frames.ticker_update(market, self._stats.of(ticker), self._queries.book(ticker), self.now_us())
 
+    def signed_us(self) -> int:
+        """Return the time by which signatures are checked."""
+        return self.now_us() + self._faults.skew_us()
+
     # Publishing.
 
     def publish(self, events: Sequence[SimulationEvent]) -> None:
         """Publish a tick's events to all sessions in order; ticker updates once per market, at the end."""
         self._stats.record(events)
+        self._faults.follow(events, self._queries)
         events = self._faults.delayed(events)
         sent = self._send(events) if events and self.sessions else 0
         for session in list(self.sessions):
@@ -122,6 +127,8 @@ class StreamHub:
             for outgoing in self._outgoing(event):
                 self._publish(outgoing, fault)
                 sent += 1
+            if self._faults.doubles_fill(event):
+                self._publish(self._outgoing(event)[0])
         for ticker in moved:
             update = self.ticker(ticker)
             if update is not None:
@@ -129,9 +136,14 @@ class StreamHub:
         return sent
 
     def _publish(self, outgoing: Outgoing, fault: FaultKind | None = None) -> None:
+        is_mute = self._faults.is_mute()
         for session in self.sessions:
-            if fault is None:
+            if is_mute:
+                session.skip_one(outgoing)
+            elif fault is None:
                 session.publish(outgoing)
+            elif fault is FaultKind.SEQUENCE_REPEAT:
+                session.publish(outgoing, twice=True)
             else:
                 session.skip_one(outgoing, restarts=fault is FaultKind.SEQUENCE_RESTART)
 
@@ -189,7 +201,7 @@ class StreamAuthenticator:
         try:
             if path != PATH:
                 raise not_found()
-            account = self._authenticator.account_of(headers, "GET", path, self._hub.now_us())
+            account = self._authenticator.account_of(headers, "GET", path, self._hub.signed_us())
             self._authenticator.check_scope(headers, "the WebSocket", ("read",))
         except WireError as error:
             return error.status, msgspec.json.encode(error.body)

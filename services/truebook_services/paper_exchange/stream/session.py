@@ -220,8 +220,8 @@ class StreamSession:
 
     # Frames of the exchange.
 
-    def publish(self, outgoing: Outgoing) -> None:
-        """Put a message into the outbox if a subscription matches it."""
+    def publish(self, outgoing: Outgoing, *, twice: bool = False) -> None:
+        """Put a message into the outbox if a subscription matches it; ``twice`` is an injected fault."""
         subscription = self.subscriptions.of(outgoing.channel)
         if subscription is None or not subscription.matches(outgoing.ticker):
             return
@@ -233,6 +233,8 @@ class StreamSession:
         sequenced = outgoing.channel in SEQUENCED
         body = msgspec.Raw(outgoing.body(self.account, subscription.use_yes_price))
         self._send(outgoing.kind, body, subscription=subscription, sequenced=sequenced)
+        if twice:
+            self.outbox.append(self.outbox[-1])
 
     def take(self) -> bytes | None:
         """Return the next frame to send, or None."""
