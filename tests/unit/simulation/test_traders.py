@@ -33,7 +33,7 @@ from truebook.venue.grid import on_grid
 COUNT = 3_000
 GOLDEN = {
     Preset.EASY: "cf75ef054674bec701de40e9412fcf30543ff252ee1786ea9aec59e0446c555d",
-    Preset.GOLD15M: "876bf7dfff4c4e7674fdb9628b2e1ab6343ba22fa2aea67883db146ff10fcf26",
+    Preset.GOLD15M: "22797b03cbc1be3838440be389c8e3481446abbc9f8a2d3d0f936a4253cbec42",
 }
 DIGEST_SCRIPT = f"""
 import hashlib, msgspec, sys

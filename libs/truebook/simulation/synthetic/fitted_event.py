@@ -30,7 +30,7 @@ _REACH_CC: Final = (100, 400)
 _NOTICED_CC: Final = 10
 """Smaller moves change no quote."""
 _AT_ONCE_US: Final = 20
-_QUIET_PERCENT: Final = {TaskKind.TAKER: 60, TaskKind.FLICKER: 15}
+_QUIET_PERCENT: Final = {TaskKind.TAKER: 60, TaskKind.FLICKER: 10}
 """Activity of a market whose outcome is nearly known, as a share of one at 50 cents."""
 
 
