@@ -1,6 +1,6 @@
 """Exchange shards: instances of the exchange with a matching engine and a wallet of each account of their own.
 
-A market lives on one shard, and an order needs cash there. Cash moves between shards by transfers, which are accepted
+A market is on one shard, and an order needs cash there. Cash moves between shards by transfers, which are accepted
 first and arrive later.
 """
 
@@ -79,7 +79,7 @@ class ShardShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetAllocation(msgspec.Struct, frozen=True, kw_only=True):
-    """How the exchange is to keep free cash distributed; without shares it moves none by itself."""
+    """How the exchange is to keep free cash distributed; without shares it moves none."""
 
     shares: tuple[ShardShare, ...] = ()
     reservation: MarginReservation = MarginReservation.SUM

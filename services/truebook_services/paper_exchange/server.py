@@ -30,7 +30,7 @@ from truebook_services.paper_exchange.rest.fault_control import operator_token
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.made_keys import ApiKeys
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
-from truebook_services.paper_exchange.rest.requests import ExchangeState, ShardAnswers
+from truebook_services.paper_exchange.rest.requests import ExchangeState, ShardResponses
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 from truebook_services.paper_exchange.sockets import Connections, http_protocol, socket_protocol
 from truebook_services.paper_exchange.stream.hub import StreamAuthenticator, StreamHub
@@ -163,7 +163,7 @@ class PaperExchange:
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
             ignored=IgnoredFields(self._log),
-            shards=ShardAnswers(
+            shards=ShardResponses(
                 unfunded_shard_status=settings.unfunded_shard_status,
                 used_transfer_id_status=settings.used_transfer_id_status,
                 transfer_latency=settings.transfer_latency,

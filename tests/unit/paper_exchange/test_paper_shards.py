@@ -145,9 +145,9 @@ async def test_an_invalid_transfer_is_refused(rest: ManualRest, change: dict[str
 async def test_a_used_transfer_id_is_refused_as_set(status: int) -> None:
     async with manual_rest(shards=SHARDS, used_transfer_id_status=status) as rest:
         body = transfer_body()
-        answers = [await rest.call("POST", TRANSFER, body=body) for _ in range(2)]
-        assert [one.status_code for one in answers] == [200, status]
-        assert answers[1].json()["error"]["code"] == "transfer_already_exists"
+        responses = [await rest.call("POST", TRANSFER, body=body) for _ in range(2)]
+        assert [one.status_code for one in responses] == [200, status]
+        assert responses[1].json()["error"]["code"] == "transfer_already_exists"
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, f"user_not_found: {user_id(ACCOUNT)}"), (404, "user_not_found")])
@@ -175,8 +175,8 @@ async def test_requests_about_an_order_are_routed(rest: ManualRest) -> None:
         ("POST", f"{path}/amend", amended | {"exchange_index": 3}, {}, 404),
         ("POST", f"{path}/amend", amended, {}, 200),
     ):  # fmt: skip
-        answer = await rest.call(method, where, body=body, **cast("Any", query))
-        assert answer.status_code == status, (method, where, body, query, answer.text)
+        response = await rest.call(method, where, body=body, **cast("Any", query))
+        assert response.status_code == status, (method, where, body, query, response.text)
     cancels = [{"order_id": order_id}, {"order_id": order_id, "market_ticker": ticker}]
     batch = (await rest.call("DELETE", f"{ORDERS}/batched", body={"orders": cancels})).json()["orders"]
     assert ["error" in one for one in batch] == [True, False]
@@ -208,8 +208,8 @@ async def test_the_target_allocation_moves_free_cash(rest: ManualRest) -> None:
         "resting_margin_reservation": "max",
     }
     assert await rest.get(TARGET) == {"allocations": [], "resting_margin_reservation": "sum"}
-    answer = await rest.call("POST", TARGET, body=body)
-    assert (answer.status_code, answer.json()) == (200, {})
+    response = await rest.call("POST", TARGET, body=body)
+    assert (response.status_code, response.json()) == (200, {})
     assert await rest.get(TARGET) == body
     rest.exchange.tick(12)
     assert (await rest.get("/portfolio/balance", exchange_index=2))["balance"] == 25_000

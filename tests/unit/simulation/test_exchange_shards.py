@@ -220,11 +220,11 @@ def test_cash_that_orders_hold_is_not_transferred() -> None:
 def test_a_pause_holds_for_its_shard_only() -> None:
     venue = exchange(2)
     order_id = placed(venue, "alice", request(BID, 4_000, 100, AWAY))[0].exchange_order_id
-    asked = placed(venue, "alice", request(BID, 3_000, 100, AWAY, cancel_order_on_pause=True))[0].exchange_order_id
+    requested = placed(venue, "alice", request(BID, 3_000, 100, AWAY, cancel_order_on_pause=True))[0].exchange_order_id
     venue.switch_shard(ShardChange(exchange_index=2, trading_active=False), START_US)
     assert code(venue.place("alice", request(BID, 4_000, 100, AWAY), START_US)[0]) == "trading_is_paused"
     placed(venue, "alice", request(BID, 4_000, 100, HOME))
-    cancelled = venue.queries.order("alice", asked)
+    cancelled = venue.queries.order("alice", requested)
     assert cancelled is not None and cancelled.status is OrderStatus.CANCELED
     venue.switch_shard(ShardChange(exchange_index=2, exchange_active=False), START_US)
     assert code(venue.cancel("alice", order_id, START_US)[0]) == "exchange_is_paused"

@@ -138,7 +138,7 @@ def transfer(body: ShardTransferBody) -> ShardTransfer:
 
 
 def allocation(body: AllocationBody) -> TargetAllocation:
-    """Read the target allocation; no shares: the exchange moves no cash by itself."""
+    """Read the target allocation; no shares: the exchange moves no cash."""
     try:
         reservation = MarginReservation(body.resting_margin_reservation)
     except ValueError as error:

@@ -105,7 +105,7 @@ class SimulatedExchange:
         return events
 
     def switch_shard(self, change: ShardChange, at_us: int) -> tuple[Rejected | None, list[SimulationEvent]]:
-        """Pause or resume a shard, or its transfers; a pause cancels the orders that asked for it."""
+        """Pause or resume a shard, or its transfers; a pause cancels the orders that requested it."""
         events = self.advance(at_us)
         if change.exchange_index not in self._accounts.shards:
             return NO_SHARD, events

@@ -3,7 +3,7 @@
 A transfer leaves its shard when it is accepted and is in neither wallet until it arrives. The target allocation acts
 every ten seconds: free cash of a shard is its cash without what the reservation rule keeps there; what is above the
 target moves to shards below it, by transfers of the same kind. It never moves cash that resting orders hold, and counts
-transfers under way as arrived. Where Kalshi's documents are silent: docs/decisions/0013.
+transfers under way as arrived. What Kalshi does not document is decided in ``docs/decisions``, number 13.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The exchange shards of a simulated exchange: which markets live where, and whether each takes orders.
+"""The exchange shards of a simulated exchange: where each market is, and whether a shard takes orders.
 
-Reads are not sharded. A series' assignment says where its new events go; an event stays where it was listed.
+Reads are not sharded. The assignment of a series decides where its new events go; an event stays where it was listed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHARD: Final = re.compile(r"(\d{1,3})(?::(\w[\w-]*(?:\+\w[\w-]*)*))?", re.ASCII
 
 
 class ShardPlanError(ValueError):
-    """A list of shards that cannot be used; the message says how to write it."""
+    """A list of shards that cannot be used; the message states how to write it."""
 
 
 class ShardPlan(msgspec.Struct, frozen=True):

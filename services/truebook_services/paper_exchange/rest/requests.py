@@ -58,7 +58,7 @@ RequestObserver = Callable[[ServedRequest], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardAnswers:
+class ShardResponses:
     """What about shards is not known of the real exchange, and therefore set."""
 
     unfunded_shard_status: Literal[400, 404] = 400
@@ -84,7 +84,7 @@ class ExchangeState:
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
     ignored: IgnoredFields
-    shards: ShardAnswers = field(default_factory=ShardAnswers)
+    shards: ShardResponses = field(default_factory=ShardResponses)
     api_keys: ApiKeys
     reward_cents: int
     """Daily reward of each market's incentive programme; 0: there is none."""
