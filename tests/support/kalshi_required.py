@@ -37,6 +37,11 @@ REST: dict[str, str] = {
         "event_ticker total_cost_dollars total_cost_shares_fp event_exposure_dollars realized_pnl_dollars "
         "fees_paid_dollars"
     ),
+    "ExchangeIndexStatus": "exchange_index description exchange_active trading_active intra_exchange_transfers_active",
+    "IntraExchangeInstanceTransfer": (
+        "transfer_id source destination source_exchange_shard destination_exchange_shard amount status created_ts"
+    ),
+    "GetPortfolioRestingOrderTotalValueResponse": "total_resting_order_value resting_order_value_breakdown",
     "GetBalanceResponse": "balance balance_dollars portfolio_value updated_ts",
     "IndexedBalance": "exchange_index balance",
     "Settlement": (

@@ -15,7 +15,10 @@ from support.kalshi_required import REST, lacking
 from support.manual_exchange import ACCOUNT, SECOND_US, ManualExchange, request
 from support.manual_rest import ManualRest, manual_rest
 from support.paper_client import order_body, paper_settings
+from truebook.messages.market_metadata import MarketMetadata
+from truebook.simulation.events import Filled, MarketChanged, OrderChanged
 from truebook.simulation.venue.accounts import CashMove
+from truebook.simulation.venue.orders import OrderCosts
 from truebook.simulation.venue.shard_plan import ShardChange
 from truebook.venue.shards import MarginReservation, ShardShare, TargetAllocation
 from truebook_services.paper_exchange.engine.commands import (
@@ -27,6 +30,8 @@ from truebook_services.paper_exchange.engine.commands import (
 )
 from truebook_services.paper_exchange.engine.journal import Commanded, Configured, Entry
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
+from truebook_services.paper_exchange.stream import private_frames
+from truebook_services.paper_exchange.stream.frames import lifecycle
 from truebook_services.paper_exchange.wire_fields import user_id
 
 SHARDS = ("2:SIMCUP", "3")
@@ -46,6 +51,12 @@ async def rest() -> AsyncIterator[ManualRest]:
 def ticker_on(exchange: ManualExchange, shard: int) -> str:
     markets = exchange.engine.queries.markets()
     return next(one.ticker for one in markets if one.exchange_index == shard and one.series != "SIMFLASH")
+
+
+def away_market(exchange: ManualExchange) -> MarketMetadata:
+    found = exchange.engine.queries.market(ticker_on(exchange, 2))
+    assert found is not None
+    return found
 
 
 def transfer_body(**changes: Any) -> dict[str, Any]:
@@ -81,6 +92,7 @@ async def test_events_and_series_state_where_markets_live(rest: ManualRest) -> N
 async def test_the_status_has_a_row_per_shard(rest: ManualRest) -> None:
     body = await rest.get("/exchange/status")
     assert lacking(REST, "ExchangeStatus", body) == []
+    assert [lacking(REST, "ExchangeIndexStatus", one) for one in body["exchange_index_statuses"]] == [[], [], []]
     assert [(one["exchange_index"], one["description"]) for one in body["exchange_index_statuses"]] == [
         (0, "Default"), (2, "Crypto & Commodities"), (3, "Tennis, Baseball, Basketball"),
     ]  # fmt: skip
@@ -100,6 +112,7 @@ async def test_a_transfer_is_pending_until_it_arrives(rest: ManualRest) -> None:
     body = await rest.get("/portfolio/balance")
     assert (body["balance"], body["balance_dollars"]) == (92_000, "920.0000")
     pending = (await rest.get(f"{TRANSFER}s/{transfer_id}"))["transfer"]
+    assert lacking(REST, "IntraExchangeInstanceTransfer", pending) == []
     created_s = rest.exchange.server.now_us() // 1_000_000
     assert pending == {
         "transfer_id": transfer_id, "source": "event_contract", "destination": "event_contract",
@@ -196,6 +209,7 @@ async def test_lists_are_filtered_by_shard(rest: ManualRest) -> None:
             rows = (await rest.get(path, exchange_index=shard))[name]
             assert rows == [one for one in every if one["exchange_index"] == shard]
     value = await rest.get("/portfolio/summary/total_resting_order_value")
+    assert lacking(REST, "GetPortfolioRestingOrderTotalValueResponse", value) == []
     assert [one["balance"] > "0.0000" for one in value["resting_order_value_breakdown"]] == [True, True, False]
     balances = [(await rest.get("/portfolio/balance", exchange_index=shard))["balance"] for shard in (0, 2, 3)]
     assert sum(balances) in range((await rest.get("/portfolio/balance"))["balance"] - 2, 10**6)
@@ -215,6 +229,24 @@ async def test_the_target_allocation_moves_free_cash(rest: ManualRest) -> None:
     assert (await rest.get("/portfolio/balance", exchange_index=2))["balance"] == 25_000
     for odd in ({"allocations": [{"exchange_index": 0, "percent": 50}]}, {}, {"allocations": [{"percent": 100}]}):
         assert (await rest.call("POST", TARGET, body=odd)).status_code == 400, odd
+
+
+async def test_frames_state_their_shard(rest: ManualRest) -> None:
+    await fund(rest)
+    rest.exchange.events.clear()
+    await placed(rest, 2)
+    await placed(rest, 2, price="0.9900", time_in_force="immediate_or_cancel", count="1.00")
+    frames = [private_frames.fill(one) for one in rest.exchange.events if isinstance(one, Filled)]
+    frames += [
+        private_frames.user_order(one, OrderCosts(), request(one.order.ticker, 1))
+        for one in rest.exchange.events
+        if isinstance(one, OrderChanged)
+    ]
+    listed = MarketChanged(at_us=1, metadata=away_market(rest.exchange), event_type="created")
+    frames += [frame for frame in (lifecycle(listed),) if frame is not None]
+    bodies = [msgspec.json.decode(frame.body(ACCOUNT, False)) for frame in frames]
+    assert {one["exchange_index"] for one in bodies} == {2}
+    assert len(bodies) >= 4
 
 
 # Write buckets
