@@ -51,6 +51,13 @@ class History:
         """Times and books, with the one before the oldest change."""
         self._changes: list[Change] | None = []
 
+    def copy(self) -> History:
+        """Return an independent history with the same changes."""
+        copied = History()
+        copied._states.extend(self._states)
+        copied._changes = self._changes
+        return copied
+
     def changed(self, book: OrderBook, at_us: int) -> None:
         """Record the book after an update at exchange time ``at_us``, if it changed a best price or a total size."""
         state, states = book.summary(), self._states

@@ -21,9 +21,9 @@ from truebook.decision.decide import Decision, Strategy, decide, decide_action
 from truebook.decision.strategy import Output
 from truebook.features.layout import Layout
 from truebook.features.plugins import find_layout
-from truebook.gym.episode import Episode
+from truebook.gym.episode import Episode, Figures, TrackedEpisode
 from truebook.gym.tapes import EmptyTape, NoData, RecordedTapes, Tape, TapeSource
-from truebook.models.batch import stack
+from truebook.gym.tracking import Tracks
 from truebook.simulation.recorded.queue import QueueModel
 
 MICROS: Final = 1_000_000
@@ -58,6 +58,7 @@ class TradingEnv(gymnasium.Env[Row, Any]):
         self.observation_space, self.action_space = spaces_of(self.layout, strategy)
         self.episode: Episode | None = None
         self._tapes = tapes
+        self._tracks = Tracks(tapes.kept if isinstance(tapes, RecordedTapes) else {}, settings, self.layout)
         self._settings = settings
         self._queue = queue
         self._row = np.zeros(len(self.layout), np.float32)
@@ -85,7 +86,7 @@ class TradingEnv(gymnasium.Env[Row, Any]):
             raise NoData(f"no observation in {MAX_DRAWS} tapes, the last: {last}")
         self.episode = episode
         self._equity_micros = self._settings.balance_micros
-        return self._observe(), self._info(self._equity_micros, None)
+        return self._observe(), self._info(episode.figures(), None)
 
     def step(self, action: Any) -> tuple[Row, float, bool, bool, dict[str, Any]]:
         """Decide the observation and go to the next; raises ``ValueError`` for an action that the space lacks."""
@@ -94,11 +95,11 @@ class TradingEnv(gymnasium.Env[Row, Any]):
             raise RuntimeError("the episode is over, or none has begun: call reset()")
         decision = decision_of(episode, action, self.strategy)
         episode.act(decision)
-        equity_micros = episode.equity_micros()
-        reward = 0.0
+        figures = episode.figures()
+        equity_micros, reward = figures.equity_micros, 0.0
         if equity_micros is not None:
             reward, self._equity_micros = (equity_micros - self._equity_micros) / MICROS, equity_micros
-        info = self._info(equity_micros, decision)
+        info = self._info(figures, decision)
         if episode.observation is not None:
             return self._observe(), reward, False, False, info
         is_settled = episode.is_settled()
@@ -107,31 +108,35 @@ class TradingEnv(gymnasium.Env[Row, Any]):
     def _begin(self, tape: Tape, latency_seed: int) -> Episode:
         latency = msgspec.structs.replace(self._settings.latency, seed=latency_seed)
         settings = msgspec.structs.replace(self._settings, latency=latency)
-        episode = Episode(tape, settings, self.layout, self._queue)
+        track = self._tracks.of(tape)
+        if track is None:
+            episode = Episode(tape, settings, self.layout, self._queue)
+        else:
+            episode = TrackedEpisode(track, tape, settings, self._queue)
         episode.advance()
         return episode
 
     def _observe(self) -> Row:
-        assert self.episode is not None and self.episode.observation is not None
-        self._row = stack((self.episode.observation.features,))[0].copy()
+        assert self.episode is not None
+        self._row = self.episode.row()
         return self._row
 
-    def _info(self, equity_micros: int | None, decision: Decision | None) -> dict[str, Any]:
+    def _info(self, figures: Figures, decision: Decision | None) -> dict[str, Any]:
         """Leave out what is unknown: a vector environment keeps whole numbers in an array, with a mask."""
         assert self.episode is not None
-        engine, observation = self.episode.engine, self.episode.observation
-        totals = engine.ledger.state.totals
+        observation = self.episode.observation
         info: dict[str, Any] = {
-            "at_us": engine.now_us,
-            "cash_micros": totals.net_micros,
-            "reserved_micros": totals.reserved_micros,
-            "fees_micros": totals.fees_micros,
+            "at_us": figures.at_us,
+            "cash_micros": figures.cash_micros,
+            "reserved_micros": figures.reserved_micros,
+            "fees_micros": figures.fees_micros,
             "targets": 0 if decision is None else len(decision.targets),
         }
-        if equity_micros is not None:
-            info["equity_micros"] = equity_micros
+        if figures.equity_micros is not None:
+            info["equity_micros"] = figures.equity_micros
         if observation is not None:
-            info |= {"ticker": observation.ticker, "position_centi": observation.position_centi}
+            info["ticker"] = observation.ticker
+            info["position_centi"] = observation.position_centi
         if decision is not None and decision.reason is not None:
             info["reason"] = str(decision.reason)
         return info

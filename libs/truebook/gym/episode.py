@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from truebook.backtest.engine.engine import Engine
 from truebook.backtest.engine.settings import EngineSettings, Outside
@@ -10,28 +14,51 @@ from truebook.backtest.marks import equity_micros
 from truebook.decision.decide import Decision
 from truebook.features.layout import Layout
 from truebook.gym.tapes import Tape
+from truebook.gym.track import Track
+from truebook.gym.tracked import TrackedEngine, TrackLeft
 from truebook.messages.observations import Observation
+from truebook.models.batch import stack
 from truebook.simulation.recorded.queue import QueueModel
+
+
+class Figures(NamedTuple):
+    """The account at the time ``at_us``."""
+
+    at_us: int
+    cash_micros: int
+    reserved_micros: int
+    fees_micros: int
+    equity_micros: int | None
+    """Marked as in the report of a backtest; None where a position has no known value."""
 
 
 class Episode:
     """Begins before the first observation: ``advance`` moves to it."""
 
     def __init__(self, tape: Tape, settings: EngineSettings, layout: Layout, queue: QueueModel) -> None:
-        start_us = tape.events[0][0]
-        self.engine = Engine(
-            settings, Outside(layout, "outside"), tape.markets, queue=queue, start_us=start_us, others=tape.others
-        )
         self.observation: Observation | None = None
         """What is to be decided now; None before the first and after the last."""
-        self._tickers = frozenset(one.ticker for one in tape.markets)
-        self._batches = self._run(tape)
+        self._tape = tape
+        self._settings = settings
+        self._layout = layout
+        self._queue = queue
+        self._engine: Engine | None = None
+        self._batches: Iterator[Sequence[Observation]] = iter(())
         self._batch: Sequence[Observation] = ()
         self._decisions: list[Decision] = []
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, at the observation that is to be decided."""
+        if self._engine is None:
+            self._follow_books()
+        assert self._engine is not None
+        return self._engine
+
     def advance(self) -> None:
         """Move to the next observation, through all events up to it; after the last one the pass is complete."""
-        self._batch, self._decisions = next(self._batches, ()), []
+        _ = self.engine
+        self._batch, self._decisions = self._next_batch(), []
         self.observation = self._batch[0] if self._batch else None
 
     def act(self, decision: Decision) -> None:
@@ -43,17 +70,116 @@ class Episode:
         self.engine.act(self._batch, self._decisions)
         self.advance()
 
-    def equity_micros(self) -> int | None:
-        """Return the marked equity, as in the report of a backtest; None where a position has no known value."""
-        return equity_micros(self.engine.ledger, self.engine.data)
+    def row(self) -> NDArray[np.float32]:
+        """Return the observation's features."""
+        assert self.observation is not None
+        row: NDArray[np.float32] = stack((self.observation.features,))[0].copy()
+        return row
+
+    def figures(self) -> Figures:
+        """Return the account as of now."""
+        engine = self.engine
+        totals = engine.ledger.state.totals
+        return Figures(
+            engine.now_us, totals.net_micros, totals.reserved_micros, totals.fees_micros,
+            equity_micros(engine.ledger, engine.data),
+        )  # fmt: skip
 
     def is_settled(self) -> bool:
         """Return whether every market of the tape has its final value."""
+        tickers = {one.ticker for one in self._tape.markets}
         listed = self.engine.exchange.queries.markets()
-        return all(one.settlement_cc is not None for one in listed if one.ticker in self._tickers)
+        return all(one.settlement_cc is not None for one in listed if one.ticker in tickers)
 
-    def _run(self, tape: Tape) -> Iterator[Sequence[Observation]]:
-        undecided = self.engine.undecided
-        for at_us, event in tape.events:
-            yield from undecided(at_us, event)
-        yield from self.engine.ending()
+    def _next_batch(self) -> Sequence[Observation]:
+        return next(self._batches, ())
+
+    def _follow_books(self) -> None:
+        """Begin a pass of the engine on the tape."""
+        tape = self._tape
+        self._engine = Engine(
+            self._settings, Outside(self._layout, "outside"), tape.markets, queue=self._queue,
+            start_us=tape.events[0][0], others=tape.others,
+        )  # fmt: skip
+        self._batches = self._run(self._engine)
+
+    def _run(self, engine: Engine) -> Iterator[Sequence[Observation]]:
+        for at_us, event in self._tape.events:
+            yield from engine.undecided(at_us, event)
+        yield from engine.ending()
+
+
+class TrackedEpisode(Episode):
+    """An episode on a track: without an engine up to the first order, then with one that reads the track."""
+
+    def __init__(self, track: Track, tape: Tape, settings: EngineSettings, queue: QueueModel) -> None:
+        super().__init__(tape, settings, track.layout, queue)
+        self.number = -1
+        """Of the point that is to be decided."""
+        self._part = track.flat
+        self._track = track
+        self._taken: list[Decision] = []
+        """All decisions so far: an engine that begins later, or again without the track, repeats them."""
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = TrackedEngine(self._track, self._tape, self._settings, self._queue)
+            self._batches = self._engine.ending()
+            if self.number >= 0:
+                self._repeat()
+        return self._engine
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no order was requested yet, so that the track has all that there is to know."""
+        return self._engine is None
+
+    def advance(self) -> None:
+        if self._engine is not None:
+            super().advance()
+            return
+        self.number += 1
+        points = self._part.points
+        self.observation = points[self.number].observation if self.number < len(points) else None
+
+    def act(self, decision: Decision) -> None:
+        if decision.targets:
+            _ = self.engine
+        self._taken.append(decision)
+        if self._engine is None:
+            self.advance()
+        else:
+            super().act(decision)
+
+    def row(self) -> NDArray[np.float32]:
+        if self._engine is not None:
+            return super().row()
+        row: NDArray[np.float32] = self._part.rows[self.number].copy()
+        return row
+
+    def figures(self) -> Figures:
+        if self._engine is not None:
+            return super().figures()
+        part, balance_micros = self._part, self._settings.balance_micros
+        at_us = part.end_us if self.observation is None else self.observation.produced_us
+        return Figures(at_us, balance_micros, 0, 0, balance_micros)
+
+    def is_settled(self) -> bool:
+        return super().is_settled() if self._engine is not None else self._part.is_settled
+
+    def _next_batch(self) -> Sequence[Observation]:
+        try:
+            return super()._next_batch()
+        except TrackLeft:
+            self._follow_books()
+            return self._repeat()
+
+    def _repeat(self) -> Sequence[Observation]:
+        """Bring a new engine to where the episode is."""
+        assert self._engine is not None
+        self._batch, self._decisions = super()._next_batch(), []
+        for decision in self._taken:
+            self._engine.act(self._batch, [decision])
+            self._batch = super()._next_batch()
+        return self._batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class RecordedTapes:
         for ticker in self._tickers:
             self._require(ticker)
         self._tapes: dict[str, Tape] | None = None
+        self.kept: dict[Hashable, Any] = {}
+        """What readers have computed from these data, by what it depends on."""
 
     def __deepcopy__(self, _memo: object) -> RecordedTapes:
         """Share the data: gymnasium copies the arguments of each environment."""
@@ -77,7 +79,7 @@ class RecordedTapes:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the data out: another process reads them again."""
-        return self.__dict__ | {"_tapes": None}
+        return self.__dict__ | {"_tapes": None, "kept": {}}
 
     def draw(self, generator: np.random.Generator, options: Mapping[str, Any]) -> Tape:
         tapes = self._read()

@@ -77,7 +77,7 @@ class ObservationBuilder:
             equity_micros=portfolio.equity_micros,
             position_centi=view.position_centi if view is not None else 0,
             position_cost_micros=position_cost(view) if view is not None else 0,
-            working=_working(view),
+            working=working_orders(view),
             signals=values,
             event_yes_sum_cc=replica.event_yes_sum_cc,
             holdings=portfolio.holdings,
@@ -109,7 +109,8 @@ def _rates_ppm(metadata: MarketMetadata) -> tuple[int, int]:
         raise FeatureError(Reason.FEE_TYPE, str(error)) from error
 
 
-def _working(view: MarketView | None) -> tuple[WorkingOrder, ...]:
+def working_orders(view: MarketView | None) -> tuple[WorkingOrder, ...]:
+    """Return the orders of a market that rest, or may."""
     return tuple(
         WorkingOrder(
             book_side=order.book_side,

@@ -48,7 +48,7 @@ def _apply(engine: Engine, block: DeltaBlock, first: int) -> int:
     recorded = venue.undisturbed_book(block.ticker)
     if recorded is None or recorded.book != market.replica.book:
         return 0
-    end = _before_fill(block, first, end, recorded)
+    end = before_fill(block, first, end, recorded)
     if end - first < MIN_CHANGES:
         return 0
     columns = (times, block.level_cc, block.delta_centi, block.exchange_us)
@@ -62,7 +62,7 @@ def _apply(engine: Engine, block: DeltaBlock, first: int) -> int:
     return count
 
 
-def _before_fill(block: DeltaBlock, first: int, end: int, recorded: RecordedBook) -> int:
+def before_fill(block: DeltaBlock, first: int, end: int, recorded: RecordedBook) -> int:
     """Return the start of the first instant in which a level grows beyond the best of our orders, at most ``end``."""
     limits = (
         (block.grown_bid_cc, recorded.own.best_price(BookSide.ASK), 1),
