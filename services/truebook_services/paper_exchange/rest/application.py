@@ -30,6 +30,7 @@ from truebook_services.paper_exchange.rest import (
     portfolio,
     reference_data,
     shards,
+    subaccounts,
 )
 from truebook_services.paper_exchange.rest.delivery import Delivery, write
 from truebook_services.paper_exchange.rest.fault_control import fault_routes
@@ -43,7 +44,7 @@ PREFIX: Final = "/trade-api/v2"
 ENDPOINTS: Final = (
     *candlesticks.ENDPOINTS, *markets.ENDPOINTS, *events.ENDPOINTS, *historical.ENDPOINTS,
     *reference_data.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *shards.ENDPOINTS,
-    *api_keys.ENDPOINTS, *absent.ENDPOINTS,
+    *api_keys.ENDPOINTS, *subaccounts.ENDPOINTS, *absent.ENDPOINTS,
 )  # fmt: skip
 MAX_SUBACCOUNT: Final = 63
 

@@ -143,6 +143,8 @@ def _batch(context: RequestContext, structure: str) -> list[dict[str, Any]]:
         raise invalid(f"orders: a list of 1 to {MAX_LIMIT} objects is required")
     for item in items:
         context.note_unknown(structure, item)
+        if field(item, structure, "subaccount", int, 0) != 0:
+            raise invalid("only the primary subaccount 0 exists")
     return list(items)
 
 

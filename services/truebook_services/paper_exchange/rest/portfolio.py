@@ -264,11 +264,6 @@ async def resting_value(context: RequestContext) -> dict[str, Any]:
     return {"total_resting_order_value": held // 10_000, "resting_order_value_breakdown": shard_rows(rows)}
 
 
-async def netting(context: RequestContext) -> dict[str, Any]:
-    """Cross-market netting is not supported: positions net within a market only."""
-    return {"netting_configs": [{"subaccount_number": 0, "enabled": False, "exchange_index": 0}]}
-
-
 async def transfer(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     transfer_id = field(raw, "SimulatedTransferRequest", "transfer_id", str)
@@ -329,7 +324,6 @@ ENDPOINTS: Final = (
     _read("/portfolio/deposits", "GetDeposits", deposits),
     _read("/portfolio/withdrawals", "GetWithdrawals", withdrawals),
     _read("/portfolio/summary/total_resting_order_value", "GetTotalRestingOrderValue", resting_value),
-    _read("/portfolio/subaccounts/netting", "GetSubaccountNetting", netting),
     Endpoint(
         method="POST",
         path="/portfolio/simulated_transfers",
