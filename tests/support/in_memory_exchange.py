@@ -50,6 +50,7 @@ from truebook.venue.account import (
 from truebook_services.paper_exchange.engine.commands import Command, execute
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.faults import FaultInjector
+from truebook_services.paper_exchange.listed import ListedState
 from truebook_services.paper_exchange.stream.commands import COMMANDS
 from truebook_services.paper_exchange.stream.hub import StreamHub
 from truebook_services.paper_exchange.stream.session import StreamLimits
@@ -110,7 +111,7 @@ class InMemoryExchange(InMemoryRest, Connector):
         super().__init__(self.engine, ACCOUNT, clock, clock.now_us)
         self.hub = StreamHub(
             self.engine.queries, StatsByMarket(self.engine), clock=clock, now_us=clock.now_us,
-            faults=FaultInjector(FaultSchedule.parse((), start_us=0), 0, clock.now_us),
+            faults=FaultInjector(FaultSchedule.parse((), start_us=0), 0, clock.now_us, ListedState(lambda _: 0)),
             drop_sockets=lambda: None, limits=StreamLimits(100_000), scheduled=lambda: None,
         )  # fmt: skip
         self.calls: list[tuple[str, Any]] = []
