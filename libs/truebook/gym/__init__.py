@@ -2,5 +2,9 @@
 
 import gymnasium
 
-gymnasium.register("truebook/Market-v0", entry_point="truebook.gym.environment:MarketEnv")
+gymnasium.register(
+    "truebook/Market-v0",
+    entry_point="truebook.gym.environment:MarketEnv",
+    vector_entry_point="truebook.gym.vector:MarketVectorEnv",
+)
 gymnasium.register("truebook/Portfolio-v0", entry_point="truebook.gym.environment:PortfolioEnv")

@@ -49,16 +49,18 @@ class TradingEnv(gymnasium.Env[Row, Any]):
 
     def __init__(
         self, tapes: TapeSource, settings: EngineSettings, strategy: Strategy, *, layout: str | Layout = "m1",
-        queue: QueueModel = QueueModel.REALISTIC, render_mode: str | None = None,
+        queue: QueueModel = QueueModel.REALISTIC, render_mode: str | None = None, track_from: int = 2,
     ) -> None:  # fmt: skip
-        """Raises ``UnknownLayout`` for a name that no layout has."""
+        """``track_from``: the draw of a tape from which on it has a track, which takes about two episodes' time to
+        record. Raises ``UnknownLayout`` for a name that no layout has.
+        """
         self.layout = find_layout(layout) if isinstance(layout, str) else layout
         self.strategy = strategy
         self.render_mode = render_mode
         self.observation_space, self.action_space = spaces_of(self.layout, strategy)
         self.episode: Episode | None = None
         self._tapes = tapes
-        self._tracks = Tracks(tapes.kept if isinstance(tapes, RecordedTapes) else {}, settings, self.layout)
+        self._tracks = Tracks(tapes, settings, self.layout, recorded_at=track_from)
         self._settings = settings
         self._queue = queue
         self._row = np.zeros(len(self.layout), np.float32)
@@ -104,6 +106,10 @@ class TradingEnv(gymnasium.Env[Row, Any]):
             return self._observe(), reward, False, False, info
         is_settled = episode.is_settled()
         return self._row.copy(), reward, is_settled, not is_settled, info
+
+    def resume(self, row: Row) -> None:
+        """Go on from an observation up to which the account has not traded; the episode is there already."""
+        self._row = row.copy()
 
     def _begin(self, tape: Tape, latency_seed: int) -> Episode:
         latency = msgspec.structs.replace(self._settings.latency, seed=latency_seed)

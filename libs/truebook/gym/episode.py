@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,6 +129,17 @@ class TrackedEpisode(Episode):
             if self.number >= 0:
                 self._repeat()
         return self._engine
+
+    @property
+    def track(self) -> Track:
+        """What the episode reads."""
+        return self._track
+
+    def jump(self, number: int, decisions: Iterable[Decision]) -> None:
+        """Move on to a point by decisions without orders, of which there was none before."""
+        self._taken += decisions
+        self.number = number - 1
+        self.advance()
 
     @property
     def is_untouched(self) -> bool:

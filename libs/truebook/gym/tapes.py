@@ -90,6 +90,10 @@ class RecordedTapes:
             raise NoData(f"{self._path}: no event of market {ticker}: leave it out")
         return self._cut(tapes[ticker], generator, options.get("from_us"))
 
+    def is_whole(self, tape: Tape) -> bool:
+        """Return whether other draws give the same tape, not a window of it."""
+        return any(tape is one for one in (self._tapes or {}).values())
+
     def _require(self, ticker: str) -> None:
         if ticker not in self._markets or (self._tickers and ticker not in self._tickers):
             known = ", ".join(sorted(self._markets)[:3])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -18,7 +17,7 @@ from truebook.backtest.engine.settings import EngineSettings, Outside
 from truebook.decision.decide import Decision
 from truebook.features.layout import Layout
 from truebook.gym.account_features import AccountFeatures, PublicInputs
-from truebook.gym.tapes import Tape
+from truebook.gym.tapes import RecordedTapes, Tape, TapeSource
 from truebook.gym.track import STAGES, FollowedState, Part, Point, Stage, Track, columns
 from truebook.messages.observations import Observation
 from truebook.models.batch import stack
@@ -26,38 +25,38 @@ from truebook.simulation.events import SimulationEvent
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
 
-RECORDED_AT: Final = 2
-"""The draw of a tape at which its track is recorded: that of one episode would cost more than it saves."""
-
 
 class _Drawn(msgspec.Struct):
-    """A tape that was drawn, and its track once it was drawn again."""
+    """How often a tape was drawn, and its track once it is recorded."""
 
-    tape: Tape
     times: int = 0
+    is_tried: bool = False
     track: Track | None = None
 
 
 class Tracks:
-    """The tracks of the tapes that are drawn more than once; ``kept`` stores them."""
+    """The tracks of a source's whole tapes, each recorded at that draw: for one episode it would cost more than it
+    saves. Environments with the same data and rules share them.
+    """
 
-    def __init__(self, kept: dict[Hashable, Any], settings: EngineSettings, layout: Layout) -> None:
-        self._kept = kept
+    def __init__(self, source: TapeSource, settings: EngineSettings, layout: Layout, *, recorded_at: int) -> None:
+        self._source = source if isinstance(source, RecordedTapes) else None
         self._settings = msgspec.structs.replace(settings, latency=Latency(seed=0))  # no order is sent
         self._layout = layout
+        self._recorded_at = recorded_at
 
     def of(self, tape: Tape) -> Track | None:
-        """Return the track of a drawn tape; None at its first draw, or where it has no track."""
-        if len(tape.markets) != 1:
+        """Return the track of a drawn tape; None before it is recorded, or where it has no track."""
+        source = self._source
+        if source is None or len(tape.markets) != 1 or not source.is_whole(tape):
             return None
-        key = (tape.markets[0].ticker, self._settings, self._layout)
-        drawn: _Drawn | None = self._kept.get(key)
-        if drawn is None or drawn.tape is not tape:
-            drawn = self._kept[key] = _Drawn(tape)
+        drawn = source.kept.setdefault((tape.markets[0].ticker, self._settings, self._layout), _Drawn())
         drawn.times += 1
-        if drawn.times == RECORDED_AT:
+        if drawn.track is None and drawn.times >= self._recorded_at and not drawn.is_tried:
+            drawn.is_tried = True
             drawn.track = record_track(tape, self._settings, self._layout)
-        return drawn.track
+        track: Track | None = drawn.track
+        return track
 
 
 def record_track(tape: Tape, settings: EngineSettings, layout: Layout) -> Track | None:
