@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.backtest.errors import UnreadableResult
 from truebook.decision.strategy import Output
 from truebook.files import write_atomically
 from truebook.messages.envelope import BookSide
@@ -31,10 +32,6 @@ RESULT: Final = "result.json"
 """Name of the file in the folder of a backtest."""
 MARK_OUTS_S: Final = (1, 10, 60)
 """Seconds after a fill at which ``Fill.mark_outs_half_cc`` reads the mid price."""
-
-
-class UnreadableResult(Exception):
-    """The file is no result of a backtest that this version reads."""
 
 
 class DataInfo(msgspec.Struct, frozen=True, kw_only=True):

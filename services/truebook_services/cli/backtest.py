@@ -15,8 +15,8 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from truebook.backtest.errors import MissingLibrary
 from truebook.backtest.merge import merge
-from truebook.backtest.report.charts import MissingLibrary
 from truebook.backtest.report.output import REPORT_HTML, write_report
 from truebook.backtest.result import BacktestResult, write_result
 from truebook.backtest.run import Progress, Request, run_backtest

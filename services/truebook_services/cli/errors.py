@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from truebook.backtest.analysis.comparison import NotComparable
-from truebook.backtest.analysis.splits import SplitError
-from truebook.backtest.dataset.request import DatasetError
-from truebook.backtest.report.charts import MissingLibrary
-from truebook.backtest.result import UnreadableResult
+from truebook.backtest.errors import DatasetError, MissingLibrary, NotComparable, SplitError, UnreadableResult
 from truebook.capture.reader import CaptureError
 from truebook.ledger.redis.bundled import BundledServerError
 from truebook.simulation.faults import FaultError

@@ -9,7 +9,8 @@ import pytest
 
 from support.backtest_results import MINUTE_US, START_US, fill, market, one_pass, point, result, with_profits
 from support.random_backtest import random_result
-from truebook.backtest.analysis.comparison import Comparison, Named, NotComparable, Outcome, compare
+from truebook.backtest.analysis.comparison import Comparison, Named, Outcome, compare
+from truebook.backtest.errors import NotComparable
 from truebook.backtest.result import PassResult, Prediction
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.queue import QueueModel

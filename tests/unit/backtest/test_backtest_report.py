@@ -15,7 +15,8 @@ import pytest
 
 from support.backtest_results import MINUTE_US, START_US, market, one_pass, point, result, with_profits
 from support.random_backtest import random_result
-from truebook.backtest.analysis.comparison import Named, NotComparable
+from truebook.backtest.analysis.comparison import Named
+from truebook.backtest.errors import NotComparable
 from truebook.backtest.report import charts
 from truebook.backtest.report.document import Report, build_report
 from truebook.backtest.report.headline import BAND, ONE_PASS, SEPARATE, Verdict

@@ -23,12 +23,12 @@ from truebook.backtest.analysis.scores import MIN_PROBABILITY, Predictions, brie
 from truebook.backtest.analysis.splits import (
     MarketSpan,
     Split,
-    SplitError,
     Window,
     market_spans,
     markets_within,
     walk_forward,
 )
+from truebook.backtest.errors import SplitError
 from truebook.capture.columns import Columns
 
 

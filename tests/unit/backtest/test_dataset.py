@@ -16,9 +16,10 @@ from truebook.backtest.calibration.market_rows import MarketRows, by_market, con
 from truebook.backtest.calibration.order import Join, NotCounted, fill_times
 from truebook.backtest.dataset import observing
 from truebook.backtest.dataset.labels import fill_column, label_columns, mid_column
-from truebook.backtest.dataset.request import DatasetError, DatasetRequest, Label
+from truebook.backtest.dataset.request import DatasetRequest, Label
 from truebook.backtest.dataset.writing import DatasetSummary, write_dataset
 from truebook.backtest.engine.engine import Engine
+from truebook.backtest.errors import DatasetError
 from truebook.backtest.tape.tops import TopTracker
 from truebook.backtest.window import Window, read_window
 from truebook.book.order_book import OrderBook

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from truebook.backtest.errors import UnreadableResult
 from truebook.backtest.result import (
     FORMAT,
     RESULT,
@@ -17,7 +18,6 @@ from truebook.backtest.result import (
     EquityPoint,
     ModelInfo,
     PassResult,
-    UnreadableResult,
     read_result,
     write_result,
 )

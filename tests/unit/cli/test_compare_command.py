@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from support.backtest_results import result, with_profits
 from support.made_recordings import make_recording
 from support.random_backtest import random_result
-from truebook.backtest.report.charts import MissingLibrary
+from truebook.backtest.errors import MissingLibrary
 from truebook.backtest.result import BacktestResult, write_result
 from truebook_services.cli.__main__ import app
 from truebook_services.cli.errors import EXIT_CODES

@@ -11,7 +11,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from support.made_tapes import make_tape
-from truebook.backtest.dataset.request import DatasetError
+from truebook.backtest.errors import DatasetError
 from truebook_services.cli.dataset import dataset
 from truebook_services.cli.errors import UsageError
 

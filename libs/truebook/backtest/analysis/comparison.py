@@ -17,14 +17,11 @@ from truebook.backtest.analysis.attribution import net_by_event, unvalued_events
 from truebook.backtest.analysis.bootstrap import CONFIDENCE, MAX_COMPARISONS, RESAMPLES, Interval, Ints, mean_interval
 from truebook.backtest.analysis.scores import brier_by_event
 from truebook.backtest.analysis.statistics import Significance, blocks_of, common_sign, predictions_of, significance
+from truebook.backtest.errors import NotComparable
 from truebook.backtest.result import BacktestResult, PassResult
 from truebook.simulation.recorded.queue import QueueModel
 
 _NO_DATA: Final = "backtest both on the same recording and window"
-
-
-class NotComparable(Exception):
-    """The results are not of the same data, or too many."""
 
 
 class Named(NamedTuple):

@@ -11,11 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from truebook.backtest.errors import SplitError
 from truebook.capture.columns import Columns
-
-
-class SplitError(ValueError):
-    """The lengths do not make a split."""
 
 
 class Window(NamedTuple):

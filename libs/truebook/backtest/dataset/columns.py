@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from truebook.backtest.dataset.labels import OUTCOME_COLUMN, fill_column, label_columns, mid_column
-from truebook.backtest.dataset.request import FILL_S, FILL_SIZE_CENTI, DatasetError, DatasetRequest
+from truebook.backtest.dataset.request import FILL_S, FILL_SIZE_CENTI, DatasetRequest
+from truebook.backtest.errors import DatasetError
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.queue import QueueModel
 

@@ -19,10 +19,6 @@ FILL_S: Final = 60
 FILL_SIZE_CENTI: Final = 100
 
 
-class DatasetError(Exception):
-    """A data set can't be made or written; the message has what, where, and what to do."""
-
-
 class Label(StrEnum):
     """What a model may learn."""
 

@@ -14,7 +14,8 @@ import msgspec
 from truebook.backtest.dataset.columns import PREFIX, dataset_schema, description
 from truebook.backtest.dataset.labels import Labeller, Values, label_columns
 from truebook.backtest.dataset.observing import observe
-from truebook.backtest.dataset.request import DatasetError, DatasetRequest
+from truebook.backtest.dataset.request import DatasetRequest
+from truebook.backtest.errors import DatasetError
 from truebook.backtest.window import digest_of
 from truebook.capture.columnar.schema import require_pyarrow
 from truebook.capture.market_metadata import capture_metadata

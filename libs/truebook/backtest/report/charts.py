@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from truebook.backtest.analysis.attribution import Group
 from truebook.backtest.analysis.bootstrap import Ints
 from truebook.backtest.analysis.statistics import PassStatistics
+from truebook.backtest.errors import MissingLibrary
 from truebook.backtest.report.document import Variant
 from truebook.backtest.report.headline import central
 from truebook.backtest.report.sections import after_text, largest_markets
@@ -38,10 +39,6 @@ SYMBOLS: Final = {
 }  # fmt: skip
 RANGES: Final = "Point: realistic (or the only) queue model; line: range over all of them."
 _DOLLAR_AXIS: Final = {"tickformat": "$,.2~f", "zeroline": True}
-
-
-class MissingLibrary(Exception):
-    """plotly is not installed."""
 
 
 class Chart(NamedTuple):

@@ -10,9 +10,10 @@ import msgspec
 
 from truebook.backtest.analysis.attribution import market_profits, net_by_event
 from truebook.backtest.analysis.bootstrap import MoneyInterval
-from truebook.backtest.analysis.comparison import Named, NotComparable, check_same_data
+from truebook.backtest.analysis.comparison import Named, check_same_data
 from truebook.backtest.analysis.curve import exposure_of
 from truebook.backtest.analysis.statistics import PassStatistics, significance_of, statistics_of
+from truebook.backtest.errors import NotComparable
 from truebook.backtest.report.headline import Verdict, sentences_of, verdict_of
 from truebook.backtest.result import (
     BacktestResult,
