@@ -12,7 +12,7 @@ SEEDS ?= 50
 FIRST ?= 1
 ONLY ?=
 
-.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka chaos soak prove models asyncapi reference lock image up down k8s clean
+.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka chaos soak prove models asyncapi reference spec-drift fuzz clients lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -89,6 +89,23 @@ asyncapi: $(VENV)/.dev
 # Writes docs/reference: settings, metrics, reasons, trading holds and the command line, from the code.
 reference: $(VENV)/.dev
 	$(BIN)/python deploy/reference.py
+
+# Compares the simulated exchange with the newest clients of the real one: tests/spec_drift. Needs the package index.
+spec-drift: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m spec_drift $(ARGS)
+
+# A million random requests and stream commands to the simulated exchange; `make test` sends 20,000.
+FUZZ ?= 1000000
+fuzz: $(VENV)/.dev
+	TRUEBOOK_TEST_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/integration/paper_exchange/test_paper_fuzz.py $(ARGS)
+
+# The pinned clients of other people, beside the project, and the tests that drive the simulated exchange with them.
+build/clients: requirements/clients.txt
+	rm -rf $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $@ -r $<
+
+clients: $(VENV)/.dev build/clients
+	PYTHONPATH=build/clients $(BIN)/python -m pytest -n 0 $(wildcard tests/integration/paper_exchange/test_*_client.py) $(ARGS)
 
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 image:
