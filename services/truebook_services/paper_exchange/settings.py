@@ -67,6 +67,8 @@ class PaperExchangeSettings(Section):
     shards: tuple[str, ...] = ()
     """Further exchange shards: an index from 0 to 100, then the series whose new events go there, such as
     ``2:SIMCUP+SIMRATE``. Each account has its opening balance on shard 0, where all other series are."""
+    groups_trigger_above_limit: bool = False
+    """True: an order group is triggered once its fills exceed its limit, not when they reach it; the sources differ."""
     transfer_delay_ms: int = Field(default=1_000, ge=0, le=600_000)
     """Time from the acceptance of a transfer between shards to its arrival."""
     transfer_jitter_ms: int = Field(default=1_000, ge=0, le=600_000)

@@ -339,3 +339,11 @@ def test_entries_from_before_the_shards_are_read() -> None:
     assert entry == Commanded(at_us=3, position=1, command=CancelOrder("a", "x", None)), "looked for on all shards"
     first = Configured(start_us=1, account="a", balance_micros=5, seed=7, markets=3, tickers=(), settlement_delay_us=2)
     assert first.shards == ()
+
+
+async def test_the_limit_of_order_groups_is_part_of_the_history(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path, groups_trigger_above_limit=True)
+    exchange.kill()
+    again = ManualExchange(tmp_path, exchange.clock.now_us())
+    assert again.engine.groups.triggers_above_limit
+    again.kill()

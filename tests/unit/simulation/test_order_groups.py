@@ -190,3 +190,17 @@ def test_a_group_has_no_orders_or_traded_less_than_its_limit(
             assert shown.orders == ()
         else:
             assert recent < LIMIT
+
+
+@pytest.mark.parametrize(("above_limit", "is_triggered"), [(False, [True, True]), (True, [False, True])])
+def test_a_group_is_triggered_at_or_above_its_limit(above_limit: bool, is_triggered: list[bool]) -> None:
+    exchange = opened()
+    exchange.groups.triggers_above_limit = above_limit
+    group_id = group_of(exchange)
+    place(exchange, "me", BID, LIMIT + 100, order_group_id=group_id)
+    seen = []
+    for size_centi in (LIMIT, 1):
+        place(exchange, "other", ASK, size_centi)
+        (group,) = exchange.groups.of_account("me")
+        seen.append(group.is_triggered)
+    assert seen == is_triggered

@@ -48,11 +48,11 @@ class _Group:
         self._matched.append((at_us, size_centi))
         self._matched_centi += size_centi
 
-    def is_reached(self, now_us: int) -> bool:
-        """Return whether the fills in the window that ends now reach the limit."""
+    def is_used_up(self, now_us: int, *, above_limit: bool) -> bool:
+        """Return whether the fills in the window that ends now reach the limit, or exceed it (``above_limit``)."""
         while self._matched and self._matched[0][0] <= now_us - WINDOW_US:
             self._matched_centi -= self._matched.popleft()[1]
-        return self._matched_centi >= self.limit_centi
+        return self._matched_centi >= self.limit_centi + above_limit
 
     def reset(self) -> None:
         self.is_triggered = False
@@ -68,6 +68,8 @@ class OrderGroups:
         self._engine = engine
         self._lifecycle = lifecycle
         self._groups: dict[str, dict[str, _Group]] = {}
+        self.triggers_above_limit = False
+        """Whether a group is triggered above its limit only, not at it: Kalshi's documents have both."""
 
     def rejection(self, order: LiveOrder) -> Rejected | None:
         """Return why an order is rejected because of its group; None where it is accepted or has no group."""
@@ -113,7 +115,7 @@ class OrderGroups:
             case GroupChange.LIMIT:
                 group.limit_centi = limit_centi
                 events = [self._changed(account, group, GroupEvent.LIMIT_UPDATED)]
-                reached = group.is_reached(self._lifecycle.now_us)
+                reached = group.is_used_up(self._lifecycle.now_us, above_limit=self.triggers_above_limit)
                 return events + (self._trigger(account, group) if reached else [])
             case GroupChange.TRIGGER:
                 return self._trigger(account, group)
@@ -133,7 +135,7 @@ class OrderGroups:
             if group is None:  # deleted, and its orders with it
                 continue
             group.add_fill(size_centi, at_us)
-            if group.is_reached(self._lifecycle.now_us):
+            if group.is_used_up(self._lifecycle.now_us, above_limit=self.triggers_above_limit):
                 events += self._trigger(order.account, group)
         return events
 

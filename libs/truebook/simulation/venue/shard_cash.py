@@ -147,8 +147,10 @@ class ShardCash:
         events: list[SimulationEvent] = []
         for to_shard in sorted(index for index, drift in drifts.items() if drift < 0):
             for from_shard in sorted(index for index, drift in drifts.items() if drift > 0):
-                available = owner.wallet(from_shard).available_micros
-                amount = min(-drifts[to_shard], drifts[from_shard], available) // TRANSFER_UNIT_MICROS
+                wallet = owner.wallets.get(from_shard)
+                if wallet is None:
+                    continue  # what is above the target is still under way
+                amount = min(-drifts[to_shard], drifts[from_shard], wallet.available_micros) // TRANSFER_UNIT_MICROS
                 move = CashMove(
                     from_shard=from_shard, to_shard=to_shard, amount_micros=amount * TRANSFER_UNIT_MICROS,
                     delay_us=self._delays[account],

@@ -68,6 +68,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     """The kind of synthetic markets; a history without it is from before there were others."""
     shards: tuple[str, ...] = ()
     """Further shards, as in the settings."""
+    groups_trigger_above_limit: bool = False
     engine: int = 0
     """The engine that wrote this history; 0: one from before engines had versions."""
 

@@ -112,7 +112,10 @@ def _exchange_id(configured: Configured) -> str:
     settings = msgspec.to_builtins(configured)
     del settings["engine"]
     # An id stays the same when a later version adds a setting.
-    for name, default in (("accounts", ()), ("capture_times", "recorded"), ("preset", Preset.EASY), ("shards", ())):
+    for name, default in (
+        ("accounts", ()), ("capture_times", "recorded"), ("preset", Preset.EASY), ("shards", ()),
+        ("groups_trigger_above_limit", False),
+    ):  # fmt: skip
         if getattr(configured, name) == default:
             del settings[name]
     return digest(msgspec.json.encode(settings).decode())
@@ -134,6 +137,7 @@ def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         capture_times=settings.capture_times,
         preset=settings.preset,
         shards=settings.shards,
+        groups_trigger_above_limit=settings.groups_trigger_above_limit,
         engine=ENGINE,
     )
 
@@ -149,7 +153,7 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
     first = entry.configured if isinstance(entry, Continued) else entry
     for name in (
         "account", "accounts", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture",
-        "capture_times", "queue", "preset", "shards",
+        "capture_times", "queue", "preset", "shards", "groups_trigger_above_limit",
     ):  # fmt: skip
         old, new = getattr(first, name), getattr(requested, name)
         if old != new and name.replace("_delay_us", "_delay_ms") in given:
@@ -195,6 +199,7 @@ def _build_market(
         exchange = synthetic_exchange(
             configured.seed, settlement_delay_us=configured.settlement_delay_us, plan=ShardPlan.parse(configured.shards)
         )
+        exchange.groups.triggers_above_limit = configured.groups_trigger_above_limit
         traders = Traders(
             configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers,
             preset=configured.preset,
@@ -206,6 +211,7 @@ def _build_market(
     metadata = shifted_metadata(capture_metadata(settings.capture), by_us)
     plan = ShardPlan.parse(configured.shards)
     replay = MarketReplay(configured.seed, metadata, queue=configured.queue, plan=plan)
+    replay.exchange.groups.triggers_above_limit = configured.groups_trigger_above_limit
     replay.begin(configured.start_us)  # lists the markets before the first frame, so that clients can subscribe
     events = read_events(settings.capture)
     return replay.exchange, CaptureSource(replay, shifted_events(events, by_us) if by_us else events, log)
