@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -54,15 +54,21 @@ class WindowedData(NamedTuple, Generic[EventT]):
 
 def read_window(path: Path, window: Window) -> WindowedData[Recorded]:
     """Begin to read a window; raises ``CaptureError`` where a market is unknown or there is no event."""
-    return _begun(path, window, select(read_events(path), window))
+    markets, others = _markets(path, window)
+    return _begun(path, markets, others, select(read_events(path), window, _tickers(others)))
 
 
 def read_window_blocks(path: Path, window: Window) -> WindowedData[Recorded | DeltaBlock]:
     """Begin to read as ``read_window``; consecutive changes of one market may be a block, at the time of its first."""
-    return _begun(path, window, select(read_blocks(path), window))
+    markets, others = _markets(path, window)
+    return _begun(path, markets, others, select(read_blocks(path), window, _tickers(others)))
 
 
-def _begun(path: Path, window: Window, events: Iterator[tuple[int, EventT]]) -> WindowedData[EventT]:
+Markets = Sequence[MarketMetadata]
+
+
+def _markets(path: Path, window: Window) -> tuple[Markets, Markets]:
+    """Return the selected markets, and the others of their events; raises ``CaptureError`` for one that is unknown."""
     recorded = capture_metadata(path)
     markets = [one for one in recorded if window.has(one.ticker)]
     shared = {one.event for one in markets}
@@ -70,25 +76,40 @@ def _begun(path: Path, window: Window, events: Iterator[tuple[int, EventT]]) -> 
     unknown = window.markets - {one.ticker for one in markets}
     if unknown:
         raise CaptureError(f"{path}: no market {min(unknown)} in this recording")
+    return markets, others
+
+
+def _tickers(markets: Markets) -> frozenset[str]:
+    return frozenset(one.ticker for one in markets)
+
+
+def _begun(
+    path: Path, markets: Markets, others: Markets, events: Iterator[tuple[int, EventT]]
+) -> WindowedData[EventT]:  # fmt: skip
     first = next(events, None)
     if first is None:
         raise EmptyWindow(f"{path}: no event in the window of time")
-    return WindowedData(markets, first[0], chain((first,), events), others)
+    return WindowedData(list(markets), first[0], chain((first,), events), tuple(others))
 
 
-@overload
-def select(events: Iterable[CapturedEvent], window: Window) -> Iterator[tuple[int, Recorded]]: ...
 @overload
 def select(
-    events: Iterable[CapturedEvent | DeltaBlock], window: Window
+    events: Iterable[CapturedEvent], window: Window, others: frozenset[str] = frozenset()
+) -> Iterator[tuple[int, Recorded]]: ...
+@overload
+def select(
+    events: Iterable[CapturedEvent | DeltaBlock], window: Window, others: frozenset[str] = frozenset()
 ) -> Iterator[tuple[int, Recorded | DeltaBlock]]: ...
-def select(events: Iterable[CapturedEvent | DeltaBlock], window: Window) -> Iterator[tuple[int, Recorded | DeltaBlock]]:
+def select(
+    events: Iterable[CapturedEvent | DeltaBlock], window: Window, others: frozenset[str] = frozenset()
+) -> Iterator[tuple[int, Recorded | DeltaBlock]]:
     """Yield the events of the window, at its start what is known by then of the life cycle and of each book.
 
-    A block that is partly before or after the window is divided into its events.
+    Of ``others``, which are listed but not traded, the life cycle is yielded; a window begins with an event of its own
+    markets. A block that is partly before or after the window is divided into its events.
     """
     known = KnownBefore()
-    is_before = window.from_us > 0
+    is_before = window.from_us > 0 or bool(others)
     event: Recorded | SkippedFrame | DeltaBlock
     for captured in _divided(events, window):
         if isinstance(captured, DeltaBlock):
@@ -97,11 +118,12 @@ def select(events: Iterable[CapturedEvent | DeltaBlock], window: Window) -> Iter
             at_us, event = captured.at_us, captured.event
         if window.to_us is not None and at_us > window.to_us:
             return
-        if isinstance(event, SkippedFrame) or not _is_selected(event, window):
+        is_other = isinstance(event, LifecycleFrame) and event.ticker in others
+        if isinstance(event, SkippedFrame) or not (is_other or _is_selected(event, window)):
             continue
         if isinstance(event, BookGap):
             event = BookGap(tuple(filter(window.has, event.tickers)), event.sid)
-        if is_before and at_us < window.from_us:
+        if is_before and (is_other or at_us < window.from_us):
             assert not isinstance(event, DeltaBlock), "divided"
             known.add(event)
             continue

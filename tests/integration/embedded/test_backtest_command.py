@@ -202,7 +202,7 @@ def test_a_market_that_settled_long_ago_keeps_its_result(made: Path, monkeypatch
     assert sum(one.fees_micros for one in result.markets) == result.account.fees_micros
 
 
-def test_a_model_that_fails_decides_nothing_and_ends_nothing(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_is_stopped_and_ends_nothing(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
 
     def failing(self: Model, batch: Batch) -> Batch:
@@ -213,8 +213,9 @@ def test_a_model_that_fails_decides_nothing_and_ends_nothing(made: Path, monkeyp
     monkeypatch.setattr(Model, "run", failing)
     one = run_backtest(request_of(made), model).passes[0]
     assert (one.orders, one.predictions) == ((), ())
-    assert one.observations == one.refusals["inference_failed"] > 0
-    assert sum(runs) == 2 * one.observations, "each pass runs the model once for each observation"
+    failed = one.refusals["inference_failed"]
+    assert one.observations == failed + one.refusals["model_stopped"] > failed >= 10
+    assert sum(runs) == 2 * failed, "each pass runs the model once for each observation, until it is stopped"
 
 
 def test_equal_names_of_recordings_are_refused(tmp_path: Path, made: Path) -> None:

@@ -12,6 +12,10 @@ from support.equal_runs import both, check_equal, lines_of
 from support.made_recordings import make_recording
 from support.recordings import recording
 from support.varied_recordings import make_varied_recording
+from truebook.models.check_rows import Batch
+from truebook.models.errors import ModelFailed
+from truebook.models.registry import ModelRegistry
+from truebook.models.session import Model
 
 GOLD_FRAMES = 6_000
 
@@ -59,6 +63,21 @@ def test_a_busy_real_market_gives_equal_histories(tmp_path: Path) -> None:
                 numbers[frame["sid"]] = frame["seq"] = numbers.get(frame["sid"], 0) + 1
             out.write(json.dumps(frame) + "\n")
     assert check_equal(bare, "maker").fills >= 10
+
+
+def test_a_model_that_fails_is_stopped_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Model, batch: Batch) -> Batch:
+        raise ModelFailed("no finite number")
+
+    made = make_recording(tmp_path / "made", seconds=30, markets=3, seed=2)
+    registry = ModelRegistry(tmp_path / "models")
+    monkeypatch.setattr("support.equal_runs.choose_model", lambda settings: registry)
+    monkeypatch.setattr("truebook_services.embedded.system.choose_model", lambda settings: registry)
+    registry.load("maker")  # its checks run it
+    monkeypatch.setattr(Model, "run", fail)
+    ran = check_equal(made, "maker")
+    assert ran.refused["inference_failed"] >= 10
+    assert ran.refused["model_stopped"] >= 5
 
 
 @pytest.mark.parametrize("seed", [1, 4])

@@ -68,3 +68,17 @@ def test_a_book_with_lost_frames_is_unknown_at_the_start() -> None:
     assert selected(snapshot(((4_000, 100),), ()), snapshot((), (), "B"), BookGap(("A",))) == [
         msgspec.structs.replace(snapshot((), (), "B"), sid=None)
     ]
+
+
+def test_the_life_cycle_of_other_markets_of_an_event_is_kept() -> None:
+    """They are listed: whether one is active decides if the sum of the event's prices is known."""
+    own, other = snapshot(((4_000, 100),), ()), snapshot((), (), "B")
+    paused = msgspec.structs.replace(lifecycle(MarketStatus.INACTIVE), ticker="B")
+    resumed = msgspec.structs.replace(lifecycle(MarketStatus.ACTIVE), ticker="B")
+    captured = [CapturedEvent(START_US + number, 0, each) for number, each in enumerate((paused, own, other, resumed))]
+    window = Window(markets=frozenset({"A"}))
+    assert list(select(captured, window, frozenset({"B"}))) == [
+        (START_US + 1, paused), (START_US + 1, own), (START_US + 3, resumed),
+    ]  # fmt: skip
+    assert list(select(captured, window)) == [(START_US + 1, own)]
+    assert not list(select(captured[:1], window, frozenset({"B"}))), "no event of its own: the window is empty"
