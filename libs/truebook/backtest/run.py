@@ -64,6 +64,7 @@ def _passes(setup: Setup, queues: Collection[QueueModel], data: WindowedData[Rec
                 setup.settings, setup.model, data.markets, queue=queue, start_us=data.start_us, others=data.others,
                 uses=setup.uses,
             )  # fmt: skip
+            engine.passes_idle_time = True
             collector.attach(engine)
     return passes
 

@@ -42,6 +42,16 @@ class DueQueue:
             heappop(queue)
         return queue[0][0] if queue else None
 
+    def waits_us(self, now_us: int) -> tuple[tuple[str, int], ...]:
+        """Return each key and how long it still waits, in the order in which they are taken."""
+        queued = sorted((at_us, added, key) for key, (at_us, added) in self._at_us.items())
+        return tuple((key, at_us - now_us) for at_us, _, key in queued)
+
+    def shift(self, by_us: int) -> None:
+        """Let every key wait longer."""
+        self._at_us = {key: (at_us + by_us, added) for key, (at_us, added) in self._at_us.items()}
+        self._queue = sorted((at_us, added, key) for key, (at_us, added) in self._at_us.items())
+
     def take(self, now_us: int) -> list[str]:
         """Remove and return every key that is due."""
         due: list[str] = []

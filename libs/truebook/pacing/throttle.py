@@ -33,6 +33,10 @@ class Throttle:
         """Return the number of keys without a pass now."""
         return sum(last_us + self._interval_us > now_us for last_us in self._last_us.values())
 
+    def shift(self, by_us: int) -> None:
+        """Move every pass to a later time."""
+        self._last_us = {key: last_us + by_us for key, last_us in self._last_us.items()}
+
     def drop(self, key: str) -> None:
         """Drop a key that is no longer in use; its next attempt passes."""
         self._last_us.pop(key, None)

@@ -66,6 +66,23 @@ class SelectionSchedule:
             self._next_s = max(min(2 * self._next_s, self._interval_s), shortest_s)
         self._due_us = self.begun_us + int(self._next_s * MICROS)
 
+    @property
+    def interval_s(self) -> float:
+        """The time between the newest selection and the next one, unless something happens."""
+        return self._next_s
+
+    def repeat(self, now_us: int, until_us: int, every_us: int) -> None:
+        """Take selections that change nothing as made until then; ``is_due`` is asked at multiples of an interval.
+
+        ``now_us`` is the newest of these times, of the clock of ``is_due``.
+        """
+        first_us = now_us + max(1, -(-(self._due_us - now_us) // every_us)) * every_us
+        if first_us <= until_us:
+            interval_us = int(self._next_s * MICROS)
+            step_us = max(1, -(-interval_us // every_us)) * every_us
+            self.begun_us = first_us + (until_us - first_us) // step_us * step_us
+            self._due_us = self.begun_us + interval_us
+
     def _shortest_s(self) -> float:
         """Return the shortest interval: long lists take seconds, and are not read one after another."""
         return max(self._min_interval_s, MIN_PAUSE_FACTOR * self._took_s)

@@ -88,6 +88,11 @@ class Universe:
         self._rules = rules
         self._failures: dict[str, int] = {}
 
+    @property
+    def failures(self) -> tuple[tuple[str, int], ...]:
+        """How often followed markets have failed the filter in a row."""
+        return tuple(sorted(self._failures.items()))
+
     def newcomers(
         self, listed: Iterable[MarketMetadata], followed: frozenset[str], now_us: int
     ) -> list[MarketMetadata]:

@@ -11,6 +11,7 @@ import pytest
 from support.equal_runs import both, check_equal, lines_of
 from support.made_recordings import make_recording
 from support.recordings import recording
+from support.spaced_recordings import make_spaced_recording
 from support.varied_recordings import make_varied_recording
 from truebook.models.check_rows import Batch
 from truebook.models.errors import ModelFailed
@@ -92,3 +93,8 @@ def test_markets_with_faults_and_pauses_give_equal_histories(tmp_path: Path, see
     made = make_varied_recording(tmp_path / "made", seed=seed)
     reconciler = {"orders_s": 4.0}  # its statements have numbers in the ledger
     assert check_equal(made, "maker", reconciler=reconciler).fills >= 20
+
+
+def test_idle_time_between_markets_gives_equal_histories(tmp_path: Path) -> None:
+    made = make_spaced_recording(tmp_path / "made", seed=6, markets=3, open_s=20, every_s=200)
+    assert check_equal(made, "maker").fills >= 20

@@ -38,6 +38,7 @@ def observe(request: DatasetRequest) -> Iterator[Block]:
         request.settings, Outside(request.layout, "dataset"), data.markets, queue=QueueModel.REALISTIC,
         start_us=data.start_us, others=data.others,
     )  # fmt: skip
+    engine.passes_idle_time = True
     made: list[Observation] = []
     at_us = data.start_us
     for count, (at_us, event) in enumerate(data.events, 1):

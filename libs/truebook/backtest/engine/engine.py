@@ -22,17 +22,17 @@ from typing import Final
 
 from truebook.backtest.engine.account_reports import AccountReports
 from truebook.backtest.engine.deciding import Deciding
+from truebook.backtest.engine.idle import IdleTime, Parts
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.listing import Listing, Published
 from truebook.backtest.engine.loss_watch import loss_marks
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
 from truebook.backtest.engine.observing import AccountObserver
-from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
+from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next, WhileIdle
 from truebook.backtest.engine.settings import EngineSettings, Outside
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.decision.decide import Decision
-from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.trading_holds import WIND_DOWN
@@ -57,6 +57,7 @@ Watcher = Callable[[int, Sequence[SimulationEvent]], None]
 
 class Engine:
     """One pass. ``markets`` are traded, ``others`` are only listed; ``start_us`` is the time of the first event.
+    ``passes_idle_time`` may be set, see ``idle``, where nothing is to be seen of each round of periodic work.
 
     ``watch``, ``sampled``, ``decided`` and ``pruned`` observe it: they are called with each instant's events, once in
     ten seconds, with each batch that the model decides, and before settled markets are added up in one record.
@@ -101,6 +102,10 @@ class Engine:
         self._pruning = Pruning(self.ledger, settings.retention_us, lambda: self.pruned())
         self._calendar = self._begin()
         self._next_us = self._next_due_us()
+        self.passes_idle_time = False
+        own = (self._calendar, self.data, self.listing, self.ledger, self._observer)
+        parts = Parts(*own, self._pending, self._throttle, self.trader, self.venue)
+        self._idle = IdleTime(settings, self.now_us, parts)
 
     # Start.
 
@@ -119,11 +124,11 @@ class Engine:
                 Every(settings.prune_us, self._pruning.run),
                 *loss_marks(settings, self.ledger, self.exchange.queries),
                 Every(settings.reconciled_us, self._state_completion),
-                Every(settings.observation.refresh_us, self._read_positions),
-                Every(settings.execution.sweep_us, self._sweep),
-                Every(settings.data.watch_us, self._select),
-                Every(settings.data.watch_us, self._watch_data),
-                Every(SAMPLE_US, lambda at_us: self.sampled(at_us)),
+                Every(settings.observation.refresh_us, self._read_positions, WhileIdle.REPEATS),
+                Every(settings.execution.sweep_us, self._sweep, WhileIdle.REPEATS),
+                Every(settings.data.watch_us, self._select, WhileIdle.REPEATS),
+                Every(settings.data.watch_us, self._watch_data, WhileIdle.REPEATS),
+                Every(SAMPLE_US, lambda at_us: self.sampled(at_us), WhileIdle.ENDS),
             ),
             (
                 Next(now_us + settings.data.first_data_us, self._sweep_first),
@@ -207,6 +212,10 @@ class Engine:
             yield from self._instant(self._batch_us, batch)
         while self._next_us < before_us:
             yield from self._instant(self._next_us, ())
+            if self.passes_idle_time and self._idle.is_quiet(self.now_us):
+                until_us = min(before_us - 1, self._mark_us)
+                self.now_us = self._idle.pass_over(self.now_us, until_us, self.observations, self.refusals)
+                self._next_us = self._next_due_us()
 
     def _next_due_us(self) -> int:
         due_us = self._calendar.next_us
@@ -235,6 +244,8 @@ class Engine:
         self.events += len(batch)
         while True:
             events, responses = self.venue.step(batch, now_us)
+            if batch or events or responses:
+                self._idle.start(now_us)
             self._record(events)
             for sent, response in responses:
                 self.trader.receive(sent, response, now_us)
@@ -273,15 +284,7 @@ class Engine:
         """Update the books by what the exchange sends; return whether readers were sent anything."""
         data, now_us = self.data, self.now_us
         for event in self.venue.public:
-            match event:
-                case DeltaFrame():
-                    data.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
-                case SnapshotFrame():
-                    data.snapshot(event.ticker, event.bids, event.asks, now_us)
-                case TradeFrame():
-                    data.trade(event.ticker, now_us)
-                case _:
-                    data.snapshot(event, (), (), now_us)
+            data.receive(event, now_us)
         for changed in events:
             if isinstance(changed, MarketChanged):
                 self.listing.apply(changed, now_us)
@@ -379,15 +382,10 @@ class Engine:
         self._observer.read_positions()
 
     def _sweep(self, now_us: int) -> None:
-        if self.trader.group_id is None and self.settings.execution.order_group_limit_centi:
-            self._open_group(now_us)
+        limit_centi = self.settings.execution.order_group_limit_centi
+        if self.trader.group_id is None and limit_centi:
+            self.trader.group_id = self.venue.open_group(limit_centi, now_us)
         self.trader.sweep(now_us)
-
-    def _open_group(self, now_us: int) -> None:
-        group, _ = self.exchange.groups.create(
-            self.settings.exchange_account, self.settings.execution.order_group_limit_centi, now_us
-        )
-        self.trader.group_id = getattr(group, "group_id", None)
 
     def _watch_data(self, now_us: int) -> None:
         self.data.watch(now_us)

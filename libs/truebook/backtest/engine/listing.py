@@ -6,11 +6,12 @@ cycle, schedule and filter are those of ``truebook.universe``, at the same times
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
 import msgspec
 
+from truebook.backtest.engine.periodic import NEVER_US
 from truebook.backtest.engine.settings import DataRules
 from truebook.clock import MICROS
 from truebook.kalshi.port import LifecycleFrame
@@ -84,6 +85,28 @@ class Listing:
             is_full=is_full(selected, self._rules), is_changed=is_changed,
         )  # fmt: skip
         return True
+
+    # Idle time: see ``engine.idle``.
+
+    @property
+    def idle_state(self) -> Hashable:
+        """What a further selection depends on, beside the exchange's markets and the ledger."""
+        return self._schedule.interval_s, self._universe.failures
+
+    @property
+    def selected_us(self) -> int:
+        """When markets were selected last."""
+        return self._schedule.begun_us
+
+    def repeat(self, now_us: int, until_us: int, every_us: int) -> None:
+        """Take the selections until then as made: none of them changes anything."""
+        self._schedule.repeat(now_us, until_us, every_us)
+
+    def unchanged_until_us(self, now_us: int, near_close_us: int) -> int:
+        """Return until when no listed market opens, closes, or is near its close."""
+        margin_us = max(near_close_us, int(self._rules.min_time_to_close_s * MICROS)) + MICROS
+        times = (at_us for one in self._queries.markets() for at_us in (one.open_us, one.close_us) if at_us > now_us)
+        return min(times, default=NEVER_US) - margin_us
 
     def apply(self, changed: MarketChanged, now_us: int) -> None:
         """Apply what the exchange announces about a market."""

@@ -6,12 +6,14 @@ confirmed times, staleness and repeated snapshots are those of ``ingest.books`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from truebook.backtest.engine.settings import DataRules
+from truebook.backtest.engine.venue import Public
 from truebook.book.event_sums import EventSum
 from truebook.book.order_book import BookError, Changed, OrderBook
 from truebook.features.history import LENGTH
+from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.reasons import Reason
@@ -132,6 +134,18 @@ class MarketData:
 
     # Messages.
 
+    def receive(self, event: Public, now_us: int) -> None:
+        """Apply what the exchange sends of a recorded event."""
+        match event:
+            case DeltaFrame():
+                self.delta(event.ticker, event.book_side, event.price_cc, event.delta_centi, now_us)
+            case SnapshotFrame():
+                self.snapshot(event.ticker, event.bids, event.asks, now_us)
+            case TradeFrame():
+                self.trade(event.ticker, now_us)
+            case _:
+                self.snapshot(event, (), (), now_us)
+
     def delta(self, ticker: str, side: BookSide, price_cc: int, delta_centi: int, now_us: int) -> None:
         """Apply one change of a level."""
         market = self._followed.get(ticker)
@@ -244,6 +258,42 @@ class MarketData:
     def books(self) -> Iterable[tuple[str, OrderBook]]:
         """Return the books that are not stale."""
         return ((ticker, market.replica.book) for ticker, market in self.markets.items() if market.stale is None)
+
+    # Idle time: see ``engine.idle``.
+
+    def idle_state(self, now_us: int) -> Hashable | None:
+        """Return what the next messages depend on, with times relative to now; None while a book is to become fresh."""
+        if self._first_data or self._due or self.is_published:
+            return None
+        states = []
+        for ticker, market in self._followed.items():
+            replica = market.replica
+            if market.stale is not None or market.fresh_us is None:
+                return None
+            requested_us = now_us - market.requested_us if market.requested_us else None
+            states.append(
+                (
+                    ticker, id(market.metadata), replica.version, market.changed, market.pending_frame_us,
+                    now_us - market.published_us, now_us - market.published_confirmed_us, now_us - market.fresh_us,
+                    now_us - replica.confirmed_us, now_us - market.observed_us, market.requests, requested_us,
+                    replica.event_yes_sum_cc, replica.event_yes_sum_age_us,
+                )
+            )  # fmt: skip
+        return now_us - self.confirmed_us, now_us - self._received_us, self._next_probe, tuple(states)
+
+    def shift(self, by_us: int) -> None:
+        """Move all times of a state that has returned."""
+        self.confirmed_us += by_us
+        self._received_us += by_us
+        for market in self._followed.values():
+            assert market.fresh_us is not None, "part of the state"
+            market.fresh_us += by_us
+            market.replica.confirmed_us += by_us
+            market.published_us += by_us
+            market.published_confirmed_us += by_us
+            market.observed_us += by_us
+            if market.requested_us:
+                market.requested_us += by_us
 
     # Steps.
 

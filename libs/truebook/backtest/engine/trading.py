@@ -103,6 +103,11 @@ class Trader:
     def start(self, now_us: int) -> None:
         self._started_us = now_us
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no action is under way or waits."""
+        return not self._busy and not self._waiting
+
     def __contains__(self, order_id: object) -> bool:
         """Return whether a cancel of that order was sent recently and has no response."""
         sent_us = self._cancelling.get(str(order_id))

@@ -43,6 +43,11 @@ class Venue:
         self.exchange.open_account(self.account, balance_micros)
         self._replay.begin(now_us)
 
+    def open_group(self, limit_centi: int, now_us: int) -> str | None:
+        """Create a group of orders with that limit; return its id, None if the exchange refuses it."""
+        group, _ = self.exchange.groups.create(self.account, limit_centi, now_us)
+        return getattr(group, "group_id", None)
+
     def send(self, sent: Sent, now_us: int) -> None:
         """Take a command, which is executed after its latency."""
         if isinstance(sent, PlaceSent):

@@ -50,6 +50,8 @@ class RecentEvents:
         """Iterate over what is known of a level, oldest first."""
         for entry in self._entries:
             if isinstance(entry, Lot):
+                if level_cc not in entry.level_cc:
+                    continue
                 for at_us, changed_cc, delta_centi, exchange_us in zip(*entry[1:], strict=True):
                     if changed_cc == level_cc and delta_centi < 0:
                         yield Seen(at_us, delta_centi, exchange_us)

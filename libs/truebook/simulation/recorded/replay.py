@@ -157,7 +157,9 @@ class MarketReplay:
         events: list[SimulationEvent] = []
         for ticker, settlement_cc in list(self._outcomes.items()):
             record = self._markets.get(ticker)
-            if record is not None and record.status is MarketStatus.CLOSED:
+            if record is not None and record.metadata.settlement_cc is not None:
+                del self._outcomes[ticker]  # the exchange determined it at its close
+            elif record is not None and record.status is MarketStatus.CLOSED:
                 events += self._settle(ticker, settlement_cc, at_us)
             elif record is not None:
                 open_us.append(record.metadata.close_us)
