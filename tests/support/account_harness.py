@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -32,10 +33,12 @@ BALANCE = 1_000_000_000
 class AccountHarness:
     """An account with its exchange and ledger; tests start the services."""
 
-    def __init__(self, clock: Clock | None = None, *, balance_micros: int = BALANCE) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, balance_micros: int = BALANCE, shards: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.manual = ManualClock()
         self.clock: Clock = clock or self.manual
-        self.exchange = InMemoryExchange(self.clock, balance_micros=balance_micros)
+        self.exchange = InMemoryExchange(self.clock, balance_micros=balance_micros, shards=shards)
         self.ledger = MemoryStore("account")
         self.bus = RecordingBus(partitions=2)
         self.started: list[Running] = []
@@ -75,7 +78,13 @@ class AccountHarness:
         return self._track(Running(service))
 
     async def place(
-        self, side: BookSide = BookSide.BID, price_cc: int = 4000, size_centi: int = 1000, *, ticker: str = "M"
+        self,
+        side: BookSide = BookSide.BID,
+        price_cc: int = 4000,
+        size_centi: int = 1000,
+        *,
+        ticker: str = "M",
+        exchange_index: int = 0,
     ) -> tuple[str, str]:
         """Reserve and send an order without acknowledging it; return its client and exchange order ids."""
         order_id = f"tb1-{next(self._numbers):032x}"
@@ -84,7 +93,7 @@ class AccountHarness:
             order_id=order_id, nonce="n", ticker=ticker, event=f"E-{ticker}", exclusive=False, book_side=side,
             price_cc=price_cc, size_centi=size_centi, reduce_only=False, fee_rate_ppm=70_000,
             deadline_us=now_us + 5_000_000, now_us=now_us, partition=0, epoch=1, send_by_us=now_us + 5_000_000,
-            expires_us=now_us + 60_000_000,
+            expires_us=now_us + 60_000_000, exchange_index=exchange_index,
         )  # fmt: skip
         assert await self.ledger.apply(reserve) == RESERVED
         request = OrderRequest(

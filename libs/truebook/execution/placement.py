@@ -8,7 +8,9 @@ from truebook.execution.guards import whole_second_us
 from truebook.ledger.verbs import Reserve
 from truebook.messages.actions import Action, Target
 from truebook.messages.envelope import TimeInForce
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.venue.account import OrderRequest
+from truebook.venue.shards import DEFAULT_SHARD
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +23,13 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     fee_rate_ppm: int
     partition: int
     epoch: int
+    exchange_index: int = DEFAULT_SHARD
+    """The market's shard."""
+
+
+def shard_of(metadata: MarketMetadata | None) -> int:
+    """Return the exchange shard of a market; without metadata no order is sent."""
+    return DEFAULT_SHARD if metadata is None else metadata.exchange_index
 
 
 def reservation(placement: Placement, attempt: int, now_us: int, lifetime_us: int) -> Reserve:
@@ -34,7 +43,7 @@ def reservation(placement: Placement, attempt: int, now_us: int, lifetime_us: in
         size_centi=placement.size_centi, reduce_only=target.reduce_only, fee_rate_ppm=placement.fee_rate_ppm,
         deadline_us=action.deadline_us, now_us=now_us, partition=placement.partition, epoch=placement.epoch,
         reference_cc=action.reference_cc, send_by_us=action.deadline_us,
-        expires_us=whole_second_us(expires_us) if rests else 0,
+        expires_us=whole_second_us(expires_us) if rests else 0, exchange_index=placement.exchange_index,
     )  # fmt: skip
 
 
@@ -46,6 +55,7 @@ def order_request(order: Reserve, target: Target, group_id: str | None) -> Order
         size_centi=order.size_centi, time_in_force=target.time_in_force, post_only=target.post_only,
         expiration_s=None if is_immediate else order.expires_us // 1_000_000,
         reduce_only=target.reduce_only and is_immediate, order_group_id=group_id,
+        exchange_index=order.exchange_index,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from truebook.ledger.port import AccountView, LedgerView, OrderView
 from truebook.ledger.trading_holds import KEEPING_ORDERS
 from truebook.ledger.verbs import Mode, OrderState
 from truebook.messages.reasons import Reason
+from truebook.venue.shards import DEFAULT_SHARD
 
 
 def to_cancel(
@@ -17,7 +18,7 @@ def to_cancel(
     for market in view.markets:
         if not market.orders:
             continue
-        mode = cancelling_mode(view.account, market.ticker)
+        mode = cancelling_mode(view.account, market.ticker, market.exchange_index)
         is_stale = age_us(market.ticker) > stale_after_us
         for order in market.orders:
             if order.state is not OrderState.ACKNOWLEDGED:
@@ -30,7 +31,7 @@ def to_cancel(
                 yield order, Reason.STALE_BOOK
 
 
-def cancelling_mode(account: AccountView, ticker: str) -> Mode:
-    """Return the most severe mode among the holds of the account and the market that also cancel resting orders."""
-    cancelling = ((hold.name, hold.mode) for hold in account.holds if hold.name not in KEEPING_ORDERS)
-    return Mode.severest(cancelling, ticker)
+def cancelling_mode(account: AccountView, ticker: str, exchange_index: int = DEFAULT_SHARD) -> Mode:
+    """Return the most severe mode among the holds of the account, the market and its shard that also cancel orders."""
+    cancelling = ((hold.name, hold.mode) for hold in account.holds if hold.name.partition("@")[0] not in KEEPING_ORDERS)
+    return Mode.severest(cancelling, ticker, exchange_index)

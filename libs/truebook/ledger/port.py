@@ -160,8 +160,9 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """Fills whose order is not known yet."""
     marks: Marks | None = None
     """None: the equity was not marked since a limit of losses was set."""
-    shards: tuple[ShardView, ...] = (ShardView(exchange_index=DEFAULT_SHARD),)
-    """By index: shard 0, and all others on which something is. Cash and overdrawn are their sums."""
+    shards: tuple[ShardView, ...] = ()
+    """By index: shard 0, and all others on which something is, with the parts of cash, overdrawn and reserved; empty:
+    all is on shard 0."""
     in_transit_micros: int = 0
     """On no shard: what the open transfers have taken."""
     transfers: tuple[ShardTransferView, ...] = ()
@@ -169,6 +170,11 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
     def shard(self, exchange_index: int) -> ShardView:
         """Return one shard; it has nothing if it is not listed."""
+        if not self.shards and exchange_index == DEFAULT_SHARD:
+            return ShardView(
+                exchange_index=exchange_index, cash_micros=self.cash_micros, overdrawn_micros=self.overdrawn_micros,
+                reserved_micros=self.reserved_micros,
+            )  # fmt: skip
         listed = (shard for shard in self.shards if shard.exchange_index == exchange_index)
         return next(listed, ShardView(exchange_index=exchange_index))
 

@@ -1,11 +1,11 @@
 """Compares one reading of the ledger with one of the exchange. Pure.
 
-*Equal* means: each market's position; the open orders by id, price and remainder; and without open orders, available
-cash = balance. With open orders, available + reserved cash is compared with balance + what the exchange must hold for
-them. Whether it also holds their fees is not documented: the comparison allows for any part of their worst fees, until
-readings have shown that it holds none or all of them (``FeeHold``). An order whose send has no known outcome may have
-filled already: what its fills would explain is no difference. The balance has a precision of 100 micro-dollars on the
-wire. A settled market counts as position 0 on both sides.
+*Equal* means: each market's position; the open orders by id, price and remainder; and on each shard, without open
+orders, available cash = balance. With open orders, available + reserved cash is compared with balance + what the
+exchange must hold for them. Whether it also holds their fees is not documented: the comparison allows for any part of
+their worst fees, until readings have shown that it holds none or all of them (``FeeHold``). What the fills of an order
+without a known outcome, or the cash of an open transfer between shards, would explain is no difference. The balance has
+a precision of 100 micro-dollars on the wire. A settled market counts as position 0 on both sides.
 
 A market of which the exchange reports something that can't be read is not compared: it is listed as ``UNREADABLE``, and
 cash may differ by what its items can explain.
@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
-from truebook.ledger.port import LedgerView, MarketView, OrderView
-from truebook.ledger.verbs import OrderState
+from truebook.ledger.port import LedgerView, MarketView, OrderView, ShardTransferView
+from truebook.ledger.verbs import OrderState, TransferState
 from truebook.messages.envelope import BookSide
 from truebook.money import PAIR_MICROS_PER_CENTI, format_micros, format_price, format_size, no_price
 from truebook.venue.account import ExchangeBalance, ExchangeOrder, ExchangePosition, OrderStatus
+from truebook.venue.shards import DEFAULT_SHARD
 
 BALANCE_PRECISION_MICROS = 100
 FOREIGN_FEE_MICROS_PER_CENTI = 275
@@ -69,6 +71,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = Kind.OTHER
     ticker: str = ""
     amount: int = 0
+    exchange_index: int = DEFAULT_SHARD
+    """Of cash: its shard."""
 
     def __str__(self) -> str:
         return f"{self.what}: ledger {self.ledger}, exchange {self.exchange}"
@@ -76,7 +80,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subject(self) -> tuple[Kind, str]:
         """What differs, whatever the amount: a later difference with the same subject is the same one."""
-        return self.kind, "" if self.kind is Kind.CASH else self.what
+        return cash_on(self.exchange_index) if self.kind is Kind.CASH else (self.kind, self.what)
+
+
+def cash_on(exchange_index: int) -> tuple[Kind, str]:
+    """Return the subject of differences of cash on one shard."""
+    return Kind.CASH, "" if exchange_index == DEFAULT_SHARD else f"shard {exchange_index}"
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,25 +127,21 @@ def compare(
     hidden = tuple(one for one in of_markets if one.ticker in unread.markets and one.kind not in TRANSIENT)
     of_orders = tuple(one for one in of_markets if one.kind is not Kind.POSITION and one not in hidden)
     of_positions = tuple(one for one in of_markets if one.kind is Kind.POSITION and one not in hidden)
-    low, high = _cash_surplus(view, balance, positions, resting)
-    fees = high - low
-    if not of_orders:  # else it is not known for which orders the exchange holds fees
-        if fee_hold is FeeHold.NONE:
-            high = min(high, low + CASH_BOUND_MICROS)
-        elif fee_hold is FeeHold.ALL:
-            low = max(low, high - CASH_BOUND_MICROS)
     slack = _slack(view, hidden)
-    low, high = low - slack, high + slack
-    of_cash = tuple(_of_cash(view, low, high))
+    surpluses = [
+        _surplus_on(index, view, balance, positions, resting, fee_hold=None if of_orders else fee_hold, slack=slack)
+        for index in _shards(view, balance)
+    ]
+    of_cash = tuple(one for surplus in surpluses for one in _of_cash(view, surplus))
     of_unread = tuple(_of_unread(view, unread))
     found = (*of_positions, *of_orders, *of_cash, *_of_parked(view), *of_unread)
     uncertain = {(Kind.POSITION, _position_in(market.ticker)) for market in view.markets if any(_unresolved(market))}
-    if high - low > CASH_BOUND_MICROS:
-        uncertain.add((Kind.CASH, ""))
+    uncertain |= {cash_on(one.exchange_index) for one in surpluses if one.high - one.low > CASH_BOUND_MICROS}
+    shown = [_fee_hold(one.low, one.high) for one in surpluses if one.fees > 2 * CASH_BOUND_MICROS]
     return Comparison(
         differences=found,
         uncertain=frozenset(uncertain),
-        fee_hold=None if found or fees <= 2 * CASH_BOUND_MICROS else _fee_hold(low, high),
+        fee_hold=shown[0] if shown and not found else None,
         unread=frozenset(one.ticker for one in hidden) | unread.positions,
     )
 
@@ -262,42 +267,76 @@ def _of_order(own: OrderView, other: ExchangeOrder | None) -> Iterable[Differenc
 
 
 def _alike(own: OrderView, other: ExchangeOrder) -> bool:
-    return (own.book_side, own.price_cc, own.remaining_centi) == (
-        other.book_side,
-        other.price_cc,
-        other.remaining_centi,
-    )
+    theirs = (other.book_side, other.price_cc, other.remaining_centi)
+    return (own.book_side, own.price_cc, own.remaining_centi) == theirs
 
 
-def _total(view: LedgerView) -> int:
-    account = view.account
-    return account.cash_micros - account.overdrawn_micros + account.reserved_micros
+class _Surplus(NamedTuple):
+    """The least and the most that the exchange may have more than the ledger on a shard, and what of it fees may be."""
+
+    exchange_index: int
+    low: int
+    high: int
+    fees: int
+
+
+def _shards(view: LedgerView, balance: ExchangeBalance) -> list[int]:
+    known = {DEFAULT_SHARD, *(shard.exchange_index for shard in view.account.shards)}
+    moving = {index for one in view.account.transfers for index in (one.from_shard, one.to_shard)}
+    return sorted({*known, *moving, *(one.exchange_index for one in balance.by_shard)})
+
+
+def _surplus_on(
+    exchange_index: int, view: LedgerView, balance: ExchangeBalance, positions: Sequence[ExchangePosition],
+    resting: Sequence[ExchangeOrder], *, fee_hold: FeeHold | None, slack: int,
+) -> _Surplus:  # fmt: skip
+    """Return the surplus of a shard by all that is known; it may have the cash of open transfers already, or still."""
+    held_there = [one for one in positions if one.exchange_index == exchange_index]
+    resting_there = [one for one in resting if one.exchange_index == exchange_index]
+    low, high = _cash_surplus(exchange_index, view, balance, held_there, resting_there)
+    fees = high - low
+    if fee_hold is FeeHold.NONE:
+        high = min(high, low + CASH_BOUND_MICROS)
+    elif fee_hold is FeeHold.ALL:
+        low = max(low, high - CASH_BOUND_MICROS)
+    moving = sum(one.amount_micros for one in view.account.transfers if _may_be_on(one, exchange_index))
+    return _Surplus(exchange_index, low - slack - moving, high + slack, fees)
+
+
+def _may_be_on(transfer: ShardTransferView, exchange_index: int) -> bool:
+    """Return whether the exchange may have an open transfer's cash on a shard: not sent yet, or arrived already."""
+    may_be_unsent = transfer.state is TransferState.REQUESTED and transfer.from_shard == exchange_index
+    return may_be_unsent or transfer.to_shard == exchange_index
+
+
+def _total(view: LedgerView, exchange_index: int) -> int:
+    shard = view.account.shard(exchange_index)
+    return shard.net_micros + shard.reserved_micros
 
 
 def _cash_surplus(
-    view: LedgerView, balance: ExchangeBalance, positions: Sequence[ExchangePosition], resting: Sequence[ExchangeOrder]
-) -> tuple[int, int]:
-    """Return the least and the most that the exchange may have more than the ledger.
+    exchange_index: int, view: LedgerView, balance: ExchangeBalance, positions: Sequence[ExchangePosition],
+    resting: Sequence[ExchangeOrder],
+) -> tuple[int, int]:  # fmt: skip
+    """Return the least and the most that the exchange may have more than the ledger on a shard, by its items.
 
     The least is the case that it holds no fees and that unresolved orders have closed positions; the most, that it
     holds all fees and that they have opened some.
     """
-    reserved_micros = view.account.reserved_micros
-    surplus = balance.balance_micros - _total(view)
+    markets = [market for market in view.markets if market.exchange_index == exchange_index]
+    reserved_micros = view.account.shard(exchange_index).reserved_micros
+    there = balance.of_shard(exchange_index) if exchange_index != DEFAULT_SHARD else balance.balance_micros
+    surplus = there - _total(view, exchange_index)
     if not resting and not reserved_micros:
         return surplus, surplus
-    surplus += held_for(resting, holdings(positions, _settled(view.markets)))
-    opening = sum(
-        order.opening_centi * _own_price(order.book_side, order.price_cc)
-        for market in view.markets
-        for order in market.orders
-    )
-    unresolved = [order for market in view.markets for order in _unresolved(market)]
-    least = surplus - sum(
-        order.remaining_centi * no_price(_own_price(order.book_side, order.price_cc)) for order in unresolved
-    )
+    surplus += held_for(resting, holdings(positions, _settled(markets)))
+    orders = [order for market in markets for order in market.orders]
+    opening = sum(order.opening_centi * _own_price(order.book_side, order.price_cc) for order in orders)
+    unresolved = [order for market in markets for order in _unresolved(market)]
+    closed = (order.remaining_centi * no_price(_own_price(order.book_side, order.price_cc)) for order in unresolved)
+    least = surplus - sum(closed)
     most = surplus + sum(order.remaining_centi * _own_price(order.book_side, order.price_cc) for order in unresolved)
-    known = {order.exchange_order_id for market in view.markets for order in market.orders}
+    known = {order.exchange_order_id for order in orders}
     foreign_fees = sum(
         FOREIGN_FEE_MICROS_PER_CENTI * order.remaining_centi
         for order in resting
@@ -306,14 +345,16 @@ def _cash_surplus(
     return least, most + max(0, reserved_micros - opening) + foreign_fees
 
 
-def _of_cash(view: LedgerView, low: int, high: int) -> Iterable[Difference]:
+def _of_cash(view: LedgerView, surplus: _Surplus) -> Iterable[Difference]:
     """Return a difference unless a surplus of 0 is possible, at the balance's precision."""
+    low, high, index = surplus.low, surplus.high, surplus.exchange_index
     amount = _outside(low, high)
     if abs(amount) >= BALANCE_PRECISION_MICROS:
-        is_exact = low == high and not view.account.reserved_micros
-        what, total = "available cash" if is_exact else "cash with reservations", _total(view)
+        is_exact = low == high and not view.account.shard(index).reserved_micros
+        what, total = "available cash" if is_exact else "cash with reservations", _total(view, index)
         yield Difference(
-            what=what, ledger=f"${format_micros(total)}", exchange=f"${format_micros(total + amount)}",
+            what=what if index == DEFAULT_SHARD else f"{what} on shard {index}", exchange_index=index,
+            ledger=f"${format_micros(total)}", exchange=f"${format_micros(total + amount)}",
             kind=Kind.CASH, amount=amount,
         )  # fmt: skip
 
@@ -330,7 +371,10 @@ def _assumed_positions(markets: Iterable[MarketView], unreadable: frozenset[str]
     """Return the ledger's own positions in place of those that can't be read: what must be held for orders depends."""
     for market in markets:
         if market.ticker in unreadable:
-            yield ExchangePosition(ticker=market.ticker, position_centi=market.position_centi, exposure_micros=0)
+            yield ExchangePosition(
+                ticker=market.ticker, position_centi=market.position_centi, exposure_micros=0,
+                exchange_index=market.exchange_index,
+            )  # fmt: skip
 
 
 def _slack(view: LedgerView, hidden: Iterable[Difference]) -> int:

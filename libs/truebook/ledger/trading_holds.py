@@ -1,7 +1,8 @@
 """Every trading hold: a named reason not to trade freely, placed and released by one owner.
 
 The most severe hold gives the account's mode. ``keeps_orders`` holds stop new orders and leave resting ones alone; any
-other hold also cancels what its mode forbids. A hold ``NAME@TICKER`` is in force in that market only.
+other hold also cancels what its mode forbids. A hold ``NAME@TICKER`` is in force in that market only, ``NAME@shard:2``
+in the markets of that exchange shard.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from truebook.ledger.verbs import Hold, Mode, Release
+from truebook.ledger.verbs import Hold, Mode, Release, shard_scope
 
 
 class TradingHold(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,10 @@ class TradingHold(msgspec.Struct, frozen=True, kw_only=True):
     def of_market(self, ticker: str) -> TradingHold:
         """Return this hold for one market."""
         return msgspec.structs.replace(self, name=f"{self.name}@{ticker}")
+
+    def of_shard(self, exchange_index: int) -> TradingHold:
+        """Return this hold for the markets of one exchange shard."""
+        return self.of_market(shard_scope(exchange_index))
 
     def place(self) -> Hold:
         """Return the verb that places this hold."""
@@ -73,7 +78,10 @@ FLATTEN: Final = TradingHold(
     description="an operator has closed positions (`truebook flatten`), until `truebook resume`",
 )  # fmt: skip
 EXCHANGE_PAUSED: Final = TradingHold(
-    name="exchange_paused", owner="execution", keeps_orders=True, description="the exchange has paused trading"
+    name="exchange_paused",
+    owner="execution",
+    keeps_orders=True,
+    description="the exchange has paused trading, of all markets or of one shard (`@shard:N`)",
 )
 ACCOUNT_STALE: Final = TradingHold(
     name="account_stale", owner="execution", keeps_orders=True,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from truebook.clock import MICROS
-from truebook.ledger.port import AccountView, LedgerView, MarketView, OrderView
+from truebook.ledger.port import AccountView, LedgerView, MarketView, OrderView, ShardTransferView, ShardView
 from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
@@ -42,8 +42,15 @@ class AccountValues(msgspec.Struct, frozen=True, kw_only=True):
     adjustments_micros: int
     interest_micros: int = 0
     cash_micros: int
+    """Of all exchange shards."""
     overdrawn_micros: int
     reserved_micros: int
+    in_transit_micros: int = 0
+    """On its way between exchange shards."""
+    shards: tuple[ShardView, ...] = ()
+    """Cash by exchange shard; empty: all is on shard 0."""
+    transfers: tuple[ShardTransferView, ...] = ()
+    """Transfers between shards that are under way."""
     position_cost_micros: int
     realized_micros: int
     unrealized_micros: int | None
@@ -132,6 +139,9 @@ def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] 
         unvalued_markets=tuple(sorted(unvalued)),
         equity_micros=account.owned_micros + sale if is_valued else None,
         holds=hold_labels(account),
+        in_transit_micros=account.in_transit_micros,
+        shards=account.shards if len(account.shards) > 1 else (),
+        transfers=account.transfers,
         unresolved_orders=tuple(sorted(o.order_id for m in view.markets for o in m.orders if o.state.is_unresolved)),
     )
 

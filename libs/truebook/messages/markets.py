@@ -18,7 +18,7 @@ class Exclusion(StrEnum):
     MULTIVARIATE = "multivariate"
     """A combination of other markets, which the settings do not include."""
     EXCHANGE_SHARD = "exchange_shard"
-    """It trades on another of the exchange's instances, which holds none of the account's cash."""
+    """It trades on a shard of the exchange that the settings do not include."""
     NOT_TRADING = "not_trading"
     """Its status does not allow orders."""
     FEE_TYPE = "fee_type"

@@ -273,7 +273,8 @@ EXCLUSIONS: Final[Mapping[str, Explanation]] = MappingProxyType({
         "the market is a combination of other markets", "set `multivariate` of `[ingest.universe]`"
     ),
     Exclusion.EXCHANGE_SHARD: Explanation(
-        "the market trades on an exchange shard other than 0, where the account has no cash", _NOTHING
+        "the market trades on an exchange shard that the settings do not include",
+        "add it to `exchange_shards` of `[ingest.universe]`",
     ),
     Exclusion.NOT_TRADING: Explanation("the market's status admits no orders", _NOTHING),
     Exclusion.FEE_TYPE: Explanation("the series has a fee structure that is not supported", _NOTHING),

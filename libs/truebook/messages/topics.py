@@ -57,7 +57,7 @@ GIB: Final = 2**30
 
 MARKETS: Final = Topic(
     name="markets", carries=(MarketUpdated,), start_at=StartAt.BEGINNING, compacted=True,
-    written_by=("ingest",), read_by=("ingest", "observation", "policy", "execution"),
+    written_by=("ingest",), read_by=("ingest", "observation", "policy", "execution", "reconciler"),
 )  # fmt: skip
 ORDERBOOK: Final = Topic(
     name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END,

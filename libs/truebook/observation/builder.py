@@ -95,7 +95,9 @@ class ObservationBuilder:
             book_epoch=replica.epoch, book_version=replica.version, confirmed_us=replica.confirmed_us,
             frame_us=frame_us, ledger_seq=ledger_seq, signals_digest=signals_id,
             best_bid_cc=bid_cc, best_bid_centi=bid_centi, best_ask_cc=ask_cc, best_ask_centi=ask_centi,
-            position_centi=inputs.position_centi, cash_micros=inputs.cash_micros,
+            position_centi=inputs.position_centi,
+            # What orders of this market can use; the features see the whole account.
+            cash_micros=portfolio.account.shard(metadata.exchange_index).cash_micros,
             event=metadata.event, exclusive=metadata.exclusive, price_ranges=metadata.price_ranges,
             fee_type=metadata.fee_type, taker_rate_ppm=taker_ppm, maker_rate_ppm=maker_ppm, close_us=metadata.close_us,
         )  # fmt: skip

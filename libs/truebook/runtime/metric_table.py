@@ -165,6 +165,7 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
         "reconciler": (
             _gauge("model_drawdown_micros", "micros", "Fall of the profit from its peak since the model's activation"),
             _counter("reconciler_repairs", "repairs", "Changes that reconciliation made to the ledger", "outcome"),
+            _counter("ledger_transfers", "reports", "Reports of transfers between exchange shards", "outcome"),
             _counter(
                 "ledger_records_pruned", "records", "Records of finished orders and markets removed from the ledger"
             ),
@@ -175,6 +176,8 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
             _gauge("ledger_mode", "0 to 3", "Mode of the ledger: 0 running, 1 reduce_only, 2 flattening, 3 halted"),
             _gauge("ledger_trading_holds", "holds", "Trading holds in force"),
             _gauge("ledger_cash_micros", "micro-dollars", "Available cash"),
+            _gauge("ledger_shard_cash_micros", "micro-dollars", "Available cash on one exchange shard", "shard"),
+            _gauge("ledger_in_transit_micros", "micro-dollars", "Cash on its way between exchange shards"),
             _gauge("ledger_overdrawn_micros", "micro-dollars", "Cash owed beyond what was available"),
             _gauge("ledger_reserved_micros", "micro-dollars", "Cash reserved for open orders"),
             _gauge("ledger_exposure_micros", "micro-dollars", "Cost of the positions"),

@@ -12,6 +12,8 @@ class UniverseRules(msgspec.Struct, frozen=True, kw_only=True):
     tickers: tuple[str, ...] = ()
     """Only these markets, whatever their activity; empty allows all."""
     series: tuple[str, ...] = ()
+    exchange_shards: tuple[int, ...] = ()
+    """Only markets of these shards of the exchange; empty allows all."""
     shard: int = 0
     shards: int = 1
     multivariate: bool = False

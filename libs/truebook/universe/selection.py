@@ -51,7 +51,7 @@ def passes_static_filter(market: MarketMetadata, rules: UniverseRules) -> Exclus
         return Exclusion.NOT_CONFIGURED
     if not rules.multivariate and market.ticker.startswith(MULTIVARIATE_PREFIX):
         return Exclusion.MULTIVARIATE
-    if market.exchange_index:
+    if rules.exchange_shards and market.exchange_index not in rules.exchange_shards:
         return Exclusion.EXCHANGE_SHARD
     is_early = market.ticker in rules.tickers and market.status in BEFORE_TRADING
     if not takes_orders(market.status) and not is_early:
@@ -165,7 +165,7 @@ def choose_candidates(listed: Sequence[ListedMarket], rules: UniverseRules, now_
     fit = (
         market
         for market in listed
-        if not market.exchange_index
+        if (not rules.exchange_shards or market.exchange_index in rules.exchange_shards)
         and takes_orders(market.status)
         and market.volume_centi >= rules.min_volume_centi
         and market.close_us - now_us >= int(rules.min_time_to_close_s * MICROS)

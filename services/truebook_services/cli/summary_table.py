@@ -54,6 +54,8 @@ def print_summary(status: Status, title: str) -> None:
         ("deposits", status.deposits_micros),
         *([("interest", status.interest_micros)] if status.interest_micros else ()),
         ("available cash", status.cash_micros),
+        *((f"cash on shard {one.exchange_index}", one.net_micros) for one in status.shards),
+        *([("in transit between shards", status.in_transit_micros)] if status.in_transit_micros else ()),
         ("reserved", status.reserved_micros),
         ("positions at cost", status.position_cost_micros),
         ("realized", status.realized_micros),
@@ -72,6 +74,9 @@ def print_summary(status: Status, title: str) -> None:
     console.print(table)
     for difference in status.differences:
         console.print(f"[red]differs[/red]: {escape(difference)}")
+    for one in status.transfers:
+        route = f"from shard {one.from_shard} to shard {one.to_shard}"
+        console.print(f"transfer {one.transfer_id} {route}: {dollars(one.amount_micros)}, {one.state}")
     for ticker in status.unvalued_markets:
         console.print(f"[yellow]value unknown[/yellow]: {escape(ticker)} has a position, but no book and no outcome")
     for order in status.unresolved_orders:

@@ -22,7 +22,7 @@ from truebook.execution.guards import (
     first_refusal,
     order_size,
 )
-from truebook.execution.placement import Placement
+from truebook.execution.placement import Placement, shard_of
 from truebook.execution.plan import Cancel, Keep, Place, Tolerance, Wait, plan_side, repeated_sides, working_on
 from truebook.ledger.port import LedgerError, LedgerStore, LedgerView, OrderView
 from truebook.messages.actions import Action, Target
@@ -59,8 +59,8 @@ class Candidates:
         size_centi, is_reducing = order_size(target, market)
         return Candidate(
             action=action, target=target, source=self._context.source, now_us=self._context.clock.now_us(),
-            mode=view.mode_in(action.ticker), has_unresolved_orders=self._epochs.has_unresolved_orders,
-            is_report_queue_full=self._queue.is_full,
+            mode=view.mode_in(action.ticker, shard_of(metadata)),
+            has_unresolved_orders=self._epochs.has_unresolved_orders, is_report_queue_full=self._queue.is_full,
             metadata=metadata, book=self._books.book(action.ticker),
             is_book_fresh=self._books.is_fresh(action.ticker, self._durations.max_book_age_us),
             epoch=self._epochs.epoch(job.partition), size_centi=size_centi, is_reducing=is_reducing,
@@ -161,6 +161,6 @@ class ActionHandler:
         placement = Placement(
             order_id=client_order_id(self._ledger.ledger_id, job.action.id, target.book_side), action=job.action,
             target=target, size_centi=candidate.size_centi, fee_rate_ppm=candidate.fee_rate_ppm,
-            partition=job.partition, epoch=candidate.epoch,
+            partition=job.partition, epoch=candidate.epoch, exchange_index=shard_of(candidate.metadata),
         )  # fmt: skip
         await self._orders.place(placement)

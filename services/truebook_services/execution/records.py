@@ -6,6 +6,7 @@ from truebook.ledger.exchange_reports import OPENED, persist, record_order
 from truebook.ledger.port import LedgerError, LedgerStore
 from truebook.ledger.verbs import Acknowledge, Close, MarkUnknown, OrderResult, Reserve, ReserveResult
 from truebook.messages.reasons import Reason
+from truebook.money import format_micros
 from truebook.runtime.context import Context
 from truebook.venue.account import CreateResponse, ExchangeOrder
 
@@ -30,6 +31,16 @@ class OrderRecords:
                 self._context.log.warning("reserve failed", order_id=order.order_id, error=str(error))
         await self.close(order.order_id, None, 0)
         return ReserveResult.refused(Reason.NO_LEDGER)
+
+    async def describe_cash(self) -> str:
+        """Describe on which exchange shards the cash is: for an order that its own shard can't pay."""
+        try:
+            account = (await self._ledger.view(())).account
+        except LedgerError as error:
+            return str(error)
+        moving = f"; in transit: ${format_micros(account.in_transit_micros)}" if account.in_transit_micros else ""
+        shards = (f"${format_micros(one.cash_micros)} on shard {one.exchange_index}" for one in account.shards)
+        return f"cash is {', '.join(shards)}{moving}"
 
     async def acknowledge(self, order: Reserve, response: CreateResponse) -> OrderResult:
         report = Acknowledge(

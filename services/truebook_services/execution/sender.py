@@ -21,6 +21,7 @@ from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
 from truebook.runtime.context import Context
 from truebook.venue.account import CreateResponse
+from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.execution.exchange_pause import ExchangePauseHold
 from truebook_services.execution.order_group import OrderGroup
 from truebook_services.execution.records import OrderRecords
@@ -90,11 +91,16 @@ class Sender:
             case ReserveOutcome.EXISTS:
                 assert result.state is not None
                 return Existing(result.state)
+            case _ if result.reason is Reason.SHARD_CASH:
+                where = await self._records.describe_cash()
+                return NotSent(Reason.SHARD_CASH, f"the market is on shard {order.exchange_index}; {where}")
             case _:
                 return NotSent(result.reason or Reason.DUPLICATE_ACTION)
 
     async def _post_once(self, placement: Placement, order: Reserve) -> SendResult:
-        signed = self._rest.sign_order(order_request(order, placement.target, self._group.id_for_orders))
+        # A group is local to one shard, and ours is on the default one; sweeps cancel the orders of the others.
+        group_id = self._group.id_for_orders if order.exchange_index == DEFAULT_SHARD else None
+        signed = self._rest.sign_order(order_request(order, placement.target, group_id))
         clock, frame_us = self._context.clock, placement.action.frame_us
         if clock.now_us() >= order.send_by_us:
             await self._records.close(order.order_id, None, 0)
@@ -134,7 +140,7 @@ class Sender:
         if failure.counts:
             self._limiters.breaker.failed(order.ticker, self._context.clock.now_us())
         if failure.paused:
-            await self._pause_hold.place(str(error))
+            await self._pause_hold.place(str(error), order.exchange_index)
         if isinstance(error, Refused):
             await self._group.rejected(group_id, error)
         if isinstance(error, RateLimited):

@@ -20,6 +20,8 @@ class UniverseSettings(Section):
     """Follow only these markets, whatever their activity, while they trade; empty allows all."""
     series: tuple[str, ...] = ()
     """Follow only markets of these series; empty allows all."""
+    exchange_shards: tuple[int, ...] = ()
+    """Follow only markets of these shards of the exchange (their ``exchange_index``); empty allows all."""
     shard: int = Field(default=0, ge=0)
     """The number of this ingest instance, from 0; an event belongs to the shard that the digest of its name selects."""
     shards: int = Field(default=1, ge=1, le=64)

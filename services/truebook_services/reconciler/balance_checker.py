@@ -25,6 +25,7 @@ from truebook.runtime.context import Context
 from truebook_services.reconciler.compare import BothSides, read_both
 from truebook_services.reconciler.repairer import Repairer
 from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.shard_transfers import ShardTransfers
 from truebook_services.reconciler.transfers import TransferRecognizer
 from truebook_services.reconciler.unreadable import UnreadableMarkets
 
@@ -52,6 +53,7 @@ class BalanceChecker:
         *,
         repairer: Repairer,
         unreadable: UnreadableMarkets,
+        shard_transfers: ShardTransfers,
     ) -> None:
         self._context = context
         self._settings = settings
@@ -59,6 +61,7 @@ class BalanceChecker:
         self._ledger = ledger
         self._repairer = repairer
         self._unreadable = unreadable
+        self._shard_transfers = shard_transfers
         self._transfers = TransferRecognizer(context, rest, ledger)
         self._seen: dict[tuple[Kind, str], Lasting] = {}
         self._fee_hold: FeeHold | None = None
@@ -82,6 +85,10 @@ class BalanceChecker:
             await self._repairer.record_missing()
             sides = msgspec.structs.replace(sides, view=await self._ledger.view())
             comparison = sides.compare(self._fee_hold)
+        if await self._has_recorded_transfers(comparison, sides):
+            view = await self._ledger.view()
+            sides = msgspec.structs.replace(sides, before=view, view=view)
+            comparison = sides.compare(self._fee_hold)
         await self._unreadable.release(comparison.unread)
         found = [difference for difference in comparison.differences if difference.kind not in TRANSIENT]
         self._context.metrics.gauge("ledger_differences", len(found))
@@ -95,11 +102,16 @@ class BalanceChecker:
             await self._act(lasting, sides)
         return not self._seen
 
+    async def _has_recorded_transfers(self, comparison: Comparison, sides: BothSides) -> bool:
+        """Record the exchange's own transfers between shards where cash differs; return whether there were any."""
+        is_cash = any(one.kind is Kind.CASH for one in comparison.differences)
+        return is_cash and len(sides.balance.by_shard) > 1 and await self._shard_transfers.record_others() > 0
+
     def _learn_fee_hold(self, comparison: Comparison, sides: BothSides) -> None:
         """Keep what the first conclusive comparison showed; what a comparison without orders refutes was wrong."""
         if self._fee_hold is None:
             self._fee_hold = comparison.fee_hold
-        elif sides.exact and not comparison.differences and (Kind.CASH, "") in self._seen:
+        elif sides.exact and not comparison.differences and any(kind is Kind.CASH for kind, _ in self._seen):
             self._fee_hold = FeeHold.VARIES
 
     def _track(self, found: Sequence[Difference], uncertain: Container[tuple[Kind, str]]) -> list[Lasting]:
@@ -145,10 +157,14 @@ class BalanceChecker:
             await self._adjust(small[0].difference, sides)
 
     async def _adjust(self, residue: Difference, sides: BothSides) -> None:
-        adjust_id = digest("residue", sides.view.account.ledger_seq, residue.amount)
+        shard = (residue.exchange_index,) if residue.exchange_index else ()
+        adjust_id = digest("residue", sides.view.account.ledger_seq, residue.amount, *shard)
         outcome = await self._ledger.apply(
-            Adjust(adjust_id=adjust_id, amount_micros=residue.amount, kind=AdjustKind.RESIDUE, reason=str(residue))
-        )
+            Adjust(
+                adjust_id=adjust_id, amount_micros=residue.amount, kind=AdjustKind.RESIDUE, reason=str(residue),
+                exchange_index=residue.exchange_index,
+            )
+        )  # fmt: skip
         self._context.log.warning("residue recorded", amount_micros=residue.amount, outcome=outcome)
         self._seen.clear()
 

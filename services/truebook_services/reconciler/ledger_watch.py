@@ -37,6 +37,8 @@ class LedgerWatch:
         now_us = self._context.clock.now_us()
         for name, value in gauge_values(view, now_us).items():
             self._context.metrics.gauge(f"ledger_{name}", value)
+        for shard in view.account.shards:
+            self._context.metrics.gauge("ledger_shard_cash_micros", shard.net_micros, shard=str(shard.exchange_index))
         for age, orders in unknown_by_age(view, now_us).items():
             self._context.metrics.gauge("ledger_unknown_orders_by_age", orders, age=age)
 
@@ -61,6 +63,7 @@ def gauge_values(view: LedgerView, now_us: int) -> dict[str, float]:
         "mode": account.mode.severity,
         "trading_holds": len(account.holds),
         **{name: getattr(values, name) for name in MONEY},
+        "in_transit_micros": account.in_transit_micros,
         "exposure_micros": values.position_cost_micros,
         "sequence": account.ledger_seq,
         "open_orders": len(orders),

@@ -7,12 +7,19 @@ watermark ``opened``.
 
 from __future__ import annotations
 
+from typing import Final
+
+from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.exchange_reports import OPENED, SWEPT
 from truebook.ledger.port import LedgerStore
 from truebook.ledger.verbs import AdoptedPosition, AdvanceWatermark, BindExchange, OpenAccount
 from truebook.runtime.context import Context
 from truebook.venue.account import ExchangeOrder, ExchangePosition, OrderStatus, UnreadableItem
+from truebook.venue.shards import DEFAULT_SHARD, TransferStatus
+
+SETTLED_AFTER_US: Final = 2 * MICROS
+"""The exchange states whole seconds: a transfer that is older than this was certainly made before."""
 
 
 class NotReady(Exception):
@@ -46,6 +53,8 @@ class AccountOpener:
         await self._cancel_resting()
         opened_us = await self._rest.data_time_us()
         balance = await self._rest.balance()
+        if len(balance.by_shard) > 1:
+            await self._check_transfers(opened_us)
         listed = await self._rest.positions()
         if listed.unreadable:  # a size that is not known is not 0, and the ledger can't adopt it later
             first = listed.unreadable[0]
@@ -58,11 +67,12 @@ class AccountOpener:
         await self._ledger.apply(AdvanceWatermark(name=OPENED, to_us=opened_us))
         await self._ledger.apply(AdvanceWatermark(name=SWEPT, to_us=opened_us))
         opened = OpenAccount(
-            balance_micros=balance.balance_micros, positions=adopted, exchange=str(await self._rest.identity())
-        )
+            balance_micros=balance.balance_micros, positions=adopted, exchange=str(await self._rest.identity()),
+            shards=tuple(one for one in balance.by_shard if one.exchange_index != DEFAULT_SHARD),
+        )  # fmt: skip
         outcome = await self._ledger.apply(opened)
         self._context.log.info(
-            "account opened", outcome=outcome, balance_micros=balance.balance_micros, positions=len(adopted)
+            "account opened", outcome=outcome, balance_micros=balance.total_micros, positions=len(adopted)
         )
 
     async def bind(self) -> None:
@@ -86,6 +96,13 @@ class AccountOpener:
         if resting:
             raise NotReady(f"{len(resting)} resting orders are being cancelled")
 
+    async def _check_transfers(self, opened_us: int) -> None:
+        """Check that no cash is on the way between shards, and that every listed transfer is in the balances."""
+        listed = await self._rest.shard_transfers()
+        newest_us = max((one.created_us for one in listed), default=0)
+        if any(one.status is TransferStatus.PENDING for one in listed) or newest_us + SETTLED_AFTER_US > opened_us:
+            raise NotReady("a transfer between shards is under way")
+
     async def _check_quiet(self, opened_us: int, positions: list[ExchangePosition]) -> None:
         """Check that the account did not change while balance and positions were read."""
         if await self._rest.data_time_us() < opened_us:
@@ -103,5 +120,5 @@ class AccountOpener:
             event = position.ticker
         return AdoptedPosition(
             ticker=position.ticker, event=event, position_centi=position.position_centi,
-            cost_micros=position.exposure_micros,
+            cost_micros=position.exposure_micros, exchange_index=position.exchange_index,
         )  # fmt: skip

@@ -9,7 +9,9 @@ from truebook.ledger.journal.port import LedgerJournal
 from truebook.ledger.journal.upkeep import JournalUpkeep
 from truebook.ledger.lease import Lease
 from truebook.ledger.port import RestorableStore
+from truebook.messages.topics import MARKETS
 from truebook.models.pointer import PointerFile
+from truebook.runtime.consumer import Consumer
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic, Service
 from truebook_services.reconciler.balance_checker import BalanceChecker
@@ -20,8 +22,10 @@ from truebook_services.reconciler.opening import AccountOpener
 from truebook_services.reconciler.pruner import Pruner
 from truebook_services.reconciler.relay import Relay
 from truebook_services.reconciler.repairer import Repairer
-from truebook_services.reconciler.settings import ReconcilerSettings
+from truebook_services.reconciler.settings import ReconcilerSettings, TreasurerSettings
+from truebook_services.reconciler.shard_transfers import ShardTransfers
 from truebook_services.reconciler.startup import Readiness
+from truebook_services.reconciler.treasurer import FollowedMarkets, Treasurer
 from truebook_services.reconciler.unreadable import UnreadableMarkets
 
 RENEW_EVERY_S: Final = 1.0
@@ -49,11 +53,14 @@ def build(
     repairer = Repairer(
         context, rest, ledger, unreadable=unreadable, grace_s=settings.grace_s, overlap_s=settings.overlap_s
     )  # fmt: skip
+    transfers = ShardTransfers(context, rest, ledger)
     loop = ReconcileLoop(
         context, settings, ledger,
         opener=AccountOpener(context, rest, ledger),
         repairer=repairer,
-        balance_checker=BalanceChecker(context, settings, rest, ledger, repairer=repairer, unreadable=unreadable),
+        balance_checker=BalanceChecker(
+            context, settings, rest, ledger, repairer=repairer, unreadable=unreadable, shard_transfers=transfers
+        ),
     )  # fmt: skip
     frames: list[Frame] = [
         Periodic(context, "reconciler.compare", settings.orders_s, loop.run),
@@ -62,7 +69,10 @@ def build(
             context, "reconciler.loss_watch", settings.mark_s, LossWatch(context, settings, rest, ledger, models).run
         ),
         Periodic(context, "reconciler.prune", settings.prune_interval_s, Pruner(context, settings, ledger).run),
+        Periodic(context, "reconciler.shard_transfers", settings.orders_s, transfers.run),
     ]
+    if settings.treasurer.enabled:
+        frames += _treasurer(context, settings.treasurer, rest, ledger, transfers)
     if journal is not None:
         relay = Relay(context, ledger, journal, keep=settings.journal_keep, invalidate=loop.invalidate)
         frames.append(Periodic(context, "reconciler.journal", settings.journal_s, relay.run, at_stop=True))
@@ -72,3 +82,14 @@ def build(
         readiness = Readiness(lease, lambda: loop.reconciled)
         frames.append(Periodic(context, "reconciler.readiness", RENEW_EVERY_S, readiness.run))
     return Service(context, frames)
+
+
+def _treasurer(
+    context: Context, settings: TreasurerSettings, rest: RestClient, ledger: RestorableStore, transfers: ShardTransfers
+) -> list[Frame]:
+    followed = FollowedMarkets()
+    treasurer = Treasurer(context, settings, rest, ledger, transfers=transfers, followed=followed)
+    frames: list[Frame] = [Periodic(context, "reconciler.treasurer", settings.interval_s, treasurer.run)]
+    if not settings.shares:
+        frames.insert(0, Consumer(context, "reconciler.followed_markets", (MARKETS,), followed.handle, observer=True))
+    return frames

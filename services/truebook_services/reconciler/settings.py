@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from truebook.ledger.verbs import LIMIT_NAMES
 from truebook.runtime.settings import Section
+from truebook.venue.shards import MAX_SHARD
+from truebook_services.reconciler.treasury_plan import TreasuryRules
+
+
+class TreasurerSettings(Section):
+    """Moving cash between shards of the exchange, ahead of need. A market can only be traded with the cash of its
+    shard."""
+
+    enabled: bool = False
+    """Move cash at all. Transfers that others made are recorded in any case."""
+    interval_s: float = Field(default=5.0, gt=0)
+    """Interval between plans; one transfer is under way at a time."""
+    shares: tuple[str, ...] = ()
+    """The part of the free cash that each shard is to have, as ``SHARD:WEIGHT``, for example ``0:60`` and ``2:40``.
+    Empty: by need, the number of followed markets on each shard."""
+    max_transfer_micros: int = Field(default=100_000_000, ge=0)
+    """Largest amount of one transfer."""
+    max_day_micros: int = Field(default=1_000_000_000, ge=0)
+    """Largest sum of the transfers within 24 hours."""
+    min_transfer_micros: int = Field(default=1_000_000, ge=100)
+    """Smaller transfers are not made."""
+    min_kept_micros: int = Field(default=0, ge=0)
+    """Free cash that a transfer leaves on the shard that it is taken from."""
+
+    @field_validator("shares")
+    @classmethod
+    def _check_shares(cls, shares: tuple[str, ...]) -> tuple[str, ...]:
+        named = [re.fullmatch(r"(\d{1,3}):\d{1,9}", share) for share in shares]
+        indices = [int(match[1]) for match in named if match is not None and int(match[1]) <= MAX_SHARD]
+        if len(set(indices)) != len(shares):
+            raise ValueError(f"{shares}: write SHARD:WEIGHT, each shard from 0 to {MAX_SHARD} once")
+        return shares
+
+    def weights(self) -> dict[int, int]:
+        """Return the weights by shard."""
+        return {int(shard): int(weight) for shard, _, weight in (share.partition(":") for share in self.shares)}
+
+    def rules(self) -> TreasuryRules:
+        """Return the limits as the plan takes them."""
+        return TreasuryRules(
+            max_transfer_micros=self.max_transfer_micros, max_day_micros=self.max_day_micros,
+            min_transfer_micros=self.min_transfer_micros, min_kept_micros=self.min_kept_micros,
+        )  # fmt: skip
 
 
 class ReconcilerSettings(Section):
@@ -46,6 +90,8 @@ class ReconcilerSettings(Section):
     None: never."""
     day_zone: str = "America/New_York"
     """Time zone at whose midnight the day of ``limits.daily_loss_micros`` begins; by default that of the exchange."""
+    treasurer: TreasurerSettings = TreasurerSettings()
+    """Moving cash between shards of the exchange."""
     journal_s: float = Field(default=1.0, gt=0)
     """Interval between copies of the ledger's journal to the topic ``journal``."""
     journal_segment_bytes: int = Field(default=64 * 2**20, ge=2**16)

@@ -63,8 +63,9 @@ class TransferRecognizer:
         moved = explaining(difference.amount, unrecorded)
         for transfer_id, amount_micros in moved:
             adjust = Adjust(
-                adjust_id=transfer_id, amount_micros=amount_micros, kind=AdjustKind.DEPOSIT, reason="exchange's list"
-            )
+                adjust_id=transfer_id, amount_micros=amount_micros, kind=AdjustKind.DEPOSIT, reason="exchange's list",
+                exchange_index=difference.exchange_index,
+            )  # fmt: skip
             outcome = await self._ledger.apply(adjust)
             if outcome is not AdjustOutcome.ADJUSTED:
                 return False

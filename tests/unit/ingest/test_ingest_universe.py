@@ -42,7 +42,11 @@ def select(
         pytest.param({}, {"status": MarketStatus.INITIALIZED}, GOOD, Exclusion.NOT_TRADING, id="not open yet"),
         pytest.param({}, {"ticker": "KXMVE-1"}, GOOD, Exclusion.MULTIVARIATE, id="multivariate"),
         pytest.param({"multivariate": True}, {"ticker": "KXMVE-1"}, GOOD, None, id="multivariate, configured"),
-        pytest.param({}, {"exchange_index": 2}, GOOD, Exclusion.EXCHANGE_SHARD, id="another exchange shard"),
+        pytest.param({}, {"exchange_index": 2}, GOOD, None, id="another exchange shard"),
+        pytest.param(
+            {"exchange_shards": (0, 3)}, {"exchange_index": 2}, GOOD, Exclusion.EXCHANGE_SHARD, id="not that shard"
+        ),
+        pytest.param({"exchange_shards": (0, 2)}, {"exchange_index": 2}, GOOD, None, id="that shard"),
         pytest.param({}, {"fee_type": FeeType.FLAT}, GOOD, Exclusion.FEE_TYPE, id="fee that cannot be computed"),
         pytest.param({}, {"close_us": NOW_US + 59_000_000}, GOOD, Exclusion.CLOSES_SOON, id="closes soon"),
         pytest.param({}, {"close_us": NOW_US + 60_000_000}, GOOD, None, id="closes late enough"),
@@ -157,6 +161,6 @@ def test_candidates_are_the_busiest_and_the_busiest_that_fit() -> None:
         listed("SOON", 98, close_us=NOW_US),
         listed("CLOSED", 97, status=MarketStatus.CLOSED),
     ]
-    settings = UniverseSettings(max_markets=1, max_excluded=1, min_volume_centi=5).rules()
+    settings = UniverseSettings(max_markets=1, max_excluded=1, min_volume_centi=5, exchange_shards=(0,)).rules()
     assert choose_candidates(markets, settings, NOW_US) == {"KXMVE-1", "SHARD", "SOON", "T-9", "T-8"}
     assert choose_candidates(markets[:6], settings, NOW_US) == {"T-5", "T-4", "T-3"}

@@ -23,7 +23,7 @@ from truebook.execution.guards import (
     first_refusal,
     order_size,
 )
-from truebook.execution.placement import Placement, order_request, rank, reservation
+from truebook.execution.placement import Placement, order_request, rank, reservation, shard_of
 from truebook.execution.plan import Cancel, Keep, Place, Wait, plan_side, repeated_sides, working_on
 from truebook.execution.resting import to_cancel
 from truebook.execution.send_errors import NO_GROUP
@@ -175,7 +175,8 @@ class Trader:
         durations = self._rules.durations
         return Candidate(
             action=action, target=target, source=self._settings.identity.source, now_us=self.now_us,
-            mode=view.mode_in(action.ticker), has_unresolved_orders=False, is_report_queue_full=False,
+            mode=view.mode_in(action.ticker, shard_of(metadata)), has_unresolved_orders=False,
+            is_report_queue_full=False,
             metadata=metadata, book=market.replica.book if market is not None and market.selected else None,
             is_book_fresh=self._data.is_fresh(action.ticker, durations.max_book_age_us, self.now_us),
             epoch=EPOCH, size_centi=size_centi, is_reducing=is_reducing,
@@ -197,7 +198,7 @@ class Trader:
         placement = Placement(
             order_id=client_order_id(self._ledger.ledger_id, action.id, target.book_side), action=action,
             target=target, size_centi=candidate.size_centi, fee_rate_ppm=candidate.fee_rate_ppm, partition=0,
-            epoch=EPOCH,
+            epoch=EPOCH, exchange_index=shard_of(candidate.metadata),
         )  # fmt: skip
         order = reservation(placement, next(self._attempts), self.now_us, self._rules.durations.order_lifetime_us)
         result = self._ledger.apply(order)
