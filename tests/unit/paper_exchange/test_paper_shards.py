@@ -181,7 +181,7 @@ async def test_requests_about_an_order_are_routed(rest: ManualRest) -> None:
     amended = {"ticker": ticker, "side": "bid", "price": "0.0100", "count": "8.00"}
     for method, where, body, query, status in (
         ("DELETE", path, None, {}, 404), ("DELETE", path, None, {"exchange_index": 0}, 404),
-        ("DELETE", path, None, {"exchange_index": -1}, 404), ("DELETE", path, None, {"exchange_index": 101}, 400),
+        ("DELETE", path, None, {"exchange_index": -1}, 400), ("DELETE", path, None, {"exchange_index": 101}, 400),
         ("POST", f"{path}/decrease", {"reduce_by": "1.00"}, {}, 404),
         ("POST", f"{path}/decrease", {"reduce_by": "0.50", "market_ticker": ticker}, {}, 200),
         ("POST", f"{path}/decrease", {"reduce_by": "0.50", "exchange_index": 2}, {}, 200),

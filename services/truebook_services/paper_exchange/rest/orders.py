@@ -81,7 +81,7 @@ def _per_contract_cc(micros: int, size_centi: int) -> int:
 
 async def cancel(context: RequestContext) -> dict[str, Any]:
     index = context.query.number("exchange_index", AUTOMATIC, MAX_SHARD)
-    route = Route(index, context.query.text("market_ticker"))
+    route = _checked(Route(index, context.query.text("market_ticker")))
     command = CancelOrder(context.account, context.path["order_id"], route)
     return _cancelled(await context.submit_one(command, CancelResponse))
 
@@ -104,7 +104,13 @@ async def decrease(context: RequestContext) -> dict[str, Any]:
 
 
 def _route(raw: dict[str, Any], structure: str) -> Route:
-    return Route(read_shard(raw, structure), field(raw, structure, "market_ticker", str) or None)
+    return _checked(Route(read_shard(raw, structure), field(raw, structure, "market_ticker", str) or None))
+
+
+def _checked(route: Route) -> Route:
+    if route.exchange_index == AUTOMATIC and route.ticker is None:
+        raise invalid(f"market_ticker is required where exchange_index is {AUTOMATIC}")
+    return route
 
 
 async def amend(context: RequestContext) -> dict[str, Any]:
