@@ -38,36 +38,37 @@ class Episode:
     def __init__(self, tape: Tape, settings: EngineSettings, layout: Layout, queue: QueueModel) -> None:
         self.observation: Observation | None = None
         """What is to be decided now; None before the first and after the last."""
-        self._tape = tape
-        self._settings = settings
+        self.tape = tape
+        self.settings = settings
         self._layout = layout
-        self._queue = queue
-        self._engine: Engine | None = None
-        self._batches: Iterator[Sequence[Observation]] = iter(())
-        self._batch: Sequence[Observation] = ()
-        self._decisions: list[Decision] = []
+        self.queue = queue
+        self.begun: Engine | None = None
+        """The engine, once it is needed."""
+        self.batches: Iterator[Sequence[Observation]] = iter(())
+        self.batch: Sequence[Observation] = ()
+        self.decisions: list[Decision] = []
 
     @property
     def engine(self) -> Engine:
         """The engine, at the observation that is to be decided."""
-        if self._engine is None:
-            self._follow_books()
-        assert self._engine is not None
-        return self._engine
+        if self.begun is None:
+            self.follow_books()
+        assert self.begun is not None
+        return self.begun
 
     def advance(self) -> None:
         """Move to the next observation, through all events up to it; after the last one the pass is complete."""
         _ = self.engine
-        self._batch, self._decisions = self._next_batch(), []
-        self.observation = self._batch[0] if self._batch else None
+        self.batch, self.decisions = self.next_batch(), []
+        self.observation = self.batch[0] if self.batch else None
 
     def act(self, decision: Decision) -> None:
         """Decide the observation. Those of one instant are traded together, in their order, as those of a model."""
-        self._decisions.append(decision)
-        if len(self._decisions) < len(self._batch):
-            self.observation = self._batch[len(self._decisions)]
+        self.decisions.append(decision)
+        if len(self.decisions) < len(self.batch):
+            self.observation = self.batch[len(self.decisions)]
             return
-        self.engine.act(self._batch, self._decisions)
+        self.engine.act(self.batch, self.decisions)
         self.advance()
 
     def row(self) -> NDArray[np.float32]:
@@ -87,24 +88,25 @@ class Episode:
 
     def is_settled(self) -> bool:
         """Return whether every market of the tape has its final value."""
-        tickers = {one.ticker for one in self._tape.markets}
+        tickers = {one.ticker for one in self.tape.markets}
         listed = self.engine.exchange.queries.markets()
         return all(one.settlement_cc is not None for one in listed if one.ticker in tickers)
 
-    def _next_batch(self) -> Sequence[Observation]:
-        return next(self._batches, ())
+    def next_batch(self) -> Sequence[Observation]:
+        """Move the engine on to what is to be decided together; empty at the end."""
+        return next(self.batches, ())
 
-    def _follow_books(self) -> None:
+    def follow_books(self) -> None:
         """Begin a pass of the engine on the tape."""
-        tape = self._tape
-        self._engine = Engine(
-            self._settings, Outside(self._layout, "outside"), tape.markets, queue=self._queue,
+        tape = self.tape
+        self.begun = Engine(
+            self.settings, Outside(self._layout, "outside"), tape.markets, queue=self.queue,
             start_us=tape.events[0][0], others=tape.others,
         )  # fmt: skip
-        self._batches = self._run(self._engine)
+        self.batches = self._run(self.begun)
 
     def _run(self, engine: Engine) -> Iterator[Sequence[Observation]]:
-        for at_us, event in self._tape.events:
+        for at_us, event in self.tape.events:
             yield from engine.undecided(at_us, event)
         yield from engine.ending()
 
@@ -123,12 +125,12 @@ class TrackedEpisode(Episode):
 
     @property
     def engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = TrackedEngine(self._track, self._tape, self._settings, self._queue)
-            self._batches = self._engine.ending()
+        if self.begun is None:
+            self.begun = TrackedEngine(self._track, self.tape, self.settings, self.queue)
+            self.batches = self.begun.ending()
             if self.number >= 0:
                 self._repeat()
-        return self._engine
+        return self.begun
 
     @property
     def track(self) -> Track:
@@ -144,10 +146,10 @@ class TrackedEpisode(Episode):
     @property
     def is_untouched(self) -> bool:
         """Whether no order was requested yet, so that the track has all that there is to know."""
-        return self._engine is None
+        return self.begun is None
 
     def advance(self) -> None:
-        if self._engine is not None:
+        if self.begun is not None:
             super().advance()
             return
         self.number += 1
@@ -158,39 +160,39 @@ class TrackedEpisode(Episode):
         if decision.targets:
             _ = self.engine
         self._taken.append(decision)
-        if self._engine is None:
+        if self.begun is None:
             self.advance()
         else:
             super().act(decision)
 
     def row(self) -> NDArray[np.float32]:
-        if self._engine is not None:
+        if self.begun is not None:
             return super().row()
         row: NDArray[np.float32] = self._part.rows[self.number].copy()
         return row
 
     def figures(self) -> Figures:
-        if self._engine is not None:
+        if self.begun is not None:
             return super().figures()
-        part, balance_micros = self._part, self._settings.balance_micros
+        part, balance_micros = self._part, self.settings.balance_micros
         at_us = part.end_us if self.observation is None else self.observation.produced_us
         return Figures(at_us, balance_micros, 0, 0, balance_micros)
 
     def is_settled(self) -> bool:
-        return super().is_settled() if self._engine is not None else self._part.is_settled
+        return super().is_settled() if self.begun is not None else self._part.is_settled
 
-    def _next_batch(self) -> Sequence[Observation]:
+    def next_batch(self) -> Sequence[Observation]:
         try:
-            return super()._next_batch()
+            return super().next_batch()
         except TrackLeft:
-            self._follow_books()
+            self.follow_books()
             return self._repeat()
 
     def _repeat(self) -> Sequence[Observation]:
         """Bring a new engine to where the episode is."""
-        assert self._engine is not None
-        self._batch, self._decisions = super()._next_batch(), []
+        assert self.begun is not None
+        self.batch, self.decisions = super().next_batch(), []
         for decision in self._taken:
-            self._engine.act(self._batch, [decision])
-            self._batch = super()._next_batch()
-        return self._batch
+            self.begun.act(self.batch, [decision])
+            self.batch = super().next_batch()
+        return self.batch

@@ -57,35 +57,35 @@ class TrackedEngine(Engine):
             settings, Outside(track.layout, "outside"), tape.markets, queue=queue, start_us=tape.events[0][0],
             others=tape.others,
         )  # fmt: skip
-        self._batch = [tape.events[-1][1]]  # ``ending`` completes the pass up to it
-        self._batch_us = tape.events[-1][0]
+        self.batch = [tape.events[-1][1]]  # ``ending`` completes the pass up to it
+        self.batch_us = tape.events[-1][0]
 
     # Start.
 
-    def _begin(self) -> Calendar:
+    def begin(self) -> Calendar:
         """As in ``Engine``, without the periodic work on books."""
         settings, now_us, part = self.settings, self.now_us, self._part
         self.venue.begin(settings.balance_micros, now_us)
         open_ledger(self.ledger, settings, now_us)
         self.trader.start(now_us)
-        self._account = self._observer = _PointObserver(settings, self._track, self)
+        self._account = self.observer = _PointObserver(settings, self._track, self)
         self._watched = Every(NEVER_US, self._watch_points)
         self._first = Next(_following(part.first_data_us, 0), self._first_points)
         calendar = Calendar(
             now_us,
             (
-                Every(settings.prune_us, self._pruning.run),
+                Every(settings.prune_us, self.pruning.run),
                 *loss_marks(settings, self.ledger, self.exchange.queries),
-                Every(settings.reconciled_us, self._state_completion),
-                Every(settings.observation.refresh_us, self._read_positions),
-                Every(settings.execution.sweep_us, self._sweep),
+                Every(settings.reconciled_us, self.state_completion),
+                Every(settings.observation.refresh_us, self.read_positions),
+                Every(settings.execution.sweep_us, self.sweep),
                 self._watched,
                 Every(SAMPLE_US, lambda at_us: self.sampled(at_us)),
             ),
             (
-                Next(now_us + settings.data.first_data_us, self._sweep_first),
+                Next(now_us + settings.data.first_data_us, self.sweep_first),
                 self._first,
-                Next(self._sweep_us(now_us), self._sweep_reports),
+                Next(self.sweep_us(now_us), self.sweep_reports),
             ),
         )
         self._watched.due_us = _following(part.watched_us, now_us)
@@ -95,25 +95,25 @@ class TrackedEngine(Engine):
 
     # Time.
 
-    def _advance(self, before_us: int) -> Iterator[Sequence[Observation]]:
+    def advance(self, before_us: int) -> Iterator[Sequence[Observation]]:
         times, points = self._track.block.at_us, self._part.points
         while True:
-            due_us = self._next_due_us()
+            due_us = self.next_due_us()
             point_us = points[self._point].at_us if self._point < len(points) else NEVER_US
             if self._event < len(times):
-                self._apply_lots(min(due_us, point_us + 1, before_us, self._mark_us + 1))
+                self._apply_lots(min(due_us, point_us + 1, before_us, self.mark_us + 1))
             event_us = times[self._event] if self._event < len(times) else NEVER_US
             now_us = min(due_us, point_us, event_us)
             if now_us >= before_us:
                 self._count(self._part.observed, self._part.refused)
                 return
             if now_us < point_us or now_us in (due_us, event_us):
-                yield from self._instant(now_us, self._events_at(now_us))
+                yield from self.instant(now_us, self._events_at(now_us))
                 points = self._part.points
             else:
                 self._begin_point(now_us)
-                if self._due:
-                    yield self._due
+                if self.due:
+                    yield self.due
 
     def _events_at(self, now_us: int) -> list[Recorded]:
         times, first = self._track.block.at_us, self._event
@@ -142,22 +142,22 @@ class TrackedEngine(Engine):
     def _begin_point(self, now_us: int) -> None:
         """Observe in an instant in which nothing else is due for the account."""
         self._seek(now_us * STAGES - 1)
-        if self._mark_us < now_us:
-            self._mark_us = self._mark(now_us) or NEVER_US
+        if self.mark_us < now_us:
+            self.mark_us = self.mark(now_us) or NEVER_US
         self.now_us = now_us
         self._seek(now_us * STAGES + self._part.points[self._point].stage)
-        self._release()
+        self.release()
 
-    def _instant(self, now_us: int, batch: Sequence[Recorded]) -> Iterator[Sequence[Observation]]:
+    def instant(self, now_us: int, batch: Sequence[Recorded]) -> Iterator[Sequence[Observation]]:
         self._seek(now_us * STAGES - 1)
         if batch and (self.ledger.state.totals.open_orders):  # readers get the events after responses and fills
             self._market.replica.book = self._market.replica.book.copy()
-        yield from super()._instant(now_us, batch)
+        yield from super().instant(now_us, batch)
         while self._is_at(now_us, Stage.RELEASED):
             self._seek(now_us * STAGES + Stage.RELEASED)
-            self._release()
-            if self._due:
-                yield self._due
+            self.release()
+            if self.due:
+                yield self.due
 
     def _is_at(self, now_us: int, stage: Stage) -> bool:
         """Return whether the next point is in this instant, up to that stage."""
@@ -169,21 +169,21 @@ class TrackedEngine(Engine):
 
     # Books and observations.
 
-    def _publish(self, events: Sequence[SimulationEvent]) -> bool:
+    def publish(self, events: Sequence[SimulationEvent]) -> bool:
         self._seek(self.now_us * STAGES + Stage.PUBLISHED)
         return self._is_at(self.now_us, Stage.PUBLISHED)
 
     def _first_points(self, now_us: int) -> int:
         self._seek(now_us * STAGES + Stage.FIRST_DATA)
         if self._is_at(now_us, Stage.FIRST_DATA):
-            self._release()
+            self.release()
         return _following(self._part.first_data_us, now_us)
 
     def _watch_points(self, now_us: int) -> None:
         self._check_selection(now_us)
         self._seek(now_us * STAGES + Stage.WATCHED)
         if self._is_at(now_us, Stage.WATCHED):
-            self._release()
+            self.release()
         self._watched.due_us = _following(self._part.watched_us, now_us)
 
     def _check_selection(self, now_us: int) -> None:
@@ -200,16 +200,16 @@ class TrackedEngine(Engine):
             if selected_us == now_us and was_held != is_held:
                 raise TrackLeft
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Observe at the next point."""
         point = self._part.points[self._point]
         self._point += 1
         self._count(point.observed, point.refused)
         if not self.targets:
-            self._due = [point.observation]
+            self.due = [point.observation]
             return
         try:
-            self._due = [self._account.observe_at(point, self._market)]
+            self.due = [self._account.observe_at(point, self._market)]
         except FeatureError as error:
             self.observations -= 1
             self.refusals[error.reason] += 1
@@ -261,11 +261,11 @@ class _PointObserver(AccountObserver):
         """Return a point's observation with the features and figures of this account; raises ``FeatureError``."""
         known, replica = point.observation, market.replica
         view = self._view
-        if view is None or view.account.ledger_seq != self._ledger.seq:
-            view = self._view = self._ledger.view((known.ticker,))
-        self._positions.update(view)
+        if view is None or view.account.ledger_seq != self.ledger.seq:
+            view = self._view = self.ledger.view((known.ticker,))
+        self.positions.update(view)
         replica.epoch, replica.version = known.book_epoch, known.book_version
-        portfolio = self._positions.value(view.account, self._books)
+        portfolio = self.positions.value(view.account, self._books)
         own = view.market(known.ticker)
         account = view.account
         features, exchange_index = known.features, self._exchange_index

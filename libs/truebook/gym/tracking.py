@@ -98,7 +98,7 @@ class _NotedListing(Listing):
 
     def __init__(self, engine: Engine, tickers: Iterable[str], held: frozenset[str]) -> None:
         super().__init__(
-            engine.settings.data, tickers, engine.exchange.queries, engine.ledger, publish=engine._update_market,
+            engine.settings.data, tickers, engine.exchange.queries, engine.ledger, publish=engine.update_market,
             set_members=engine.data.set_members,
         )  # fmt: skip
         self._listed = engine.exchange.queries
@@ -109,14 +109,14 @@ class _NotedListing(Listing):
         self.selections: list[tuple[int, bool]] = []
 
     def refresh(self, now_us: int) -> bool:
-        is_held = bool(self._pinned())
+        is_held = bool(self.pinned())
         is_done = super().refresh(now_us)
         if is_done:
             self.selections.append((now_us, is_held))
             self.depends_on_account |= any(ticker not in self.selected for ticker in self._unsettled())
         return is_done
 
-    def _pinned(self) -> frozenset[str]:
+    def pinned(self) -> frozenset[str]:
         """Until they are settled, as a position is."""
         return self._held & self._unsettled()
 
@@ -149,10 +149,10 @@ class _Recorder(Engine):
         )  # fmt: skip
         self._note_state()
 
-    def _begin(self) -> Calendar:
+    def begin(self) -> Calendar:
         held = frozenset({self._ticker} if self._is_held else ())
         self.listing = self._noted = _NotedListing(self, (self._ticker,), held)
-        return super()._begin()
+        return super().begin()
 
     @property
     def depends_on_account(self) -> bool:
@@ -216,32 +216,32 @@ class _Recorder(Engine):
 
     # Stages of an instant.
 
-    def _publish(self, events: Sequence[SimulationEvent]) -> bool:
-        self._is_publishing = super()._publish(events)
+    def publish(self, events: Sequence[SimulationEvent]) -> bool:
+        self._is_publishing = super().publish(events)
         self._stage = Stage.PUBLISHED
         self._note_state()
         return self._is_publishing
 
-    def _release(self) -> None:
+    def release(self) -> None:
         if not self._is_publishing and not self._is_periodic:
             self._stage = Stage.RELEASED
         self._is_publishing = False
-        super()._release()
+        super().release()
 
-    def _send_first_data(self, now_us: int) -> int:
+    def send_first_data(self, now_us: int) -> int:
         self._is_periodic, self._stage = True, Stage.FIRST_DATA
-        next_us = super()._send_first_data(now_us)
+        next_us = super().send_first_data(now_us)
         self._end_periodic()
         return next_us
 
-    def _select(self, now_us: int) -> None:
+    def select(self, now_us: int) -> None:
         self._is_periodic, self._stage = True, Stage.WATCHED
-        super()._select(now_us)
+        super().select(now_us)
         self._end_periodic()
 
-    def _watch_data(self, now_us: int) -> None:
+    def watch_data(self, now_us: int) -> None:
         self._is_periodic, self._stage = True, Stage.WATCHED
-        super()._watch_data(now_us)
+        super().watch_data(now_us)
         self._end_periodic()
 
     def _end_periodic(self) -> None:

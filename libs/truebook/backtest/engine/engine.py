@@ -83,61 +83,61 @@ class Engine:
         self.reports = AccountReports(self.ledger, self.exchange.queries)
         self.listing = Listing(
             settings.data, (one.ticker for one in markets), self.exchange.queries, self.ledger,
-            publish=self._update_market, set_members=self.data.set_members,
+            publish=self.update_market, set_members=self.data.set_members,
         )  # fmt: skip
         self.watch: Watcher = lambda now_us, events: None
         self.sampled: Callable[[int], None] = lambda now_us: None
         self.decided: Callable[[Sequence[Observation], Sequence[Decision]], None] = lambda observations, decisions: None
         self.pruned: Callable[[], None] = lambda: None
-        self._mark_us = NEVER_US
-        self._mark: Callable[[int], int | None] = lambda before_us: None
+        self.mark_us = NEVER_US
+        self.mark: Callable[[int], int | None] = lambda before_us: None
         self._start_us = start_us
-        self._observer = AccountObserver(settings.identity, model.layout, self.ledger)
+        self.observer = AccountObserver(settings.identity, model.layout, self.ledger)
         self._throttle = Throttle(settings.observation.throttle_us)
         self._pending = DueQueue()
-        self._batch: list[Recorded] = []
-        self._batch_us = self.now_us
-        self._due: list[Observation] = []  # observed, and not decided yet
+        self.batch: list[Recorded] = []
+        self.batch_us = self.now_us
+        self.due: list[Observation] = []  # observed, and not decided yet
         self._jitter = random.Random("fill_listener.sweep")
-        self._pruning = Pruning(self.ledger, settings.retention_us, lambda: self.pruned())
-        self._calendar = self._begin()
-        self._next_us = self._next_due_us()
+        self.pruning = Pruning(self.ledger, settings.retention_us, lambda: self.pruned())
+        self._calendar = self.begin()
+        self._next_us = self.next_due_us()
         self.passes_idle_time = False
-        own = (self._calendar, self.data, self.listing, self.ledger, self._observer)
+        own = (self._calendar, self.data, self.listing, self.ledger, self.observer)
         parts = Parts(*own, self._pending, self._throttle, self.trader, self.venue)
         self._idle = IdleTime(settings, self.now_us, parts)
 
     # Start.
 
-    def _begin(self) -> Calendar:
+    def begin(self) -> Calendar:
         """Open the account as the services do at their start; return the calendar of periodic work."""
         settings, now_us = self.settings, self.now_us
         self.venue.begin(settings.balance_micros, now_us)
         open_ledger(self.ledger, settings, now_us)
         self.trader.start(now_us)
-        self._first_data = Next(NEVER_US, self._send_first_data)
-        self._select(now_us)
+        self._first_data = Next(NEVER_US, self.send_first_data)
+        self.select(now_us)
         self.data.connect(now_us)
         return Calendar(
             now_us,
             (
-                Every(settings.prune_us, self._pruning.run),
+                Every(settings.prune_us, self.pruning.run),
                 *loss_marks(settings, self.ledger, self.exchange.queries),
-                Every(settings.reconciled_us, self._state_completion),
-                Every(settings.observation.refresh_us, self._read_positions, WhileIdle.REPEATS),
-                Every(settings.execution.sweep_us, self._sweep, WhileIdle.REPEATS),
-                Every(settings.data.watch_us, self._select, WhileIdle.REPEATS),
-                Every(settings.data.watch_us, self._watch_data, WhileIdle.REPEATS),
+                Every(settings.reconciled_us, self.state_completion),
+                Every(settings.observation.refresh_us, self.read_positions, WhileIdle.REPEATS),
+                Every(settings.execution.sweep_us, self.sweep, WhileIdle.REPEATS),
+                Every(settings.data.watch_us, self.select, WhileIdle.REPEATS),
+                Every(settings.data.watch_us, self.watch_data, WhileIdle.REPEATS),
                 Every(SAMPLE_US, lambda at_us: self.sampled(at_us), WhileIdle.ENDS),
             ),
             (
-                Next(now_us + settings.data.first_data_us, self._sweep_first),
+                Next(now_us + settings.data.first_data_us, self.sweep_first),
                 self._first_data,
-                Next(self._sweep_us(now_us), self._sweep_reports),
+                Next(self.sweep_us(now_us), self.sweep_reports),
             ),
         )
 
-    def _select(self, now_us: int) -> None:
+    def select(self, now_us: int) -> None:
         """Select the followed markets again, if that is due."""
         if self.listing.refresh(now_us):
             self.data.follow_only(self.listing.selected, self.listing.metadata, now_us)
@@ -145,7 +145,7 @@ class Engine:
             self._first_data.due_us = NEVER_US if first_us is None else first_us
             self._release_published()
 
-    def _update_market(self, published: Published) -> None:
+    def update_market(self, published: Published) -> None:
         """Read a market's metadata and whether it is followed, as observation and execution do."""
         data, ticker = self.data, published.metadata.ticker
         data.is_published = True
@@ -165,21 +165,21 @@ class Engine:
     def feed(self, at_us: int, event: Recorded) -> None:
         """Take the next recorded event."""
         if self.complete(at_us):
-            self._batch_us = at_us
-        self._batch.append(event)
+            self.batch_us = at_us
+        self.batch.append(event)
 
     def complete(self, before_us: int) -> bool:
         """Complete every instant before that time; return False where an event of that very time was fed already."""
-        if before_us == self._batch_us:
+        if before_us == self.batch_us:
             return False
-        for observations in self._advance(before_us):
+        for observations in self.advance(before_us):
             self._decide(observations)
         return True
 
     def undisturbed_before_us(self) -> int:
         """Return the time of the next instant, after the complete ones, in which more is due than recorded events."""
         pending_us = self._pending.next_us()
-        return min(self._next_us, self._mark_us + 1, NEVER_US if pending_us is None else pending_us)
+        return min(self._next_us, self.mark_us + 1, NEVER_US if pending_us is None else pending_us)
 
     def finish(self) -> None:
         """Complete the last instant, and the time after it; then cancel what rests."""
@@ -188,36 +188,37 @@ class Engine:
 
     def undecided(self, at_us: int, event: Recorded) -> Iterator[Sequence[Observation]]:
         """Take the next recorded event, as ``feed``; yield what is to be decided before it."""
-        if at_us != self._batch_us:
-            yield from self._advance(at_us)
-            self._batch_us = at_us
-        self._batch.append(event)
+        if at_us != self.batch_us:
+            yield from self.advance(at_us)
+            self.batch_us = at_us
+        self.batch.append(event)
 
     def ending(self) -> Iterator[Sequence[Observation]]:
         """Complete the pass, as ``finish``; yield what is still to be decided."""
-        if not self._batch:
+        if not self.batch:
             return
-        end_us = self._batch_us + self.settings.after_us
-        yield from self._advance(end_us + 1)
+        end_us = self.batch_us + self.settings.after_us
+        yield from self.advance(end_us + 1)
         self.ledger.apply(WIND_DOWN.place())  # nothing more is sent while the last responses arrive
         while (arrive_us := self.venue.arrives_us()) is not None:  # sent before the end
-            yield from self._instant(max(arrive_us, self.now_us), ())
+            yield from self.instant(max(arrive_us, self.now_us), ())
         self.now_us = max(self.now_us, end_us)
         self._record(self.exchange.cancel_all(self.settings.exchange_account, self.now_us))
 
-    def _advance(self, before_us: int) -> Iterator[Sequence[Observation]]:
+    def advance(self, before_us: int) -> Iterator[Sequence[Observation]]:
         """Complete every instant before that time."""
-        if self._batch:
-            batch, self._batch = self._batch, []
-            yield from self._instant(self._batch_us, batch)
+        if self.batch:
+            batch, self.batch = self.batch, []
+            yield from self.instant(self.batch_us, batch)
         while self._next_us < before_us:
-            yield from self._instant(self._next_us, ())
+            yield from self.instant(self._next_us, ())
             if self.passes_idle_time and self._idle.is_quiet(self.now_us):
-                until_us = min(before_us - 1, self._mark_us)
+                until_us = min(before_us - 1, self.mark_us)
                 self.now_us = self._idle.pass_over(self.now_us, until_us, self.observations, self.refusals)
-                self._next_us = self._next_due_us()
+                self._next_us = self.next_due_us()
 
-    def _next_due_us(self) -> int:
+    def next_due_us(self) -> int:
+        """Return the time of the next instant without recorded events."""
         due_us = self._calendar.next_us
         exchange_us = self.venue.next_due_us()
         if exchange_us is not None and exchange_us < due_us:
@@ -234,12 +235,12 @@ class Engine:
 
     def mark_at(self, at_us: int, mark: Callable[[int], int | None]) -> None:
         """Call ``mark`` before the first instant after that time, while the books still are as of it."""
-        self._mark_us, self._mark = at_us, mark
+        self.mark_us, self.mark = at_us, mark
 
-    def _instant(self, now_us: int, batch: Sequence[Recorded]) -> Iterator[Sequence[Observation]]:
+    def instant(self, now_us: int, batch: Sequence[Recorded]) -> Iterator[Sequence[Observation]]:
         """Do all that is due in an instant, suspended wherever something is to be decided first."""
-        if self._mark_us < now_us:
-            self._mark_us = self._mark(now_us) or NEVER_US
+        if self.mark_us < now_us:
+            self.mark_us = self.mark(now_us) or NEVER_US
         self.now_us = now_us
         self.events += len(batch)
         while True:
@@ -249,23 +250,23 @@ class Engine:
             self._record(events)
             for sent, response in responses:
                 self.trader.receive(sent, response, now_us)
-            if self._publish(events):
-                self._release()
-                if self._due:
-                    yield self._due
+            if self.publish(events):
+                self.release()
+                if self.due:
+                    yield self.due
             batch = ()
             arrive_us = self.venue.arrives_us()
             if arrive_us is None or arrive_us > now_us:
                 break
         if now_us >= self._calendar.next_us:
             for _ in self._calendar.run(now_us):
-                if self._due:
-                    yield self._due
+                if self.due:
+                    yield self.due
         if self._pending and self._release_us(now_us) == now_us:
-            self._release()
-            if self._due:
-                yield self._due
-        self._next_us = self._next_due_us()
+            self.release()
+            if self.due:
+                yield self.due
+        self._next_us = self.next_due_us()
 
     # The exchange.
 
@@ -280,7 +281,7 @@ class Engine:
 
     # Books and observations.
 
-    def _publish(self, events: Sequence[SimulationEvent]) -> bool:
+    def publish(self, events: Sequence[SimulationEvent]) -> bool:
         """Update the books by what the exchange sends; return whether readers were sent anything."""
         data, now_us = self.data, self.now_us
         for event in self.venue.public:
@@ -300,9 +301,9 @@ class Engine:
         """Observe after a message, as its readers do."""
         if self.data.is_published:
             self.data.is_published = False
-            self._release()
+            self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Observe every changed market whose throttle is open."""
         if not self._pending:
             return
@@ -321,13 +322,13 @@ class Engine:
             self._observe(due)
 
     def _observe(self, due: Sequence[FollowedMarket]) -> None:
-        made, refused = self._observer.observe(due, self.data.markets, self.now_us)
+        made, refused = self.observer.observe(due, self.data.markets, self.now_us)
         self.refusals.update(refused)
         self.observations += len(made)
         oldest_us = self.now_us - self.settings.max_age_us
         current = [each for each in made if each.confirmed_us > oldest_us]
         self.refusals[Reason.DEADLINE] += len(made) - len(current)
-        self._due = current
+        self.due = current
 
     def _decide(self, current: Sequence[Observation]) -> None:
         deciding = self.deciding
@@ -340,7 +341,7 @@ class Engine:
         """Trade by the decisions on a batch of observations, in their order."""
         settings, model = self.settings, self.model
         name, sha256 = (model.name, "") if isinstance(model, Outside) else model.identity
-        self._due = []
+        self.due = []
         self.decisions += len(decisions)
         self.decided(current, decisions)
         make = partial(
@@ -355,38 +356,41 @@ class Engine:
 
     # Periodic work.
 
-    def _send_first_data(self, now_us: int) -> int:
+    def send_first_data(self, now_us: int) -> int:
         """Apply the first snapshots of followed markets."""
         next_us = self.data.send_first_data(now_us)
         self._release_published()
         return NEVER_US if next_us is None else next_us
 
-    def _sweep_first(self, now_us: int) -> int:
+    def sweep_first(self, now_us: int) -> int:
         """Read the account's reports for the first time."""
         self.ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
         return NEVER_US
 
-    def _sweep_us(self, now_us: int) -> int:
+    def sweep_us(self, now_us: int) -> int:
+        """Return the time of the next sweep of the account's reports."""
         seconds = self.settings.swept_s * (1 + 0.2 * self._jitter.random())
         return now_us + round(seconds * 1_000_000)
 
-    def _sweep_reports(self, now_us: int) -> int:
+    def sweep_reports(self, now_us: int) -> int:
         self.ledger.apply(AdvanceWatermark(name=SWEPT, to_us=now_us))
-        return self._sweep_us(now_us)
+        return self.sweep_us(now_us)
 
-    def _state_completion(self, now_us: int) -> None:
+    def state_completion(self, now_us: int) -> None:
         self.ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
         self.ledger.trim_journal(self.ledger.seq)  # a backtest is not restored from it
 
-    def _read_positions(self, now_us: int) -> None:
-        self._observer.read_positions()
+    def read_positions(self, now_us: int) -> None:
+        self.observer.read_positions()
 
-    def _sweep(self, now_us: int) -> None:
+    def sweep(self, now_us: int) -> None:
+        """Cancel what must not rest; open the group of our orders first."""
         limit_centi = self.settings.execution.order_group_limit_centi
         if self.trader.group_id is None and limit_centi:
             self.trader.group_id = self.venue.open_group(limit_centi, now_us)
         self.trader.sweep(now_us)
 
-    def _watch_data(self, now_us: int) -> None:
+    def watch_data(self, now_us: int) -> None:
+        """Request and publish the books that are due."""
         self.data.watch(now_us)
         self._release_published()

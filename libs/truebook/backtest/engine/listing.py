@@ -74,7 +74,7 @@ class Listing:
         listed = {ticker: self._reported.newer(market, now_us) for ticker, market in read.items()}
         others = (market for market in queries.markets() if market.ticker not in listed)
         self._set_members(active_members([*others, *listed.values()]))
-        selected = self._universe.select(listed, {}, self.selected, self._pinned() & listed.keys(), now_us)
+        selected = self._universe.select(listed, {}, self.selected, self.pinned() & listed.keys(), now_us)
         for ticker in sorted(selected | (listed.keys() & self.metadata.keys())):
             self.metadata[ticker] = listed[ticker]
         is_changed, self.selected = selected != self.selected, selected
@@ -121,7 +121,7 @@ class Listing:
         if is_to_be_read(updated, frame):
             self._schedule.soon()
 
-    def _pinned(self) -> frozenset[str]:
+    def pinned(self) -> frozenset[str]:
         return frozenset(
             market.ticker
             for market in self._ledger.view().markets

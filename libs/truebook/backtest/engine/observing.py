@@ -27,21 +27,21 @@ class AccountObserver:
     """Observes markets with the positions and orders of one ledger."""
 
     def __init__(self, identity: Identity, layout: Layout, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._builder = ObservationBuilder(identity, layout, SignalTable(1))
-        self._positions = Positions()
+        self.positions = Positions()
 
     def read_positions(self) -> None:
         """Read all positions again."""
-        self._positions.replace(self._ledger.view())
+        self.positions.replace(self.ledger.view())
 
     def observe(self, due: Sequence[ObservedMarket], markets: Mapping[str, ObservedMarket], now_us: int) -> Observed:
         """Observe the due markets; ``markets`` are all followed ones, whose books value the positions."""
-        view = self._ledger.view([market.ticker for market in due])
+        view = self.ledger.view([market.ticker for market in due])
         if not view.account.opened:
             return Observed([], [Reason.NO_LEDGER] * len(due))
-        self._positions.update(view)
-        portfolio = self._positions.value(view.account, markets)
+        self.positions.update(view)
+        portfolio = self.positions.value(view.account, markets)
         views = {market.ticker: market for market in view.markets}
         observed = Observed([], [])
         for market in due:
