@@ -16,7 +16,7 @@ from pathlib import Path
 
 from spec_drift.client_wheels import read_channels, read_official
 from spec_drift.compare import differences
-from spec_drift.own_api import answers
+from spec_drift.own_api import responses
 
 REVIEWED = Path(__file__).with_name("reviewed.txt")
 CLIENTS = ("kalshi-python-async", "kalshi-sdk")
@@ -39,7 +39,7 @@ def main() -> int:
         if chosen.wheels is None:
             download(folder)
         official, other = (max(folder.glob(f"{one.replace('-', '_')}-*.whl")) for one in CLIENTS)
-        found = differences(read_official(official), read_channels(other), asyncio.run(answers()))
+        found = differences(read_official(official), read_channels(other), asyncio.run(responses()))
     reviewed = REVIEWED.read_text(encoding="utf-8").splitlines() if REVIEWED.exists() else []
     new, gone = sorted(set(found) - set(reviewed)), sorted(set(reviewed) - set(found))
     print(f"{official.name}, {other.name}: {len(found)} differences, {len(new)} new, {len(gone)} gone")

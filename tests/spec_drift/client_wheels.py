@@ -17,7 +17,7 @@ _SKIPPED = ("additional_properties", "model_config")
 
 
 class Operation(NamedTuple):
-    """One operation: its query parameters, and the model of its answer (empty if it has none)."""
+    """One operation: its query parameters, and the model of its response (empty if it has none)."""
 
     parameters: tuple[str, ...]
     model: str
@@ -60,7 +60,7 @@ def read_official(wheel: Path) -> Api:
 
 
 def _operations(text: str) -> dict[str, Operation]:
-    answers = dict(re.findall(r"async def (\w+)\(.*?'20[01]': \"?(\w+)\"?", text, re.DOTALL))
+    responses = dict(re.findall(r"async def (\w+)\(.*?'20[01]': \"?(\w+)\"?", text, re.DOTALL))
     found = {}
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.endswith("_serialize"):
@@ -74,8 +74,8 @@ def _operations(text: str) -> dict[str, Operation]:
             elif name == "param_serialize":
                 where = {one.arg: one.value.value for one in call.keywords if isinstance(one.value, ast.Constant)}
         key = f"{where['method']} {where['resource_path']}"
-        answer = answers.get(node.name.removeprefix("_").removesuffix("_serialize"), "")
-        found[key] = Operation(tuple(dict.fromkeys(map(str, parameters))), "" if answer == "None" else answer)
+        response = responses.get(node.name.removeprefix("_").removesuffix("_serialize"), "")
+        found[key] = Operation(tuple(dict.fromkeys(map(str, parameters))), "" if response == "None" else response)
     return found
 
 
@@ -94,7 +94,7 @@ def _fields(text: str, models: object) -> dict[str, Field]:
 
 
 def read_channels(wheel: Path) -> tuple[str, ...]:
-    """Read the stream channels that the wheel of ``kalshi-sdk`` knows."""
+    """Read the stream channels that the wheel of ``kalshi-sdk`` has."""
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read("kalshi/ws/channels.py").decode()
     return tuple(dict.fromkeys(re.findall(r'^    "(\w+)": frozenset', text, re.MULTILINE)))

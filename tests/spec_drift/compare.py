@@ -18,9 +18,9 @@ OWN_NAMES = {
 """Structures that have another name in the official client."""
 
 
-def differences(api: Api, channels: Sequence[str], answers: Mapping[str, Sequence[Any]]) -> list[str]:
+def differences(api: Api, channels: Sequence[str], responses: Mapping[str, Sequence[Any]]) -> list[str]:
     """List all differences, sorted; what the exchange's clients have and a reader must know is a line as well."""
-    return sorted({*_operations(api), *_requests(api), *_answers(api, answers), *_enums(api), *_channels(channels)})
+    return sorted({*_operations(api), *_requests(api), *_responses(api, responses), *_enums(api), *_channels(channels)})
 
 
 def _operations(api: Api) -> Iterator[str]:
@@ -48,10 +48,10 @@ def _requests(api: Api) -> Iterator[str]:
             yield f"request field {'only ours' if field in fields else 'unknown'}: {name}.{field}"
 
 
-def _answers(api: Api, answers: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+def _responses(api: Api, responses: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     sent: dict[str, set[str]] = {}
     official = {f"{key.split()[0]} {same_path(key.split()[1])}": one for key, one in api.operations.items()}
-    for key, bodies in answers.items():
+    for key, bodies in responses.items():
         operation = official.get(key)
         if operation is not None and operation.model in api.models:
             for body in bodies:
@@ -61,8 +61,8 @@ def _answers(api: Api, answers: Mapping[str, Sequence[Any]]) -> Iterator[str]:
             if field not in names:
                 yield f"field not sent: {model}.{field}{' (required)' if rule.required else ''}"
     for key in served() & official.keys():
-        if official[key].model in api.models and key not in answers:
-            yield f"answer not seen: {key}"
+        if official[key].model in api.models and key not in responses:
+            yield f"response not seen: {key}"
 
 
 def _walk(api: Api, model: str, value: Any, sent: dict[str, set[str]]) -> Iterator[str]:

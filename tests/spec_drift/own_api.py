@@ -1,4 +1,4 @@
-"""What the simulated exchange serves, as seen in a session with it: operations, parameters, fields of answers."""
+"""What the simulated exchange serves, as seen in a session with it: operations, parameters, fields of responses."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def parameters() -> dict[str, tuple[str, ...]]:
     return {f"GET {same_path(path)}": tuple(names.split()) for path, names in PARAMETERS.items()}
 
 
-async def answers() -> dict[str, list[Any]]:
-    """Return answers of operations by "METHOD path", of a short session with every kind of item."""
+async def responses() -> dict[str, list[Any]]:
+    """Return responses of operations by "METHOD path", of a short session with every kind of item."""
     found: dict[str, list[Any]] = {}
     changes: dict[str, Any] = {"shards": ("2:SIMCUP",), "liquidity_reward_cents": 2_000}
     async with manual_rest(markets=20, **changes) as rest:

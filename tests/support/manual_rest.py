@@ -13,7 +13,7 @@ import httpx
 from support.manual_exchange import ManualExchange
 from support.paper_client import PREFIX, SIGNER
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 class ManualRest:
@@ -27,10 +27,10 @@ class ManualRest:
         self, method: str, path: str, *, body: Any = None, signed: bool = True,
         headers: dict[str, str] | None = None, **query: Any,
     ) -> httpx.Response:  # fmt: skip
-        """Send a request, ticking until it is answered."""
+        """Send a request, ticking until it is finished."""
         if headers is None:
             headers = SIGNER.headers(method, PREFIX + path, self.now_ms()) if signed else {}
-        return await self._answered(
+        return await self._finished(
             self.http.request(method, PREFIX + path, headers=headers, params=query or None, json=body)
         )
 
@@ -52,10 +52,10 @@ class ManualRest:
         async def send(message: dict[str, Any]) -> None:
             parts.append(message)
 
-        await self._answered(self.exchange.server.app(scope, receive, send))
+        await self._finished(self.exchange.server.app(scope, receive, send))
         return int(parts[0]["status"]), b"".join(one.get("body", b"") for one in parts[1:])
 
-    async def _answered(self, request: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _finished(self, request: Coroutine[Any, Any, Response]) -> Response:
         call = asyncio.ensure_future(request)
         while not call.done():
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The exchange's official client, with each of its operations: it accepts every answer, or is refused as documented.
+"""The exchange's official client, with each of its operations: it accepts every response, or is refused as documented.
 
 The client is no dependency of the project. `make clients` installs the pinned version beside it and runs these tests.
 """
@@ -96,12 +96,12 @@ async def test_every_read_is_accepted_by_the_official_client(session: Official) 
         arguments = {one: known.get(one, "none") for one in needed}
         if "_by_event" in name or "forecast" in name:
             arguments |= {"ticker": known["event_ticker"]} if "ticker" in arguments else {}
-        status, answer = await session.status_of(function(**arguments))
+        status, response = await session.status_of(function(**arguments))
         if name.replace("_", "") in absent:
-            assert (status, "not_simulated" in answer) == (501, True), name
+            assert (status, "not_simulated" in response) == (501, True), name
             refused.append(name)
         else:
-            assert status == (404 if name in NO_ITEMS else 200), (name, status, answer)
+            assert status == (404 if name in NO_ITEMS else 200), (name, status, response)
             read.append(name)
     assert len(read) >= 60
     assert len(refused) >= 8

@@ -1,4 +1,4 @@
-"""What the exchange does not do is said: absent operations, unknown paths, fields that nothing reads."""
+"""What the exchange does not do is reported: absent operations, unknown paths, fields that nothing reads."""
 
 from __future__ import annotations
 

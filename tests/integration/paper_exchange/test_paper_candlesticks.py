@@ -99,7 +99,7 @@ async def test_candles_of_several_markets_and_of_an_event(rest: ManualRest) -> N
     assert of_event["market_candlesticks"][place] == one
 
 
-async def test_a_long_answer_of_an_event_is_cut_and_continued(rest: ManualRest) -> None:
+async def test_a_long_response_of_an_event_is_cut_and_continued(rest: ManualRest) -> None:
     market = await traded(rest)
     series = market["ticker"].split("-")[0]
     path = f"/series/{series}/events/{market['event_ticker']}/candlesticks"

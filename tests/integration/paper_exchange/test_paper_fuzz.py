@@ -11,10 +11,11 @@ import pytest
 from support.exchange_fuzz import Fuzzer
 from support.manual_rest import ManualRest, manual_rest
 from support.paper_client import SIGNER
+from truebook.venue.account import OrderStatus
 
 CALLS = int(os.environ.get("TRUEBOOK_TEST_FUZZ", "20000"))
 REQUESTS, COMMANDS = CALLS * 3 // 5, CALLS * 2 // 5
-MAY_ANSWER = {200, 201, 204, 400, 403, 404, 405, 409, 410, 429, 501}
+EXPECTED = {200, 201, 204, 400, 403, 404, 405, 409, 410, 429, 501}
 ACCOUNT = "sim-main"
 
 
@@ -40,14 +41,14 @@ async def test_no_request_breaks_the_exchange_or_an_account() -> None:
                 rest.exchange.tick(0.5)
                 headers = SIGNER.headers("GET", "/x", rest.now_ms())  # signatures are not verified
             before = seen(rest)
-            status, answer = await rest.send(request.method, request.path, request.query, request.body, headers)
+            status, response = await rest.send(request.method, request.path, request.query, request.body, headers)
             statuses[status] = statuses.get(status, 0) + 1
-            assert status in MAY_ANSWER, (number, request, answer)
-            body = json.loads(answer) if status != 204 and answer else {}
+            assert status in EXPECTED, (number, request, response)
+            body = json.loads(response) if status != 204 and response else {}
             if status == 201 and "order_id" in body:
                 fuzzer.ids = [*fuzzer.ids[-20:], body["order_id"]]
             if status >= 400:
-                assert body and seen(rest) == before, (number, request, answer)
+                assert body and seen(rest) == before, (number, request, response)
         assert {200, 201, 204, 400, 404, 501} <= statuses.keys(), statuses
 
 

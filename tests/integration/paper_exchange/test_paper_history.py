@@ -107,7 +107,7 @@ async def test_a_cutoff_of_days_is_a_midnight() -> None:
         assert 14 <= age_us / 86_400e6 < 15
 
 
-async def test_a_settled_position_says_what_it_earned(rest: ManualRest) -> None:
+async def test_a_settled_position_has_what_it_earned(rest: ManualRest) -> None:
     ticker = (await flash(rest))["ticker"]
     await take(rest, ticker)
     before = (await rest.get("/portfolio/positions", ticker=ticker))["market_positions"][0]

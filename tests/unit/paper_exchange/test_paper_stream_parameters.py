@@ -37,7 +37,7 @@ def test_books_without_markets_are_refused_alone() -> None:
     assert kinds(StreamClient().send("subscribe", channels=["orderbook_delta", "fill"])) == [14, "fill"]
 
 
-def test_a_snapshot_of_an_unknown_market_is_answered() -> None:
+def test_a_snapshot_of_an_unknown_market_is_refused() -> None:
     client = StreamClient()
     sid = client.book_of("A")
     sent = client.send("update_subscription", 6, sid=sid, action="get_snapshot", market_tickers=["A", "NOWHERE", "B"])

@@ -21,7 +21,7 @@ MINUTES_IN_ALL: Final = 300_000
 class MarketStats:
     """Totals, times and candles of one market. Every trade counts as opening: anonymous traders have no positions.
 
-    Times are 0 where they are not known: an event of the market tells them.
+    Times are 0 where they are not known: they are those of the market's events.
     """
 
     __slots__ = (

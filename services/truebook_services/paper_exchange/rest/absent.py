@@ -1,7 +1,7 @@
-"""Operations of the exchange's API that are not simulated: each answers 501 with the code ``not_simulated``.
+"""Operations of the exchange's API that are not simulated: each returns 501 with the code ``not_simulated``.
 
-So no client takes the answer for "no such order", nor for an outage that passes. A path that the API does not have at
-all answers 501 with the code ``unknown_endpoint``.
+So no client takes the response for "no such order", nor for an outage that passes. A path that the API does not have at
+all returns 501 with the code ``unknown_endpoint``.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ async def of_markets(context: RequestContext) -> dict[str, Any]:
 
 
 async def of_event(context: RequestContext) -> dict[str, Any]:
-    """The answer is cut where it would be too long: ``adjusted_end_ts`` is then where the next request starts."""
+    """The response is cut where it would be too long: ``adjusted_end_ts`` is then where the next request starts."""
     span, markets = _span(context), _live_markets(context)
     per_market = MAX_CANDLES // max(1, len(markets))
     adjusted_s = span.end_s

@@ -19,7 +19,7 @@ class StreamChannel(StrEnum):
     COMBINATIONS = "multivariate_market_lifecycle"
     """Quiet: there are no markets of combinations."""
     COMMUNICATIONS = "communications"
-    """Quiet: nobody asks for quotes."""
+    """Quiet: no requests for quotes exist."""
 
 
 SEQUENCED: Final = frozenset(
