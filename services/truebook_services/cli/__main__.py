@@ -21,6 +21,7 @@ from truebook_services.cli.account import (
 )
 from truebook_services.cli.backtest import backtest
 from truebook_services.cli.calibrate import calibrate
+from truebook_services.cli.certify import certify
 from truebook_services.cli.compare import compare, report
 from truebook_services.cli.data import data
 from truebook_services.cli.dataset import dataset
@@ -45,7 +46,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    run, backtest, exchange, record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
+    run, backtest, exchange, certify,
+    record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
     flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
     splits, calibrate, dataset,
 ):  # fmt: skip

@@ -75,6 +75,10 @@ class Authenticator:
         if not set(sufficient) & set(self._scopes.get(headers.get(KEY_HEADER, ""), ())):
             raise nested(403, "forbidden", f"this API key has no scope for {operation}")
 
+    def owner_of(self, headers: Mapping[str, str]) -> str:
+        """Return the account of the key that a request names, signed or not; empty for an unknown key."""
+        return self._keys.get(headers.get(KEY_HEADER, ""), (None, ""))[1]
+
     def key_ids_of(self, account: str) -> list[str]:
         """List the keys that may sign for an account, in the order in which they were added."""
         return [key_id for key_id, (_, owner) in self._keys.items() if owner == account]

@@ -42,10 +42,6 @@ CREATES: Final = frozenset({"CreateOrderV2", "BatchCreateOrdersV2"})
 _STREAM: Final = (FaultKind.SEQUENCE_RESTART, FaultKind.SEQUENCE_GAP, FaultKind.SEQUENCE_REPEAT)
 
 
-class ResponseLost(Exception):
-    """The response to an executed request is withheld by a fault."""
-
-
 class Injected(NamedTuple):
     """A fault that happened: when, and to which request or frame."""
 
@@ -114,10 +110,9 @@ class FaultInjector:
             self.last_refusal = kind
         return is_due
 
-    def lose_create_ack(self) -> None:
-        """Raise ``ResponseLost`` if the response to this create is to be lost."""
-        if self._due(FaultKind.LOST_ACK):
-            raise ResponseLost
+    def loses_ack(self) -> bool:
+        """Return whether the response to this create is to be lost."""
+        return self._due(FaultKind.LOST_ACK)
 
     def duplicates(self, operation: str) -> bool:
         """Return whether to execute this request a second time."""

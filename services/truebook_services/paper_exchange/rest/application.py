@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.paper_exchange.errors import WireError, nested
-from truebook_services.paper_exchange.faults import ResponseLost
 from truebook_services.paper_exchange.rest import (
     absent,
     api_keys,
@@ -81,17 +80,17 @@ def _serve(
         try:
             context = await _request_context(state, endpoint, delivery)
             result = await endpoint.handler(context)
-            if delivery.duplicates():
+            if delivery.duplicates(result):
                 result = await endpoint.handler(context)
         except WireError as error:
             delivery.failed(error.status, error.body)
             return await delivery.send(_ignored(context, failed=True))
-        except ResponseLost:
-            return delivery.lost()
         if isinstance(result, Reply):
             delivery.succeeded(result.status, result.body)
         else:
             delivery.succeeded(200, result)
+        if delivery.is_lost():
+            return delivery.lost()
         return await delivery.send(_ignored(context))
 
     return serve

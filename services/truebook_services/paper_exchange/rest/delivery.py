@@ -13,7 +13,7 @@ from truebook.simulation.faults import FaultKind
 from truebook.simulation.latency_profile import CallDelay
 from truebook_services.paper_exchange.errors import WireError, nested
 from truebook_services.paper_exchange.faults import CREATES, AckFault
-from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, ServedRequest
+from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, ServedRequest
 from truebook_services.paper_exchange.sockets import Connections
 
 _MICROS: Final = 1_000_000
@@ -46,6 +46,7 @@ class Delivery:
         self._result: Any = None
         self._fault = AckFault()
         self._is_duplicated = False
+        self._first: Any = None
 
     def refuse(self) -> None:
         """Raise ``WireError`` if a fault refuses the request."""
@@ -61,8 +62,9 @@ class Delivery:
         if self.delay.read_us and self._endpoint.access != "write":
             await self._state.sleep(self.delay.read_us / _MICROS)
 
-    def duplicates(self) -> bool:
-        """Return whether the request is executed a second time, by a fault."""
+    def duplicates(self, first: Any) -> bool:
+        """Return whether the request is executed a second time, by a fault; ``first`` is the result of the first."""
+        self._first = first.body if isinstance(first, Reply) else first
         self._is_duplicated = self._state.faults.duplicates(self._endpoint.name)
         return self._is_duplicated
 
@@ -70,6 +72,8 @@ class Delivery:
         self._status, self._result = status, body
         if self._is_duplicated:
             self._fault = AckFault((FaultKind.DUPLICATED_REQUEST,))
+        elif status == 401 and self._state.faults.skew_us():
+            self._fault = AckFault((FaultKind.CLOCK_SKEW,))
 
     def succeeded(self, status: int, result: Any) -> None:
         """Take the result; the response to an order may be changed by faults."""
@@ -78,6 +82,10 @@ class Delivery:
             self._fault = self._state.faults.ack_fault(_has_traded(result))
             if self._is_duplicated:
                 self._fault = self._fault._replace(kinds=(*self._fault.kinds, FaultKind.DUPLICATED_REQUEST))
+
+    def is_lost(self) -> bool:
+        """Return whether the response to an order is lost by a fault."""
+        return self._endpoint.name in CREATES and self._state.faults.loses_ack()
 
     def lost(self) -> Response:
         """Reset the connection instead of a response."""
@@ -102,11 +110,13 @@ class Delivery:
         state, url = self._state, self.request.url
         if state.observer is None:
             return
+        # A request whose signature is refused counts for the account that its key names.
+        account = self.account or state.authenticator.owner_of(self.request.headers)
         target = f"{url.path}?{url.query}" if url.query else url.path
         state.observer(
             ServedRequest(
-                self._received_us, state.now_us(), self.account, self.request.method, target, self._endpoint.name,
-                self.body, status, self._result, kinds,
+                self._received_us, state.now_us(), account, self.request.method, target, self._endpoint.name,
+                self.body, status, self._first if self._is_duplicated else self._result, kinds,
             )
         )  # fmt: skip
 

@@ -41,7 +41,6 @@ async def create(context: RequestContext) -> Reply:
     context.note_unknown("CreateOrderV2Request", raw)
     request = read_create(raw, _generated_id(context, 0))
     created = await context.submit_one(PlaceOrder(context.account, request), CreateResponse)
-    context.state.faults.lose_create_ack()
     return Reply(status=201, body=_created(context, request, created))
 
 
@@ -169,7 +168,6 @@ async def batch_create(context: RequestContext) -> Reply:
     responses = await context.submit([PlaceOrder(context.account, request) for request in requests])
     placed = zip(requests, responses, strict=True)
     bodies = [_batch_created(context, *next(placed)) if one is None else one for one in results]
-    context.state.faults.lose_create_ack()
     return Reply(status=201, body={"orders": bodies})
 
 

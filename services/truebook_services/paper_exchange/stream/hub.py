@@ -61,15 +61,26 @@ class StreamHub:
         self._drop_sockets = drop_sockets
         self._limits = limits
         self._both_sides = both_sides
+        self.observer: Callable[[StreamSession, str], None] | None = None
+        """Is given each session that opens or closes, and each of its commands."""
 
     def open_session(self, account: str, wake: Callable[[], None]) -> StreamSession:
         """Open a session for an authenticated account, with or without a socket."""
         session = StreamSession(account, self, self._limits, wake, self._remove)
         self.sessions[session] = None
+        if self.observer is not None:
+            self.observer(session, "opened")
         return session
+
+    def received(self, session: StreamSession, command: str) -> None:
+        """Note a command that a session has executed."""
+        if self.observer is not None:
+            self.observer(session, command)
 
     def _remove(self, session: StreamSession) -> None:
         self.sessions.pop(session, None)
+        if self.observer is not None:
+            self.observer(session, "closed")
 
     def next_due_us(self) -> int | None:
         """Return when the next data of a session are due, in local monotonic time."""

@@ -51,6 +51,10 @@ class StreamView(Protocol):
         """Return the ticker of a market's id; None for an unknown one."""
         ...
 
+    def received(self, session: StreamSession, command: str) -> None:
+        """Note a command that a session has executed."""
+        ...
+
     def scheduled(self) -> None:
         """Note that ``next_due_us`` of a session may be earlier than before."""
         ...
@@ -99,6 +103,7 @@ class StreamSession:
                 case _:
                     listed = [{"channel": one.channel.value, "sid": one.sid} for one in self.subscriptions.all()]
                     self._send("ok", listed, command_id=command.id)
+            self._view.received(self, command.cmd)
         except CommandError as error:
             self._refuse(error.code, error.command_id)
         self._wake()

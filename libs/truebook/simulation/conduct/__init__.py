@@ -1,0 +1,1 @@
+"""How a client behaves under faults: its recorded requests, and the judgement of them."""
