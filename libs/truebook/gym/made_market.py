@@ -1,10 +1,11 @@
 """Made markets with known laws, to test what learns: without an edge no policy may profit, with one a policy should.
 
 The mid price moves by a tick at each step, up or down, until it is near 0 or 1; the outcome is drawn with the last mid
-price as its probability. Without an edge it is a martingale. Each move is caused by a trade that takes the whole best
-level and as much again from orders that were not shown, so that our order at that price is filled and the new mid price
-is its price (Glosten and Milgrom 1985: the price after a trade contains what the trade reveals). So neither side of
-the spread has an expected profit before fees.
+price as its probability. Without an edge it is a martingale. Each move is caused by a taker. He takes the whole best
+level, by a trade that is paired with the level's decrease, and as much again from orders that were not shown, by a
+trade without one, so that our order at that price is filled. The new mid price is the price of both (Glosten and
+Milgrom 1985: the price after a trade contains what the trade reveals). So neither side of the spread has an expected
+profit before fees.
 """
 
 from __future__ import annotations
@@ -101,15 +102,16 @@ def record(made: MadeMarkets, folder: Path, *, markets: int, seed: int) -> None:
 
 
 def _move(ticker: str, at_us: int, mid_cc: int, is_up: bool, sizes: tuple[int, int]) -> Iterator[Recorded]:
-    """One tick: a trade takes the best level, another level follows behind it on the other side."""
+    """One tick: two trades take the best level and what was hidden there; the other side gets a new best level."""
     bid_centi, ask_centi = sizes
     sign, hit, other = (1, _ASK, _BID) if is_up else (-1, _BID, _ASK)
     hit_centi, other_centi = (ask_centi, bid_centi) if is_up else (bid_centi, ask_centi)
     trade_cc = mid_cc + sign * TICK_CC
-    yield TradeFrame(
-        **_NO_IDS, ticker=ticker, trade_id=f"{ticker}-{at_us}", price_cc=trade_cc, size_centi=2 * hit_centi,
-        taker_side=other, exchange_us=at_us,
-    )  # fmt: skip
+    for name in ("shown", "hidden"):
+        yield TradeFrame(
+            **_NO_IDS, ticker=ticker, trade_id=f"{ticker}-{at_us}-{name}", price_cc=trade_cc, size_centi=hit_centi,
+            taker_side=other, exchange_us=at_us,
+        )  # fmt: skip
     yield DeltaFrame(
         **_NO_IDS, ticker=ticker, book_side=hit, price_cc=trade_cc, delta_centi=-hit_centi, exchange_us=at_us
     )  # fmt: skip

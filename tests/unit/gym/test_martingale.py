@@ -6,6 +6,7 @@ put back the same check fails.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,9 @@ from truebook.decision.strategy import PriceRule
 from truebook.gym.environment import TradingEnv
 from truebook.gym.episode import Episode
 from truebook.gym.made_market import MadeMarkets
-from truebook.kalshi.port import TradeFrame
+from truebook.kalshi.port import DeltaFrame, TradeFrame
 from truebook.messages.envelope import BookSide
+from truebook.simulation.recorded.pairing import LevelPairing, Seen
 
 MAX_ERRORS = 3.0
 """Standard errors above zero. With 24 independent policies, one in thirty runs of other seeds would exceed them."""
@@ -112,13 +114,28 @@ def test_a_look_ahead_is_found() -> None:
     assert errors_above_zero(np.array(found)) > MAX_ERRORS
 
 
+def test_each_decrease_of_a_made_market_is_a_trade() -> None:
+    """Half of the traded size was shown: its decreases are paired with one trade each, none is a cancellation."""
+    levels: dict[tuple[BookSide, int], LevelPairing] = defaultdict(LevelPairing)
+    found = []
+    for at_us, event in MadeMarkets(steps=40).tape(np.random.default_rng(1)).events:
+        if isinstance(event, TradeFrame):
+            seen = Seen(at_us, event.size_centi, event.exchange_us)
+            found.append(levels[event.taker_side.other, event.price_cc].add(seen))
+        elif isinstance(event, DeltaFrame) and event.delta_centi < 0:
+            seen = Seen(at_us, event.delta_centi, event.exchange_us)
+            found.append(levels[event.book_side, event.price_cc].add(seen))
+    assert len(found) >= 30
+    assert [each is None for each in found] == [True, True, False] * (len(found) // 3)
+
+
 def test_made_prices_and_outcomes_are_a_martingale() -> None:
     draw = np.random.default_rng(1)
     moves, surprises = [], []
     for _ in range(2_000):
         events = MadeMarkets(steps=10).tape(draw).events
         first = events[0][1]
-        trades = [event for _, event in events if isinstance(event, TradeFrame)]
+        trades = [event for _, event in events if isinstance(event, TradeFrame)][::2]  # two a move
         moves += [1.0 if trade.taker_side is BookSide.BID else -1.0 for trade in trades]
         last_cc = trades[-1].price_cc if trades else (first.bids[0][0] + first.asks[0][0]) // 2
         surprises.append((events[-1][1].settlement_cc - last_cc) / 10_000)
