@@ -145,26 +145,28 @@ class ActiveModel:
             self._record_use(first, None, self.version)
 
     async def _load_active(self) -> None:
-        """Load the registry's active model, which takes long, before the switch to it; a refused one is left to that.
-
-        It fills the registry's cache, in a thread: meanwhile the present model decides.
-        """
+        """Load the registry's active model in a thread, which takes long, into its cache: the switch is quick then."""
         if self._settings.model:
             return
         try:
             pointer = self._registry.pointer()
-            if pointer is not None and not self._registry.is_loaded(pointer.active):
+            if pointer is None or not self._may_use(pointer, pointer.active.sha256):
+                return
+            if not self._registry.is_loaded(pointer.active):
                 await asyncio.to_thread(self._registry.version, pointer.active)
-        except ModelRefused:
-            return
+        except ModelRefused as error:
+            raise self._unavailable(error) from error
 
     def _follow(self) -> None:
         if not self._settings.model:
             try:
                 self._switch(self._registry.pointer())
             except ModelRefused as error:
-                self._context.metrics.count("policy_alarms", kind="model_refused")
-                raise ModelUnavailable(f"model {self.version.name} stays in use: {error}") from error
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: ModelRefused) -> ModelUnavailable:
+        self._context.metrics.count("policy_alarms", kind="model_refused")
+        return ModelUnavailable(f"model {self.version.name} stays in use: {error}")
 
     def _switch(self, pointer: Pointer | None) -> None:
         """Use what the pointer names; raises ``ModelRefused``."""

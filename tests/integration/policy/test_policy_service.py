@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.services import make_context, until
 from truebook.clock import ManualClock
 from truebook.messages.reasons import Reason
 from truebook.models.errors import ModelFailed, ModelRefused
+from truebook.models.history import ModelVersion
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
 from truebook_services.policy.service import build
@@ -48,6 +50,27 @@ async def test_the_model_is_switched_and_rolled_back_while_running(tmp_path: Pat
             await until(lambda n=number: counted(harness.context.metrics, "model_switches") == n, f"switched to {name}")
             await harness.publish(row("T-1", harness.context.clock.now_us(), number))
             assert (await harness.actions(number))[-1].model == name
+
+
+async def test_a_model_decides_while_the_next_one_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, released = threading.Event(), threading.Event()
+    version = ModelRegistry.version
+
+    def slowly(self: ModelRegistry, wanted: ModelVersion) -> Model:
+        begun.set()
+        assert released.wait(30)
+        return version(self, wanted)
+
+    async with PolicyHarness(tmp_path) as harness:
+        ModelRegistry(tmp_path).activate("small")  # by another process: it is not loaded here
+        monkeypatch.setattr(ModelRegistry, "version", slowly)
+        await until(begun.is_set, "it is being loaded")
+        await harness.publish(row("T-1", harness.context.clock.now_us(), 1))
+        assert (await harness.actions(1))[-1].model == "maker"
+        released.set()
+        await until(lambda: counted(harness.context.metrics, "model_switches") == 1, "switched")
+        await harness.publish(row("T-1", harness.context.clock.now_us(), 2))
+        assert (await harness.actions(2))[-1].model == "small"
 
 
 async def test_an_unusable_active_model_leaves_the_old_one_in_use(tmp_path: Path) -> None:
