@@ -45,6 +45,7 @@ def exchange(
     shard: Annotated[
         list[str] | None, typer.Option(help="A further exchange shard: INDEX or INDEX:SERIES+SERIES; may be repeated.")
     ] = None,
+    spec: Annotated[str | None, typer.Option(help="Version of the exchange's API: 3.34 (default) or 3.30.")] = None,
     key_id: Annotated[str | None, typer.Option(help="Id of the key that signs requests.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Its public key, PEM.")] = None,
     latency: Annotated[
@@ -64,7 +65,8 @@ def exchange(
         "port": port, "markets": markets, "preset": preset, "tickers": tuple(market) if market else None, "seed": seed,
         "capture": capture, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None, "shards": tuple(shard) if shard else None,
-        "key_id": key_id, "public_key_file": public_key, "balance_micros": parse_balance(balance) if balance else None,
+        "spec": spec, "key_id": key_id, "public_key_file": public_key,
+        "balance_micros": parse_balance(balance) if balance else None,
         "faults": tuple(fault) if fault else None, "latency_profile": latency,
     }  # fmt: skip
     settings = load(ExchangeSettings, paper_exchange=flags)

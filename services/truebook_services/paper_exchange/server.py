@@ -162,6 +162,7 @@ class PaperExchange:
             sleep=self._clock.sleep,
             now_us=self.now_us,
             emit_liquidity_dollars=settings.emit_liquidity_dollars,
+            spec=settings.spec,
             ignored=IgnoredFields(self._log),
             shards=ShardResponses(
                 unfunded_shard_status=settings.unfunded_shard_status,

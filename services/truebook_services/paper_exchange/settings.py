@@ -107,6 +107,8 @@ class PaperExchangeSettings(Section):
     history_after_s: int = Field(default=60 * 86_400, ge=1)
     """Age at which settled markets, their trades and fills move to the historical endpoints; ended orders do after two
     weeks at the latest."""
+    spec: Literal["3.30", "3.34"] = "3.34"
+    """Version of the exchange's OpenAPI document that is served; fields and parameters that came later are ignored."""
     emit_liquidity_dollars: bool = True
     """Send ``liquidity_dollars`` of markets: the exchange removed it in October 2026, some clients need it."""
     first_data_delay_ms: int = Field(default=100, ge=0, le=5_000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -40,6 +42,12 @@ async def test_an_unknown_path_is_no_missing_order(client: PaperClient, method: 
 async def test_a_method_that_a_path_lacks_is_refused_as_such(client: PaperClient) -> None:
     response = await client.call("PUT", ORDERS)
     assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_the_page_lists_each_absent_operation() -> None:
+    text = (Path(__file__).parents[3] / "docs/exchange-api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\w+) `(/\S+)` \| (\w+) \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(ABSENT)
 
 
 def test_every_operation_is_served_once() -> None:

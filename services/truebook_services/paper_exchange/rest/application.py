@@ -37,6 +37,7 @@ from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import charged_shard
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
+from truebook_services.paper_exchange.rest.spec_versions import lacking_parameters
 from truebook_services.paper_exchange.sockets import Connections
 
 PREFIX: Final = "/trade-api/v2"
@@ -109,7 +110,8 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, delivery: D
     delivery.account = account = _account(state, endpoint, request)
     delivery.body = await request.body()
     delivery.refuse()
-    query = Query(endpoint.name, request.query_params, request.query_params.getlist)
+    lacking = lacking_parameters(state.spec, endpoint.name)
+    query = Query(endpoint.name, request.query_params, request.query_params.getlist, lacking=lacking)
     body = delivery.body
     if account and endpoint.cost:
         access = "read" if endpoint.access == "public" else endpoint.access

@@ -13,6 +13,7 @@ from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import MAX_LIMIT, Query, key_of, listing, page
 from truebook_services.paper_exchange.rest.rate_limits import WIRE_COSTS
 from truebook_services.paper_exchange.rest.requests import Endpoint, RequestContext
+from truebook_services.paper_exchange.rest.spec_versions import OLDER
 
 _STATUS_FILTERS: Final[dict[str, tuple[MarketStatus, ...]]] = {
     "unopened": (MarketStatus.INITIALIZED,),
@@ -36,7 +37,11 @@ def _requested_market(context: RequestContext) -> MarketMetadata:
 
 def market_body(context: RequestContext, metadata: MarketMetadata) -> dict[str, Any]:
     book, stats = context.queries.book(metadata.ticker), context.state.stats.of(metadata.ticker)
-    return response_bodies.market(metadata, book, stats, liquidity=context.state.emit_liquidity_dollars)
+    is_older = context.state.spec == OLDER
+    body = response_bodies.market(metadata, book, stats, liquidity=context.state.emit_liquidity_dollars or is_older)
+    if is_older:
+        del body["settlement_bounds_type"]
+    return body
 
 
 async def user_data_timestamp(context: RequestContext) -> dict[str, Any]:

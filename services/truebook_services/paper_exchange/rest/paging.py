@@ -20,14 +20,23 @@ class Query:
     """The query parameters of one request; ``operation`` is its name in error texts."""
 
     def __init__(
-        self, operation: str, parameters: Mapping[str, str], lists: Callable[[str], list[str]] | None = None
+        self,
+        operation: str,
+        parameters: Mapping[str, str],
+        lists: Callable[[str], list[str]] | None = None,
+        *,
+        lacking: frozenset[str] = frozenset(),
     ) -> None:
+        """``lacking`` names parameters that the served version does not have: they read as not given."""
         self.operation = operation
         self._parameters = parameters
         self._lists = lists
+        self._lacking = lacking
         self._read: set[str] = set()
 
     def text(self, name: str) -> str | None:
+        if name in self._lacking:
+            return None
         self._read.add(name)
         return self._parameters.get(name) or None
 

@@ -27,6 +27,7 @@ from truebook_services.paper_exchange.rest.made_keys import ApiKeys
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import Access, RateLimits, Routing
 from truebook_services.paper_exchange.rest.request_fields import unknown_fields
+from truebook_services.paper_exchange.rest.spec_versions import Spec, lacking_fields
 from truebook_services.paper_exchange.wire_fields import user_id
 
 Result = TypeVar("Result")
@@ -83,6 +84,7 @@ class ExchangeState:
     """Waits for a duration of the exchange's time."""
     now_us: Callable[[], int]
     emit_liquidity_dollars: bool
+    spec: Spec
     ignored: IgnoredFields
     shards: ShardResponses = field(default_factory=ShardResponses)
     api_keys: ApiKeys
@@ -118,9 +120,14 @@ class RequestContext:
     def queries(self) -> VenueQueries:
         return self.state.engine.queries
 
-    def note_unknown(self, structure: str, raw: Mapping[str, Any]) -> None:
-        """Note the fields of a body that the named structure does not have: they are ignored, and reported."""
-        self.ignored.extend(name for name in unknown_fields(structure, raw) if name not in self.ignored)
+    def note_unknown(self, structure: str, raw: dict[str, Any]) -> None:
+        """Note the fields of a body that the named structure does not have: they are ignored, and reported.
+
+        Fields that the served version lacks are removed.
+        """
+        lacking = [name for name in lacking_fields(self.state.spec, structure) if raw.pop(name, None) is not None]
+        names = (*unknown_fields(structure, raw), *lacking)
+        self.ignored.extend(name for name in names if name not in self.ignored)
 
     def as_configured(self, rejection: Rejected) -> Rejected:
         """Return a rejection in the shape that the settings choose where the sources differ."""
