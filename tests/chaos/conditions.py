@@ -62,6 +62,9 @@ class NetworkConditions:
     def __init__(self, seed: int, history: History, now_s: Callable[[], float]) -> None:
         self._rest = Random(f"{seed}:rest")
         self._ledger = Random(f"{seed}:ledger")
+        self._transfers = Random(f"{seed}:transfers")
+        self.has_transfer_faults = False
+        """Many requests of transfers between shards are lost, late, repeated or refused."""
         self._history = history
         self._now_s = now_s
         self._until_s: dict[Kind, float] = {}
@@ -89,6 +92,7 @@ class NetworkConditions:
     def end_all(self) -> None:
         self._until_s.clear()
         self._pending.clear()
+        self.has_transfer_faults = False
 
     # Called by the ports.
 
@@ -115,6 +119,8 @@ class NetworkConditions:
             call_plan = CallPlan(
                 request_s, response_s, random.choice((End.REQUEST_LOST, End.RESPONSE_LOST, End.CONNECTION_RESET))
             )
+        elif call == "transfer_between_shards" and self.has_transfer_faults and self._transfers.random() < 0.6:
+            call_plan = self._plan_of_transfer(response_s)
         else:
             call_plan = None
         if call_plan is not None:
@@ -149,6 +155,16 @@ class NetworkConditions:
             return 0.0, 0.0
         delay_s = LEDGER_S[0] + (LEDGER_S[1] - LEDGER_S[0]) * self._ledger.random()
         return (delay_s, 0.0) if drawn < 0.8 else (0.0, delay_s)
+
+    def _plan_of_transfer(self, response_s: float) -> CallPlan:
+        random = self._transfers
+        end = random.choice((
+            End.REQUEST_LOST, End.RESPONSE_LOST, End.CONNECTION_RESET, End.ERROR_BEFORE, End.ERROR_AFTER,
+            End.DUPLICATED, End.COMPLETED, End.UNREACHABLE,
+        ))  # fmt: skip
+        self._history.note("transfer", "", f"a request ends as {end}")
+        request_s = random.uniform(*(LATE_S if end is End.COMPLETED else ONE_WAY_S))
+        return CallPlan(request_s, response_s, end, 503)
 
     def _plan_of_create(self, request_s: float, response_s: float) -> CallPlan | None:
         random = self._rest

@@ -9,7 +9,10 @@ import msgspec
 from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.ingest.settings import IngestSettings, UniverseSettings
 from truebook_services.observation.settings import ObservationSettings
-from truebook_services.reconciler.settings import LimitsSettings
+from truebook_services.reconciler.settings import LimitsSettings, ReconcilerSettings, TreasurerSettings
+
+SHARDS = ("2:SIMCUP", "3:SIMRATE+SIMFLASH")
+SHARDED_SHARE = 0.35
 
 
 class DrawnSettings(msgspec.Struct, frozen=True):
@@ -19,6 +22,9 @@ class DrawnSettings(msgspec.Struct, frozen=True):
     observation: ObservationSettings
     execution: ExecutionSettings
     limits: LimitsSettings
+    reconciler: ReconcilerSettings
+    shards: tuple[str, ...]
+    """Further shards of the exchange; with them the treasurer moves cash, and many of its requests fail."""
     skew_us: int
     is_skewed: bool
     is_jittery: bool
@@ -43,10 +49,24 @@ def draw(seed: int) -> DrawnSettings:
             max_concurrent_markets=random.choice((1, 3, 32)),
         ),
         limits=_limits(Random(f"{seed}:limits")),
+        shards=SHARDS if is_sharded(seed) else (),
+        reconciler=ReconcilerSettings(treasurer=_treasurer(Random(f"{seed}:treasurer"), is_on=is_sharded(seed))),
         skew_us=random.randint(-4_000_000, 4_000_000),
         is_skewed=random.random() < 0.4,
         is_jittery=random.random() < 0.3,
     )
+
+
+def is_sharded(seed: int) -> bool:
+    """Return whether the exchange of a seed has several shards."""
+    return Random(f"{seed}:shards").random() < SHARDED_SHARE
+
+
+def _treasurer(random: Random, *, is_on: bool) -> TreasurerSettings:
+    return TreasurerSettings(
+        enabled=is_on, shares=random.choice(((), ("0:40", "2:30", "3:30"))),
+        max_transfer_micros=random.choice((40_000_000, 150_000_000)), max_day_micros=2_000_000_000,
+    )  # fmt: skip
 
 
 def _limits(random: Random) -> LimitsSettings:

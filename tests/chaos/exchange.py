@@ -21,8 +21,9 @@ from truebook.clock import Clock
 from truebook.messages.market_metadata import MarketStatus, PriceRange
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.synthetic.presets import Preset
+from truebook.simulation.venue.accounts import CashMove
 from truebook.venue.account import ExchangeFill, ExchangeOrder
-from truebook_services.paper_exchange.engine.commands import TransferCash
+from truebook_services.paper_exchange.engine.commands import MoveCash, TransferCash
 from truebook_services.paper_exchange.faults import fill_key
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -34,7 +35,11 @@ MARKETS = 10
 MAX_PAUSE_S = 0.1
 MIN_PAUSE_S = 0.01
 STAYS_OPEN_S = 15.0
-LISTS = (Shown.ORDERS, Shown.FILLS, Shown.SETTLEMENTS, Shown.POSITIONS, Shown.BALANCE)
+PLENTY_MICROS = 100_000_000
+"""A shard with so much is not overdrawn by a transfer of others, whatever is reserved for fees."""
+LISTS = (
+    Shown.ORDERS, Shown.FILLS, Shown.SETTLEMENTS, Shown.POSITIONS, Shown.BALANCE, Shown.SHARD_TRANSFERS,
+)  # fmt: skip
 """The account's data that may be stale; the data timestamp is as old as they are."""
 
 
@@ -50,11 +55,12 @@ class Exchange:
         history: History,
         conditions: NetworkConditions,
         schedule: tuple[str, ...],
+        shards: tuple[str, ...] = (),
     ) -> None:
         settings = PaperExchangeSettings(
             markets=MARKETS, seed=seed, preset=Preset.EASY, account=ACCOUNT, balance_micros=BALANCE_MICROS,
             key_id=KEY_ID, verify_signatures=False, state_folder=None, tier="premier", faults=schedule,
-            late_fill_delay_ms=3_000,
+            late_fill_delay_ms=3_000, shards=shards,
         )  # fmt: skip
         self.paper = PaperExchange(settings, clock, log)
         self.paper.prepare()
@@ -120,6 +126,26 @@ class Exchange:
         """
         command = TransferCash(ACCOUNT, f"elsewhere {self.now_us()}", random.randint(10, 50) * 1_000_000)
         await self.state.core.execute([command])
+
+    def executed_transfers(self) -> set[str]:
+        """Return our ids of the transfers between shards that the exchange has executed."""
+        moves = self.engine._accounts.account(ACCOUNT).moves.values()
+        return {move.client_transfer_id for move in moves if move.client_transfer_id is not None}
+
+    async def move_elsewhere(self, random: Random) -> None:
+        """Move some cash between shards as the exchange's own pages do, from one that has plenty of it."""
+        balance = self.engine.queries.balance(ACCOUNT)
+        rich = [one.exchange_index for one in balance.by_shard if one.balance_micros > PLENTY_MICROS]
+        if len(balance.by_shard) > 1 and rich:
+            from_shard = random.choice(rich)
+            to_shard = random.choice(
+                [one.exchange_index for one in balance.by_shard if one.exchange_index != from_shard]
+            )
+            move = CashMove(
+                from_shard=from_shard, to_shard=to_shard, amount_micros=random.randint(1, 3) * 1_000_000,
+                delay_us=random.choice((0, 2_000_000, 9_000_000)),
+            )  # fmt: skip
+            await self.state.core.execute([MoveCash(ACCOUNT, move)])
 
     # Markets.
 

@@ -37,7 +37,6 @@ from truebook_services.policy.service import build as build_policy
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.reconciler.limits import apply_limits
 from truebook_services.reconciler.service import build as build_reconciler
-from truebook_services.reconciler.settings import ReconcilerSettings
 from truebook_services.reconciler.startup import hold_until_reconciled
 
 MODEL = "maker"
@@ -297,7 +296,7 @@ class Fleet:
                 settings = FillListenerSettings()
                 return build_fill_listener(context, settings, rest=rest, connector=connector, ledger=ledger)
             case _:
-                return build_reconciler(context, ReconcilerSettings(), rest=rest, ledger=ledger)
+                return build_reconciler(context, drawn.reconciler, rest=rest, ledger=ledger)
 
     def _passed(self, instance: Instance, label: str) -> None:
         """Kill the instance if a crash is armed for this label."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos.exchange import Exchange
+from chaos.exchange import ACCOUNT, Exchange
 from chaos.faults import Kind
 from chaos.history import Violation
 from support.in_memory_rest import Shown
@@ -25,6 +25,7 @@ from truebook.ledger.verbs import (
     MarkUnknown,
     NextNumber,
     Prune,
+    ReportTransfer,
     Reserve,
     SettleFill,
     SettleMarket,
@@ -32,6 +33,7 @@ from truebook.ledger.verbs import (
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, PAIR_MICROS_PER_CENTI, ceil_div
 from truebook.venue.account import ExchangeOrder, OrderStatus
+from truebook.venue.shards import TransferStatus
 
 FACTS = (Acknowledge, Close, SettleFill, SettleMarket)
 UNWANTED_HOLDS = frozenset({"conflicting_report", "unknown_own_order"})
@@ -58,6 +60,8 @@ class InvariantChecker:
         self._reserved_micros = self._ledger.state.totals.reserved_micros
         if isinstance(arguments, Close | Acknowledge):
             self._check_proof(arguments)
+        if isinstance(arguments, ReportTransfer):
+            self._check_transfer(arguments)
 
     def after(self, arguments: AnyVerb, result: object) -> None:
         self._count += 1
@@ -179,6 +183,18 @@ class InvariantChecker:
             raise Violation("8 nothing is released without proof", str(arguments))
         if isinstance(arguments, Reserve) and fell:
             raise Violation("8 nothing is released without proof", str(arguments), subject=arguments.ticker)
+
+    def _check_transfer(self, report: ReportTransfer) -> None:
+        """A transfer between shards is returned or arrived only if that is true at the exchange."""
+        listed = {one.exchange_transfer_id: one for one in self._exchange.engine.queries.shard_transfers(ACCOUNT)}
+        true = listed.get(report.exchange_transfer_id)
+        is_true = {
+            "refused": report.transfer_id not in self._exchange.executed_transfers(),
+            "accepted": true is not None,
+            "arrived": true is not None and true.status is TransferStatus.COMPLETE,
+        }[report.status]
+        if not is_true:
+            raise Violation("8 a proof is true", f"{report}, the exchange has {true}", subject=report.transfer_id)
 
     def _check_proof(self, report: Close | Acknowledge) -> None:
         """8: an order reported as final is final at the exchange, with that total."""

@@ -138,4 +138,6 @@ def call_of(request: httpx.Request) -> str:
         if request.method == "POST":
             return "create_order"
         return "cancel_all" if request.url.path == ORDERS else "cancel_order"
+    if request.method == "POST" and request.url.path.endswith("/intra_exchange_instance_transfer"):
+        return "transfer_between_shards"
     return "fills" if request.url.path.endswith("/portfolio/fills") else "read"

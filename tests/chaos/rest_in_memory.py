@@ -96,8 +96,9 @@ class ProcessRest(InMemoryRest):
     def _shown(self, what: Shown) -> Any:
         match what:
             case Shown.STATUS:
-                is_paused = self._exchange.conditions.active(Kind.PAUSED)
-                return ExchangeStatus(exchange_active=True, trading_active=not is_paused)
+                if self._exchange.conditions.active(Kind.PAUSED):
+                    return ExchangeStatus(exchange_active=True, trading_active=False)
+                return super()._shown(what)
             case Shown.EXCHANGE_TIME_US | Shown.MARKETS | Shown.NETTING | Shown.ORDER_GROUPS:
                 return super()._shown(what)
             case _:

@@ -39,6 +39,8 @@ MAX_SECONDS = 900.0
 MIN_ORDERS = 100
 MIN_FAULTS = 5
 HTTP_EVERY = 10
+MOVED_EVERY_S = 37.0
+"""Interval between transfers that others make between shards."""
 """Each tenth seed uses the exchange's REST application through httpx, the others its core."""
 NEW_LEDGER_EVERY = 12
 """Each twelfth seed loses its ledger in the middle, and begins another one on the same exchange."""
@@ -91,11 +93,12 @@ class Run:
         self.conditions = NetworkConditions(self.seed, self.history, loop.time)
         self.exchange = Exchange(
             self.seed, self.clock, ServiceLog(self.history, "paper_exchange"), history=self.history,
-            conditions=self.conditions, schedule=exchange_schedule(self.faults),
+            conditions=self.conditions, schedule=exchange_schedule(self.faults), shards=drawn.shards,
         )  # fmt: skip
         self.broker = Broker(self.seed, self.conditions, self.history, is_slow=drawn.is_jittery)
         self.server = LedgerServer(self.seed, self.history, self.conditions)
         self.conditions.is_jittery = drawn.is_jittery
+        self.conditions.has_transfer_faults = bool(drawn.shards)
         self._check_ledger()
         self.network = Network(self.seed, self.exchange, self.conditions, self.history)
         self.fleet = Fleet(
@@ -157,6 +160,9 @@ class Run:
             loop.call_at(fault.at_s, self._strike, fault)
         if self.seed % NEW_LEDGER_EVERY == 6:
             loop.call_at(self.seconds / 2, lambda: self._do(self.begin_ledger_again()))
+        for number in range(1, int(self.seconds // MOVED_EVERY_S) if self.drawn.shards else 0):
+            move = partial(self.exchange.move_elsewhere, Random(f"{self.seed}:elsewhere:{number}"))
+            loop.call_at(number * MOVED_EVERY_S, lambda move=move: self._do(move()))
         await self.fleet.start_all()
         books = BookReader(self.broker, self.exchange)
         while loop.time() < self.seconds or (

@@ -14,6 +14,8 @@ from chaos.faults import Kind, plan
 from chaos.run import MIN_FAULTS, MIN_ORDERS, run_seed
 from truebook.execution.send_errors import SendFailure
 from truebook.kalshi.port import ExchangeError
+from truebook.ledger.outcomes import TransferState
+from truebook.ledger.port import ShardTransferView
 from truebook.ledger.verbs import Reserve
 from truebook.messages.fills import FillRecorded
 from truebook.messages.orders import OrderOutcome
@@ -22,6 +24,8 @@ from truebook_services.execution import service as execution
 from truebook_services.execution.sender import Sender
 from truebook_services.fill_listener import service as fill_listener
 from truebook_services.fill_listener.outbox import AccountEvent, FillPublisher, Key
+from truebook_services.reconciler import service as reconciler
+from truebook_services.reconciler.shard_transfers import ShardTransfers
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 BELOW_HTTP = 94
 THROUGH_HTTP = 10
 WITH_KILLS_AND_STALLS = 8
+WITH_SHARDS = 7
 SHORT_S = 60.0
 REPEATED = (THROUGH_HTTP, WITH_KILLS_AND_STALLS)
 WITH_EARLY_LOST_RESPONSE = (5, 301, 312, 226, 24)
@@ -58,6 +63,11 @@ def test_a_whole_run_passes_with_orders_and_faults() -> None:
     assert outcome.seconds >= 300
     assert outcome.orders >= MIN_ORDERS
     assert outcome.faults >= MIN_FAULTS
+
+
+def test_books_of_shards_are_true_with_faults_in_transfers() -> None:
+    outcome = run_seed(WITH_SHARDS, seconds=SHORT_S)
+    assert outcome.failure == ""
 
 
 def test_many_seeds_cover_every_kind_of_fault() -> None:
@@ -96,6 +106,23 @@ def test_a_seed_finds_a_release_on_timeout(monkeypatch: pytest.MonkeyPatch) -> N
     assert outcome is not None, "none of the seeds found it"
     assert "8 " in outcome.failure.splitlines()[0]
     assert f"make chaos SEEDS=1 FIRST={outcome.seed}" in outcome.failure
+
+
+class ReturnsOnTimeout(ShardTransfers):
+    """Treats a transfer between shards without a response as not executed, and returns its cash."""
+
+    async def _send(self, own: ShardTransferView) -> None:
+        await super()._send(own)
+        known = {one.transfer_id: one for one in await self._ledger.transfers()}
+        if known[own.transfer_id].state is TransferState.REQUESTED:
+            await self._report(own, TransferState.REFUSED)
+
+
+@pytest.mark.long
+def test_a_seed_finds_a_transfer_returned_on_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "ShardTransfers", ReturnsOnTimeout)
+    outcome = run_seed(WITH_SHARDS)
+    assert outcome.failure.startswith(f"seed {WITH_SHARDS}: 8 ")
 
 
 class DropsSomeFills(FillPublisher):

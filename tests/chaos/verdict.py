@@ -11,6 +11,7 @@ from chaos.faults import Kind
 from chaos.history import Violation
 from truebook.clock import MICROS
 from truebook.ledger.exchange_reports import OPENED, READABLE, SWEPT
+from truebook.ledger.outcomes import TransferState
 from truebook.ledger.port import Marks
 from truebook.ledger.reconcile import Difference
 from truebook.ledger.rules.ledger import replay
@@ -37,6 +38,7 @@ def judge(run: Run, differences: Sequence[Difference], late: Sequence[str]) -> N
     _nothing_reserved(run)
     _journal(run)
     _marks(run)
+    _transfers(run)
     if late:
         raise Violation("services stop in time", ", ".join(late))
     for event in NEVER_LOGGED:
@@ -105,11 +107,33 @@ def _nothing_reserved(run: Run) -> None:
         raise Violation("no trading hold is left", ", ".join(sorted(holds)))
 
 
+def _transfers(run: Run) -> None:
+    """Every transfer between shards is in the books once, and a returned one was never executed."""
+    known = run.server.ledger.state.transfers
+    returned = {one.transfer_id for one in known.values() if one.state is TransferState.REFUSED}
+    if returned & run.exchange.executed_transfers():
+        raise Violation("8 nothing is released without proof", f"{returned & run.exchange.executed_transfers()}")
+    if run.drawn.shards and not any(one.state is TransferState.ARRIVED for one in known.values()):
+        raise Violation("the treasurer moves cash", str(list(known.values())))
+
+
 def _journal(run: Run) -> None:
     """9: replaying the journal gives the same state."""
     ledger = run.server.ledger
     again = replay(ledger.journal(0, JOURNAL))
-    for name in ("totals", "orders", "markets", "fills", "holds", "events", "exchange_ids", "watermarks", "epochs"):
+    for name in (
+        "totals",
+        "orders",
+        "markets",
+        "fills",
+        "holds",
+        "events",
+        "exchange_ids",
+        "watermarks",
+        "epochs",
+        "shards",
+        "transfers",
+    ):
         mine, other = (msgspec.to_builtins(getattr(one.state, name)) for one in (ledger, again))
         if mine != other:
             raise Violation("9 the journal gives the same state", name)
