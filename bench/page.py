@@ -50,13 +50,24 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def write(rows: Sequence[Row], *, whole: bool, mark: str = ONE_PROCESS) -> None:
     """Write the rows to a table. A whole run replaces all rows; otherwise new ones are appended."""
-    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
-    text = PAGE.read_text()
-    before, _, rest = text.partition(begin)
-    old, _, after = rest.partition(end)
-    kept = {} if whole else {cells[0]: cells for cells in _cells(old)}
+    kept = {} if whole else {cells[0]: cells for cells in _cells(_divided(PAGE, mark)[1])}
     kept.update({row.path: row.cells() for row in rows})
-    PAGE.write_text(f"{before}{begin}\n\n{table(list(kept.values()))}\n\nMeasured on {machine()}.\n\n{end}{after}")
+    replace_between(PAGE, mark, f"{table(list(kept.values()))}\n\nMeasured on {machine()}.")
+
+
+def replace_between(page: Path, mark: str, body: str) -> None:
+    """Replace what stands between a page's markers of that name."""
+    before, _, after = _divided(page, mark)
+    page.write_text(f"{before}<!-- {mark} -->\n\n{body}\n\n<!-- /{mark} -->{after}")
+
+
+def _divided(page: Path, mark: str) -> tuple[str, str, str]:
+    """Return the text before the markers, between them, and after them; raises ``ValueError`` without them."""
+    before, begin, rest = page.read_text().partition(f"<!-- {mark} -->")
+    old, end, after = rest.partition(f"<!-- /{mark} -->")
+    if not begin or not end:
+        raise ValueError(f"{page} has no markers {mark!r}")
+    return before, old, after
 
 
 def _cells(text: str) -> list[tuple[str, ...]]:

@@ -33,7 +33,7 @@ from truebook.venue.grid import on_grid
 COUNT = 3_000
 GOLDEN = {
     Preset.EASY: "cf75ef054674bec701de40e9412fcf30543ff252ee1786ea9aec59e0446c555d",
-    Preset.GOLD15M: "22797b03cbc1be3838440be389c8e3481446abbc9f8a2d3d0f936a4253cbec42",
+    Preset.GOLD15M: "1b38c6183456edfab8301d89d1cfc4a147e74bb7ad22b7a99070d611f2844a3c",
 }
 DIGEST_SCRIPT = f"""
 import hashlib, msgspec, sys

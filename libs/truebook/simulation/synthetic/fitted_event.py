@@ -30,7 +30,7 @@ _REACH_CC: Final = (100, 400)
 _NOTICED_CC: Final = 10
 """Smaller moves change no quote."""
 _AT_ONCE_US: Final = 20
-_QUIET_PERCENT: Final = {TaskKind.TAKER: 60, TaskKind.FLICKER: 10}
+_QUIET_PERCENT: Final = {TaskKind.TAKER: 60, TaskKind.FLICKER: 8}
 """Activity of a market whose outcome is nearly known, as a share of one at 50 cents."""
 
 
@@ -108,11 +108,15 @@ class FittedEvent:
 
     def _reschedule(self, calendar: Calendar, task: Task, now_us: int) -> None:
         """Schedule a recurring task: up to twice its period from now; a nearly decided market is quieter."""
-        parameters = self._parameters
-        period_us = parameters.takers.period_us if task.kind is TaskKind.TAKER else parameters.makers.flicker_period_us
-        price_cc = self._belief.price_cc(task.market)
+        price_cc, makers = self._belief.price_cc(task.market), self._parameters.makers
         unknown = price_cc * (10_000 - price_cc) // 250_000  # 100 at 50 cents
-        period_us = self._dilated(period_us) * 100 // max(_QUIET_PERCENT[task.kind], min(100, unknown * 2))
+        percent = max(_QUIET_PERCENT[task.kind], min(100, unknown * 2))
+        period_us = self._parameters.takers.period_us
+        if task.kind is TaskKind.FLICKER:
+            period_us = makers.flicker_period_us
+            is_late = self._left_us(now_us) - self._end_us < makers.late_us
+            percent = percent * makers.late_percent // 100 if is_late else percent
+        period_us = self._dilated(period_us) * 100 // max(1, percent)
         calendar.push(now_us + 1 + self._rng.randrange(2 * period_us), task)
 
     def _schedule_move(self, calendar: Calendar, now_us: int) -> None:

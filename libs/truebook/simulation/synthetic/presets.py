@@ -98,6 +98,9 @@ class MakerRules(msgspec.Struct, frozen=True, kw_only=True):
     """Longest time between two quotes that are moved together."""
     flicker_counts: tuple[tuple[int, int], ...]
     """(weight, number of quotes that are moved together)."""
+    late_us: int
+    late_percent: int
+    """Share of flickers that remains in the last ``late_us`` before a close."""
     withdraw_percent: int
     """Share of flickers that withdraw a quote, until it is chosen again."""
     same_size_percent: int
@@ -117,6 +120,8 @@ class TraderParameters(msgspec.Struct, frozen=True, kw_only=True):
     """Activity of markets that the user named."""
 
 
+_FIRST: Final = (SizeBand(1, 10, 10, 0), SizeBand(4, 10, 2_500), SizeBand(3, 2_500, 8_000))
+_WIDE: Final = (SizeBand(1, 10, 600), SizeBand(3, 600, 6_000), SizeBand(2, 20_000, 70_000))
 _TINY: Final = (SizeBand(3, 10, 10, 0), SizeBand(2, 100, 1_000))
 _SMALL: Final = (SizeBand(4, 500, 2_500), SizeBand(3, 2_500, 5_000), SizeBand(2, 5_000, 10_000))
 _DEEP: Final = (SizeBand(6, 400, 5_000), SizeBand(2, 5_000, 30_000))
@@ -124,7 +129,7 @@ _DEEP: Final = (SizeBand(6, 400, 5_000), SizeBand(2, 5_000, 30_000))
 GOLD15M: Final = TraderParameters(
     value=ValueSteps(
         period_us=600 * MILLI_US,
-        scale_permille=960,
+        scale_permille=900,
         shape=((80, 80), (13, 1_250), (5, 2_700), (2, 4_600)),
         life_us=900 * SECOND_US,
         end_us=5 * SECOND_US,
@@ -151,8 +156,8 @@ GOLD15M: Final = TraderParameters(
         reacts_us=((15 * MILLI_US, 60 * MILLI_US), (60 * MILLI_US, 300 * MILLI_US), (300 * MILLI_US, 1_500 * MILLI_US)),
         slots=(
             (
-                QuoteSlots(behind=(0,), sizes=(SizeBand(1, 10, 10, 0), SizeBand(4, 10, 2_500), SizeBand(3, 2_500, 8_000)), flicker=7),
-                QuoteSlots(behind=(0,), sizes=(SizeBand(1, 10, 600), SizeBand(3, 600, 6_000), SizeBand(2, 20_000, 70_000)), flicker=3),
+                QuoteSlots(behind=(0,), sizes=_FIRST, flicker=7),
+                QuoteSlots(behind=(0,), sizes=_WIDE, flicker=3),
                 QuoteSlots(behind=(0, 0), sizes=_SMALL, spread_steps=1, flicker=8),
                 QuoteSlots(behind=(1, 2, 3), sizes=_SMALL, spread_steps=2, flicker=5),
             ),
@@ -173,6 +178,8 @@ GOLD15M: Final = TraderParameters(
         flicker_period_us=230 * MILLI_US,
         flicker_gap_us=16 * MILLI_US,
         flicker_counts=((60, 1), (25, 4), (9, 15), (6, 70)),
+        late_us=150 * SECOND_US,
+        late_percent=30,
         withdraw_percent=18,
         same_size_percent=45,
     ),
