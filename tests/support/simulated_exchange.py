@@ -13,6 +13,7 @@ from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetada
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
 from truebook.venue.account import CreateResponse, OrderRequest
+from truebook.venue.shards import TransferStatus
 
 START_US = 1_700_000_000_000_000
 SECOND_US = 1_000_000
@@ -74,3 +75,9 @@ def opened_exchange(balance_micros: int) -> SimulatedExchange:
     for name in ("me", "other"):
         made.open_account(name, balance_micros)
     return made
+
+
+def under_way(venue: SimulatedExchange, account: str) -> int:
+    """Return the cash in micro-dollars that has left one shard and has not arrived at the other."""
+    transfers = venue.queries.shard_transfers(account)
+    return sum(one.amount_micros for one in transfers if one.status is TransferStatus.PENDING)

@@ -15,6 +15,7 @@ from support.kalshi_required import REST, lacking
 from support.manual_exchange import ACCOUNT, SECOND_US, ManualExchange, request
 from support.manual_rest import ManualRest, manual_rest
 from support.paper_client import order_body, paper_settings
+from support.simulated_exchange import under_way
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.simulation.events import Filled, MarketChanged, OrderChanged
 from truebook.simulation.venue.accounts import CashMove
@@ -282,7 +283,7 @@ async def test_writes_are_charged_to_the_bucket_of_their_shard(auto_route: str, 
 def history(exchange: ManualExchange) -> dict[str, Any]:
     queries = exchange.engine.queries
     return exchange.state() | {
-        "transfers": queries.shard_transfers(ACCOUNT), "under_way": queries.under_way_micros(ACCOUNT),
+        "transfers": queries.shard_transfers(ACCOUNT), "under_way": under_way(exchange.engine, ACCOUNT),
         "allocation": queries.allocation(ACCOUNT), "shards": queries.shard_statuses(),
     }  # fmt: skip
 
@@ -313,7 +314,7 @@ async def test_transfers_under_way_survive_a_kill(tmp_path: Path, has_checkpoint
     again = ManualExchange(tmp_path, exchange.clock.now_us(), markets=20)
     assert history(again) == before
     again.tick(120)
-    assert again.engine.queries.under_way_micros(ACCOUNT) == 0
+    assert under_way(again.engine, ACCOUNT) == 0
     left = again.state()
     assert left["balance"].total_micros + left["held"] == 1_000 * DOLLAR
     again.kill()

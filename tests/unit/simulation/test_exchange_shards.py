@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.simulated_exchange import ASK, BID, SECOND_US, START_US, metadata, placed, request
+from support.simulated_exchange import ASK, BID, SECOND_US, START_US, metadata, placed, request, under_way
 from truebook.simulation.venue.accounts import CashMove
 from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
 from truebook.simulation.venue.order_groups import GroupChange
@@ -174,11 +174,11 @@ def test_a_transfer_arrives_after_its_delay() -> None:
     venue = exchange()
     transfer = moved(venue, "alice", delay_us=SECOND_US)
     assert (transfer.status, cash(venue)) == (TransferStatus.PENDING, [990 * DOLLAR, 0, 0])
-    assert venue.queries.under_way_micros("alice") == 10 * DOLLAR
+    assert under_way(venue, "alice") == 10 * DOLLAR
     venue.advance(START_US + SECOND_US - 1)
     assert cash(venue)[1] == 0
     venue.advance(START_US + SECOND_US)
-    assert (cash(venue), venue.queries.under_way_micros("alice")) == ([990 * DOLLAR, 10 * DOLLAR, 0], 0)
+    assert (cash(venue), under_way(venue, "alice")) == ([990 * DOLLAR, 10 * DOLLAR, 0], 0)
     assert venue.queries.shard_transfers("alice") == [transfer.completed()]
 
 
@@ -309,7 +309,7 @@ def total(venue: SimulatedExchange) -> int:
     found = 0
     for name in ("alice", "bob"):
         queries = venue.queries
-        found += queries.balance(name).total_micros + queries.held_micros(name) + queries.under_way_micros(name)
+        found += queries.balance(name).total_micros + queries.held_micros(name) + under_way(venue, name)
         found += sum(fill.fee_micros for fill in queries.fills(name))
     yes = [venue.queries.positions("alice"), venue.queries.positions("bob")]
     longs = {one.ticker: max(0, one.position_centi) for side in yes for one in side if one.position_centi > 0}

@@ -125,7 +125,9 @@ def write_transfer(transfer_id: str, from_shard: int, to_shard: int, amount_micr
 
 
 def transfer(body: ShardTransferBody) -> ShardTransfer:
-    """Read a transfer between shards."""
+    """Read a transfer between shards; one from or to the exchange of margined contracts is none."""
+    if (body.source, body.destination) != (EVENT_CONTRACT, EVENT_CONTRACT):
+        raise WireFormatError(f"transfer: from {body.source!r} to {body.destination!r}, not between shards")
     try:
         found = TransferStatus(body.status)
     except ValueError as error:

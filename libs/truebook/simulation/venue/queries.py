@@ -21,7 +21,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
-from truebook.venue.shards import ShardCash, ShardStatus, ShardTransfer, TargetAllocation, TransferStatus
+from truebook.venue.shards import ShardCash, ShardStatus, ShardTransfer, TargetAllocation
 
 
 class VenueQueries:
@@ -163,8 +163,3 @@ class VenueQueries:
             ShardCash(exchange_index=index, balance_micros=wallets[index].held_micros if index in wallets else 0)
             for index in self._accounts.shards.plan.indices
         )
-
-    def under_way_micros(self, account: str) -> int:
-        """Return the cash that is in no wallet: it has left one shard and has not arrived at the other."""
-        pending = self._accounts.account(account).shard_transfers.values()
-        return sum(one.amount_micros for one in pending if one.status is TransferStatus.PENDING)
