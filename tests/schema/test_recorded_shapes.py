@@ -1,6 +1,6 @@
 """Recorded bodies and frames beside those of the simulated exchange: every field of one that the other lacks is known.
 
-Recordings before August 2026 have fields that the exchange has removed since; `REMOVED` names them, `LATER` the new ones.
+Recordings before August 2026 have fields that the exchange has removed since: `REMOVED`; the new ones are in `LATER`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ LATER_FRAMES = {
 def test_recorded_frames_have_the_required_fields(name: str) -> None:
     differences = set()
     for line in recording("ws", name).read_text().splitlines():
-        frame = json.loads(line) if line.strip() else {}
+        frame: Any = json.loads(line) if line.strip() else {}
         frame = frame.get("raw", frame.get("frame", frame)) if isinstance(frame, dict) else {}
         frame = json.loads(frame) if isinstance(frame, str) else frame
         kind = frame.get("type", "")

@@ -269,18 +269,20 @@ class MarketCandles:
         return Candle(0, (bid_cc,) * 4, (ask_cc,) * 4, None, None, None, 0, 0)
 
     def between(
-        self, minutes: Minutes, start_s: int, end_s: int, *, opened_us: int, until_s: int
+        self, minutes: Minutes, start_s: int, end_s: int, *, opened_us: int | None, until_s: int
     ) -> tuple[Candle | None, list[Candle]]:
         """Return all periods with an end in [start_s, end_s] that ended by ``until_s``, and the one before them.
 
-        The first period is the one that runs after ``opened_us``, or the oldest that is kept. Every later one is there,
-        with an event or without.
+        The first period is the one that runs after ``opened_us``, or the oldest with an event that is kept; the latter
+        also where the opening is not known. Every later one is there, with an event or without.
         """
         self._close_quote(self._at_us)
         running = self._running[LENGTHS.index(minutes)]
         first_s = running.first_end_s()
-        opened_s = period_end_s(opened_us + 1, minutes)
-        if first_s is not None and (running.is_cut or first_s < opened_s):
+        if opened_us is None and first_s is None:
+            return None, []
+        opened_s = period_end_s((opened_us or 0) + 1, minutes)
+        if first_s is not None and (opened_us is None or running.is_cut or first_s < opened_s):
             opened_s = first_s
         before, stored = running.stored(start_s)
         period_s = opened_s if opened_s >= start_s else period_end_s(start_s * MICROS, minutes)

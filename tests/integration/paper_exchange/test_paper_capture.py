@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import structlog
 
@@ -204,3 +205,23 @@ async def test_a_real_recording_is_published_frame_by_frame() -> None:
     for ticker in tickers:
         assert fold(published, ticker) == fold(frames, ticker)
     await exchange.aclose()
+
+
+async def test_candles_of_a_recording_begin_with_it(tmp_path: Path) -> None:
+    exchange, clock = manual(tmp_path / "exchange", record(tmp_path / "capture", FRAMES))
+    clock.set(START_US + 90 * SECOND_US)
+    while not exchange.tick():
+        pass
+    transport = httpx.ASGITransport(app=exchange.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as http:
+        start_s = START_US // SECOND_US
+        span = {"start_ts": start_s - 7_200, "end_ts": start_s + 600, "period_interval": 1}
+        path = f"/trade-api/v2/series/SIMTEST/markets/{A}/candlesticks"
+        rows = (await http.get(path, params=span)).json()["candlesticks"]
+    await exchange.aclose()
+    assert rows[-1]["end_period_ts"] == start_s + 60
+    assert rows[-1]["price"]["close_dollars"] == "0.4500"
+    assert rows[-1]["volume_fp"] == "6.00"
+    assert rows[-1]["yes_bid"]["close_dollars"] == "0.4600"
+    assert rows[-1]["yes_ask"]["close_dollars"] == "0.5200"
+    assert len(rows) <= 2

@@ -54,9 +54,11 @@ def _too_many(context: RequestContext) -> WireError:
 def _candles(context: RequestContext, market: MarketMetadata, span: _Span) -> tuple[Candle | None, list[Candle]]:
     """Return the last period before the span, and those within it."""
     stats = context.state.stats.of(market.ticker)
+    # Of a market whose listing was not seen (a recording's), nothing is known before the first event.
+    opened_us = max(stats.created_us, market.open_us) if stats.created_us else None
     closed_s = period_end_s(max(1, market.close_us), span.minutes)
     return stats.candles.between(
-        span.minutes, span.start_s, span.end_s, opened_us=market.open_us,
+        span.minutes, span.start_s, span.end_s, opened_us=opened_us,
         until_s=min(context.state.now_us() // MICROS, closed_s),
     )  # fmt: skip
 
