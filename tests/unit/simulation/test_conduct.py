@@ -131,7 +131,7 @@ def test_faults_that_nothing_meets_are_not_met() -> None:
         assert verdict(run(fault)) is Verdict.NOT_MET
 
 
-def test_a_gap_is_answered_by_a_new_snapshot() -> None:
+def test_a_gap_needs_a_new_snapshot() -> None:
     before = (socket(1, OPENED), socket(1, RENEWED))
     assert verdict(run("sequence_gap@t=10", sockets=before)) is Verdict.FAIL
     assert verdict(run("sequence_gap@t=10", sockets=(*before, socket(12, RENEWED)))) is Verdict.PASS
