@@ -56,6 +56,17 @@ REST: dict[str, str] = {
         "ticker frequency title category categories tags settlement_sources contract_url contract_terms_url fee_type "
         "fee_multiplier additional_prohibitions"
     ),
+    "MarketCandlestick": "end_period_ts yes_bid yes_ask price volume_fp open_interest_fp",
+    "MarketCandlestickHistorical": "end_period_ts yes_bid yes_ask price volume open_interest",
+    "GetHistoricalCutoffResponse": "market_settled_ts trades_created_ts orders_updated_ts",
+    "ApiKey": "api_key_id name scopes",
+    "IncentiveProgram": (
+        "id market_id market_ticker incentive_type incentive_description start_date end_date period_reward paid_out"
+    ),
+    "GetEventMetadataResponse": "image_url market_details settlement_sources",
+    "MarketMetadata": "market_ticker image_url color_code",
+    "SubaccountBalance": "subaccount_number exchange_index balance updated_ts",
+    "SubaccountNettingConfig": "subaccount_number enabled exchange_index",
     "EventData": (
         "event_ticker series_ticker sub_title title collateral_return_type mutually_exclusive settlement_sources"
     ),
