@@ -12,7 +12,7 @@ SEEDS ?= 50
 FIRST ?= 1
 ONLY ?=
 
-.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka chaos soak prove models asyncapi reference spec-drift fuzz clients lock image up down k8s clean
+.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka strategies chaos soak prove models asyncapi reference spec-drift fuzz clients lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -73,6 +73,12 @@ bench: $(VENV)/.dev
 # Docker engine. `make bench-kafka ONLY=ingest,path,image,codecs` runs some parts.
 bench-kafka: $(VENV)/.dev
 	ONLY="$(ONLY)" IMAGE="$(IMAGE)" $(BIN)/python -m bench.kafka
+
+# Simple strategies on synthetic markets: the table in docs/synthetic.md. `make strategies COUNT=500 PRESET=gold15m`.
+COUNT ?= 500
+PRESET ?= gold15m
+strategies: $(VENV)/.dev
+	$(BIN)/python -m bench.strategies --seeds $(COUNT) --preset $(PRESET) --jobs $(JOBS) --write
 
 # Simulated hours of trading on fifty markets: sizes on disk and in memory over time, within their bounds.
 HOURS ?= 24

@@ -11,7 +11,19 @@ from bench.page import machine, selected, table, write
 from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence", "backtest", "training")
+NAMES = (
+    "book",
+    "features",
+    "policy",
+    "reserve",
+    "order_path",
+    "stream",
+    "scaling",
+    "evidence",
+    "backtest",
+    "training",
+    "exchange",
+)
 
 
 def main() -> int:

@@ -56,7 +56,7 @@ def write(rows: Sequence[Row], *, whole: bool, mark: str = ONE_PROCESS) -> None:
 
 
 def replace_between(page: Path, mark: str, body: str) -> None:
-    """Replace what stands between a page's markers of that name."""
+    """Replace what is between a page's markers of that name."""
     before, _, after = _divided(page, mark)
     page.write_text(f"{before}<!-- {mark} -->\n\n{body}\n\n<!-- /{mark} -->{after}")
 

@@ -13,6 +13,7 @@ from truebook.messages.envelope import Source
 from truebook.money import WireFormatError, parse_micros
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
+from truebook.simulation.synthetic.presets import Preset
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.live_view import choose_view
 from truebook_services.cli.output import last_output
@@ -65,6 +66,7 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="Kind of synthetic markets.")] = None,
     model: Annotated[str | None, typer.Option(help="Name of a model, or an ONNX file.")] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
     model_history: Annotated[
@@ -86,7 +88,7 @@ def run(
     settings = load(
         EmbeddedSettings, duration_s=parse_duration(for_) if for_ else None, model=model, model_history=model_history,
         capture=capture, speed=speed, exchange_url=exchange, fresh=fresh or None,
-        paper_exchange={"seed": seed, "markets": markets, "balance_micros": balance_micros},
+        paper_exchange={"seed": seed, "markets": markets, "preset": preset, "balance_micros": balance_micros},
     )  # fmt: skip
     if speed is not None and settings.capture is None:
         raise UsageError("--speed is that of a recording: give one by --capture")

@@ -25,10 +25,10 @@ def lived(seed: int, outcomes: int) -> tuple[list[int], list[int], list[int]]:
 
 @pytest.mark.parametrize("outcomes", [1, 4])
 def test_prices_and_outcomes_have_no_drift(outcomes: int) -> None:
-    """Over 300 lives, the mean of what is gained by holding is within four standard errors of zero."""
-    lives = [lived(seed, outcomes) for seed in range(300)]
+    """Over 300 runs, the mean of what is gained by holding is within four standard errors of zero."""
+    runs = [lived(seed, outcomes) for seed in range(300)]
     for closed in (1, 2):
-        gains = [life[closed][0] - life[0][0] for life in lives]
+        gains = [life[closed][0] - life[0][0] for life in runs]
         mean = sum(gains) / len(gains)
         error = (sum((gain - mean) ** 2 for gain in gains) / len(gains) ** 2) ** 0.5
         assert abs(mean) < 4 * error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ WITHIN: Final = 1.5
 """The largest ratio of a value and its target that counts as equal."""
 _CENT_CC: Final = 100.0
 _CONTRACT: Final = 100.0
-_Values = NDArray[np.number]
+_Values = NDArray[Any]
 
 
 class Statistic(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The strategies: each sees the public book and the public trades of one market once a second, and says what it wants.
+"""The strategies: each sees the public book and trades of one market once a second, and returns what it wants.
 
 They have no memory but what ``View`` gives, no latency, and no limit but that of the position.
 """
@@ -45,7 +45,7 @@ class View(NamedTuple):
         return self.mids_half_cc[-1] - self.mids_half_cc[-1 - seconds] if len(self.mids_half_cc) > seconds else 0
 
 
-class Wish(NamedTuple):
+class Decision(NamedTuple):
     """An order that a strategy wants: one that takes at once, or one that rests (and is kept while it is wanted)."""
 
     side: BookSide
@@ -53,33 +53,33 @@ class Wish(NamedTuple):
     takes: bool
 
 
-Strategy = Callable[[View], list[Wish]]
+Strategy = Callable[[View], list[Decision]]
 """Returns all orders that should rest, and those that should be sent to take."""
 
 
-def _bid(price_cc: int) -> Wish:
-    return Wish(BookSide.BID, price_cc, takes=False)
+def _bid(price_cc: int) -> Decision:
+    return Decision(BookSide.BID, price_cc, takes=False)
 
 
-def _ask(price_cc: int) -> Wish:
-    return Wish(BookSide.ASK, price_cc, takes=False)
+def _ask(price_cc: int) -> Decision:
+    return Decision(BookSide.ASK, price_cc, takes=False)
 
 
-def _take(view: View, side: BookSide) -> list[Wish]:
-    return [Wish(side, view.ask_cc if side is BookSide.BID else view.bid_cc, takes=True)]
+def _take(view: View, side: BookSide) -> list[Decision]:
+    return [Decision(side, view.ask_cc if side is BookSide.BID else view.bid_cc, takes=True)]
 
 
-def buy(view: View) -> list[Wish]:
+def buy(view: View) -> list[Decision]:
     """Buy YES at any price every ten seconds, and hold."""
     return _take(view, BookSide.BID) if view.second % 10 == 0 else []
 
 
-def sell(view: View) -> list[Wish]:
+def sell(view: View) -> list[Decision]:
     """Buy NO (sell YES) at any price every ten seconds, and hold."""
     return _take(view, BookSide.ASK) if view.second % 10 == 0 else []
 
 
-def buy_cheap(view: View) -> list[Wish]:
+def buy_cheap(view: View) -> list[Decision]:
     """Buy the leg that costs less than 20 cents, every five seconds, and hold."""
     if view.second % 5:
         return []
@@ -88,7 +88,7 @@ def buy_cheap(view: View) -> list[Wish]:
     return _take(view, BookSide.ASK) if view.bid_cc > _DEAR_CC else []
 
 
-def buy_dear(view: View) -> list[Wish]:
+def buy_dear(view: View) -> list[Decision]:
     """Buy the leg that costs more than 80 cents, every five seconds, and hold."""
     if view.second % 5:
         return []
@@ -97,18 +97,18 @@ def buy_dear(view: View) -> list[Wish]:
     return _take(view, BookSide.ASK) if view.bid_cc < _CHEAP_CC else []
 
 
-def join(view: View) -> list[Wish]:
+def join(view: View) -> list[Decision]:
     """Rest at both best prices."""
     return [_bid(view.bid_cc), _ask(view.ask_cc)]
 
 
-def join_thin(view: View) -> list[Wish]:
+def join_thin(view: View) -> list[Decision]:
     """Rest at a best price only where less than twenty contracts do."""
-    wishes = [_bid(view.bid_cc)] if view.bid_centi < _THIN_CENTI else []
-    return wishes + ([_ask(view.ask_cc)] if view.ask_centi < _THIN_CENTI else [])
+    decisions = [_bid(view.bid_cc)] if view.bid_centi < _THIN_CENTI else []
+    return decisions + ([_ask(view.ask_cc)] if view.ask_centi < _THIN_CENTI else [])
 
 
-def improve(view: View) -> list[Wish]:
+def improve(view: View) -> list[Decision]:
     """Rest one tick better than both best prices, or at them where there is no room."""
     bid_cc, ask_cc = tick_above(view.bid_cc, view.grid), tick_below(view.ask_cc, view.grid)
     if bid_cc is None or ask_cc is None or bid_cc >= ask_cc:
@@ -119,7 +119,7 @@ def improve(view: View) -> list[Wish]:
     return [_bid(bid_cc), _ask(ask_cc)]
 
 
-def join_move(view: View) -> list[Wish]:
+def join_move(view: View) -> list[Decision]:
     """Rest at the best price on the side of the last move: buy after a rise."""
     moved = view.moved_half_cc(2)
     if abs(moved) < _MOVED_HALF_CC:
@@ -127,14 +127,14 @@ def join_move(view: View) -> list[Wish]:
     return [_bid(view.bid_cc)] if moved > 0 else [_ask(view.ask_cc)]
 
 
-def join_heavy(view: View) -> list[Wish]:
+def join_heavy(view: View) -> list[Decision]:
     """Rest at the best price of the side with at least three times the size of the other."""
     if view.bid_centi >= 3 * view.ask_centi:
         return [_bid(view.bid_cc)]
     return [_ask(view.ask_cc)] if view.ask_centi >= 3 * view.bid_centi else []
 
 
-def follow(view: View) -> list[Wish]:
+def follow(view: View) -> list[Decision]:
     """Take in the direction of the last second's move."""
     moved = view.moved_half_cc(1)
     if abs(moved) < 2 * _MOVED_HALF_CC:
@@ -142,7 +142,7 @@ def follow(view: View) -> list[Wish]:
     return _take(view, BookSide.BID if moved > 0 else BookSide.ASK)
 
 
-def follow_trend(view: View) -> list[Wish]:
+def follow_trend(view: View) -> list[Decision]:
     """Take in the direction of the last ten seconds' move, every five seconds."""
     moved = view.moved_half_cc(10)
     if view.second % 5 or abs(moved) < 4 * _MOVED_HALF_CC:
@@ -150,23 +150,23 @@ def follow_trend(view: View) -> list[Wish]:
     return _take(view, BookSide.BID if moved > 0 else BookSide.ASK)
 
 
-def follow_flow(view: View) -> list[Wish]:
+def follow_flow(view: View) -> list[Decision]:
     """Take on the side of the last second's takers."""
     flow = view.flow_centi[-1]
     return _take(view, BookSide.BID if flow > 0 else BookSide.ASK) if abs(flow) >= _FLOW_CENTI else []
 
 
-def fade(view: View) -> list[Wish]:
+def fade(view: View) -> list[Decision]:
     """Take against the last second's move."""
-    return [Wish(one.side.other, _other(view, one.side), takes=True) for one in follow(view)]
+    return [Decision(one.side.other, _other(view, one.side), takes=True) for one in follow(view)]
 
 
-def fade_flow(view: View) -> list[Wish]:
+def fade_flow(view: View) -> list[Decision]:
     """Take against the last second's takers."""
-    return [Wish(one.side.other, _other(view, one.side), takes=True) for one in follow_flow(view)]
+    return [Decision(one.side.other, _other(view, one.side), takes=True) for one in follow_flow(view)]
 
 
-def at_random(view: View) -> list[Wish]:
+def at_random(view: View) -> list[Decision]:
     """Take on a random side every five seconds."""
     if view.second % 5:
         return []

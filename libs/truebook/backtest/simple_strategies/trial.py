@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from truebook.backtest.simple_strategies.strategies import MAX_POSITION_CENTI, SIZE_CENTI, Strategy, View, Wish
+from truebook.backtest.simple_strategies.strategies import MAX_POSITION_CENTI, SIZE_CENTI, Decision, Strategy, View
 from truebook.book.order_book import OrderBook, net_of
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
@@ -43,7 +43,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """After fees, with what is left at the hidden price or the settlement."""
     edge_micros: int
     """After fees, with each fill at the hidden price ``EDGE_S`` later: the same expectation with less noise, since
-    nobody knows more than the next move."""
+    no taker is informed of more than the next move."""
     fees_micros: int
     traded_centi: int
     settled: bool
@@ -64,17 +64,17 @@ class _Trader:
         self._sent = 0
         exchange.open_account(name, _BALANCE_MICROS)
 
-    def wishes(self, view: View | None) -> list[Wish]:
+    def decisions(self, view: View | None) -> list[Decision]:
         if view is None:
             return []
         return [one for one in self._strategy(view) if self._is_allowed(one)]
 
-    def _is_allowed(self, wish: Wish) -> bool:
-        signed_centi = self.position_centi if wish.side is BookSide.BID else -self.position_centi
+    def _is_allowed(self, decision: Decision) -> bool:
+        signed_centi = self.position_centi if decision.side is BookSide.BID else -self.position_centi
         return signed_centi < MAX_POSITION_CENTI
 
     def own_orders(self) -> list[tuple[BookSide, int, int]]:
-        """Forget ended orders; return (side, price, size) of the others."""
+        """Drop ended orders; return (side, price, size) of the others."""
         left = {key: self._left(order_id) for key, order_id in self.resting.items()}
         self.resting = {key: order_id for key, order_id in self.resting.items() if left[key]}
         return [(side, price_cc, size) for (side, price_cc), size in left.items() if size]
@@ -87,16 +87,16 @@ class _Trader:
                 del self.resting[key]
         return events
 
-    def place(self, ticker: str, wish: Wish, now_us: int) -> list[SimulationEvent]:
+    def place(self, ticker: str, decision: Decision, now_us: int) -> list[SimulationEvent]:
         self._sent += 1
-        force = TimeInForce.IMMEDIATE_OR_CANCEL if wish.takes else TimeInForce.GOOD_TILL_CANCELED
+        force = TimeInForce.IMMEDIATE_OR_CANCEL if decision.takes else TimeInForce.GOOD_TILL_CANCELED
         request = OrderRequest(
-            ticker=ticker, client_order_id=f"s{self._sent}", book_side=wish.side, price_cc=wish.price_cc,
-            size_centi=SIZE_CENTI, time_in_force=force, post_only=not wish.takes,
+            ticker=ticker, client_order_id=f"s{self._sent}", book_side=decision.side, price_cc=decision.price_cc,
+            size_centi=SIZE_CENTI, time_in_force=force, post_only=not decision.takes,
         )  # fmt: skip
         response, events = self._exchange.place(self.name, request, now_us)
-        if isinstance(response, CreateResponse) and response.remaining_centi and not wish.takes:
-            self.resting[wish.side, wish.price_cc] = response.exchange_order_id
+        if isinstance(response, CreateResponse) and response.remaining_centi and not decision.takes:
+            self.resting[decision.side, decision.price_cc] = response.exchange_order_id
         return events
 
     def record(self, event: Filled) -> None:
@@ -153,10 +153,10 @@ class _Trial:
         seen = self._see(net_of(self._exchange.queries.book(self.ticker), own), market, second)
         for account in self.accounts.values():
             view = None if seen is None else seen._replace(position_centi=account.position_centi)
-            wishes = account.wishes(view)
-            resting = {(one.side, one.price_cc) for one in wishes if not one.takes}
+            decisions = account.decisions(view)
+            resting = {(one.side, one.price_cc) for one in decisions if not one.takes}
             self._record(account.cancel_others(resting, now_us))
-            for one in wishes:
+            for one in decisions:
                 if one.takes or (one.side, one.price_cc) not in account.resting:
                     self._record(account.place(self.ticker, one, now_us))
         self._flow.append(0)
@@ -212,7 +212,7 @@ def _make_traders(preset: Preset, seed: int, seconds: int) -> Traders:
     parameters = PARAMETERS.get(preset)
     if parameters is None or seed % 2:
         return Traders(seed, start_us=START_US, markets=1, preset=preset)
-    # Lives are drawn up to a fifth shorter or longer than the parameter.
+    # Durations are drawn up to a fifth shorter or longer than the parameter.
     value = msgspec.structs.replace(parameters.value, life_us=seconds * _SECOND_US * 4 // 5)
     short = msgspec.structs.replace(parameters, value=value)
     return Traders(seed, start_us=START_US, markets=1, preset=preset, parameters=short)

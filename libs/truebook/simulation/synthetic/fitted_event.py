@@ -177,7 +177,7 @@ class FittedEvent:
         rng, takers = self._rng, self._parameters.takers
         next_cc = self._belief.next_move_cc(market)
         side = BookSide.BID if rng.randrange(2) == 0 else BookSide.ASK
-        if next_cc and rng.randrange(100) < takers.knows_next_percent:
+        if next_cc and rng.randrange(100) < takers.ahead_percent:
             side = BookSide.BID if next_cc > 0 else BookSide.ASK
         price_cc = self._belief.price_cc(market)
         at_us, orders, times = now_us, [], []

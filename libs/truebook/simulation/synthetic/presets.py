@@ -70,7 +70,7 @@ class TakerRates(msgspec.Struct, frozen=True, kw_only=True):
 
     period_us: int
     sizes: tuple[SizeBand, ...]
-    knows_next_percent: int
+    ahead_percent: int
     repeats_percent: int
     """Chance that an ordinary taker sends another order of the same side soon after."""
     informed_percent: int
@@ -146,7 +146,7 @@ GOLD15M: Final = TraderParameters(
             SizeBand(14, 2_500, 5_000, 50),
             SizeBand(6, 5_000, 25_000, 40),
         ),
-        knows_next_percent=25,
+        ahead_percent=25,
         repeats_percent=25,
         informed_percent=50,
         informed_sizes=(SizeBand(8, 200, 4_000), SizeBand(3, 4_000, 15_000), SizeBand(1, 15_000, 60_000)),
