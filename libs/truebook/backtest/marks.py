@@ -12,11 +12,15 @@ from truebook.messages.market_metadata import BEFORE_CLOSE
 
 
 def known_book(data: MarketData, ticker: str) -> OrderBook | None:
-    """Return the book that values a position: a fresh one of a market that has not closed."""
+    """Return the book that values a position: a fresh one, with any level, of a market that has not closed.
+
+    After a gap in the recording a book is empty until its next snapshot: it is not known.
+    """
     known = data.markets.get(ticker)
     if known is None or known.stale is not None or known.metadata is None:
         return None
-    return known.replica.book if known.metadata.status in BEFORE_CLOSE else None
+    book = known.replica.book
+    return book if known.metadata.status in BEFORE_CLOSE and book.summary()[:2] != (None, None) else None
 
 
 def known_books(data: MarketData, view: LedgerView) -> Books:

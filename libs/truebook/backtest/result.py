@@ -90,7 +90,9 @@ class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     at_us: int
     equity_micros: int | None
-    """Null while a position has no known value (a stale or one-sided book, an end without an outcome)."""
+    """Null while a position has no known value: its book is stale or has no level (after a gap in the recording, until
+    the next snapshot), or its market ended without an outcome. Size that the book has no buyers for counts as 0.
+    """
     cash_micros: int
     reserved_micros: int
     """Cash reserved for open orders, their worst fees included."""

@@ -19,7 +19,7 @@ import msgspec
 from truebook.clock import MICROS
 from truebook.ledger.port import AccountView, LedgerView, MarketView, OrderView, ShardTransferView, ShardView
 from truebook.ledger.verbs import Limits
-from truebook.messages.envelope import BookSide
+from truebook.messages.envelope import BookSide, Source
 from truebook.messages.market_metadata import BEFORE_CLOSE, MarketMetadata
 from truebook.money import ONE_DOLLAR_CC, PAIR_MICROS_PER_CENTI
 
@@ -95,6 +95,15 @@ def sale_value(position_centi: int, bids: Levels, asks: Levels) -> tuple[int, in
         micros += sold * (price_cc if position_centi > 0 else ONE_DOLLAR_CC - price_cc)
         left -= sold
     return micros, left
+
+
+def is_seen(book: Book, source: Source) -> bool:
+    """Return whether a book shows what a position is worth.
+
+    A recorded book without any level may be that of a market that was not seen, as after a gap: its value is unknown.
+    On an exchange it is a market that nobody quotes: the position can't be sold, and counts as 0.
+    """
+    return source is not Source.CAPTURE or bool(book[0] or book[1])
 
 
 def without_orders(levels: Levels, orders: Iterable[OrderView], side: BookSide) -> Levels:

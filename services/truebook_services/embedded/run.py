@@ -13,7 +13,7 @@ import msgspec
 from truebook.clock import MICROS, SystemClock
 from truebook.ledger.port import LedgerView
 from truebook.ledger.reconcile import Difference
-from truebook.ledger.valuation import Levels
+from truebook.ledger.valuation import Levels, is_seen
 from truebook.messages.envelope import BookSide
 from truebook.messages.topics import ACTIONS
 from truebook.runtime.health import serve_health
@@ -90,7 +90,7 @@ class RunningOperator(Operator):
         info = msgspec.structs.replace(info, adjusted_in_run_micros=adjusted_micros)
         await self._order_counts.read(system.ledger)
         return status_of(
-            statistics, view, statistics.levels(), differences, info,
+            statistics, view, self._books(), differences, info,
             before=self._before, order_counts=self._order_counts,
         )  # fmt: skip
 
@@ -126,7 +126,11 @@ class RunningOperator(Operator):
         )  # fmt: skip
 
     async def _read_books(self, _: LedgerView) -> dict[str, tuple[Levels, Levels]]:
-        return self._system.statistics.levels()
+        return self._books()
+
+    def _books(self) -> dict[str, tuple[Levels, Levels]]:
+        source = source_of(self._system.settings)
+        return {ticker: book for ticker, book in self._system.statistics.levels().items() if is_seen(book, source)}
 
 
 def run_to_end(settings: EmbeddedSettings, view: View) -> tuple[int, Status]:

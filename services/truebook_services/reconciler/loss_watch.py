@@ -17,6 +17,7 @@ from truebook.ledger.valuation import (
     Book,
     account_values,
     has_loss_limits,
+    is_seen,
     others_book,
     outcome_book,
     shows_a_book,
@@ -86,13 +87,15 @@ class LossWatch:
         return self._books
 
     async def _book(self, market: MarketView, metadata: MarketMetadata) -> Book | None:
-        """Return the book without our orders, or the outcome as a book; None where the exchange shows neither."""
+        """Return the book without our orders, or the outcome as a book; None where neither is shown."""
         outcome = outcome_book(market, metadata)
         if outcome is not None or not shows_a_book(metadata):
             return outcome
         try:
             book = await self._rest.book(market.ticker)
         except NotFound:
+            return None
+        if not is_seen((book.bids, book.asks), self._context.source):
             return None
         if self._context.source not in FEEDS_WITH_OWN_ORDERS:
             return book.bids, book.asks

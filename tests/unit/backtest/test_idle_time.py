@@ -38,13 +38,13 @@ def run(path: Path, change: Callable[[EngineSettings], EngineSettings], *, is_pa
     model = load_model(BUNDLED / "maker.onnx")
     engine = Engine(settings, model, data.markets, queue=QUEUE, start_us=data.start_us)
     engine.passes_idle_time = is_passed
-    collector, instants, instant = Collector(QUEUE, data.markets), [0], engine._instant
+    collector, instants, step = Collector(QUEUE, data.markets), [0], engine.venue.step
 
-    def counted(now_us, batch):  # type: ignore[no-untyped-def]
+    def counted(batch, now_us):  # type: ignore[no-untyped-def]
         instants[0] += 1
-        return instant(now_us, batch)
+        return step(batch, now_us)
 
-    engine._instant = counted  # type: ignore[method-assign]
+    engine.venue.step = counted  # type: ignore[method-assign]
     collector.attach(engine)
     for at_us, event in data.events:
         engine.feed(at_us, event)

@@ -235,6 +235,18 @@ async def test_own_orders_are_left_out_of_books_that_contain_them(source: Source
         assert marks_of(rig).last_micros == 1_000 * (value_cc - 8_100) - fees_micros
 
 
+@pytest.mark.parametrize(("source", "value_cc"), [(Source.PRODUCTION, 0), (Source.CAPTURE, 5_000)])
+async def test_a_recorded_book_without_a_level_marks_no_loss(source: Source, value_cc: int) -> None:
+    """After a gap it is not seen, and the last one counts; on an exchange nobody buys."""
+    async with AccountHarness() as rig:
+        await holding(rig, Limits(daily_loss_micros=BALANCE), source=source)
+        await fall(rig, 5_000)
+        rig.exchange.change_level("M", BookSide.BID, 5_000, -5_000)
+        await rig.pass_s(2)
+        fees_micros = (await rig.view()).account.fees_micros
+        assert marks_of(rig).last_micros == 1_000 * (value_cc - 8_100) - fees_micros
+
+
 def us(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000_000)
 

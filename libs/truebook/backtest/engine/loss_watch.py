@@ -13,12 +13,13 @@ from truebook.ledger.valuation import (
     Book,
     account_values,
     has_loss_limits,
+    is_seen,
     outcome_book,
     shows_a_book,
     trading_day,
 )
 from truebook.ledger.verbs import MarkEquity
-from truebook.messages.envelope import BookSide
+from truebook.messages.envelope import BookSide, Source
 from truebook.simulation.venue.queries import VenueQueries
 
 
@@ -37,7 +38,7 @@ class LossWatch:
         self._queries = queries
         self._zone = zone
         self._books: dict[str, Book] = {}
-        """The last book of each market with a position."""
+        """The last known book of each market with a position."""
 
     def run(self, now_us: int) -> None:
         """Record one mark, unless a position has no known value."""
@@ -61,4 +62,5 @@ class LossWatch:
         if outcome is not None or not shows_a_book(metadata):
             return outcome
         book: OrderBook = self._queries.book(market.ticker)
-        return tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK))  # no order of ours in a recorded book
+        levels = tuple(book.levels(BookSide.BID)), tuple(book.levels(BookSide.ASK))  # a recorded one, without ours
+        return levels if is_seen(levels, Source.CAPTURE) else None
