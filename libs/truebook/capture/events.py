@@ -32,8 +32,8 @@ from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEv
 from truebook.kalshi.stream.frames import decode_frame
 
 __all__ = [
-    "BookGap", "CapturedEvent", "SkipReason", "SkippedFrame", "decode_events", "first_event_us", "read_blocks",
-    "read_events",
+    "BookGap", "CapturedEvent", "EventDecoder", "SkipReason", "SkippedFrame", "decode_events", "first_event_us",
+    "read_blocks", "read_events",
 ]  # fmt: skip
 
 MAX_KNOWN_TRADES: Final = 10_000
@@ -65,22 +65,33 @@ def first_event_us(path: Path) -> int:
 
 def decode_events(frames: Iterable[CapturedFrame]) -> Iterator[CapturedEvent]:
     """Decode raw frames, check their sequence numbers and follow the books; see the module."""
-    following = _Following()
+    decoder = EventDecoder()
     for frame in frames:
-        at_us, connection = frame.at_us, frame.connection
+        yield from decoder.decode(frame)
+
+
+class EventDecoder:
+    """Decodes frames one by one, as they are received."""
+
+    def __init__(self) -> None:
+        self._following = _Following()
+
+    def decode(self, frame: CapturedFrame) -> Iterator[CapturedEvent]:
+        """Yield the event of a frame, and a gap that it reveals before it."""
+        at_us, connection, following = frame.at_us, frame.connection, self._following
         try:
             event = decode_frame(frame.text, at_us, use_yes_price=frame.use_yes_price)
         except FrameError as error:
             yield CapturedEvent(at_us, connection, SkippedFrame(SkipReason.INVALID, str(error)))
-            continue
+            return
         if event is None:
             yield CapturedEvent(at_us, connection, SkippedFrame(SkipReason.EMPTY))
-            continue
+            return
         stream = (connection, event.sid)
         verdict = following.verdict(stream, event, frame.text)
         if verdict == "repeated":
             yield CapturedEvent(at_us, connection, SkippedFrame(SkipReason.REPEATED))
-            continue
+            return
         if verdict != "next":
             yield CapturedEvent(at_us, connection, BookGap(following.lose(stream), event.sid))
         yield CapturedEvent(at_us, connection, following.take(stream, event))

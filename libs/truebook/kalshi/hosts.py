@@ -25,6 +25,9 @@ REST_PATH: Final = "/trade-api/v2"
 WS_PATH: Final = "/trade-api/ws/v2"
 MARKET_DATA_CHANNELS: Final = frozenset({"orderbook_delta", "trade", "ticker", "market_lifecycle_v2"})
 
+PUBLIC_DATA: Final = ("markets", "events", "series", "exchange")
+"""First parts of the REST paths of public market data."""
+
 # A label starts with a letter: '0x7f000001' and '134744072' are numeric addresses, not names.
 _LABEL: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
@@ -73,6 +76,16 @@ def check_market_data_only(method: str, path: str) -> None:
         raise HostRefused(
             f"a production key signs only 'GET {WS_PATH}' (market data), not '{method} {path}'; "
             "send orders and account requests to the simulated exchange or to demo"
+        )
+
+
+def check_public_data(method: str, path: str) -> None:
+    """Refuse every request but reads of public market data, and the WebSocket's upgrade."""
+    is_public = any(path == f"{REST_PATH}/{name}" or path.startswith(f"{REST_PATH}/{name}/") for name in PUBLIC_DATA)
+    if method != "GET" or not (is_public or path == WS_PATH):
+        raise HostRefused(
+            f"this key is used to read market data: it signs {', '.join(PUBLIC_DATA)} and the WebSocket, "
+            f"not '{method} {path}'"
         )
 
 

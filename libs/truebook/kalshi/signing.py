@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from truebook.kalshi.hosts import check_market_data_only
+from truebook.kalshi.hosts import check_market_data_only, check_public_data
 
 KEY_HEADER: Final = "KALSHI-ACCESS-KEY"
 TIMESTAMP_HEADER: Final = "KALSHI-ACCESS-TIMESTAMP"
@@ -99,6 +99,21 @@ class MarketDataSigner:
 
     def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
         check_market_data_only(method, path)
+        return self._signer.headers(method, path, now_ms)
+
+
+class PublicDataSigner:
+    """A key that signs only reads of public market data and the WebSocket; all else raises ``HostRefused``."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    @property
+    def key_id(self) -> str:
+        return self._signer.key_id
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        check_public_data(method, path)
         return self._signer.headers(method, path, now_ms)
 
 

@@ -42,9 +42,7 @@ def statistics(
     ] = None,
     preset: Annotated[
         Preset | None,
-        typer.Option(
-            help="Measure synthetic markets; compare with the recording, or else with the preset's target."
-        ),
+        typer.Option(help="Measure synthetic markets; compare with the recording, or else with the preset's target."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of synthetic markets.")] = SEEDS,
     json_: Json = False,

@@ -13,6 +13,7 @@ from truebook.runtime.settings import TruebookSettings, load
 from truebook.runtime.state_folder import StateFolder
 from truebook.simulation.synthetic.presets import Preset
 from truebook_services.cli.errors import UsageError
+from truebook_services.cli.mirror import mirrored
 from truebook_services.cli.run import parse_balance
 from truebook_services.embedded.settings import TIER
 from truebook_services.paper_exchange.server import PaperExchange, exchange_clock
@@ -35,6 +36,9 @@ def exchange(
     preset: Annotated[Preset | None, typer.Option(help="Kind of synthetic markets.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Address of another exchange whose market data are traded on paper here.")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of a recording, 1 is real time.")] = None,
     times: Annotated[
         str | None, typer.Option(help="Times of a recording: now (shifted to the start, the default) or recorded.")
@@ -59,11 +63,13 @@ def exchange(
     """Run the simulated exchange alone, until Ctrl-C."""
     if speed is not None and capture is None:
         raise UsageError("--speed is that of a recording: give one by --capture")
+    if mirror is not None and capture is not None:
+        raise UsageError("--mirror and --capture: give one of the two")
     if times is not None and (capture is None or times not in TIMES):
         raise UsageError(f"--times is {' or '.join(TIMES)}, for a recording that --capture names")
     flags = {
         "port": port, "markets": markets, "preset": preset, "tickers": tuple(market) if market else None, "seed": seed,
-        "capture": capture, "speed": speed, "capture_times": (times or "now") if capture else None,
+        "capture": capture, "mirror": mirror, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None, "shards": tuple(shard) if shard else None,
         "spec": spec, "key_id": key_id, "public_key_file": public_key,
         "balance_micros": parse_balance(balance) if balance else None,
@@ -76,10 +82,10 @@ def exchange(
         max_bytes=settings.log_max_bytes,
     )  # fmt: skip
     with StateFolder(folder, fresh=fresh or capture is not None):
-        run_until_done(_serve(settings.paper_exchange.model_copy(update={"state_folder": folder})))
+        run_until_done(_serve(settings, settings.paper_exchange.model_copy(update={"state_folder": folder})))
 
 
-async def _serve(settings: PaperExchangeSettings) -> None:
+async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings) -> None:
     server = PaperExchange(settings, exchange_clock(settings), logger("paper_exchange"))
 
     def ready() -> None:
@@ -88,4 +94,14 @@ async def _serve(settings: PaperExchangeSettings) -> None:
         for one in server.keys[1:]:
             print(f"account {one.account}: key id {one.key_id}, private key {one.private_key_file}", flush=True)
 
-    await server.run(stop_on_signal(), ready)
+    stop = stop_on_signal()
+    if settings.mirror is None:
+        await server.run(stop, ready)
+        return
+    await server.start()
+    try:
+        async with mirrored(server, process, settings.mirror):
+            ready()
+            await stop.wait()
+    finally:
+        await server.aclose()

@@ -53,6 +53,8 @@ class PaperExchangeSettings(Section):
     """A recording whose books replace the synthetic traders."""
     capture_times: Literal["recorded", "now"] = "recorded"
     """``now``: every time of the recording is shifted, so that it begins when the exchange starts."""
+    mirror: str | None = None
+    """Address of another exchange whose books and trades replace the synthetic traders; a restart keeps nothing."""
     speed: float = Field(default=1.0, gt=0)
     """Replay speed of the recording, as a multiple of real time."""
     latency_profile: str = ""

@@ -7,17 +7,17 @@ reader of the recording can determine when each book is valid.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
 from truebook.book.sequence import Sequence
-from truebook.capture.writer import CaptureWriter
 from truebook.kalshi.port import Connection, Connector, FrameError, RestClient, StreamClosed, StreamError
 from truebook.kalshi.stream.commands import BOOK_CHANNEL, USE_YES_PRICE, subscribe
 from truebook.kalshi.stream.error_codes import ENDS_SUBSCRIPTION
 from truebook.kalshi.stream.frames import decode_frame
+from truebook.messages.market_metadata import MarketMetadata
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Feed
 from truebook_services.recorder.settings import RecorderSettings
@@ -30,12 +30,19 @@ RECORDS_YES_PRICE: Final = USE_YES_PRICE
 """How NO levels are recorded: as requested by the subscribe commands."""
 
 
+class RecordWriter(Protocol):
+    """Where markets and frames go: the files of a recording, or an exchange that mirrors another one."""
+
+    def add_markets(self, markets: Iterable[MarketMetadata]) -> None: ...
+    def add_frame(self, at_us: int, connection: int, text: str) -> None: ...
+
+
 class Recording:
     """The recorded markets, the connection, and counts of what was written."""
 
     def __init__(
         self, context: Context, settings: RecorderSettings, rest: RestClient, connector: Connector,
-        writer: CaptureWriter,
+        writer: RecordWriter,
     ) -> None:  # fmt: skip
         self.frames = 0
         self.characters = 0

@@ -10,7 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from truebook.kalshi.signing import Ed25519Signer, KeyRefused, RsaSigner, load_signer
+from truebook.kalshi.hosts import HostRefused
+from truebook.kalshi.signing import Ed25519Signer, KeyRefused, PublicDataSigner, RsaSigner, load_signer
 
 NOW_MS = 1_781_159_348_000
 PATH = "/trade-api/v2/portfolio/orders"
@@ -104,3 +105,16 @@ def test_each_unusable_key_is_refused_with_its_reason(tmp_path: Path) -> None:
             load_signer("k", path)
     with pytest.raises(KeyRefused, match="key id is empty"):
         load_signer(" ", write_pem(tmp_path / "fine.pem", ed))
+
+
+def test_a_reading_key_signs_market_data_alone() -> None:
+    signer = PublicDataSigner(Ed25519Signer("stub", ed25519.Ed25519PrivateKey.generate()))
+    for path in ("/markets", "/markets/T-1/orderbook", "/series/S", "/events", "/exchange/status"):
+        assert signer.headers("GET", f"/trade-api/v2{path}", 1)
+    assert signer.headers("GET", "/trade-api/ws/v2", 1) and signer.key_id == "stub"
+    for method, path in (
+        ("POST", "/portfolio/events/orders"), ("GET", "/portfolio/balance"), ("GET", "/marketsx"), ("POST", "/markets"),
+        ("DELETE", "/portfolio/events/orders/1"),
+    ):  # fmt: skip
+        with pytest.raises(HostRefused, match="signs markets"):
+            signer.headers(method, f"/trade-api/v2{path}", 1)

@@ -55,6 +55,12 @@ class MarketReplay:
         self._exact: set[str] = set()
         """Listed markets whose grid is not assumed."""
 
+    def add_market(self, metadata: MarketMetadata, at_us: int) -> list[SimulationEvent]:
+        """List a market that was not known at the start; no effect if it is listed."""
+        events = self.exchange.advance(at_us)
+        self._recorded.setdefault(metadata.ticker, metadata)
+        return events + self._list(metadata.ticker)
+
     def begin(self, at_us: int) -> list[SimulationEvent]:
         """List the markets with recorded metadata; the first event does so as well."""
         events = self.exchange.advance(at_us)

@@ -17,7 +17,7 @@ from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.replay import MarketReplay
 from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.synthetic.traders import Traders
-from truebook.simulation.venue.exchange import SimulatedExchange, synthetic_exchange
+from truebook.simulation.venue.exchange import MAX_KEPT, SimulatedExchange, synthetic_exchange
 from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook_services.paper_exchange.engine.checkpoint import Checkpoint, CheckpointWriter, load
 from truebook_services.paper_exchange.engine.core import EventSink, ExchangeCore, MarketSource
@@ -31,7 +31,7 @@ from truebook_services.paper_exchange.engine.journal import (
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.engine.shifted import shift_us, shifted_events, shifted_metadata
-from truebook_services.paper_exchange.engine.sources import CaptureSource, TraderSource
+from truebook_services.paper_exchange.engine.sources import CaptureSource, MirrorSource, TraderSource
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 
@@ -50,7 +50,7 @@ class OpenedEngine(NamedTuple):
 
 def open_engine(settings: PaperExchangeSettings, clock: Clock, log: Any) -> OpenedEngine:
     """Open the engine; raises ``ExchangeJournalError`` and ``CaptureError``."""
-    if settings.state_folder is None:
+    if settings.state_folder is None or settings.mirror is not None:
         now_us = clock.now_us()
         configured = _configured(settings, now_us)
         engine, source = _build_market(settings, configured, log)
@@ -195,6 +195,10 @@ def _build_market(
     settings: PaperExchangeSettings, configured: Configured, log: Any
 ) -> tuple[SimulatedExchange, MarketSource]:
     """Build the engine and its market source; raises ``CaptureError`` for an unreadable recording."""
+    if settings.mirror is not None:
+        mirrored = MarketReplay(configured.seed, queue=configured.queue, max_kept=MAX_KEPT)
+        mirrored.begin(configured.start_us)
+        return mirrored.exchange, MirrorSource(mirrored, log)
     if settings.capture is None:
         exchange = synthetic_exchange(
             configured.seed, settlement_delay_us=configured.settlement_delay_us, plan=ShardPlan.parse(configured.shards)

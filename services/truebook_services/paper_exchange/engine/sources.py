@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from truebook.capture.events import BookGap, CapturedEvent, SkippedFrame, SkipReason
+from truebook.capture.events import BookGap, CapturedEvent, EventDecoder, SkippedFrame, SkipReason
+from truebook.capture.reader import CapturedFrame
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
+from truebook.kalshi.stream.commands import USE_YES_PRICE
 from truebook.messages.envelope import BookSide
-from truebook.messages.market_metadata import MarketStatus
+from truebook.messages.market_metadata import MarketMetadata, MarketStatus
 from truebook.simulation.events import BookReplaced, LevelChanged, SimulationEvent, Traded
 from truebook.simulation.recorded.replay import MarketReplay
 from truebook.simulation.synthetic.traders import Traders, apply
@@ -41,49 +44,20 @@ class TraderSource:
         return events
 
 
-class CaptureSource:
-    """Applies a recording's public events one by one, and returns them with those of accounts.
+class FrameApplier:
+    """Applies decoded frames to a recorded market, and returns the public events with those of accounts."""
 
-    The recorder's own orders and fills are skipped. After lost frames the books of that subscription are empty until
-    their next snapshot, so that no order trades on an unknown book.
-    """
-
-    def __init__(self, replay: MarketReplay, events: Iterator[CapturedEvent], log: Any) -> None:
-        self.position = 0
+    def __init__(self, replay: MarketReplay, log: Any) -> None:
         self._replay = replay
         self._queries = replay.exchange.queries
-        self._events = self._applicable(events)
         self._log = log
-        self._next = next(self._events, None)
 
-    def next_due_us(self) -> int | None:
-        return None if self._next is None else self._next.at_us
-
-    def step(self) -> Sequence[SimulationEvent]:
-        """Apply the next recorded frame; a gap is one step with the frame that revealed it."""
-        captured = self._next
-        assert captured is not None, "the recording has ended"
-        self.position += 1
-        self._next = next(self._events, None)
-        events: list[SimulationEvent] = []
-        while isinstance(captured.event, BookGap):
-            events += self._lost_frames(captured, captured.event)
-            following = self._next
-            if following is None or following.at_us != captured.at_us:
-                return events
-            captured, self._next = following, next(self._events, None)
-        return [*events, *self._apply(captured)]
-
-    def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
-        """Do nothing: a recording has its own time."""
-        return []
-
-    def _lost_frames(self, captured: CapturedEvent, gap: BookGap) -> list[SimulationEvent]:
+    def lost_frames(self, captured: CapturedEvent, gap: BookGap) -> list[SimulationEvent]:
         at_us = captured.at_us
         self._log.warning("recording lacks frames", connection=captured.connection, sid=gap.sid, at_us=at_us)
         return [event for ticker in gap.tickers for event in self._snapshot(ticker, (), (), at_us)]
 
-    def _apply(self, captured: CapturedEvent) -> list[SimulationEvent]:
+    def apply(self, captured: CapturedEvent) -> list[SimulationEvent]:
         at_us, event = captured.at_us, captured.event
         match event:
             case DeltaFrame():
@@ -104,17 +78,6 @@ class CaptureSource:
                 )
                 return [*self._replay.trade(trade, exchange_us=event.exchange_us), trade]
         return []
-
-    def _applicable(self, events: Iterator[CapturedEvent]) -> Iterator[CapturedEvent]:
-        """Leave out frames that must not be applied: they move no time, at the recording's start and end too."""
-        for captured in events:
-            match captured.event:
-                case SkippedFrame(reason=SkipReason.INVALID, detail=detail):
-                    self._log.warning("recorded frame skipped: invalid", at_us=captured.at_us, error=detail)
-                case SkippedFrame():
-                    pass
-                case _:
-                    yield captured
 
     def _follow(self, event: LifecycleFrame, at_us: int) -> list[SimulationEvent]:
         events = self._replay.follow(
@@ -148,3 +111,93 @@ class CaptureSource:
             at_us=at_us, ticker=ticker, clock=self._queries.clock_of(ticker),
             bids=tuple(book.levels(BookSide.BID)), asks=tuple(book.levels(BookSide.ASK)),
         )  # fmt: skip
+
+
+class CaptureSource:
+    """Applies a recording's public events one by one, and returns them with those of accounts.
+
+    The recorder's own orders and fills are skipped. After lost frames the books of that subscription are empty until
+    their next snapshot, so that no order trades on an unknown book.
+    """
+
+    def __init__(self, replay: MarketReplay, events: Iterator[CapturedEvent], log: Any) -> None:
+        self.position = 0
+        self._applier = FrameApplier(replay, log)
+        self._events = self._applicable(events)
+        self._log = log
+        self._next = next(self._events, None)
+
+    def next_due_us(self) -> int | None:
+        return None if self._next is None else self._next.at_us
+
+    def step(self) -> Sequence[SimulationEvent]:
+        """Apply the next recorded frame; a gap is one step with the frame that revealed it."""
+        captured = self._next
+        assert captured is not None, "the recording has ended"
+        self.position += 1
+        self._next = next(self._events, None)
+        events: list[SimulationEvent] = []
+        while isinstance(captured.event, BookGap):
+            events += self._applier.lost_frames(captured, captured.event)
+            following = self._next
+            if following is None or following.at_us != captured.at_us:
+                return events
+            captured, self._next = following, next(self._events, None)
+        return [*events, *self._applier.apply(captured)]
+
+    def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
+        """Do nothing: a recording has its own time."""
+        return []
+
+    def _applicable(self, events: Iterator[CapturedEvent]) -> Iterator[CapturedEvent]:
+        """Leave out frames that must not be applied: they move no time, at the recording's start and end too."""
+        for captured in events:
+            match captured.event:
+                case SkippedFrame(reason=SkipReason.INVALID, detail=detail):
+                    self._log.warning("recorded frame skipped: invalid", at_us=captured.at_us, error=detail)
+                case SkippedFrame():
+                    pass
+                case _:
+                    yield captured
+
+
+class MirrorSource:
+    """Applies the frames of another exchange as they are received. It has the methods of a recording's writer."""
+
+    def __init__(self, replay: MarketReplay, log: Any) -> None:
+        self.position = 0
+        self._replay = replay
+        self._applier = FrameApplier(replay, log)
+        self._decoder = EventDecoder()
+        self._log = log
+        self._waiting: deque[tuple[int, CapturedEvent | MarketMetadata]] = deque()
+        self._last_us = 0
+
+    def next_due_us(self) -> int | None:
+        return self._waiting[0][0] if self._waiting else None
+
+    def step(self) -> Sequence[SimulationEvent]:
+        self.position += 1
+        at_us, waiting = self._waiting.popleft()
+        if isinstance(waiting, MarketMetadata):
+            return self._replay.add_market(waiting, at_us)
+        if isinstance(waiting.event, BookGap):
+            return self._applier.lost_frames(waiting, waiting.event)
+        return self._applier.apply(waiting)
+
+    def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
+        """Do nothing: what was not received is unknown."""
+        return []
+
+    def add_markets(self, markets: Iterable[MarketMetadata]) -> None:
+        """List markets before their first frame."""
+        self._waiting.extend((self._last_us, one) for one in markets)
+
+    def add_frame(self, at_us: int, connection: int, text: str) -> None:
+        """Take a frame as it was received; one that cannot be applied is left out."""
+        self._last_us = at_us
+        for captured in self._decoder.decode(CapturedFrame(at_us, connection, text, USE_YES_PRICE)):
+            if not isinstance(captured.event, SkippedFrame):
+                self._waiting.append((at_us, captured))
+            elif captured.event.reason is SkipReason.INVALID:
+                self._log.warning("frame of the mirrored exchange skipped: invalid", error=captured.event.detail)
