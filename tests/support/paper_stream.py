@@ -33,6 +33,8 @@ class FixedView:
 
     def scheduled(self) -> None: ...
 
+    def received(self, session: StreamSession, command: str) -> None: ...
+
     def steady_us(self) -> int:
         return self.steady
 
