@@ -6,14 +6,15 @@ money only by its own pages: there the operator recognizes what has arrived or l
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.outcomes import AdjustKind, AdjustOutcome, BindOutcome
-from truebook.ledger.port import Adjustment, LedgerStore
+from truebook.ledger.port import LedgerStore
 from truebook.ledger.reconcile import BALANCE_PRECISION_MICROS, Kind
 from truebook.ledger.verbs import Adjust, BindExchange
 from truebook.money import MICROS_PER_CENT
+from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.port import RequestRefused
 from truebook_services.operator.requests import Rebind, RebindReport, Transfer, TransferReport
@@ -21,6 +22,12 @@ from truebook_services.reconciler.transfers import explaining, unrecorded_transf
 from truebook_services.serving.binding import has_our_order
 
 MOVED_FOR_S: Final = 2.0
+
+
+class _Moved(NamedTuple):
+    transfer_id: str
+    exchange_index: int
+    """The exchange shard of the cash; the simulated exchange moves that of shard 0."""
 
 
 async def transfer(request: Transfer, ledger: LedgerStore, rest: RestClient) -> TransferReport:
@@ -34,12 +41,16 @@ async def transfer(request: Transfer, ledger: LedgerStore, rest: RestClient) -> 
     if request.interest and not request.recognize:
         raise RequestRefused("interest is paid by the exchange, not by a request", "record it with `--recognize`")
     known = await ledger.adjustment(request.transfer_id)
-    if known is not None and known != Adjustment(kind=kind, amount_micros=request.amount_micros):
+    if known is not None and (known.kind, known.amount_micros) != (kind, request.amount_micros):
         raise RequestRefused(f"the id {request.transfer_id} has another amount or kind in the ledger", "use a new id")
-    recorded_id = request.transfer_id if known is not None else await _move(request, ledger, rest)
+    moved = _Moved(request.transfer_id, known.exchange_index) if known else await _move(request, ledger, rest)
+    recorded_id = moved.transfer_id
     result = await ledger.apply(
-        Adjust(adjust_id=recorded_id, amount_micros=request.amount_micros, kind=kind, reason="operator")
-    )
+        Adjust(
+            adjust_id=recorded_id, amount_micros=request.amount_micros, kind=kind, reason="operator",
+            exchange_index=moved.exchange_index,
+        )
+    )  # fmt: skip
     if result not in (AdjustOutcome.ADJUSTED, AdjustOutcome.DUPLICATE):
         raise RequestRefused(f"the exchange moved the money, but the ledger did not record it: {result}", "see its log")
     return TransferReport(
@@ -48,11 +59,11 @@ async def transfer(request: Transfer, ledger: LedgerStore, rest: RestClient) -> 
     )  # fmt: skip
 
 
-async def _move(request: Transfer, ledger: LedgerStore, rest: RestClient) -> str:
-    """Move the money, or check that it was moved; return the id of the transfer."""
+async def _move(request: Transfer, ledger: LedgerStore, rest: RestClient) -> _Moved:
+    """Move the money, or check that it was moved."""
     if request.recognize:
-        await _check_moved(rest, ledger, request.amount_micros)
-        return await _listed_id(request, ledger, rest) or request.transfer_id
+        exchange_index = await _check_moved(rest, ledger, request.amount_micros)
+        return _Moved(await _listed_id(request, ledger, rest) or request.transfer_id, exchange_index)
     try:
         await rest.transfer(request.transfer_id, request.amount_micros)
     except NotFound as error:
@@ -63,7 +74,7 @@ async def _move(request: Transfer, ledger: LedgerStore, rest: RestClient) -> str
     except ExchangeError as error:
         hint = f"if its outcome is unknown, repeat it with `--id {request.transfer_id}`: it is done once"
         raise RequestRefused(f"the exchange did not move the money: {error}", hint) from error
-    return request.transfer_id
+    return _Moved(request.transfer_id, DEFAULT_SHARD)
 
 
 async def _listed_id(request: Transfer, ledger: LedgerStore, rest: RestClient) -> str | None:
@@ -81,8 +92,8 @@ async def _listed_id(request: Transfer, ledger: LedgerStore, rest: RestClient) -
     return None if found is None else found.transfer_id
 
 
-async def _check_moved(rest: RestClient, ledger: LedgerStore, amount_micros: int) -> None:
-    """Check that the amount is all that differs between ledger and exchange."""
+async def _check_moved(rest: RestClient, ledger: LedgerStore, amount_micros: int) -> int:
+    """Check that the amount is all that differs between ledger and exchange; return the shard on which it differs."""
     found = await lasting_differences(rest, ledger, MOVED_FOR_S)
     is_cash = [each.kind for each in found] == [Kind.CASH]
     if not is_cash or abs(found[0].amount - amount_micros) >= BALANCE_PRECISION_MICROS:
@@ -91,6 +102,7 @@ async def _check_moved(rest: RestClient, ledger: LedgerStore, amount_micros: int
             f"this amount is not the only difference between ledger and exchange: {differences}",
             "wait until the trading hold `difference` has cancelled all orders, then repeat it with what differs",
         )
+    return found[0].exchange_index
 
 
 async def rebind(request: Rebind, ledger: LedgerStore, rest: RestClient) -> RebindReport:
