@@ -60,13 +60,14 @@ def test_an_order_is_created_read_and_cancelled_after_its_latency(capture: Path)
     async def main() -> None:
         harness = ExchangeHarness(capture, order_latency_us=300_000, cancel_latency_us=100_000, latency_jitter_us=0)
         began_us = harness.clock.now_us()
-        made = await harness.rest.create_order(harness.rest.sign_order(await harness.order("tb1-a")), 2.0)
+        request = await harness.order("tb1-a")
+        made = await harness.rest.create_order(harness.rest.sign_order(request), 2.0)
         assert harness.clock.now_us() == made.processed_us == began_us + 300_000
         assert (await harness.rest.order(made.exchange_order_id)).client_order_id == "tb1-a"
-        cancelled = await harness.rest.cancel_order(made.exchange_order_id, "any")
+        cancelled = await harness.rest.cancel_order(made.exchange_order_id, request.ticker)
         assert (cancelled.reduced_centi, cancelled.processed_us) == (100, began_us + 400_000)
         with pytest.raises(NotFound):
-            await harness.rest.cancel_order(made.exchange_order_id, "any")
+            await harness.rest.cancel_order(made.exchange_order_id, request.ticker)
         await harness.close()
 
     run_virtual(main())
