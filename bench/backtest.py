@@ -20,6 +20,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from bench.backtest_memory import bench_memory
+from bench.backtest_orders import bench_orders
 from bench.backtest_pipeline import bench_pipeline
 from bench.measure import Pair, Row, cpu_s, pair_of
 from bench.samples import NOW_US, delta_frames, levels
@@ -30,6 +32,7 @@ from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, format_price, format_size, no_price
 
 RECORDING: Final = "TRUEBOOK_BENCH_RECORDING"
+EVENTS: Final = "TRUEBOOK_BENCH_EVENTS"
 NAUTILUS: Final = "TRUEBOOK_BENCH_NAUTILUS"
 PEER: Final = Path(__file__).parent / "nautilus_replay.py"
 DELTAS: Final = 200_000
@@ -93,8 +96,13 @@ def by_book(deltas: _Deltas) -> int:
 
 
 def bench() -> list[Row]:
-    given = os.environ.get(RECORDING)
-    return [*_replays(), *([bench_pipeline(Path(given))] if given else [])]
+    given, events = os.environ.get(RECORDING), os.environ.get(EVENTS)
+    return [
+        *_replays(),
+        bench_orders(os.environ.get(NAUTILUS)),
+        *([bench_pipeline(Path(given))] if given else []),
+        *([bench_memory(int(events))] if events else []),
+    ]
 
 
 def _replays() -> list[Row]:

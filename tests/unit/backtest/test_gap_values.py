@@ -15,7 +15,7 @@ from truebook.backtest.marks import equity_micros
 from truebook.backtest.window import Window, WindowedData, read_window
 from truebook.capture.event_types import BookGap
 from truebook.ledger.verbs import Limits, MarkEquity
-from truebook.models.registry import BUNDLED
+from truebook.models.pointer import BUNDLED
 from truebook.models.session import load_model
 from truebook.runtime.settings import load
 from truebook.simulation.recorded.queue import QueueModel

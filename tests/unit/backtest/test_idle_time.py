@@ -15,7 +15,7 @@ from truebook.backtest.engine.settings import EngineSettings
 from truebook.backtest.result import PassResult
 from truebook.backtest.window import Window, read_window
 from truebook.ledger.verbs import Limits
-from truebook.models.registry import BUNDLED
+from truebook.models.pointer import BUNDLED
 from truebook.models.session import load_model
 from truebook.runtime.settings import load
 from truebook.simulation.recorded.queue import QueueModel
