@@ -12,18 +12,9 @@ from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
 NAMES = (
-    "book",
-    "features",
-    "policy",
-    "reserve",
-    "order_path",
-    "stream",
-    "scaling",
-    "evidence",
-    "backtest",
-    "training",
+    "book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence", "backtest", "training",
     "exchange",
-)
+)  # fmt: skip
 
 
 def main() -> int:
