@@ -45,7 +45,7 @@ def bench_orders(nautilus: str | None, turns: int = 3) -> Row:
     """Measure the path per order; ``nautilus`` names an interpreter that has the peer."""
     times = sorted(_ours() for _ in range(turns))
     ours_s = times[turns // 2]
-    path = "backtest: a decision to the booked order, ledger included, and the cancel of the one before"
+    path = "backtest: a decision to the acknowledged order, ledger included, and the cancel of the one before"
     target = f"≤ {TARGET} ×"
     if not nautilus:
         return Row(path=path, ours=micros(ours_s), baseline="–", ratio="–", target=target, reached=None)
