@@ -31,7 +31,7 @@ DEPTH: Final = 5
 
 
 def bench_memory(events: int) -> Row:
-    """Run the maker over so many events, a thousand a second; the figure is the process's highest memory."""
+    """Run the maker over so many events, a thousand a second; the result is the process's highest memory."""
     market = MarketMetadata(
         ticker=TICKER, event="KXBENCH", series="KXBENCH", status=MarketStatus.ACTIVE, open_us=START_US - 10**9,
         close_us=START_US + 10**12, price_ranges=LINEAR_CENT, fee_type=FeeType.QUADRATIC_WITH_MAKER_FEES,
