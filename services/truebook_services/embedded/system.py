@@ -130,14 +130,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 ledger=ledger,
             ),
             build_execution(context("execution"), settings.execution, rest=rest, ledger=ledger),
-            build_policy(
-                context("policy"),
-                settings.policy,
-                registry=registry,
-                open_ledger=lambda: opened(ledger),
-                instance=f"{settings.account}-{settings.market_data}",
-                active=active,
-            ),
+            _policy(context("policy"), settings, registry, ledger, active),
             build_observation(context("observation"), settings.observation, ledger=ledger),
             build_ingest(
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
@@ -164,6 +157,15 @@ def _active_model(
     """Return the model in use; a replay leaves the registry of the live systems as it is."""
     policy = settings.policy.model_copy(update={"model": Path(settings.model).stem})
     return ActiveModel(context, policy, registry, is_replay=settings.capture is not None, uses=uses)
+
+
+def _policy(
+    context: Context, settings: EmbeddedSettings, registry: ModelRegistry, ledger: LedgerStore, active: ActiveModel
+) -> Service:  # fmt: skip
+    return build_policy(
+        context, settings.policy, registry=registry, open_ledger=lambda: opened(ledger),
+        instance=f"{settings.account}-{settings.market_data}", active=active,
+    )  # fmt: skip
 
 
 async def opened(ledger: LedgerStore) -> LedgerStore:

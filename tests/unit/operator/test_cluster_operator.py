@@ -133,7 +133,7 @@ async def test_the_model_in_use_is_that_of_all_recent_actions(models: list[str],
     assert model_in_use([each async for each in decisions(read, NOW_US)]) == in_use
 
 
-def test_a_stop_is_that_of_the_registry_else_what_the_newest_action_shows() -> None:
+def test_a_stop_is_the_registrys_or_shown_by_the_newest_action() -> None:
     stopped = action(model="maker", model_sha256="aa", produced_us=2, reason=Reason.MODEL_STOPPED)
     assert model_stopped([stopped, action(model="maker", produced_us=1)], None) == ModelFailure(
         model="maker", sha256="aa", since_us=None, by=None, reason=None
