@@ -160,7 +160,7 @@ class TrackedEpisode(Episode):
         if decision.targets:
             _ = self.engine
         self._taken.append(decision)
-        if self.begun is None:
+        if self.is_untouched:
             self.advance()
         else:
             super().act(decision)
