@@ -22,7 +22,6 @@ from truebook.backtest.result import (
 )
 from truebook.decision.decide import Decision
 from truebook.ledger.port import LedgerView, MarketView
-from truebook.ledger.rules.account import PRUNED
 from truebook.ledger.valuation import AccountValues, Books, account_values, position_cost, realized_profit, sale_value
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.observations import Observation
@@ -71,7 +70,7 @@ class Collector:
         """Keep the settled markets, which the ledger adds up in one record later."""
         view = self.engine.ledger.view()
         self._settled |= {
-            one.ticker: one for one in view.markets if one.settlement_cc is not None and one.ticker != PRUNED
+            one.ticker: one for one in view.markets if one.settlement_cc is not None and not one.pruned_markets
         }
 
     def _watch(self, now_us: int, events: Sequence[SimulationEvent]) -> None:
@@ -149,7 +148,7 @@ class Collector:
         self._mark(engine.now_us)
         self._sample(engine.now_us)
         view, values = self._values()
-        held = self._settled | {market.ticker: market for market in view.markets if market.ticker != PRUNED}
+        held = self._settled | {market.ticker: market for market in view.markets if not market.pruned_markets}
         books = known_books(self.engine.data, view)
         fills = tuple(self._fill(*one) for one in self._fills)
         markets = tuple(

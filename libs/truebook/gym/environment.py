@@ -21,7 +21,7 @@ from truebook.decision.decide import Decision, Strategy, decide, decide_action
 from truebook.decision.strategy import Output
 from truebook.features.layout import Layout
 from truebook.features.plugins import find_layout
-from truebook.gym.episode import Episode, Figures, TrackedEpisode
+from truebook.gym.episode import AccountState, Episode, TrackedEpisode
 from truebook.gym.tapes import EmptyTape, NoData, RecordedTapes, Tape, TapeSource
 from truebook.gym.tracking import Tracks
 from truebook.simulation.recorded.queue import QueueModel
@@ -88,7 +88,7 @@ class TradingEnv(gymnasium.Env[Row, Any]):
             raise NoData(f"no observation in {MAX_DRAWS} tapes, the last: {last}")
         self.episode = episode
         self._equity_micros = self._settings.balance_micros
-        return self._observe(), self._info(episode.figures(), None)
+        return self._observe(), self._info(episode.account(), None)
 
     def step(self, action: Any) -> tuple[Row, float, bool, bool, dict[str, Any]]:
         """Decide the observation and go to the next; raises ``ValueError`` for an action that the space lacks."""
@@ -97,11 +97,11 @@ class TradingEnv(gymnasium.Env[Row, Any]):
             raise RuntimeError("the episode is over, or none has begun: call reset()")
         decision = decision_of(episode, action, self.strategy)
         episode.act(decision)
-        figures = episode.figures()
-        equity_micros, reward = figures.equity_micros, 0.0
+        state = episode.account()
+        equity_micros, reward = state.equity_micros, 0.0
         if equity_micros is not None:
             reward, self._equity_micros = (equity_micros - self._equity_micros) / MICROS, equity_micros
-        info = self._info(figures, decision)
+        info = self._info(state, decision)
         if episode.observation is not None:
             return self._observe(), reward, False, False, info
         is_settled = episode.is_settled()
@@ -127,19 +127,19 @@ class TradingEnv(gymnasium.Env[Row, Any]):
         self._row = self.episode.row()
         return self._row
 
-    def _info(self, figures: Figures, decision: Decision | None) -> dict[str, Any]:
+    def _info(self, state: AccountState, decision: Decision | None) -> dict[str, Any]:
         """Leave out what is unknown: a vector environment keeps whole numbers in an array, with a mask."""
         assert self.episode is not None
         observation = self.episode.observation
         info: dict[str, Any] = {
-            "at_us": figures.at_us,
-            "cash_micros": figures.cash_micros,
-            "reserved_micros": figures.reserved_micros,
-            "fees_micros": figures.fees_micros,
+            "at_us": state.at_us,
+            "cash_micros": state.cash_micros,
+            "reserved_micros": state.reserved_micros,
+            "fees_micros": state.fees_micros,
             "targets": 0 if decision is None else len(decision.targets),
         }
-        if figures.equity_micros is not None:
-            info["equity_micros"] = figures.equity_micros
+        if state.equity_micros is not None:
+            info["equity_micros"] = state.equity_micros
         if observation is not None:
             info["ticker"] = observation.ticker
             info["position_centi"] = observation.position_centi

@@ -21,7 +21,7 @@ from truebook.models.batch import stack
 from truebook.simulation.recorded.queue import QueueModel
 
 
-class Figures(NamedTuple):
+class AccountState(NamedTuple):
     """The account at the time ``at_us``."""
 
     at_us: int
@@ -77,11 +77,11 @@ class Episode:
         row: NDArray[np.float32] = stack((self.observation.features,))[0].copy()
         return row
 
-    def figures(self) -> Figures:
+    def account(self) -> AccountState:
         """Return the account as of now."""
         engine = self.engine
         totals = engine.ledger.state.totals
-        return Figures(
+        return AccountState(
             engine.now_us, totals.net_micros, totals.reserved_micros, totals.fees_micros,
             equity_micros(engine.ledger, engine.data),
         )  # fmt: skip
@@ -171,12 +171,12 @@ class TrackedEpisode(Episode):
         row: NDArray[np.float32] = self._part.rows[self.number].copy()
         return row
 
-    def figures(self) -> Figures:
+    def account(self) -> AccountState:
         if self.begun is not None:
-            return super().figures()
+            return super().account()
         part, balance_micros = self._part, self.settings.balance_micros
         at_us = part.end_us if self.observation is None else self.observation.produced_us
-        return Figures(at_us, balance_micros, 0, 0, balance_micros)
+        return AccountState(at_us, balance_micros, 0, 0, balance_micros)
 
     def is_settled(self) -> bool:
         return super().is_settled() if self.begun is not None else self._part.is_settled

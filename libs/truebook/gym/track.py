@@ -2,7 +2,7 @@
 
 Our orders change neither the recorded books nor the times of observation. So one pass without orders gives, for all
 episodes on the same data and rules: when the market is observed, the features that don't depend on the account, and
-what execution knows about the book at any time. ``tracking`` records it, ``tracked`` lets an account trade on it.
+what execution has of the book at any time. ``tracking`` records it, ``tracked`` lets an account trade on it.
 
 There is one exception: a closed market is followed as long as the account has a position or an order in it. Therefore
 the pass is recorded twice, for an account without and with one; the two are equal up to ``splits_us``.

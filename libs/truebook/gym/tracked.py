@@ -258,7 +258,7 @@ class _PointObserver(AccountObserver):
         """The newest view."""
 
     def observe_at(self, point: Point, market: FollowedMarket) -> Observation:
-        """Return a point's observation with the features and figures of this account; raises ``FeatureError``."""
+        """Return a point's observation with the features and cash of this account; raises ``FeatureError``."""
         known, replica = point.observation, market.replica
         view = self._view
         if view is None or view.account.ledger_seq != self.ledger.seq:

@@ -71,7 +71,7 @@ class MarketVectorEnv(VectorEnv[Rows, Any, NDArray[Any]]):
     ) -> tuple[Rows, dict[str, Any]]:  # fmt: skip
         """Begin all episodes; raises ``ValueError`` for another number of seeds, ``NoData`` as ``MarketEnv`` does."""
         if options is not None and "reset_mask" in options:
-            raise ValueError("reset_mask is not known here: each environment begins its next episode by itself")
+            raise ValueError("reset_mask is not supported: each environment begins its next episode automatically")
         if seed is None or isinstance(seed, int):
             seeds: list[int | None] = [None if seed is None else seed + k for k in range(self.num_envs)]
         else:
@@ -122,10 +122,10 @@ class MarketVectorEnv(VectorEnv[Rows, Any, NDArray[Any]]):
         if self._places is not None and isinstance(episode, TrackedEpisode):
             self._place[number] = self._places.first_of(episode.track)
             self._begun[number] = self._first_step + len(self._steps)
-            self._forget()
+            self._drop_old_steps()
         return info
 
-    def _forget(self) -> None:
+    def _drop_old_steps(self) -> None:
         """Drop the actions before the oldest episode that is still without an order."""
         oldest = int(self._begun[self._is_placed].min(initial=self._first_step + len(self._steps)))
         if oldest - self._first_step > 2 * self.num_envs:

@@ -101,7 +101,7 @@ def is_seen(book: Book, source: Source) -> bool:
     """Return whether a book shows what a position is worth.
 
     A recorded book without any level may be that of a market that was not seen, as after a gap: its value is unknown.
-    On an exchange it is a market that nobody quotes: the position can't be sold, and counts as 0.
+    On an exchange it is a market without quotes: the position can't be sold, and counts as 0.
     """
     return source is not Source.CAPTURE or bool(book[0] or book[1])
 

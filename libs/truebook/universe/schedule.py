@@ -72,7 +72,7 @@ class SelectionSchedule:
         return self._next_s
 
     def repeat(self, now_us: int, until_us: int, every_us: int) -> None:
-        """Take selections that change nothing as made until then; ``is_due`` is asked at multiples of an interval.
+        """Take selections that change nothing as made until then; ``is_due`` is called at multiples of an interval.
 
         ``now_us`` is the newest of these times, of the clock of ``is_due``.
         """

@@ -74,28 +74,28 @@ class ShardTransfers:
         listed = await self._rest.shard_transfers()
         known = await self._ledger.transfers()
         tied = {one.exchange_transfer_id for one in known}
-        news = sorted((one for one in listed if one.exchange_transfer_id not in tied), key=_age)
+        untied = sorted((one for one in listed if one.exchange_transfer_id not in tied), key=_age)
         rows = {one.exchange_transfer_id: one for one in listed}
         recorded = 0
         for own in [one for one in known if one.state.is_open]:
-            row = rows.get(own.exchange_transfer_id) or self._matching(own, news)
+            row = rows.get(own.exchange_transfer_id) or self._matching(own, untied)
             if row is not None:
-                news = [one for one in news if one is not row]
+                untied = [one for one in untied if one is not row]
                 recorded += await self._report_row(own, row)
             elif own.state is TransferState.REQUESTED:
                 await self._continue(own, is_absent=not listed.unreadable, data_us=data_us)
         opened_us = await self._ledger.watermark(OPENED)
-        for row in news:
+        for row in untied:
             if row.created_us >= opened_us - MICROS:
                 recorded += await self._report_row(_by_others(row), row)
         return recorded
 
-    def _matching(self, own: ShardTransferView, news: Sequence[ShardTransfer]) -> ShardTransfer | None:
+    def _matching(self, own: ShardTransferView, untied: Sequence[ShardTransfer]) -> ShardTransfer | None:
         """Return the oldest transfer in the list that the request can have made."""
         if own.exchange_transfer_id:
             return None
         route = (own.from_shard, own.to_shard, own.amount_micros)
-        same = (one for one in news if (one.from_shard, one.to_shard, one.amount_micros) == route)
+        same = (one for one in untied if (one.from_shard, one.to_shard, one.amount_micros) == route)
         return next((one for one in same if one.created_us + CLOCK_SLACK_US >= own.requested_us), None)
 
     async def _report_row(self, own: ShardTransferView, row: ShardTransfer) -> bool:

@@ -80,7 +80,7 @@ def run(
     while episode.observation is not None:
         found = episode.observation
         episode.act(decide_action(found, script(len(steps), draw), actions(rule)))
-        steps.append((found, episode.figures()))
+        steps.append((found, episode.account()))
     return [*steps, episode.is_settled(), episode.engine.events], collector.result()
 
 

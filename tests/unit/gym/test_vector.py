@@ -124,7 +124,7 @@ def test_the_data_are_read_once(recording: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("action", [0, 1])
-def test_the_step_after_an_end_only_begins_anew(recording: Path, action: int) -> None:
+def test_the_step_after_an_end_only_begins_an_episode(recording: Path, action: int) -> None:
     vector = vector_of(recording)
     assert vector.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     vector.reset(seed=SEEDS)
@@ -167,7 +167,7 @@ def test_wrong_arguments_of_a_vector_are_refused(recording: Path) -> None:
         MarketVectorEnv(0, recording, training_settings(), actions())
 
 
-def test_actions_before_the_first_order_are_forgotten_in_time(recording: Path) -> None:
+def test_actions_before_the_first_order_are_dropped_in_time(recording: Path) -> None:
     vector = vector_of(recording)
     assert isinstance(vector, MarketVectorEnv)
     vector.reset(seed=SEEDS)

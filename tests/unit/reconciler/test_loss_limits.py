@@ -237,7 +237,7 @@ async def test_own_orders_are_left_out_of_books_that_contain_them(source: Source
 
 @pytest.mark.parametrize(("source", "value_cc"), [(Source.PRODUCTION, 0), (Source.CAPTURE, 5_000)])
 async def test_a_recorded_book_without_a_level_marks_no_loss(source: Source, value_cc: int) -> None:
-    """After a gap it is not seen, and the last one counts; on an exchange nobody buys."""
+    """After a gap it is not seen, and the last one counts; on an exchange there is no buyer."""
     async with AccountHarness() as rig:
         await holding(rig, Limits(daily_loss_micros=BALANCE), source=source)
         await fall(rig, 5_000)
