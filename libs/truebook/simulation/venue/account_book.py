@@ -194,7 +194,7 @@ class AccountBook:
         else:
             account.remove_open(order)
             account.end(order.request.client_order_id, self._max_kept)
-        account.update_holds(self.markets[order.ticker])
+        account.update_holds(self.markets[order.ticker], order)
 
     def cancel(self, order: LiveOrder, reason: UpdateReason | None, at_us: int) -> int:
         """Cancel an order and return the size that was cancelled."""
@@ -221,7 +221,7 @@ class AccountBook:
             account.remove_open(order)
             account.end(order.request.client_order_id, self._max_kept)
         account.drop_old_reports(self._max_kept)
-        account.update_holds(record)
+        account.update_holds(record, order)
         if order.request.order_group_id is not None:
             self._group_fills.append((order, trade.size_centi, trade.at_us))
         return [

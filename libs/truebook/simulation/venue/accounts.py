@@ -7,17 +7,17 @@ once into $1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, no_price
+from truebook.simulation.venue.holds import MarketHolds
 from truebook.simulation.venue.markets import MarketRecord
 from truebook.simulation.venue.orders import LiveOrder, Match
 from truebook.venue.account import CashTransfer, ExchangeFill, ExchangePosition, ExchangeSettlement
-from truebook.venue.fees import charge, worst_fee_micros
+from truebook.venue.fees import charge
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 
 MAX_SETTLED_POSITIONS: Final = 5_000
@@ -122,6 +122,8 @@ class Account(msgspec.Struct, eq=False):
     settled_positions: dict[str, Position] = {}
     """Positions of settled markets, flat ones included, by ticker, in the order of their settlement."""
     held_by_market: dict[str, int] = {}
+    holds: dict[str, MarketHolds] = {}
+    """The open orders of each market as they hold cash; follows from ``open_orders``."""
     transfers: dict[str, CashTransfer] = {}
     """Deposits and withdrawals by their id."""
     shard_transfers: dict[str, ShardTransfer] = {}
@@ -149,20 +151,37 @@ class Account(msgspec.Struct, eq=False):
     def can_afford(self, order: LiveOrder, record: MarketRecord, *, instead_of: LiveOrder | None = None) -> bool:
         """Return whether the shard's cash covers the worst case of its open orders, this one added or replaced."""
         ticker, wallet = order.ticker, self.wallets[record.shard]
-        others = [one for one in self.open_orders.get(ticker, {}).values() if one is not instead_of]
-        required = market_hold_micros([*others, order], self.position_centi(ticker), record.taker_ppm)
+        holds = self._holds_of(record)
+        required = holds.held_with(order, self.position_centi(ticker), instead_of=instead_of)
         return wallet.cash_micros >= wallet.held_micros - self.held_by_market.get(ticker, 0) + required
 
-    def update_holds(self, record: MarketRecord) -> None:
-        """Recompute the cash held by the market's open orders."""
+    def update_holds(self, record: MarketRecord, order: LiveOrder) -> None:
+        """Update the cash held by the market's open orders after a change of one of them, or of the position."""
         ticker = record.ticker
         orders = self.open_orders.get(ticker)
-        held = market_hold_micros(orders.values(), self.position_centi(ticker), record.taker_ppm) if orders else 0
+        holds = self._holds_of(record) if orders else None
+        if holds is not None and orders is not None and order.exchange_order_id in orders:
+            holds.put(order)
+        held = 0 if holds is None else holds.held_micros(self.position_centi(ticker))
         self.wallet(record.shard).held_micros += held - self.held_by_market.get(ticker, 0)
         if held:
             self.held_by_market[ticker] = held
         else:
             self.held_by_market.pop(ticker, None)
+
+    def side_held_micros(self, record: MarketRecord, side: BookSide) -> int:
+        """Return the cash that the open orders of one side of a market hold."""
+        return self._holds_of(record).side_held_micros(side, self.position_centi(record.ticker))
+
+    def _holds_of(self, record: MarketRecord) -> MarketHolds:
+        """Return the market's orders at its present rate."""
+        found = self.holds.get(record.ticker)
+        if found is None or found.rate_ppm != record.taker_ppm:
+            orders = self.open_orders.get(record.ticker)
+            found = MarketHolds(record.taker_ppm, orders.values() if orders else ())
+            if orders:
+                self.holds[record.ticker] = found
+        return found
 
     def add_open(self, order: LiveOrder) -> None:
         self.open_orders.setdefault(order.ticker, {})[order.exchange_order_id] = order
@@ -170,8 +189,15 @@ class Account(msgspec.Struct, eq=False):
     def remove_open(self, order: LiveOrder) -> None:
         """Remove an order that no longer rests; a no-op where it never rested."""
         orders = self.open_orders.get(order.ticker)
-        if orders is not None and orders.pop(order.exchange_order_id, None) is not None and not orders:
+        if orders is None or orders.pop(order.exchange_order_id, None) is None:
+            return
+        if orders:
+            holds = self.holds.get(order.ticker)
+            if holds is not None:
+                holds.remove(order.exchange_order_id)
+        else:
             del self.open_orders[order.ticker]
+            self.holds.pop(order.ticker, None)
 
     def end(self, client_order_id: str, max_kept: int | None) -> None:
         """Count an order as ended, and drop the oldest ended ones beyond the limit; may be repeated."""
@@ -245,24 +271,3 @@ class Account(msgspec.Struct, eq=False):
             for ticker, position in self.positions.items()
             if position.position_centi
         ]
-
-
-def market_hold_micros(orders: Iterable[LiveOrder], position_centi: int, rate_ppm: int) -> int:
-    """Compute the cash held by one account's open orders in one market: the worst case of each side.
-
-    Reducing a position needs no cash. Where a side's orders exceed the position against them, the position covers the
-    orders with the lowest own price first; the rest opens and holds own price plus the worst taker fee.
-    """
-    held = 0
-    by_side: dict[BookSide, list[LiveOrder]] = {BookSide.BID: [], BookSide.ASK: []}
-    for order in orders:
-        by_side[order.book_side].append(order)
-    for side, same_side in by_side.items():
-        left_centi = max(0, -position_centi if side is BookSide.BID else position_centi)
-        for order in sorted(same_side, key=lambda one: one.own_price_cc):
-            closing_centi = min(left_centi, order.remaining_centi)
-            left_centi -= closing_centi
-            opening_centi = order.remaining_centi - closing_centi
-            if opening_centi:
-                held += opening_centi * order.own_price_cc + worst_fee_micros(opening_centi, order.price_cc, rate_ppm)
-    return held

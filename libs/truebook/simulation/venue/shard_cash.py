@@ -13,7 +13,7 @@ from typing import Final
 from truebook.messages.envelope import BookSide
 from truebook.simulation.events import CashMoved, SimulationEvent
 from truebook.simulation.venue.account_book import INSUFFICIENT_BALANCE, AccountBook, invalid_parameters
-from truebook.simulation.venue.accounts import Account, CashMove, market_hold_micros
+from truebook.simulation.venue.accounts import Account, CashMove
 from truebook.simulation.venue.lifecycle import Due, MarketLifecycle
 from truebook.simulation.venue.order_groups import NO_SHARD
 from truebook.simulation.venue.orders import Rejected
@@ -187,9 +187,8 @@ class ShardCash:
     def _commitments(self, owner: Account, shard: int) -> list[int]:
         """Return the cash that the orders of each side of each market hold on a shard."""
         found = []
-        for ticker, orders in owner.open_orders.items():
+        for ticker in owner.open_orders:
             record = self._accounts.markets[ticker]
-            for side in BookSide if record.shard == shard else ():
-                of_side = [order for order in orders.values() if order.book_side is side]
-                found.append(market_hold_micros(of_side, owner.position_centi(ticker), record.taker_ppm))
+            if record.shard == shard:
+                found += [owner.side_held_micros(record, side) for side in BookSide]
         return found
