@@ -69,9 +69,9 @@ def test_an_interruption_of_one_process_begins_no_other_backtest(
     """It comes after the last check of the second one, which is complete."""
     begun: list[Request] = []
 
-    def run(request: Request, *more: Any) -> BacktestResult:
+    def run(request: Request, *more: Any, **named: Any) -> BacktestResult:
         begun.append(request)
-        result = run_backtest(request, *more)
+        result = run_backtest(request, *more, **named)
         if len(begun) == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return result

@@ -41,10 +41,10 @@ SOON_STALE = {"TRUEBOOK_EXECUTION__CANCEL_STALE_AFTER_S": "4"}
 PYTHONPATH = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 SEND_TIMEOUT_S = "30"
 """A long timeout: a slow response must not count as an unknown outcome in the test of two senders."""
-WITH_A_SHADOW = ((MARKETS, "policy"), (ORDERBOOK, "policy"))
-"""Policy reads these only during a shadow run."""
+ONLY_AT_TIMES = ((MARKETS, "policy"), (ORDERBOOK, "policy"), (MARKETS, "reconciler"))
+"""Policy reads these only during a shadow run, the reconciler only with a treasurer."""
 READERS = {
-    topic.name: tuple(name for name in topic.read_by if (topic, name) not in WITH_A_SHADOW)
+    topic.name: tuple(name for name in topic.read_by if (topic, name) not in ONLY_AT_TIMES)
     for topic in TOPICS
     if topic.read_by and topic not in (JOURNAL, REFUSALS, DEAD_LETTERS)
 }

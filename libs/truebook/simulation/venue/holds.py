@@ -18,7 +18,7 @@ from truebook.simulation.venue.orders import LiveOrder
 from truebook.venue.fees import worst_fee_micros
 
 _TRIAL: Final = ""
-"""Stands for an order that is not accepted: it has no id yet."""
+"""The key of an order that is not accepted: it has no id yet."""
 
 
 class _Entry(NamedTuple):
