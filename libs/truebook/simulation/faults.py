@@ -196,7 +196,7 @@ class FaultSchedule:
 
     def clear(self) -> None:
         """Remove every fault; those of markets that have begun are left to their user."""
-        for held in (self._every, self._timed, self._spans):
+        for held in (self._every, self._timed, self._spans, self.of_markets):
             held.clear()
 
     def since_start_us(self, now_us: int) -> int:

@@ -78,6 +78,7 @@ def test_added_faults_count_from_the_time_they_were_added() -> None:
     assert schedule.listed() == ["stale_reads@t=501..502", "paused@t=501..502:T-1"]
     schedule.clear()
     assert not schedule.active(FaultKind.STALE_READS, 1_501 * SECOND_US)
+    assert schedule.listed() == [] and schedule.of_markets == []
 
 
 @pytest.mark.parametrize("seed", range(20))
