@@ -131,12 +131,11 @@ class Witness:
             )
         )
 
-    def _socket(self, session: StreamSession, event: str) -> None:
+    def _socket(self, session: StreamSession, event: SocketEvent) -> None:
         if session.account != self._account:
             return
-        kind = SocketEvent(event) if event in ("opened", "closed") else SocketEvent.RENEWED
         private = any(session.subscriptions.of(channel) is not None for channel in _PRIVATE)
-        self.sockets.append(SeenSocket(at_us=self._exchange.now_us(), event=kind, private=private))
+        self.sockets.append(SeenSocket(at_us=self._exchange.now_us(), event=event, private=private))
 
     def _injected(self, injected: Injected) -> None:
         self.faults.append(SeenFault(at_us=injected.at_us, kind=injected.kind, subject=injected.subject))

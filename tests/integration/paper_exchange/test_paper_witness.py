@@ -60,6 +60,8 @@ async def test_sockets_and_believed_positions_are_recorded() -> None:
         async with client.socket() as listener:
             await listener.send("subscribe", channels=["fill"])
             await listener.until(lambda frame: frame["type"] == "subscribed")
+            await listener.send("list_subscriptions")
+            await listener.until(lambda frame: frame["type"] == "ok")
         await until(lambda: witness.sockets[-1].event is SocketEvent.CLOSED)
         assert [one.event for one in witness.sockets] == [SocketEvent.OPENED, SocketEvent.RENEWED, SocketEvent.CLOSED]
         assert witness.sockets[1].private

@@ -19,6 +19,7 @@ from truebook.simulation.events import (
     SimulationEvent,
     Traded,
 )
+from truebook.simulation.conduct.records import SocketEvent
 from truebook.simulation.faults import FaultKind
 from truebook.simulation.venue.orders import OrderCosts
 from truebook.simulation.venue.queries import VenueQueries
@@ -61,26 +62,27 @@ class StreamHub:
         self._drop_sockets = drop_sockets
         self._limits = limits
         self._both_sides = both_sides
-        self.observer: Callable[[StreamSession, str], None] | None = None
-        """Is given each session that opens or closes, and each of its commands."""
+        self.observer: Callable[[StreamSession, SocketEvent], None] | None = None
+        """Is given each session that opens, closes, or asks for the present state of a channel."""
 
     def open_session(self, account: str, wake: Callable[[], None]) -> StreamSession:
         """Open a session for an authenticated account, with or without a socket."""
         session = StreamSession(account, self, self._limits, wake, self._remove)
         self.sessions[session] = None
-        if self.observer is not None:
-            self.observer(session, "opened")
+        self._observe(session, SocketEvent.OPENED)
         return session
 
-    def received(self, session: StreamSession, command: str) -> None:
-        """Note a command that a session has executed."""
-        if self.observer is not None:
-            self.observer(session, command)
+    def renewed(self, session: StreamSession) -> None:
+        """Note that a session has subscribed, or was sent a snapshot that it requested."""
+        self._observe(session, SocketEvent.RENEWED)
 
     def _remove(self, session: StreamSession) -> None:
         self.sessions.pop(session, None)
+        self._observe(session, SocketEvent.CLOSED)
+
+    def _observe(self, session: StreamSession, event: SocketEvent) -> None:
         if self.observer is not None:
-            self.observer(session, "closed")
+            self.observer(session, event)
 
     def next_due_us(self) -> int | None:
         """Return when the next data of a session are due, in local monotonic time."""

@@ -51,8 +51,8 @@ class StreamView(Protocol):
         """Return the ticker of a market's id; None for an unknown one."""
         ...
 
-    def received(self, session: StreamSession, command: str) -> None:
-        """Note a command that a session has executed."""
+    def renewed(self, session: StreamSession) -> None:
+        """Note that a session has subscribed, or was sent a snapshot that it requested."""
         ...
 
     def scheduled(self) -> None:
@@ -96,6 +96,7 @@ class StreamSession:
             match command.cmd:
                 case "subscribe":
                     self._subscribe(command)
+                    self._view.renewed(self)
                 case "unsubscribe":
                     self._unsubscribe(command)
                 case "update_subscription":
@@ -103,7 +104,6 @@ class StreamSession:
                 case _:
                     listed = [{"channel": one.channel.value, "sid": one.sid} for one in self.subscriptions.all()]
                     self._send("ok", listed, command_id=command.id)
-            self._view.received(self, command.cmd)
         except CommandError as error:
             self._refuse(error.code, error.command_id)
         self._wake()
@@ -213,6 +213,7 @@ class StreamSession:
                 new = subscription.add(tickers)
                 self._acknowledge(subscription, command.id)
                 self._first_data(subscription, new, initial=flag_of(command, "send_initial_snapshot"))
+                self._view.renewed(self)
             case "delete_markets":
                 subscription.remove(tickers)
                 self._acknowledge(subscription, command.id)
@@ -220,6 +221,7 @@ class StreamSession:
                 sent = [self._snapshot(subscription, ticker, command.id) for ticker in tickers]
                 if not all(sent):
                     raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
+                self._view.renewed(self)
             case _:
                 raise CommandError(StreamErrorCode.UNSUPPORTED_ACTION, command.id)
 
