@@ -30,6 +30,7 @@ PRIVATE_FILE: Final = "exchange-key.pem"
 ID_FILE: Final = "exchange-key-id"
 """Files of the exchange's own key pair, in its state folder."""
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", re.ASCII)
+_MILLISECONDS: Final = re.compile(r"\d{1,18}", re.ASCII)
 ALL_SCOPES: Final = ("read", "write")
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
 
@@ -48,6 +49,12 @@ class AccountKey(NamedTuple):
     private_key_file: Path | None
 
 
+class _KnownKey(NamedTuple):
+    key: PublicKey | None
+    account: str
+    scopes: tuple[str, ...]
+
+
 class Authenticator:
     """The keys, each with its account."""
 
@@ -58,13 +65,11 @@ class Authenticator:
         self._max_ahead_ms = int(max_ahead_s * 1000)
         self._verify = verify
         self._wall_us = wall_us
-        self._keys: dict[str, tuple[PublicKey | None, str]] = {}
-        self._scopes: dict[str, tuple[str, ...]] = {}
+        self._keys: dict[str, _KnownKey] = {}
 
     def add_key(self, key_id: str, key: PublicKey | None, account: str, scopes: tuple[str, ...] = ALL_SCOPES) -> None:
         """Let ``key_id`` sign for ``account``; the key may be None only if signatures are not verified."""
-        self._keys[key_id] = (key, account)
-        self._scopes[key_id] = scopes
+        self._keys[key_id] = _KnownKey(key, account, scopes)
 
     def remove_key(self, key_id: str) -> None:
         """Refuse the key from now on; no effect if it is unknown."""
@@ -72,32 +77,32 @@ class Authenticator:
 
     def check_scope(self, headers: Mapping[str, str], operation: str, sufficient: tuple[str, ...]) -> None:
         """Refuse a signed request whose key has none of the sufficient scopes: raises ``WireError`` (403)."""
-        if not set(sufficient) & set(self._scopes.get(headers.get(KEY_HEADER, ""), ())):
+        known = self._keys.get(headers.get(KEY_HEADER, ""))
+        if known is None or set(sufficient).isdisjoint(known.scopes):
             raise nested(403, "forbidden", f"this API key has no scope for {operation}")
 
     def owner_of(self, headers: Mapping[str, str]) -> str:
         """Return the account of the key that a request names, signed or not; empty for an unknown key."""
-        return self._keys.get(headers.get(KEY_HEADER, ""), (None, ""))[1]
+        known = self._keys.get(headers.get(KEY_HEADER, ""))
+        return "" if known is None else known.account
 
     def key_ids_of(self, account: str) -> list[str]:
         """List the keys that may sign for an account, in the order in which they were added."""
-        return [key_id for key_id, (_, owner) in self._keys.items() if owner == account]
+        return [key_id for key_id, known in self._keys.items() if known.account == account]
 
     def account_of(self, headers: Mapping[str, str], method: str, path: str, now_us: int) -> str:
         """Return the account that signed this request; raises ``WireError`` (401) with the exchange's error body."""
         key_id, timestamp, signature = (headers.get(name) for name in (KEY_HEADER, TIME_HEADER, SIGNATURE_HEADER))
         if not key_id or not timestamp or not signature:
             raise unauthenticated("signature_is_missing_from_headers")
-        if not timestamp.isascii() or not timestamp.isdigit():
+        if _MILLISECONDS.fullmatch(timestamp) is None or not self._is_current(int(timestamp), now_us):
             raise unauthenticated("header_timestamp_expired")
-        if not self._is_current(int(timestamp), now_us):
-            raise unauthenticated("header_timestamp_expired")
-        if key_id not in self._keys:
+        known = self._keys.get(key_id)
+        if known is None:
             raise unauthenticated("authentication_error", "NOT_FOUND")
-        key, account = self._keys[key_id]
-        if self._verify and not _is_signed(key, signature, f"{timestamp}{method.upper()}{path}".encode()):
+        if self._verify and not _is_signed(known.key, signature, f"{timestamp}{method.upper()}{path}".encode()):
             raise unauthenticated("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
-        return account
+        return known.account
 
     def _is_current(self, signed_ms: int, now_us: int) -> bool:
         clocks_us = (now_us,) if self._wall_us is None else (now_us, self._wall_us())
