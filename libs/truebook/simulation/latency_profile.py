@@ -58,8 +58,8 @@ class LatencyProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The share of a measured round trip that is the way out."""
 
     def __post_init__(self) -> None:
-        values = (*(getattr(self, name) for name in self.__struct_fields__ if name != "round_trips_us"),)
-        if min((*values, *self.round_trips_us)) < 0 or max((*values, *self.round_trips_us)) > _MAX_US:
+        fields = [getattr(self, name) for name in self.__struct_fields__ if name != "round_trips_us"]
+        if not all(0 <= value <= _MAX_US for value in (*fields, *self.round_trips_us)):
             raise ValueError(f"a latency is between 0 and {_MAX_US} microseconds")
         if max(self.slow_ppm, self.out_ppm) > _PPM:
             raise ValueError(f"a share is at most {_PPM} millionths")

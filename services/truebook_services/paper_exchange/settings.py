@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from truebook.runtime.settings import Section
 from truebook.simulation.latency import Latency
-from truebook.simulation.latency_profile import LatencyError, LatencyProfile, read_profile
+from truebook.simulation.latency_profile import LatencyProfile, read_profile
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.venue.shard_plan import ShardPlan
@@ -140,11 +140,8 @@ class PaperExchangeSettings(Section):
     @field_validator("latency_profile")
     @classmethod
     def _check_profile(cls, name: str) -> str:
-        try:
-            if name:
-                read_profile(name)
-        except LatencyError as error:
-            raise ValueError(str(error)) from None
+        if name:
+            read_profile(name)
         return name
 
     @property
