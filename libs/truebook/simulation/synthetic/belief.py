@@ -18,6 +18,7 @@ from random import Random
 from typing import Final
 
 from truebook.money import ONE_DOLLAR_CC
+from truebook.simulation.synthetic.draws import draw_outcome, drawn
 from truebook.simulation.synthetic.presets import ValueSteps
 
 WHOLE: Final = 100_000_000
@@ -44,7 +45,6 @@ class Belief:
             self._weights = [WHOLE // sum(shares) * share for share in shares]
             self._weights[-1] += WHOLE - sum(self._weights)
         self._move = [0] * (outcomes + 1)
-        self._factor_total = sum(weight for weight, _ in steps.shape)
 
     def price_cc(self, outcome: int) -> int:
         """Return a market's hidden price, 0 to 10,000, rounded."""
@@ -89,21 +89,8 @@ class Belief:
 
     def draw_settlement(self) -> list[int]:
         """Draw the outcome by the weights: the YES value per market, 10,000 for at most one of them."""
-        point = self._rng.randrange(WHOLE)
-        values_cc = [0] * self._outcomes
-        for outcome, weight in enumerate(self._weights):
-            if point < weight:
-                if outcome < self._outcomes:
-                    values_cc[outcome] = ONE_DOLLAR_CC
-                break
-            point -= weight
-        return values_cc
+        return draw_outcome(self._weights, self._rng)
 
     def _factor(self) -> int:
         """Draw the factor of a move's size, in 1/1,000."""
-        point = self._rng.randrange(self._factor_total)
-        for weight, factor in self._steps.shape:
-            if point < weight:
-                return factor * (700 + self._rng.randrange(601)) // 1_000
-            point -= weight
-        raise AssertionError("the weights of a shape add up to their total")
+        return drawn(self._steps.shape, self._rng) * (700 + self._rng.randrange(601)) // 1_000

@@ -12,7 +12,7 @@ from typing import Final
 from truebook.simulation.synthetic.calendar import Calendar, Task, TaskKind
 from truebook.simulation.synthetic.fair_value import FairValues
 from truebook.simulation.synthetic.market_plan import EventPlan
-from truebook.simulation.synthetic.quoting import CancelId, Maker, Taker
+from truebook.simulation.synthetic.quoting import CancelId, Maker, Taker, maker_account
 from truebook.venue.account import OrderRequest
 
 EVENTS_PER_MINUTE: Final = 54
@@ -40,7 +40,7 @@ class EasyEvent:
         self._values = FairValues(self._rng, plan.size)
         self._makers = [
             [
-                Maker(f"trader:maker-{number + 1}", one.ticker, one.price_ranges, 100 + 100 * number)
+                Maker(maker_account(number), one.ticker, one.price_ranges, 100 + 100 * number)
                 for number in range(_MAKERS)
             ]
             for one in self.metadata

@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 from truebook.money import ONE_DOLLAR_CC
+from truebook.simulation.synthetic.draws import draw_outcome
 
 WHOLE: Final = 1_000_000
 _MIN_WEIGHT: Final = 20_000
@@ -24,7 +25,6 @@ class FairValues:
 
     def __init__(self, rng: Random, outcomes: int) -> None:
         self._rng = rng
-        self._outcomes = outcomes
         self._weights = [WHOLE // 5 + rng.randrange(WHOLE * 3 // 5) for _ in range(outcomes)]
         # The last weight is 'none of them'; a single market's complement must be as likely as the market itself.
         none = WHOLE // 5 + rng.randrange(WHOLE * 3 // 5)
@@ -47,15 +47,7 @@ class FairValues:
 
     def draw_settlement(self) -> list[int]:
         """Draw the outcome by the weights: the YES value per market, 10,000 for at most one of them."""
-        point = self._rng.randrange(sum(self._weights))
-        values_cc = [0] * self._outcomes
-        for outcome, weight in enumerate(self._weights):
-            if point < weight:
-                if outcome < self._outcomes:
-                    values_cc[outcome] = ONE_DOLLAR_CC
-                break
-            point -= weight
-        return values_cc
+        return draw_outcome(self._weights, self._rng)
 
     def _normalize(self) -> None:
         total = sum(self._weights)

@@ -16,14 +16,14 @@ from truebook.messages.market_metadata import MarketMetadata
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC
 from truebook.simulation.synthetic.belief import Belief
 from truebook.simulation.synthetic.calendar import Calendar, Task, TaskKind
-from truebook.simulation.synthetic.ladder import QuoteLadder, draw_size, drawn
+from truebook.simulation.synthetic.draws import draw_side, draw_size, drawn
+from truebook.simulation.synthetic.ladder import QuoteLadder
 from truebook.simulation.synthetic.market_plan import EventPlan
 from truebook.simulation.synthetic.presets import SECOND_US, SizeBand, TraderParameters
-from truebook.simulation.synthetic.quoting import CancelId
+from truebook.simulation.synthetic.quoting import TAKER_ACCOUNT, CancelId
 from truebook.venue.account import OrderRequest
 from truebook.venue.grid import round_down, round_up
 
-TAKER_ACCOUNT: Final = "trader:taker"
 _OPENS_WITHIN_US: Final = 200_000
 _REACH_CC: Final = (100, 400)
 """An ordinary taker's limit is so much beyond the hidden price."""
@@ -176,7 +176,7 @@ class FittedEvent:
         """Ordinary takers: some know the direction of the next move, the others buy or sell at random."""
         rng, takers = self._rng, self._parameters.takers
         next_cc = self._belief.next_move_cc(market)
-        side = BookSide.BID if rng.randrange(2) == 0 else BookSide.ASK
+        side = draw_side(rng)
         if next_cc and rng.randrange(100) < takers.ahead_percent:
             side = BookSide.BID if next_cc > 0 else BookSide.ASK
         price_cc = self._belief.price_cc(market)

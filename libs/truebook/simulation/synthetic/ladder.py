@@ -7,16 +7,15 @@ quote is replaced when its slot is next moved.
 from __future__ import annotations
 
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import PriceRange
-from truebook.simulation.synthetic.presets import MakerRules, QuoteSlots, SizeBand
-from truebook.simulation.synthetic.quoting import CancelId
+from truebook.simulation.synthetic.draws import draw_size
+from truebook.simulation.synthetic.presets import MakerRules, QuoteSlots
+from truebook.simulation.synthetic.quoting import CancelId, maker_account
 from truebook.venue.account import OrderRequest
 from truebook.venue.grid import round_down, round_up
-
-Drawn = TypeVar("Drawn")
 
 STEP_CC: Final = 100
 """Distance between the makers' levels; on a finer grid half of it."""
@@ -65,7 +64,7 @@ class QuoteLadder:
         return len(self._groups)
 
     def account(self, group: int) -> str:
-        return f"trader:maker-{group + 1}"
+        return maker_account(group)
 
     def anchor(self, price_cc: int, half_cc: int) -> tuple[int | None, int | None]:
         """Return the best bid and ask that makers aim at; None: none on that side."""
@@ -155,22 +154,3 @@ class QuoteLadder:
 
 def _slots(group: int, kinds: tuple[QuoteSlots, ...], side: BookSide) -> list[Slot]:
     return [Slot(group, kind, side, behind) for kind in kinds for behind in kind.behind]
-
-
-def drawn(choices: tuple[tuple[int, Drawn], ...], rng: Random) -> Drawn:
-    """Draw one of (weight, value)."""
-    point = rng.randrange(sum(weight for weight, _ in choices))
-    for weight, value in choices:
-        if point < weight:
-            return value
-        point -= weight
-    raise AssertionError("the weights add up to their sum")
-
-
-def draw_size(bands: tuple[SizeBand, ...], rng: Random) -> int:
-    """Draw a size in 1/100 contract."""
-    band = drawn(tuple((one.weight, one) for one in bands), rng)
-    size_centi = band.low_centi + rng.randrange(band.high_centi - band.low_centi + 1)
-    if band.whole_percent and rng.randrange(100) < band.whole_percent:
-        return max(100, size_centi // 100 * 100)
-    return size_centi

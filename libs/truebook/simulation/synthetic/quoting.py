@@ -12,9 +12,12 @@ from typing import Final
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.messages.market_metadata import PriceRange
 from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC
+from truebook.simulation.synthetic.draws import draw_side
+from truebook.simulation.venue.orders import TRADER_PREFIX
 from truebook.venue.account import OrderRequest
 from truebook.venue.grid import round_down, round_up
 
+TAKER_ACCOUNT: Final = f"{TRADER_PREFIX}taker"
 LEVELS: Final = 3
 _LEVEL_STEP_CC: Final = 100
 _TOLERANCE_CC: Final = (100, 200, 300)
@@ -23,6 +26,11 @@ _TOLERANCE_CC: Final = (100, 200, 300)
 
 CancelId = str
 """A cancel, by client order id."""
+
+
+def maker_account(number: int) -> str:
+    """Return the account of a market's maker, counted from 0."""
+    return f"{TRADER_PREFIX}maker-{number + 1}"
 
 
 class Maker:
@@ -38,7 +46,7 @@ class Maker:
 
     def requote(self, fair_cc: int, rng: Random) -> list[CancelId | OrderRequest]:
         """Replace the quotes that are off target, and occasionally one that is not; cancels come first."""
-        renewed = (_side(rng), rng.randrange(LEVELS)) if rng.randrange(3) == 0 else None
+        renewed = (draw_side(rng), rng.randrange(LEVELS)) if rng.randrange(3) == 0 else None
         cancels: list[CancelId | OrderRequest] = []
         orders: list[CancelId | OrderRequest] = []
         for side in (BookSide.BID, BookSide.ASK):
@@ -75,7 +83,7 @@ class Maker:
 class Taker:
     """The takers of one market: most trade at random, some know the newest fair value."""
 
-    account = "trader:taker"
+    account = TAKER_ACCOUNT
 
     def __init__(self, ticker: str, grid: tuple[PriceRange, ...]) -> None:
         self._ticker = ticker
@@ -84,7 +92,7 @@ class Taker:
 
     def cross(self, fair_cc: int, rng: Random) -> OrderRequest:
         """Buy or sell at random, at up to some cents beyond the fair value."""
-        side = _side(rng)
+        side = draw_side(rng)
         reach_cc = 300 + rng.randrange(300)
         limit_cc = fair_cc + reach_cc if side is BookSide.BID else fair_cc - reach_cc
         return self._send(side, limit_cc, 1 + rng.randrange(2 + rng.randrange(38)), rng)
@@ -103,10 +111,6 @@ class Taker:
             ticker=self._ticker, client_order_id=f"{self.account}:{self._ticker}:{self._sent}", book_side=side,
             price_cc=price_cc, size_centi=_size(contracts, rng), time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
         )  # fmt: skip
-
-
-def _side(rng: Random) -> BookSide:
-    return BookSide.BID if rng.randrange(2) == 0 else BookSide.ASK
 
 
 def _size(contracts: int, rng: Random) -> int:

@@ -26,7 +26,7 @@ from truebook.simulation.synthetic.trader_events import (
     apply,
 )
 
-__all__ = ["EVENTS_PER_MINUTE", "Traders", "apply"]
+__all__ = ["Traders", "apply"]
 
 _DETERMINED_AFTER_US: Final = 200_000
 _SUCCESSOR_AFTER_US: Final = 3_000_000
