@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
+from truebook.files import write_atomically
 from truebook_services.paper_exchange.errors import nested, unauthenticated
-from truebook_services.paper_exchange.private_files import write_private
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 KEY_HEADER: Final = "kalshi-access-key"
@@ -156,8 +156,8 @@ def ensure_key_pair(folder: Path, account: str = "") -> tuple[str, Path]:
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        write_private(private_file, pem)
-        write_private(id_file, str(uuid.uuid4()).encode() + b"\n")
+        write_atomically(private_file, pem)
+        write_atomically(id_file, str(uuid.uuid4()).encode() + b"\n")
     return existing or (id_file.read_text(encoding="ascii").strip(), private_file)
 
 

@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from truebook.files import write_atomically
 from truebook.simulation.faults import FaultError, FaultKind, FaultSchedule, parse_fault
-from truebook_services.paper_exchange.private_files import write_private
 
 PATH: Final = "/simulated/faults"
 TOKEN_FILE: Final = "operator-token"
@@ -41,7 +41,7 @@ def operator_token(folder: Path | None, token: str | None) -> str | None:
     file = folder / TOKEN_FILE
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_private(file, secrets.token_urlsafe(24).encode() + b"\n")
+        write_atomically(file, secrets.token_urlsafe(24).encode() + b"\n")
     return file.read_text(encoding="ascii").strip()
 
 
