@@ -9,6 +9,7 @@ import msgspec
 from websockets.http11 import Request
 
 from truebook.clock import Clock
+from truebook.simulation.conduct.records import SocketEvent
 from truebook.simulation.events import (
     BookReplaced,
     Filled,
@@ -19,7 +20,6 @@ from truebook.simulation.events import (
     SimulationEvent,
     Traded,
 )
-from truebook.simulation.conduct.records import SocketEvent
 from truebook.simulation.faults import FaultKind
 from truebook.simulation.venue.orders import OrderCosts
 from truebook.simulation.venue.queries import VenueQueries
@@ -31,7 +31,7 @@ from truebook_services.paper_exchange.sockets import FrameSession
 from truebook_services.paper_exchange.stream import frames, private_frames
 from truebook_services.paper_exchange.stream.frames import Outgoing
 from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
-from truebook_services.paper_exchange.wire_fields import market_id as wire_market_id
+from truebook_services.paper_exchange.wire_fields import market_id
 
 PATH: Final = "/trade-api/ws/v2"
 
@@ -102,8 +102,9 @@ class StreamHub:
             both_sides=self._both_sides,
         )
 
-    def ticker_of_id(self, market_id: str) -> str | None:
-        return next((one.ticker for one in self._queries.markets() if wire_market_id(one.ticker) == market_id), None)
+    def tickers_of_ids(self, market_ids: Sequence[str]) -> list[str]:
+        by_id = {market_id(one.ticker): one.ticker for one in self._queries.markets()}
+        return [by_id[one] for one in market_ids if one in by_id]
 
     def ticker(self, ticker: str) -> Outgoing | None:
         market = self._queries.market(ticker)
