@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -18,7 +19,7 @@ _STYLE: Final = (
 
 def rows(report: Report) -> list[tuple[str, str]]:
     """Return the report's totals, as names and values."""
-    believed = report.position_differences
+    believed, profit_micros = report.position_differences, report.profit_micros
     return [
         ("result", "passed" if report.passed else "failed"),
         ("length", f"{report.seconds} s"),
@@ -26,21 +27,27 @@ def rows(report: Report) -> list[tuple[str, str]]:
         ("orders sent, accepted", f"{report.orders_sent:,}, {report.orders_accepted:,}"),
         ("orders doubled", str(len(report.doubled))),
         ("orders abandoned", str(len(report.abandoned))),
+        ("orders forgotten", "not stated" if report.forgotten is None else str(len(report.forgotten))),
         ("orders left resting", str(report.left_resting)),
-        ("requests wasted", _counts(sum(report.wasted.values()), report)),
+        ("requests wasted", _counts(report.wasted)),
         ("refused by faults", str(report.refused_by_faults)),
         ("responses with 429", str(report.rate_limited)),
         ("positions held", _positions(report.positions_held)),
         ("positions believed", "not stated" if believed is None else "; ".join(believed) or "the same"),
-        ("profit against doing nothing", f"{format_micros(report.profit_micros)} dollars"),
+        (
+            "profit against doing nothing",
+            "unknown: a position could not be sold"
+            if profit_micros is None
+            else f"{format_micros(profit_micros)} dollars",
+        ),
     ]
 
 
 def text(report: Report) -> str:
     """Return the report for a terminal."""
-    width = max(len(name) for name, _ in rows(report))
-    lines = [f"{name:<{width}}  {value}" for name, value in rows(report)]
-    lines.append("")
+    totals = rows(report)
+    width = max(len(name) for name, _ in totals)
+    lines = [*(f"{name:<{width}}  {value}" for name, value in totals), ""]
     lines += [f"{one.verdict:<8}{one.kind:<20}{one.reason}" for one in report.faults]
     return "\n".join(lines)
 
@@ -57,6 +64,7 @@ def page(report: Report, command: str) -> str:
         f"<li>{escape(one.ticker)}: {escape(one.order_id)} abandoned after {escape(one.fault)}</li>"
         for one in report.abandoned
     )
+    orders += "".join(f"<li>{escape(order_id)} forgotten</li>" for order_id in report.forgotten or ())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Certification</title><style>{_STYLE}</style>'
         f"<h1>Certification</h1><p><code>{escape(command)}</code></p><table>{totals}</table>"
@@ -73,10 +81,11 @@ def _row(one: Judgement) -> str:
     )
 
 
-def _counts(total: int, report: Report) -> str:
-    named = ", ".join(f"{name}: {count}" for name, count in report.wasted.items())
+def _counts(wasted: Mapping[str, int]) -> str:
+    named = ", ".join(f"{name}: {count}" for name, count in wasted.items())
+    total = sum(wasted.values())
     return f"{total} ({named})" if named else str(total)
 
 
-def _positions(held: object) -> str:
-    return ", ".join(f"{ticker} {size}" for ticker, size in dict(held).items()) or "none"  # type: ignore[call-overload]
+def _positions(held: Mapping[str, str]) -> str:
+    return ", ".join(f"{ticker} {size}" for ticker, size in held.items()) or "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -57,6 +58,7 @@ class Witness:
         self.faults: list[SeenFault] = []
         self.belief = Belief()
         self._held: dict[str, tuple[str, ...]] = {}
+        self._forgotten: tuple[str, ...] | None = None
         self._exchange = exchange
         self._account = account
         exchange.state.observer = self._served
@@ -76,6 +78,20 @@ class Witness:
             ticker: tuple(format_size(size_centi) for size_centi in sizes)
             for ticker, sizes in self._held_lately().items()
         }
+        self._forgotten = self._not_among(self.belief.orders)
+
+    def _not_among(self, stated: Sequence[str] | None) -> tuple[str, ...] | None:
+        """Return the orders that have rested for some seconds and are not stated; None without a statement."""
+        if stated is None:
+            return None
+        resting = self._exchange.state.engine.queries.orders(self._account, status=OrderStatus.RESTING)
+        until_us = self._exchange.now_us() - LATELY_US
+        known = set(stated)
+        return tuple(
+            one.exchange_order_id
+            for one in resting
+            if (one.created_us or 0) <= until_us and one.exchange_order_id not in known
+        )
 
     def _held_lately(self) -> dict[str, list[int]]:
         """Return the positions of the last seconds by market, oldest first: the present ones less the newest fills."""
@@ -93,23 +109,27 @@ class Witness:
         """Return the account as it is now."""
         queries = self._exchange.state.engine.queries
         positions = {one.ticker: one.position_centi for one in queries.positions(self._account)}
-        equity_micros = queries.balance(self._account).balance_micros + queries.held_micros(self._account)
-        for ticker, size_centi in positions.items():
-            book = queries.book(ticker)
-            best = book.best(BookSide.BID if size_centi > 0 else BookSide.ASK)
-            if best is not None:
-                equity_micros += abs(size_centi) * (best[0] if size_centi > 0 else no_price(best[0]))
+        cash_micros = queries.balance(self._account).balance_micros + queries.held_micros(self._account)
+        worth_micros = [self._worth_micros(*held) for held in positions.items()]
         resting = queries.orders(self._account, status=OrderStatus.RESTING)
-        belief = self.belief
         return Account(
             opening_micros=opening_micros,
-            equity_micros=equity_micros,
+            equity_micros=_sum([cash_micros, *worth_micros]),
             positions={ticker: format_size(size_centi) for ticker, size_centi in sorted(positions.items())},
             resting=tuple(one.exchange_order_id for one in resting),
-            believed_positions=belief.positions,
+            believed_positions=self.belief.positions,
             held_lately=self._held,
-            believed_orders=None if belief.orders is None else tuple(belief.orders),
+            forgotten=self._forgotten,
         )
+
+    def _worth_micros(self, ticker: str, size_centi: int) -> int | None:
+        """Return what a position could be sold for; None if nobody bids for it."""
+        if not size_centi:
+            return 0
+        best = self._exchange.state.engine.queries.book(ticker).best(BookSide.BID if size_centi > 0 else BookSide.ASK)
+        if best is None:
+            return None
+        return abs(size_centi) * (best[0] if size_centi > 0 else no_price(best[0]))
 
     def _served(self, seen: ServedRequest) -> None:
         if seen.account != self._account or len(self.requests) >= MAX_REQUESTS:
@@ -139,6 +159,12 @@ class Witness:
 
     def _injected(self, injected: Injected) -> None:
         self.faults.append(SeenFault(at_us=injected.at_us, kind=injected.kind, subject=injected.subject))
+
+
+def _sum(amounts: Sequence[int | None]) -> int | None:
+    """Return the sum; None if an amount is unknown."""
+    known = [one for one in amounts if one is not None]
+    return sum(known) if len(known) == len(amounts) else None
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -9,6 +11,7 @@ from support.paper_client import order_body, paper_settings, running, until
 from truebook.simulation.conduct.judge import judge
 from truebook.simulation.conduct.records import RequestKind, Run, SocketEvent
 from truebook.simulation.faults import parse_fault
+from truebook_services.cli import certify_witness
 from truebook_services.cli.certify_witness import Witness
 
 ORDERS = "/portfolio/events/orders"
@@ -53,7 +56,7 @@ async def test_a_duplicated_request_and_a_skewed_clock_are_recorded() -> None:
         assert [str(kind) for kind in witness.requests[-1].faults] == ["clock_skew"]
 
 
-async def test_sockets_and_believed_positions_are_recorded() -> None:
+async def test_sockets_and_beliefs_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(paper_settings()) as client:
         witness = Witness(client.exchange, "sim-main")
         ticker = (await client.two_sided())["ticker"]
@@ -69,5 +72,12 @@ async def test_sockets_and_believed_positions_are_recorded() -> None:
         assert bought["fill_count"] == "1.00"
         witness.read(f'{{"positions": {{"{ticker}": "1.00"}}}}')
         assert witness.account(OPENING_MICROS).held_lately == {ticker: ("0.00", "1.00")}
+        resting = (await client.create(ticker))["order_id"]
+        witness.read(f'{{"positions": {{"{ticker}": "1.00"}}, "orders": []}}')
+        assert witness.account(OPENING_MICROS).forgotten == (), "it may not have read so new an order"
+        monkeypatch.setattr(certify_witness, "LATELY_US", 0)
+        for stated, forgotten in (([], (resting,)), ([resting], ())):
+            witness.read(json.dumps({"positions": {ticker: "1.00"}, "orders": stated}))
+            assert witness.account(OPENING_MICROS).forgotten == forgotten
         witness.read("not a belief")
         assert witness.account(OPENING_MICROS).believed_positions == {ticker: "1.00"}

@@ -168,3 +168,10 @@ def test_believed_positions_are_those_held_lately(
 
 def test_profit_is_measured_against_doing_nothing() -> None:
     assert judge(run("late_fill@t=10..12")).profit_micros == -3
+    assert judge(run("late_fill@t=10..12", of=account(equity_micros=None))).profit_micros is None
+
+
+@pytest.mark.parametrize(("forgotten", "passed"), [(None, True), ((), True), (("a",), False)])
+def test_an_order_that_the_client_does_not_name_is_forgotten(forgotten: tuple[str, ...] | None, passed: bool) -> None:
+    report = judge(run("late_fill@t=10..12", of=account(forgotten=forgotten)))
+    assert (report.forgotten, report.passed) == (forgotten, passed)

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.money import WireFormatError, parse_size_centi
 from truebook.simulation.conduct.orders import (
     UNCERTAIN,
     AbandonedOrder,
@@ -57,6 +58,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     orders_accepted: int
     doubled: tuple[DoubledOrder, ...]
     abandoned: tuple[AbandonedOrder, ...]
+    forgotten: tuple[str, ...] | None
+    """Resting orders that the client did not name among its own; None if it stated none."""
     left_resting: int
     wasted: Mapping[str, int]
     """Requests that the exchange itself refused, by status and error."""
@@ -67,13 +70,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     positions_believed: Mapping[str, str] | None
     position_differences: tuple[str, ...] | None
     """None if the client stated no positions."""
-    profit_micros: int
-    """Equity against doing nothing, which leaves the opening balance."""
+    profit_micros: int | None
+    """Equity against doing nothing, which leaves the opening balance; None if a position could not be sold."""
     faults: tuple[Judgement, ...]
 
     @property
     def passed(self) -> bool:
-        is_sound = not self.doubled and not self.abandoned and not self.position_differences
+        is_sound = not (self.doubled or self.abandoned or self.forgotten or self.position_differences)
         return is_sound and all(one.verdict is not Verdict.FAIL for one in self.faults)
 
 
@@ -82,6 +85,7 @@ def judge(run: Run) -> Report:
     doubled, abandoned = tuple(doubled_orders(run)), tuple(abandoned_orders(run))
     differences = position_differences(run)
     creates = [one for one in run.requests if one.kind is RequestKind.CREATE]
+    equity_micros = run.account.equity_micros
     wasted = Counter(
         f"{one.status} {one.error}".strip()
         for one in run.requests
@@ -95,6 +99,7 @@ def judge(run: Run) -> Report:
         orders_accepted=len({order_id for one in creates for order_id in one.order_ids}),
         doubled=doubled,
         abandoned=abandoned,
+        forgotten=run.account.forgotten,
         left_resting=len(run.account.resting),
         wasted=dict(sorted(wasted.items())),
         refused_by_faults=sum(one.status >= 400 and one.is_injected for one in run.requests),
@@ -102,7 +107,7 @@ def judge(run: Run) -> Report:
         positions_held=run.account.positions,
         positions_believed=run.account.believed_positions,
         position_differences=differences,
-        profit_micros=run.account.equity_micros - run.account.opening_micros,
+        profit_micros=None if equity_micros is None else equity_micros - run.account.opening_micros,
         faults=tuple(judging.judgement(fault) for fault in run.plan),
     )
 
@@ -115,18 +120,16 @@ def position_differences(run: Run) -> tuple[str, ...] | None:
     return tuple(
         f"{ticker}: believed {believed.get(ticker, '0.00')}, held {held.get(ticker, ('0.00',))[-1]}"
         for ticker in sorted({*held, *believed})
-        if _hundredths(believed.get(ticker, "0")) not in map(_hundredths, held.get(ticker, ("0.00",)))
+        if _size(believed.get(ticker, "0")) not in map(_size, held.get(ticker, ("0.00",)))
     )
 
 
-def _hundredths(text: str) -> int | str:
-    """Return a size in 1/100 contract; the text itself if it is none."""
-    whole, _, part = text.strip().partition(".")
-    digits = part.ljust(2, "0")
-    if not (whole.removeprefix("-").isdigit() and digits.isdigit()) or digits[2:].strip("0"):
+def _size(text: str) -> int | str:
+    """Return a size in 1/100 contract; the text itself if it is none, which equals no size."""
+    try:
+        return parse_size_centi(text.strip())
+    except WireFormatError:
         return text
-    size = int(whole.removeprefix("-") + digits[:2])
-    return -size if whole.startswith("-") else size
 
 
 class _Judging:

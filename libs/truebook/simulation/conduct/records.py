@@ -83,15 +83,17 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The account at the end, and what the client believes of it: None if it stated nothing."""
 
     opening_micros: int
-    equity_micros: int
-    """Cash and positions at the price at which they could be sold."""
+    equity_micros: int | None
+    """Cash and positions at the price at which they could be sold; None if one could not be sold."""
     positions: Mapping[str, str]
     resting: tuple[str, ...]
     """Exchange order ids."""
     believed_positions: Mapping[str, str] | None = None
     held_lately: Mapping[str, tuple[str, ...]] = {}
     """The positions that were held in the seconds before the client stated its own; a market without an entry: none."""
-    believed_orders: tuple[str, ...] | None = None
+    forgotten: tuple[str, ...] | None = None
+    """Exchange order ids that had rested for some seconds when the client stated its orders, and were not among them;
+    None if it stated none."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
