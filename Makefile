@@ -78,7 +78,7 @@ bench-kafka: $(VENV)/.dev
 COUNT ?= 500
 PRESET ?= gold15m
 strategies: $(VENV)/.dev
-	$(BIN)/python -m bench.strategies --seeds $(COUNT) --preset $(PRESET) --jobs $(JOBS) --write
+	$(BIN)/python -m bench.strategies --seeds $(COUNT) --preset $(PRESET) --jobs $(JOBS) --write $(ARGS)
 
 # Simulated hours of trading on fifty markets: sizes on disk and in memory over time, within their bounds.
 HOURS ?= 24

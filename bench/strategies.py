@@ -1,4 +1,4 @@
-"""Simple strategies on synthetic markets over many seeds: `make strategies SEEDS=500` writes docs/synthetic.md's table.
+"""Simple strategies on synthetic markets over many seeds: `make strategies COUNT=500` writes docs/synthetic.md's table.
 
 Each trial is one market for a minute or two; see ``truebook.backtest.simple_strategies``.
 """

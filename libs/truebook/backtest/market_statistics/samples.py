@@ -55,14 +55,10 @@ class MarketSamples:
     repriced: Ints
     """Per market: increases that follow an equal decrease on the same side in the same millisecond; and all
     increases."""
-    seconds: Ints
-    """Per market: seconds observed and open."""
+    open_s: Ints
+    """Per market: seconds in which it was open."""
     late: Ints
     """Per market, all rows: trades, changes and seconds of the last ``LATE_S``, then of the whole market."""
-
-    @property
-    def markets(self) -> int:
-        return len(self.seconds)
 
 
 def joined(markets: Iterable[MarketSamples]) -> MarketSamples:
@@ -124,7 +120,7 @@ def market_samples(rows: MarketRows) -> MarketSamples:
         trades_centi=rows.size_centi[trades[is_open[np.maximum(trades - 1, 0)]]],
         moves=tuple(_moves(rows, seconds_us, at, is_open, horizon_s) for horizon_s in HORIZONS_S),
         repriced=np.array([_repriced(rows, changes)]),
-        seconds=np.array([(len(seconds_us), int(open_seconds.sum()))]),
+        open_s=np.array([int(open_seconds.sum())]),
         late=np.array([_late(rows.at_us, trades, all_changes)]),
     )  # fmt: skip
 

@@ -24,13 +24,16 @@ _SIDES = {BookSide.BID: int(Side.BID), BookSide.ASK: int(Side.ASK)}
 class _Rows:
     """Collects the rows of one market."""
 
-    def __init__(self, at_us: int) -> None:
+    def __init__(self, ticker: str, at_us: int) -> None:
+        self._ticker = ticker
         self.rows = [(at_us, int(Kind.SNAPSHOT), 0, 0, 0)]
 
     def add(self, event: SimulationEvent) -> None:
+        if not isinstance(event, LevelChanged | Traded) or event.ticker != self._ticker:
+            return
         if isinstance(event, LevelChanged):
             self.rows.append((event.at_us, int(Kind.DELTA), _SIDES[event.book_side], event.price_cc, event.delta_centi))
-        elif isinstance(event, Traded):
+        else:
             self.rows.append((event.at_us, int(Kind.TRADE), _SIDES[event.taker_side], event.price_cc, event.size_centi))
 
     def columns(self, market: int) -> Columns:
@@ -51,14 +54,14 @@ def busiest_market(preset: Preset, seed: int, *, market: int = 0, seconds: int =
     exchange = synthetic_exchange(seed)
     traders = Traders(seed, start_us=START_US, markets=1, preset=preset)
     rows: _Rows | None = None
-    ticker, end_us = "", START_US + seconds * _MICROS_PER_S
+    end_us = START_US + seconds * _MICROS_PER_S
     while traders.next_due_us() < end_us:
         command = traders.step()
         if isinstance(command, MarketOpened) and rows is None:
-            rows, ticker = _Rows(command.at_us), command.metadata.ticker
+            rows = _Rows(command.metadata.ticker, command.at_us)
             end_us = min(end_us, command.metadata.close_us)
         for event in apply(exchange, command):
-            if rows is not None and getattr(event, "ticker", "") == ticker:
+            if rows is not None:
                 rows.add(event)
     assert rows is not None, "the first market opens at the start"
     return rows.columns(market)

@@ -59,7 +59,7 @@ def statistics_of(markets: Sequence[MarketSamples]) -> list[Statistic]:
         *_quantiles("changes in a second", pooled.updates, (0.5, 0.9)),
         Statistic("variance of changes in a second : mean", _median([_dispersion(one) for one in markets])),
         Statistic("share of changes within 1 ms of the last", _mean(pooled.gaps_us < 1_000)),
-        Statistic("longest pause between changes, 99 %, ms", _quantile(pooled.gaps_us / 1_000, 0.99)),
+        Statistic("pause between changes, 99 %, ms", _quantile(pooled.gaps_us / 1_000, 0.99)),
         Statistic("share of changes at the best price", _mean(pooled.is_at_best)),
         Statistic("share of increases that move an equal size", _ratio(pooled.repriced)),
         *_quantiles("size of an increase", adds / _CONTRACT, (0.25, 0.5, 0.75, 0.9, 0.99)),
@@ -127,8 +127,8 @@ def _cancelled(pooled: MarketSamples) -> float | None:
 
 
 def _trade_rate(market: MarketSamples) -> float | None:
-    seconds = int(market.seconds[:, 1].sum())
-    return len(market.trades_centi) / seconds if seconds else None
+    open_s = int(market.open_s.sum())
+    return len(market.trades_centi) / open_s if open_s else None
 
 
 def _late(late: _Values, part: int, whole: int) -> float | None:
@@ -139,4 +139,4 @@ def _late(late: _Values, part: int, whole: int) -> float | None:
 
 def observed_s(markets: Sequence[MarketSamples]) -> int:
     """Return the seconds in which the markets were open."""
-    return int(sum(int(one.seconds[:, 1].sum()) for one in markets))
+    return int(sum(int(one.open_s.sum()) for one in markets))

@@ -30,7 +30,7 @@ GOLD15M: Final = (
     Statistic("changes in a second, 90 %", 155.0),
     Statistic("variance of changes in a second : mean", 66.86),
     Statistic("share of changes within 1 ms of the last", 0.52),
-    Statistic("longest pause between changes, 99 %, ms", 293.0),
+    Statistic("pause between changes, 99 %, ms", 293.0),
     Statistic("share of changes at the best price", 0.2095),
     Statistic("share of increases that move an equal size", 0.3149),
     Statistic("size of an increase, 25 %", 10.0),
