@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from typing import Final
 
-from bench.measure import Row
+from bench.measure import Row, peak_mb
 from truebook.backtest.collect import Collector
 from truebook.backtest.engine.engine import Engine
 from truebook.backtest.engine.undisturbed import feed_block
@@ -55,10 +54,10 @@ def bench_memory(events: int) -> Row:
     for first in range(1, events + 1, MAX_ROWS):
         feed_block(engine, _block(first, min(MAX_ROWS, events + 1 - first)))
         if not half_mb and first > events // 2:
-            half_mb = _peak_mb()
+            half_mb = peak_mb()
     engine.finish()
     orders = len(collector.result().orders)
-    mb = _peak_mb()
+    mb = peak_mb()
     return Row(
         path=f"memory of a backtest of {events:,} generated events, {orders:,} orders kept for the result",
         ours=f"{mb:,.0f} MB, {half_mb:,.0f} MB after half of them", baseline="–", ratio="–",
@@ -78,7 +77,3 @@ def _block(first: int, count: int) -> DeltaBlock:
         grown_bid_cc=[level if level > 0 and delta > 0 else 0 for level, delta in changes],
         grown_ask_cc=[level if level < 0 and delta > 0 else -10_000 for level, delta in changes],
     )  # fmt: skip
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import resource
 
-from bench.measure import Row, cpu_s
+from bench.measure import Row, cpu_s, peak_mb
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
 from truebook.simulation.synthetic.presets import Preset
@@ -79,18 +78,14 @@ def _traders() -> None:
 
 def memory() -> tuple[float, float, int]:
     """Return MB of this process before and after, and the number of commands in ``SECONDS``."""
-    before_mb = _peak_mb()
+    before_mb = peak_mb()
     exchange = synthetic_exchange(1)
     for number in range(LISTED - ACTIVE):
         exchange.lifecycle.add_market(market(number), START_US)
     traders = Traders(1, start_us=START_US, markets=ACTIVE, preset=Preset.GOLD15M)
     for count in itertools.count():
         if traders.next_due_us() > START_US + SECONDS * 1_000_000:
-            return before_mb, _peak_mb(), count
+            return before_mb, peak_mb(), count
         command = traders.step()
         apply(exchange, command)
     raise AssertionError("the loop returns")
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

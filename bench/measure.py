@@ -8,6 +8,7 @@ ratios is reported, since load changes over time but affects two consecutive mea
 from __future__ import annotations
 
 import gc
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,11 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def peak_mb() -> float:
+    """Return the largest memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 
 def cpu_s(action: Action, units: int, repeats: int = 15) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import statistics
 
-from bench.measure import Row, micros
+from bench.measure import Row, micros, peak_mb
 from bench.pipeline import Taken, running
 
 MARKETS = 300
@@ -20,14 +19,10 @@ async def floods() -> tuple[list[Taken], int, float]:
     async with running(MARKETS) as pipeline:
         taken, before = [], pipeline.count("observation", "observations")
         await pipeline.flood(DELTAS)
-        grown = _megabytes()
+        grown = peak_mb()
         taken = [await pipeline.flood(DELTAS) for _ in range(REPEATS)]
         pipeline.must_be_whole()
-        return taken, pipeline.count("observation", "observations") - before, _megabytes() - grown
-
-
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return taken, pipeline.count("observation", "observations") - before, peak_mb() - grown
 
 
 def bench() -> list[Row]:
