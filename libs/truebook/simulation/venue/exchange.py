@@ -19,7 +19,7 @@ from truebook.simulation.venue.order_changes import Amendment, ChangeResponse, O
 from truebook.simulation.venue.order_groups import NO_SHARD, OrderGroups
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
-from truebook.simulation.venue.shard_cash import ShardCash
+from truebook.simulation.venue.shard_cash import ShardTransfers
 from truebook.simulation.venue.shard_plan import Route, ShardChange, ShardPlan
 from truebook.venue.account import CancelResponse, CreateResponse, OrderRequest
 
@@ -42,7 +42,7 @@ class SimulatedExchange:
         self.queries = VenueQueries(accounts, engine)
         self.lifecycle = MarketLifecycle(accounts, engine, settlement_delay_us)
         self.groups = OrderGroups(accounts, engine, self.lifecycle)
-        self.cash = ShardCash(accounts, self.lifecycle)
+        self.cash = ShardTransfers(accounts, self.lifecycle)
         self._changes = OrderChanges(accounts, engine, self.lifecycle)
         self._accounts = accounts
         self._engine = engine

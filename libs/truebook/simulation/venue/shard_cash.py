@@ -36,7 +36,7 @@ ID_OF_ANOTHER: Final = invalid_parameters("client_transfer_id: used by another r
 SAME_SHARD: Final = invalid_parameters("source_exchange_shard and destination_exchange_shard are the same")
 
 
-class ShardCash:
+class ShardTransfers:
     """Transfers and target allocations of all accounts."""
 
     def __init__(self, accounts: AccountBook, lifecycle: MarketLifecycle) -> None:
