@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from truebook.book.order_book import OrderBook
@@ -11,7 +12,7 @@ from truebook.simulation.events import LevelChanged, Traded
 from truebook_services.paper_exchange.stream import frames
 from truebook_services.paper_exchange.stream.frames import Outgoing
 from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
-from truebook_services.paper_exchange.wire_fields import market_id as wire_market_id
+from truebook_services.paper_exchange.wire_fields import market_id
 
 NOW_US = 1_764_000_000_000_000
 
@@ -46,8 +47,9 @@ class FixedView:
     def ticker(self, ticker: str) -> Outgoing | None:
         return self.tickers.get(ticker)
 
-    def ticker_of_id(self, market_id: str) -> str | None:
-        return next((one for one in self.books if wire_market_id(one) == market_id), None)
+    def tickers_of_ids(self, market_ids: Sequence[str]) -> list[str]:
+        by_id = {market_id(one): one for one in self.books}
+        return [by_id[one] for one in market_ids if one in by_id]
 
 
 class StreamClient:

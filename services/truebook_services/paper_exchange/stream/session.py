@@ -47,8 +47,8 @@ class StreamView(Protocol):
         ...
 
     def ticker(self, ticker: str) -> Outgoing | None: ...
-    def ticker_of_id(self, market_id: str) -> str | None:
-        """Return the ticker of a market's id; None for an unknown one."""
+    def tickers_of_ids(self, market_ids: Sequence[str]) -> list[str]:
+        """Return the tickers of markets' ids, without the unknown ones."""
         ...
 
     def renewed(self, session: StreamSession) -> None:
@@ -113,7 +113,7 @@ class StreamSession:
 
     def _subscribe(self, command: ClientCommand) -> None:
         channels = channels_of(command)
-        tickers = self._tickers_of(command, only=StreamChannel.TICKER if channels == [StreamChannel.TICKER] else None)
+        tickers = self._tickers_of(command, may_name_ids=channels == [StreamChannel.TICKER])
         if tickers is not None and len(tickers) > MARKET_LIMIT:
             raise CommandError(StreamErrorCode.MARKET_LIMIT, command.id)
         use_yes_price, quiet = flag_of(command, "use_yes_price"), flag_of(command, "skip_ticker_ack")
@@ -142,7 +142,7 @@ class StreamSession:
         for subscription, new in started:
             self._first_data(subscription, new, initial)
 
-    def _tickers_of(self, command: ClientCommand, only: StreamChannel | None) -> list[str] | None:
+    def _tickers_of(self, command: ClientCommand, *, may_name_ids: bool) -> list[str] | None:
         """Read the markets of a command; None if none are named.
 
         Ids select markets of the channel ``ticker`` only. Elsewhere, or unknown, they are refused: without a filter the
@@ -151,8 +151,8 @@ class StreamSession:
         tickers, ids = tickers_of(command), market_ids_of(command)
         if not ids:
             return tickers
-        found = [ticker for one in ids if (ticker := self._view.ticker_of_id(one)) is not None]
-        if only is not StreamChannel.TICKER or len(found) < len(ids):
+        found = self._view.tickers_of_ids(ids) if may_name_ids else []
+        if len(found) < len(ids):
             raise CommandError(StreamErrorCode.INVALID_PARAMETER, command.id)
         return [*(tickers or ()), *found]
 
@@ -203,7 +203,8 @@ class StreamSession:
         subscription = self.subscriptions.by_sid(sids[0])
         if subscription is None:
             raise CommandError(StreamErrorCode.UNKNOWN_SID, command.id)
-        action, tickers = command.params.get("action"), self._tickers_of(command, only=subscription.channel)
+        action = command.params.get("action")
+        tickers = self._tickers_of(command, may_name_ids=subscription.channel is StreamChannel.TICKER)
         if action is None:
             raise CommandError(StreamErrorCode.ACTION_REQUIRED, command.id)
         if tickers is None:
