@@ -9,11 +9,15 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from support.manual_rest import ManualRest, manual_rest
 from support.paper_client import KEY_ID, PREFIX, order_body
 from truebook.kalshi.signing import Signer, load_signer
-from truebook_services.paper_exchange.errors import WireError
+from truebook_services.paper_exchange.auth import Authenticator, KeyFileError
+from truebook_services.paper_exchange.rest.made_keys import ApiKeys
+from truebook_services.paper_exchange.stream.hub import PATH, StreamAuthenticator
 
 ORDERS = "/portfolio/events/orders"
 
@@ -56,7 +60,7 @@ SCOPED: list[tuple[list[str], set[str]]] = [
     (["read::portfolio_balance"], {"balance"}),
     (["write::trade"], {"trade"}),
     (["write::transfer"], {"transfer"}),
-    (["read", "write"], {"read", "balance", "stream", "trade", "transfer"}),
+    (["read", "write"], {"read", "balance", "stream", "trade", "transfer", "keys"}),
 ]
 
 
@@ -72,14 +76,16 @@ async def test_a_request_needs_its_scope(tmp_path: Path, scopes: list[str], allo
             "balance": ("GET", "/portfolio/balance", None),
             "trade": ("POST", ORDERS, order_body(ticker)),
             "transfer": ("POST", "/portfolio/simulated_transfers", transfer),
+            "keys": ("POST", "/api_keys/generate", {"name": "another", "key_type": "ed25519"}),
         }
         done = {kind for kind, made in calls.items() if (await call(rest, mine, *made)).status_code != 403}
-        authenticator, headers = rest.exchange.server.state.authenticator, mine.headers("GET", "/", 1)
-        try:
-            authenticator.check_scope({name.lower(): value for name, value in headers.items()}, "x", ("read",))
+        server = rest.exchange.server
+        upgrade = Request(PATH, Headers(mine.headers("GET", PATH, rest.now_ms())))
+        opened = StreamAuthenticator(server.hub, server.state.authenticator).open_session(upgrade, lambda: None)
+        if isinstance(opened, tuple):
+            assert opened[0] == 403
+        else:
             done.add("stream")
-        except WireError as error:
-            assert error.status == 403
         assert done == allowed
 
 
@@ -91,7 +97,11 @@ async def test_made_keys_survive_a_restart(tmp_path: Path) -> None:
         mine = signer(made, tmp_path)
         assert (await call(rest, mine, "GET", "/portfolio/orders")).status_code == 200
         assert (await call(rest, mine, "DELETE", ORDERS)).status_code == 403
-    assert "PRIVATE" not in (tmp_path / "api-keys.json").read_text()
+    file = tmp_path / "api-keys.json"
+    assert "PRIVATE" not in file.read_text()
+    file.write_text(file.read_text()[:-9])
+    with pytest.raises(KeyFileError, match=r"api-keys\.json: damaged"):
+        ApiKeys(Authenticator(max_age_s=1, max_ahead_s=1), tmp_path)
 
 
 async def test_an_uploaded_key_must_be_one(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ async def test_an_unsupported_filter_is_a_400_with_its_field(rest: ManualRest, q
     assert response.json()["msg"].startswith("Parameter validation failed for GetMarkets: Key: 'GetMarketsParams.")
 
 
+async def test_more_books_than_one_response_has_are_refused(rest: ManualRest) -> None:
+    ticker = (await rest.get("/markets", status="open"))["markets"][0]["ticker"]
+    assert len((await rest.get("/markets/orderbooks", tickers=[ticker] * 100))["orderbooks"]) == 100
+    assert (await rest.call("GET", "/markets/orderbooks", tickers=[ticker] * 101)).status_code == 400
+
+
 @pytest.mark.parametrize("state", ["unopened", "open", "closed", "settled"])
 async def test_events_are_selected_by_their_state(rest: ManualRest, state: str) -> None:
     every = (await rest.get("/events", with_nested_markets=True))["events"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from truebook_services.paper_exchange.auth import ALL_SCOPES, PublicKey
 from truebook_services.paper_exchange.rest.made_keys import MIN_RSA_BITS, MadeKey, read_public_key
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
-from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext
+from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
 
 MAX_NAME: Final = 100
 MAX_PEM: Final = 10_000
@@ -98,7 +98,7 @@ async def delete(context: RequestContext) -> Reply:
 
 
 ENDPOINTS: Final = (
-    Endpoint(method="GET", path="/api_keys", name="GetApiKeys", handler=api_keys, access="read"),
+    signed_read("/api_keys", "GetApiKeys", api_keys),
     Endpoint(method="POST", path="/api_keys", name="CreateApiKey", handler=create, access="write"),
     Endpoint(method="POST", path="/api_keys/generate", name="GenerateApiKey", handler=generate, access="write"),
     Endpoint(method="DELETE", path="/api_keys/{key_id}", name="DeleteApiKey", handler=delete, access="write"),

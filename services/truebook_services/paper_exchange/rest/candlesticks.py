@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from truebook.clock import MICROS
+from truebook.kalshi.wire.times import LAST_US, to_unix_s
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.money import format_price, format_size
-from truebook.simulation.candles import LENGTHS, MICROS, Candle, Minutes, Ohlc, next_end_s, period_end_s
+from truebook.simulation.candles import LENGTHS, Candle, Minutes, Ohlc, next_end_s, period_end_s
 from truebook_services.paper_exchange.errors import WireError, bad_parameter, not_found
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.markets import market_not_found
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext
+from truebook_services.paper_exchange.rest.requests import RequestContext, public, signed_read
 
 MAX_CANDLES: Final = 5_000
 MAX_BATCH_CANDLES: Final = 10_000
 MAX_BATCH_MARKETS: Final = 100
 MAX_PERCENTILES: Final = 10
-LAST_S: Final = 253_402_300_799
+LAST_S: Final = to_unix_s(LAST_US)
 _QUOTES: Final = ("open", "low", "high", "close")
 
 
@@ -122,11 +124,9 @@ async def of_market(context: RequestContext) -> dict[str, Any]:
 
 async def of_markets(context: RequestContext) -> dict[str, Any]:
     span, with_latest = _span(context), context.query.flag("include_latest_before_start")
-    tickers = context.query.repeated("market_tickers")
+    tickers = context.query.repeated("market_tickers", MAX_BATCH_MARKETS)
     if not tickers:
         raise bad_parameter(context.query.operation, "MarketTickers", "required")
-    if len(tickers) > MAX_BATCH_MARKETS:
-        raise bad_parameter(context.query.operation, "MarketTickers", "max")
     cutoff = Cutoff.of(context.state)
     found = [context.queries.market(ticker) for ticker in dict.fromkeys(tickers)]
     live = [market for market in found if market is not None and not cutoff.has_market(market)]
@@ -184,27 +184,20 @@ async def forecast_history(context: RequestContext) -> dict[str, Any]:
     query.required("end_ts", 0, LAST_S)
     if query.required("period_interval", 0, LENGTHS[-1]) not in (0, *LENGTHS):
         raise bad_parameter(query.operation, "PeriodInterval", "oneof")
-    percentiles = query.repeated("percentiles")
-    if not 1 <= len(percentiles) <= MAX_PERCENTILES:
-        raise bad_parameter(query.operation, "Percentiles", "max" if percentiles else "required")
+    percentiles = query.repeated("percentiles", MAX_PERCENTILES)
+    if not percentiles:
+        raise bad_parameter(query.operation, "Percentiles", "required")
     if any(not (one.isascii() and one.isdigit() and int(one) <= 9_999) for one in percentiles):
         raise bad_parameter(query.operation, "Percentiles", "lte")
     _live_markets(context)
     return {"forecast_history": []}
 
 
-def _public(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
-
-
 _EVENT: Final = "/series/{series}/events/{event}"
 ENDPOINTS: Final = (
-    _public("/markets/candlesticks", "BatchGetMarketCandlesticks", of_markets),
-    _public("/series/{series}/markets/{ticker}/candlesticks", "GetMarketCandlesticks", of_market),
-    _public(f"{_EVENT}/candlesticks", "GetMarketCandlesticksByEvent", of_event),
-    _public("/historical/markets/{ticker}/candlesticks", "GetMarketCandlesticksHistorical", of_historical_market),
-    Endpoint(
-        method="GET", path=f"{_EVENT}/forecast_percentile_history", name="GetEventForecastPercentilesHistory",
-        handler=forecast_history, access="read",
-    ),
-)  # fmt: skip
+    public("/markets/candlesticks", "BatchGetMarketCandlesticks", of_markets),
+    public("/series/{series}/markets/{ticker}/candlesticks", "GetMarketCandlesticks", of_market),
+    public(f"{_EVENT}/candlesticks", "GetMarketCandlesticksByEvent", of_event),
+    public("/historical/markets/{ticker}/candlesticks", "GetMarketCandlesticksHistorical", of_historical_market),
+    signed_read(f"{_EVENT}/forecast_percentile_history", "GetEventForecastPercentilesHistory", forecast_history),
+)

@@ -9,8 +9,8 @@ from truebook_services.paper_exchange.errors import bad_parameter, not_found
 from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.markets import market_body
-from truebook_services.paper_exchange.rest.paging import listing, page
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext
+from truebook_services.paper_exchange.rest.paging import empty_listing, listing, page
+from truebook_services.paper_exchange.rest.requests import RequestContext, public
 
 EVENT_LIMITS: Final = (200, 200)
 MULTIVARIATE_LIMITS: Final = (100, 200)
@@ -54,7 +54,7 @@ async def events(context: RequestContext) -> dict[str, Any]:
     tickers, with_markets, with_milestones = (
         query.words("tickers", EVENT_LIMITS[1]), query.flag("with_nested_markets"), query.flag("with_milestones"),
     )  # fmt: skip
-    closes, updated = query.span_us("min_close_ts", ""), query.span_us("min_updated_ts", "")
+    closes, updated = query.span_us("min_close_ts", None), query.span_us("min_updated_ts", None)
 
     def matches(markets: list[MarketMetadata]) -> bool:
         return (
@@ -104,9 +104,7 @@ async def multivariate(context: RequestContext) -> dict[str, Any]:
     if all(given):
         raise bad_parameter(query.operation, "CollectionTicker", "excluded_with")
     query.flag("with_nested_markets")
-    nothing: list[str] = []
-    found, cursor = page(query, nothing, str, bool, limits=MULTIVARIATE_LIMITS)
-    return listing("events", found, cursor)
+    return empty_listing(query, "events", MULTIVARIATE_LIMITS)
 
 
 async def series(context: RequestContext) -> dict[str, Any]:
@@ -120,7 +118,7 @@ async def series_list(context: RequestContext) -> dict[str, Any]:
     query = context.query
     category, tags, with_volume = query.text("category"), query.repeated("tags"), query.flag("include_volume")
     query.flag("include_product_metadata")  # no series has any
-    updated = query.span_us("min_updated_ts", "")
+    updated = query.span_us("min_updated_ts", None)
     by_name: dict[str, list[MarketMetadata]] = {}
     for one in context.queries.markets():
         by_name.setdefault(one.series, []).append(one)
@@ -155,22 +153,16 @@ async def series_fee_changes(context: RequestContext) -> dict[str, Any]:
 
 async def event_fee_changes(context: RequestContext) -> dict[str, Any]:
     context.query.text("event_ticker")
-    nothing: list[str] = []
-    found, cursor = page(context.query, nothing, str, bool)
-    return listing("event_fee_changes", found, cursor)
-
-
-def _public(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
+    return empty_listing(context.query, "event_fee_changes")
 
 
 ENDPOINTS: Final = (
-    _public("/events", "GetEvents", events),
-    _public("/events/multivariate", "GetMultivariateEvents", multivariate),
-    _public("/events/fee_changes", "GetEventFeeChanges", event_fee_changes),
-    _public("/events/{event}", "GetEvent", event),
-    _public("/events/{event}/metadata", "GetEventMetadata", metadata),
-    _public("/series", "GetSeriesList", series_list),
-    _public("/series/fee_changes", "GetSeriesFeeChanges", series_fee_changes),
-    _public("/series/{series}", "GetSeries", series),
+    public("/events", "GetEvents", events),
+    public("/events/multivariate", "GetMultivariateEvents", multivariate),
+    public("/events/fee_changes", "GetEventFeeChanges", event_fee_changes),
+    public("/events/{event}", "GetEvent", event),
+    public("/events/{event}/metadata", "GetEventMetadata", metadata),
+    public("/series", "GetSeriesList", series_list),
+    public("/series/fee_changes", "GetSeriesFeeChanges", series_fee_changes),
+    public("/series/{series}", "GetSeries", series),
 )

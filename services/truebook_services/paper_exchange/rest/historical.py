@@ -11,7 +11,7 @@ from truebook.kalshi.wire.times import to_rfc3339
 from truebook_services.paper_exchange.errors import bad_parameter
 from truebook_services.paper_exchange.rest import markets, portfolio
 from truebook_services.paper_exchange.rest.history import Cutoff
-from truebook_services.paper_exchange.rest.requests import Endpoint, RequestContext
+from truebook_services.paper_exchange.rest.requests import RequestContext, public, signed_read
 
 
 async def cutoff(context: RequestContext) -> dict[str, Any]:
@@ -55,20 +55,12 @@ async def positions(context: RequestContext) -> dict[str, Any]:
     return portfolio.positions_page(context, listed, (), historical=True)
 
 
-def _public(path: str, name: str, handler: Any) -> Endpoint:
-    return Endpoint(method="GET", path=f"/historical/{path}", name=name, handler=handler, access="public")
-
-
-def _private(path: str, name: str, handler: Any) -> Endpoint:
-    return Endpoint(method="GET", path=f"/historical/{path}", name=name, handler=handler, access="read")
-
-
 ENDPOINTS: Final = (
-    _public("cutoff", "GetHistoricalCutoff", cutoff),
-    _public("markets", "GetHistoricalMarkets", historical_markets),
-    _public("markets/{ticker}", "GetHistoricalMarket", historical_market),
-    _public("trades", "GetTradesHistorical", trades),
-    _private("fills", "GetFillsHistorical", fills),
-    _private("orders", "GetHistoricalOrders", orders),
-    _private("positions", "GetHistoricalPositions", positions),
+    public("/historical/cutoff", "GetHistoricalCutoff", cutoff),
+    public("/historical/markets", "GetHistoricalMarkets", historical_markets),
+    public("/historical/markets/{ticker}", "GetHistoricalMarket", historical_market),
+    public("/historical/trades", "GetTradesHistorical", trades),
+    signed_read("/historical/fills", "GetFillsHistorical", fills),
+    signed_read("/historical/orders", "GetHistoricalOrders", orders),
+    signed_read("/historical/positions", "GetHistoricalPositions", positions),
 )

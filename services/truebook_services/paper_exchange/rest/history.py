@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from truebook.clock import MICROS
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
+from truebook.simulation.candles import DAY_S
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.rest.requests import ExchangeState
 
-ORDERS_AFTER_S: Final = 14 * 86_400
+ORDERS_AFTER_S: Final = 14 * DAY_S
 """Orders become historical two weeks after they ended, or earlier if everything does."""
-DAY_S: Final = 86_400
-MICROS: Final = 1_000_000
 
 
 class Cutoff(NamedTuple):

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from truebook.files import write_atomically
-from truebook_services.paper_exchange.auth import ALL_SCOPES, Authenticator, PublicKey
-from truebook_services.paper_exchange.errors import not_found
+from truebook_services.paper_exchange.auth import ALL_SCOPES, Authenticator, KeyFileError, PublicKey
+from truebook_services.paper_exchange.errors import WireError, not_found
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 
 FILE: Final = "api-keys.json"
@@ -40,12 +40,21 @@ class ApiKeys:
     """The keys that accounts made, known to the authenticator."""
 
     def __init__(self, authenticator: Authenticator, folder: Path | None) -> None:
+        """Read the keys made before; raises ``KeyFileError``."""
         self._authenticator = authenticator
         self._file = None if folder is None else folder / FILE
         self._made: dict[str, MadeKey] = {}
         if self._file is not None and self._file.exists():
-            for key in msgspec.json.decode(self._file.read_bytes(), type=list[MadeKey]):
+            self._read(self._file)
+
+    def _read(self, file: Path) -> None:
+        try:
+            for key in msgspec.json.decode(file.read_bytes(), type=list[MadeKey]):
                 self._keep(key, read_public_key(key.public_key))
+        except (msgspec.DecodeError, WireError) as error:
+            raise KeyFileError(
+                f"{file}: damaged ({error}); restore it, or remove it: the keys that accounts made are unknown then"
+            ) from error
 
     def of_account(self, account: str) -> list[dict[str, Any]]:
         """List an account's keys as the API shows them."""

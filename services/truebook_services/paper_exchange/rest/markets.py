@@ -12,7 +12,7 @@ from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import MAX_LIMIT, Query, key_of, listing, page
 from truebook_services.paper_exchange.rest.rate_limits import WIRE_COSTS
-from truebook_services.paper_exchange.rest.requests import Endpoint, RequestContext
+from truebook_services.paper_exchange.rest.requests import Endpoint, RequestContext, public
 from truebook_services.paper_exchange.rest.spec_versions import OLDER
 
 _STATUS_FILTERS: Final[dict[str, tuple[MarketStatus, ...]]] = {
@@ -123,7 +123,7 @@ async def orderbook(context: RequestContext) -> dict[str, Any]:
 
 
 async def orderbooks(context: RequestContext) -> dict[str, Any]:
-    tickers = context.query.repeated("tickers")[:100]
+    tickers = context.query.repeated("tickers")
     return {
         "orderbooks": [
             {"ticker": ticker, "orderbook_fp": response_bodies.orderbook(context.queries.book(ticker))}
@@ -154,25 +154,21 @@ def trades_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     return listing("trades", [response_bodies.trade(trade) for trade in found], cursor)
 
 
-def _public(path: str, name: str, handler: Any) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
-
-
 def _constant(path: str, name: str, body: dict[str, Any]) -> Endpoint:
     async def handler(_: RequestContext) -> dict[str, Any]:
         return body
 
-    return _public(path, name, handler)
+    return public(path, name, handler)
 
 
 _SCHEDULE: Final[dict[str, Any]] = {"schedule": {"standard_hours": [], "maintenance_windows": []}}
 ENDPOINTS: Final = (
     _constant("/exchange/schedule", "GetExchangeSchedule", _SCHEDULE),
-    _public("/exchange/user_data_timestamp", "GetUserDataTimestamp", user_data_timestamp),
+    public("/exchange/user_data_timestamp", "GetUserDataTimestamp", user_data_timestamp),
     _constant("/account/endpoint_costs", "GetAccountEndpointCosts", WIRE_COSTS),
-    _public("/markets", "GetMarkets", markets),
-    _public("/markets/trades", "GetTrades", trades),
-    _public("/markets/orderbooks", "GetMarketOrderbooks", orderbooks),
-    _public("/markets/{ticker}", "GetMarket", market),
-    _public("/markets/{ticker}/orderbook", "GetMarketOrderbook", orderbook),
+    public("/markets", "GetMarkets", markets),
+    public("/markets/trades", "GetTrades", trades),
+    public("/markets/orderbooks", "GetMarketOrderbooks", orderbooks),
+    public("/markets/{ticker}", "GetMarket", market),
+    public("/markets/{ticker}/orderbook", "GetMarketOrderbook", orderbook),
 )

@@ -69,7 +69,7 @@ def _endpoint(method: str, path: str, name: str, handler: Handler, access: Acces
     routing: Routing = "none" if access == "read" else "body" if method == "POST" else "query"
     return Endpoint(
         method=method, path=f"/portfolio/order_groups{path}", name=name, handler=handler, access=access,
-        routing=routing,
+        routing=routing, write_scope="write::trade",
     )  # fmt: skip
 
 

@@ -209,7 +209,10 @@ async def legacy(context: RequestContext) -> None:
 def _write(
     method: str, path: str, name: str, handler: Handler, cost: int = DEFAULT_COST, *, routing: Routing = "none"
 ) -> Endpoint:
-    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", cost=cost, routing=routing)
+    return Endpoint(
+        method=method, path=path, name=name, handler=handler, access="write", cost=cost, routing=routing,
+        write_scope="write::trade",
+    )  # fmt: skip
 
 
 _ORDERS: Final = "/portfolio/events/orders"

@@ -8,12 +8,12 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from truebook.clock import MICROS
 from truebook_services.paper_exchange.errors import bad_parameter
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
 Item = TypeVar("Item")
-_MICROS: Final = 1_000_000
 
 
 class Query:
@@ -40,11 +40,11 @@ class Query:
         self._read.add(name)
         return self._parameters.get(name) or None
 
-    def repeated(self, name: str) -> list[str]:
+    def repeated(self, name: str, max_words: int = 100) -> tuple[str, ...]:
         """Read a parameter that may be given several times, each time with one value or a comma-separated list."""
         self._read.add(name)
         values = [self.text(name) or ""] if self._lists is None else self._lists(name)
-        return [word for value in values for word in value.split(",") if word]
+        return self._words(name, values, max_words)
 
     def unread(self) -> list[str]:
         """Name the given parameters that were never read: they had no effect."""
@@ -84,7 +84,10 @@ class Query:
 
     def words(self, name: str, max_words: int = 100) -> tuple[str, ...]:
         """Read a comma-separated list."""
-        words = tuple(word for word in (self.text(name) or "").split(",") if word)
+        return self._words(name, [self.text(name) or ""], max_words)
+
+    def _words(self, name: str, values: Sequence[str], max_words: int) -> tuple[str, ...]:
+        words = tuple(word for value in values for word in value.split(",") if word)
         if len(words) > max_words:
             raise bad_parameter(self.operation, key_of(name), "max")
         return words
@@ -97,14 +100,15 @@ class Query:
 
     def since_us(self) -> int:
         """Read the start of a time span, in microseconds; 0 if none is given."""
-        return (self.number("min_ts", 0, 2**53) or 0) * _MICROS
+        return (self.number("min_ts", 0, 2**53) or 0) * MICROS
 
-    def span_us(self, min_name: str = "min_ts", max_name: str = "max_ts") -> Callable[[int], bool]:
-        """Return the filter of a time span given in whole unix seconds, both ends included."""
-        after, before = self.number(min_name, 0, 2**53), self.number(max_name, 0, 2**53)
+    def span_us(self, min_name: str = "min_ts", max_name: str | None = "max_ts") -> Callable[[int], bool]:
+        """Return the filter of a time span given in whole unix seconds, both ends included; None: it has no end."""
+        after = self.number(min_name, 0, 2**53)
+        before = None if max_name is None else self.number(max_name, 0, 2**53)
 
         def within(at_us: int) -> bool:
-            second = at_us // _MICROS
+            second = at_us // MICROS
             return (after is None or second >= after) and (before is None or second <= before)
 
         return within
@@ -154,6 +158,12 @@ def _decode(cursor: str | None) -> str | None:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, ValueError):
         return None
+
+
+def empty_listing(query: Query, name: str, limits: tuple[int, int] = (DEFAULT_LIMIT, MAX_LIMIT)) -> dict[str, Any]:
+    """Return the page of a list that never has items, after a check of its parameters."""
+    nothing: list[str] = []
+    return listing(name, *page(query, nothing, str, bool, limits=limits))
 
 
 def listing(name: str, items: Sequence[Any], cursor: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
-from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext
+from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
 from truebook_services.paper_exchange.wire_fields import shard_rows
 
 
@@ -308,28 +308,25 @@ def _tickers_of_events(context: RequestContext, name: str) -> frozenset[str] | N
     return frozenset(metadata.ticker for metadata in context.queries.markets() if metadata.event in events)
 
 
-def _read(path: str, name: str, handler: Any, cost: int = 10) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="read", cost=cost)
-
-
 ENDPOINTS: Final = (
     Endpoint(method="GET", path="/portfolio/balance", name="GetBalance", handler=balance, access="balance", cost=1),
-    _read("/portfolio/orders", "GetOrders", orders),
-    _read("/portfolio/orders/queue_positions", "GetOrderQueuePositions", queue_positions),
-    _read("/portfolio/orders/{order_id}", "GetOrder", order, CANCEL_COST),
-    _read("/portfolio/orders/{order_id}/queue_position", "GetOrderQueuePosition", queue_position),
-    _read("/portfolio/fills", "GetFills", fills),
-    _read("/portfolio/settlements", "GetSettlements", settlements),
-    _read("/portfolio/positions", "GetPositions", positions),
-    _read("/portfolio/deposits", "GetDeposits", deposits),
-    _read("/portfolio/withdrawals", "GetWithdrawals", withdrawals),
-    _read("/portfolio/summary/total_resting_order_value", "GetTotalRestingOrderValue", resting_value),
+    signed_read("/portfolio/orders", "GetOrders", orders),
+    signed_read("/portfolio/orders/queue_positions", "GetOrderQueuePositions", queue_positions),
+    signed_read("/portfolio/orders/{order_id}", "GetOrder", order, CANCEL_COST),
+    signed_read("/portfolio/orders/{order_id}/queue_position", "GetOrderQueuePosition", queue_position),
+    signed_read("/portfolio/fills", "GetFills", fills),
+    signed_read("/portfolio/settlements", "GetSettlements", settlements),
+    signed_read("/portfolio/positions", "GetPositions", positions),
+    signed_read("/portfolio/deposits", "GetDeposits", deposits),
+    signed_read("/portfolio/withdrawals", "GetWithdrawals", withdrawals),
+    signed_read("/portfolio/summary/total_resting_order_value", "GetTotalRestingOrderValue", resting_value),
     Endpoint(
         method="POST",
         path="/portfolio/simulated_transfers",
         name="CreateSimulatedTransfer",
         handler=transfer,
         access="write",
+        write_scope="write::transfer",
     ),
-    _read("/account/limits", "GetAccountApiLimits", account_limits),
+    signed_read("/account/limits", "GetAccountApiLimits", account_limits),
 )

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from truebook.clock import MICROS
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
+from truebook.simulation.candles import DAY_S
 from truebook_services.paper_exchange.errors import not_found
-from truebook_services.paper_exchange.rest.paging import page
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext
+from truebook_services.paper_exchange.rest.paging import listing, page
+from truebook_services.paper_exchange.rest.requests import Handler, RequestContext, public, signed_read
 from truebook_services.paper_exchange.wire_fields import market_id, user_id
 
 INCENTIVE_LIMITS: Final = (100, 10_000)
 DISCOUNT_BPS: Final = 5_000
 TARGET_SIZE: Final = "300.00"
-DAY_US: Final = 86_400_000_000
+DAY_US: Final = DAY_S * MICROS
 _PROGRAM_TYPES: Final = ("all", "liquidity", "volume", "margin_maker_volume", "margin_taker_volume")
 _PROGRAM_STATES: Final = ("all", "active", "upcoming", "closed", "paid_out")
 
 
 def _empty(
-    name: str, *texts: str, cursor: str | None = "cursor", limit: tuple[str, int] = ("limit", 1_000),
-    numbers: tuple[str, ...] = (), choices: dict[str, tuple[str, ...]] | None = None,
+    name: str, *texts: str, limit: tuple[str, int] = ("limit", 1_000), numbers: tuple[str, ...] = (),
+    choices: dict[str, tuple[str, ...]] | None = None,
 ) -> Handler:  # fmt: skip
     """Return the handler of an empty list, which reads and checks every documented parameter."""
 
@@ -38,15 +40,13 @@ def _empty(
             query.number(number, 0, 2**53)
         for choice, words in (choices or {}).items():
             query.choice(choice, words)
-        return {name: []} | ({} if cursor is None else {cursor: ""})
+        return listing(name, (), "")
 
     return handler
 
 
-async def nothing(context: RequestContext) -> None:
+async def nothing(_: RequestContext) -> None:
     """No such item: this exchange has none of its kind."""
-    context.query.text("include_player_stats")
-    context.query.text("range")
     raise not_found()
 
 
@@ -110,14 +110,6 @@ def _program(market: MarketMetadata, reward_cents: int, now_us: int) -> dict[str
     }
 
 
-def _public(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
-
-
-def _private(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(method="GET", path=path, name=name, handler=handler, access="read")
-
-
 _MILESTONES: Final = _empty(
     "milestones", "category", "competition", "source_id", "type", "related_event_ticker", "minimum_start_date",
     limit=("limit", 500), numbers=("min_updated_ts",),
@@ -138,26 +130,26 @@ _QUOTES: Final = _empty(
 _PROPOSALS: Final = _empty("block_trade_proposals", "market_ticker", "status", limit=("limit", 1_000))
 
 ENDPOINTS: Final = (
-    _public("/incentive_programs", "GetIncentivePrograms", incentive_programs),
-    _public("/milestones", "GetMilestones", _MILESTONES),
-    _public("/milestones/{id}", "GetMilestone", nothing),
-    _public("/structured_targets", "GetStructuredTargets", _TARGETS),
-    _public("/structured_targets/{id}", "GetStructuredTarget", nothing),
-    _public("/multivariate_event_collections", "GetMultivariateEventCollections", _COLLECTIONS),
-    _public("/multivariate_event_collections/{ticker}", "GetMultivariateEventCollection", nothing),
-    _public("/live_data/batch", "GetLiveDatas", live_datas),
-    _public("/live_data/events/{event}", "GetEventLiveData", nothing),
-    _public("/live_data/milestone/{milestone_id}", "GetLiveDataByMilestone", nothing),
-    _public("/live_data/milestone/{milestone_id}/game_stats", "GetGameStats", nothing),
-    _public("/live_data/{type}/milestone/{milestone_id}", "GetLiveData", nothing),
-    _public("/search/tags_by_categories", "GetTagsForSeriesCategories", tags_by_categories),
-    _public("/search/filters_by_sport", "GetFiltersForSports", filters_by_sport),
-    _private("/communications/id", "GetCommunicationsID", communications_id),
-    _private("/communications/rfqs", "GetRFQs", _RFQS),
-    _private("/communications/rfqs/{id}", "GetRFQ", nothing),
-    _private("/communications/rfqs/{id}/quotes/{quote_id}", "GetRFQQuote", nothing),
-    _private("/communications/quotes", "GetQuotes", _QUOTES),
-    _private("/communications/quotes/{id}", "GetQuote", nothing),
-    _private("/communications/block-trade-proposals", "GetBlockTradeProposals", _PROPOSALS),
-    _private("/account/api_usage_level/volume_progress", "GetAccountApiUsageLevelVolumeProgress", volume_progress),
+    public("/incentive_programs", "GetIncentivePrograms", incentive_programs),
+    public("/milestones", "GetMilestones", _MILESTONES),
+    public("/milestones/{id}", "GetMilestone", nothing),
+    public("/structured_targets", "GetStructuredTargets", _TARGETS),
+    public("/structured_targets/{id}", "GetStructuredTarget", nothing),
+    public("/multivariate_event_collections", "GetMultivariateEventCollections", _COLLECTIONS),
+    public("/multivariate_event_collections/{ticker}", "GetMultivariateEventCollection", nothing),
+    public("/live_data/batch", "GetLiveDatas", live_datas),
+    public("/live_data/events/{event}", "GetEventLiveData", nothing),
+    public("/live_data/milestone/{milestone_id}", "GetLiveDataByMilestone", nothing),
+    public("/live_data/milestone/{milestone_id}/game_stats", "GetGameStats", nothing),
+    public("/live_data/{type}/milestone/{milestone_id}", "GetLiveData", nothing),
+    public("/search/tags_by_categories", "GetTagsForSeriesCategories", tags_by_categories),
+    public("/search/filters_by_sport", "GetFiltersForSports", filters_by_sport),
+    signed_read("/communications/id", "GetCommunicationsID", communications_id),
+    signed_read("/communications/rfqs", "GetRFQs", _RFQS),
+    signed_read("/communications/rfqs/{id}", "GetRFQ", nothing),
+    signed_read("/communications/rfqs/{id}/quotes/{quote_id}", "GetRFQQuote", nothing),
+    signed_read("/communications/quotes", "GetQuotes", _QUOTES),
+    signed_read("/communications/quotes/{id}", "GetQuote", nothing),
+    signed_read("/communications/block-trade-proposals", "GetBlockTradeProposals", _PROPOSALS),
+    signed_read("/account/api_usage_level/volume_progress", "GetAccountApiUsageLevelVolumeProgress", volume_progress),
 )

@@ -165,6 +165,7 @@ class Reply:
 
 
 Handler = Callable[[RequestContext], Awaitable[Any]]
+WriteScope = Literal["write::trade", "write::transfer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +179,26 @@ class Endpoint:
     access: Access | Literal["public"]
     cost: int = DEFAULT_COST
     routing: Routing = "none"
+    write_scope: WriteScope | None = None
+    """The narrower scope that is enough for a write; None: only ``write`` itself."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """The API key's scopes of which one is needed."""
         match self.access:
             case "write":
-                return ("write", "write::transfer" if "transfer" in self.path else "write::trade")
+                return ("write",) if self.write_scope is None else ("write", self.write_scope)
             case "balance":
                 return ("read", "read::portfolio_balance")
             case _:
                 return ("read",)
+
+
+def public(path: str, name: str, handler: Handler) -> Endpoint:
+    """Return the row of a read that needs no signature."""
+    return Endpoint(method="GET", path=path, name=name, handler=handler, access="public")
+
+
+def signed_read(path: str, name: str, handler: Handler, cost: int = DEFAULT_COST) -> Endpoint:
+    """Return the row of a read of an account's own data."""
+    return Endpoint(method="GET", path=path, name=name, handler=handler, access="read", cost=cost)

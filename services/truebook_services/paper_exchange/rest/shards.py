@@ -27,7 +27,7 @@ from truebook_services.paper_exchange.engine.commands import MoveCash, SetAlloca
 from truebook_services.paper_exchange.errors import WireError, nested, not_found, rejected
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
+from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext, public, signed_read
 
 EVENT_CONTRACT: Final = "event_contract"
 TRANSFER_LIMITS: Final = (100, 500)
@@ -72,7 +72,7 @@ def _client_transfer_id(text: str | None) -> str | None:
 
 
 def _refused(context: RequestContext, rejection: Rejected) -> WireError:
-    if rejection is TRANSFER_EXISTS or rejection == TRANSFER_EXISTS:
+    if rejection == TRANSFER_EXISTS:
         return nested(context.state.shards.used_transfer_id_status, rejection.code, rejection.detail)
     return rejected(rejection)
 
@@ -82,8 +82,8 @@ async def transfers(context: RequestContext) -> dict[str, Any]:
         context.query, context.queries.shard_transfers(context.account), lambda one: one.exchange_transfer_id,
         lambda _: True, limits=TRANSFER_LIMITS,
     )  # fmt: skip
-    body = listing("transfers", [_transfer(one) for one in found], cursor)
-    return body if cursor else {"transfers": body["transfers"]}
+    rows = [_transfer(one) for one in found]
+    return listing("transfers", rows, cursor) if cursor else {"transfers": rows}
 
 
 async def transfer(context: RequestContext) -> dict[str, Any]:
@@ -175,21 +175,23 @@ async def switch(context: RequestContext) -> Reply:
     return Reply(status=204)
 
 
-def _portfolio(method: str, path: str, name: str, handler: Handler) -> Endpoint:
-    access: Any = "read" if method == "GET" else "write"
-    return Endpoint(method=method, path=f"/portfolio/{path}", name=name, handler=handler, access=access)
+def _write(path: str, name: str, handler: Handler) -> Endpoint:
+    return Endpoint(
+        method="POST", path=path, name=name, handler=handler, access="write", write_scope="write::transfer"
+    )  # fmt: skip
 
 
-_TRANSFERS: Final = "intra_exchange_instance_transfers"
+_TRANSFERS: Final = "/portfolio/intra_exchange_instance_transfers"
+_TARGET: Final = "/portfolio/target_balance_allocation"
 ENDPOINTS: Final = (
-    Endpoint(method="GET", path="/exchange/status", name="GetExchangeStatus", handler=status, access="public"),
+    public("/exchange/status", "GetExchangeStatus", status),
     Endpoint(
         method="POST", path="/exchange/simulated_shard_status", name="SwitchSimulatedShard", handler=switch,
         access="write", cost=0,
     ),
-    _portfolio("POST", "intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
-    _portfolio("GET", _TRANSFERS, "GetIntraExchangeInstanceTransfers", transfers),
-    _portfolio("GET", f"{_TRANSFERS}/{{transfer_id}}", "GetIntraExchangeInstanceTransfer", transfer),
-    _portfolio("GET", "target_balance_allocation", "GetTargetBalanceAllocation", allocation),
-    _portfolio("POST", "target_balance_allocation", "UpdateTargetBalanceAllocation", set_allocation),
+    _write("/portfolio/intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
+    signed_read(_TRANSFERS, "GetIntraExchangeInstanceTransfers", transfers),
+    signed_read(f"{_TRANSFERS}/{{transfer_id}}", "GetIntraExchangeInstanceTransfer", transfer),
+    signed_read(_TARGET, "GetTargetBalanceAllocation", allocation),
+    _write(_TARGET, "UpdateTargetBalanceAllocation", set_allocation),
 )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from truebook_services.paper_exchange.errors import not_found
 from truebook_services.paper_exchange.rest.absent import not_simulated
-from truebook_services.paper_exchange.rest.paging import listing, page
+from truebook_services.paper_exchange.rest.paging import empty_listing
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
+from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
 from truebook_services.paper_exchange.wire_fields import shard_rows
 
 _NETTING: Final = "UpdateSubaccountNettingRequest"
@@ -27,9 +27,7 @@ async def balances(context: RequestContext) -> dict[str, Any]:
 
 async def transfers(context: RequestContext) -> dict[str, Any]:
     """List transfers between subaccounts: there are none."""
-    nothing: list[str] = []
-    found, cursor = page(context.query, nothing, str, bool)
-    return listing("transfers", found, cursor)
+    return empty_listing(context.query, "transfers")
 
 
 async def netting(context: RequestContext) -> dict[str, Any]:
@@ -56,14 +54,10 @@ async def set_netting(context: RequestContext) -> Reply:
     return Reply(status=200)
 
 
-def _read(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(method="GET", path=f"/portfolio/subaccounts/{path}", name=name, handler=handler, access="read")
-
-
 ENDPOINTS: Final = (
-    _read("balances", "GetSubaccountBalances", balances),
-    _read("transfers", "GetSubaccountTransfers", transfers),
-    _read("netting", "GetSubaccountNetting", netting),
+    signed_read("/portfolio/subaccounts/balances", "GetSubaccountBalances", balances),
+    signed_read("/portfolio/subaccounts/transfers", "GetSubaccountTransfers", transfers),
+    signed_read("/portfolio/subaccounts/netting", "GetSubaccountNetting", netting),
     Endpoint(
         method="PUT", path="/portfolio/subaccounts/netting", name="UpdateSubaccountNetting", handler=set_netting,
         access="write",
