@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,15 +80,14 @@ def _operations(text: str) -> dict[str, Operation]:
     return found
 
 
-def _fields(text: str, models: object) -> dict[str, Field]:
+def _fields(text: str, models: Collection[str]) -> dict[str, Field]:
     fields = {}
-    names = set(models)  # type: ignore[call-overload]
     for match in _FIELD.finditer(text.partition("__properties")[0]):
         name, kind, default = match[1], match["kind"], match["default"] or ""
         if name in _SKIPPED or name.startswith("_"):
             continue
         alias = _ALIAS.search(default)
-        inner = [] if "Dict[" in kind else [one for one in _TYPE.findall(kind) if one in names]
+        inner = [] if "Dict[" in kind else [one for one in _TYPE.findall(kind) if one in models]
         is_required = not kind.startswith("Optional") and "default" not in default
         fields[alias[1] if alias else name] = Field(is_required, inner[0] if inner else "")
     return fields

@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 from support.kalshi_required import PARAMETERS
+from support.manual_exchange import START_US
 from support.manual_rest import ManualRest, manual_rest
 from support.paper_client import order_body
 from truebook_services.paper_exchange.rest.absent import ABSENT
 from truebook_services.paper_exchange.rest.application import ENDPOINTS
 
-START_S = 1_764_000_000
+START_S = START_US // 1_000_000
 
 
 def same_path(path: str) -> str:
