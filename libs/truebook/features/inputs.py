@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypedDict, TypeVar
 
 import msgspec
 
@@ -104,6 +104,18 @@ class Holdings(tuple[Holding, ...]):
             max_value_micros=max(values, default=0),
             cost_micros=sum([holding.cost_micros for holding in held]),
         )
+
+
+class AccountInputs(TypedDict):
+    """The inputs that depend on the account: fields of ``FeatureInputs``. All others are the same for every account."""
+
+    cash_micros: int
+    reserved_micros: int
+    equity_micros: int
+    position_centi: int
+    position_cost_micros: int
+    working: tuple[WorkingOrder, ...]
+    holdings: tuple[Holding, ...]
 
 
 class FeatureInputs(msgspec.Struct, frozen=True, kw_only=True, dict=True):

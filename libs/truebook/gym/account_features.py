@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from truebook.features.inputs import FeatureInputs
+from truebook.features.inputs import AccountInputs, FeatureInputs
 from truebook.features.layout import Layout
 
-ACCOUNT_FIELDS: Final = frozenset(
-    {
-        "cash_micros", "reserved_micros", "equity_micros", "position_centi", "position_cost_micros", "working",
-        "holdings",
-    }
-)  # fmt: skip
+ACCOUNT_FIELDS: Final = frozenset(AccountInputs.__annotations__)
 
 
 class _AccountRead(BaseException):

@@ -149,7 +149,7 @@ class TrackedEpisode(Episode):
         return self.begun is None
 
     def advance(self) -> None:
-        if self.begun is not None:
+        if not self.is_untouched:
             super().advance()
             return
         self.number += 1
@@ -166,20 +166,20 @@ class TrackedEpisode(Episode):
             super().act(decision)
 
     def row(self) -> NDArray[np.float32]:
-        if self.begun is not None:
+        if not self.is_untouched:
             return super().row()
         row: NDArray[np.float32] = self._part.rows[self.number].copy()
         return row
 
     def account(self) -> AccountState:
-        if self.begun is not None:
+        if not self.is_untouched:
             return super().account()
         part, balance_micros = self._part, self.settings.balance_micros
         at_us = part.end_us if self.observation is None else self.observation.produced_us
         return AccountState(at_us, balance_micros, 0, 0, balance_micros)
 
     def is_settled(self) -> bool:
-        return super().is_settled() if self.begun is not None else self._part.is_settled
+        return self._part.is_settled if self.is_untouched else super().is_settled()
 
     def next_batch(self) -> Sequence[Observation]:
         try:

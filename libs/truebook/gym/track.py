@@ -99,8 +99,6 @@ class Track(msgspec.Struct, frozen=True):
     """Both passes of one market, and its events in columns."""
 
     layout: Layout
-    exchange_index: int
-    """The market's shard."""
     account_places: tuple[int, ...]
     """The features that depend on the account."""
     account_layout: Layout | None

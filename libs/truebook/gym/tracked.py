@@ -12,14 +12,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from truebook.backtest.engine.engine import SAMPLE_US, Engine
-from truebook.backtest.engine.ledger_upkeep import open_ledger
-from truebook.backtest.engine.loss_watch import loss_marks
+from truebook.backtest.engine.engine import Engine
 from truebook.backtest.engine.market_data import FollowedMarket
 from truebook.backtest.engine.observing import AccountObserver
-from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next
+from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every
 from truebook.backtest.engine.settings import EngineSettings, Outside
-from truebook.backtest.engine.undisturbed import before_fill
+from truebook.backtest.engine.undisturbed import before_fill, change_book
 from truebook.backtest.engine.venue import Recorded
 from truebook.book.event_sums import EventSum
 from truebook.book.order_book import OrderBook
@@ -27,13 +25,11 @@ from truebook.features.layout import FeatureError, FeatureInputs
 from truebook.gym.tapes import Tape
 from truebook.gym.track import STAGES, Part, Point, Stage, Track
 from truebook.ledger.port import LedgerView
-from truebook.ledger.valuation import position_cost
 from truebook.messages.ids import observation_id
 from truebook.messages.observations import Observation
-from truebook.observation.builder import working_orders
+from truebook.observation.builder import account_inputs
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.queue import QueueModel
-from truebook.simulation.recorded.recent import Lot
 
 
 class TrackLeft(Exception):
@@ -63,35 +59,18 @@ class TrackedEngine(Engine):
     # Start.
 
     def begin(self) -> Calendar:
-        """As in ``Engine``, without the periodic work on books."""
-        settings, now_us, part = self.settings, self.now_us, self._part
-        self.venue.begin(settings.balance_micros, now_us)
-        open_ledger(self.ledger, settings, now_us)
-        self.trader.start(now_us)
-        self._account = self.observer = _PointObserver(settings, self._track, self)
-        self._watched = Every(NEVER_US, self._watch_points)
-        self._first = Next(_following(part.first_data_us, 0), self._first_points)
-        calendar = Calendar(
-            now_us,
-            (
-                Every(settings.prune_us, self.pruning.run),
-                *loss_marks(settings, self.ledger, self.exchange.queries),
-                Every(settings.reconciled_us, self.state_completion),
-                Every(settings.observation.refresh_us, self.read_positions),
-                Every(settings.execution.sweep_us, self.sweep),
-                self._watched,
-                Every(SAMPLE_US, lambda at_us: self.sampled(at_us)),
-            ),
-            (
-                Next(now_us + settings.data.first_data_us, self.sweep_first),
-                self._first,
-                Next(self.sweep_us(now_us), self.sweep_reports),
-            ),
-        )
-        self._watched.due_us = _following(part.watched_us, now_us)
+        calendar, now_us = super().begin(), self.now_us
+        self._watched.due_us = _following(self._part.watched_us, now_us)
         calendar.next_us = min(calendar.next_us, self._watched.due_us)
         self._seek(now_us * STAGES + Stage.RELEASED)
         return calendar
+
+    def begin_books(self, now_us: int) -> tuple[Every, ...]:
+        """Follow the track in place of the books."""
+        self._account = self.observer = _PointObserver(self.settings, self._track, self)
+        self._watched = Every(NEVER_US, self._watch_points)  # its times are those of the track
+        self.first_data.due_us = _following(self._part.first_data_us, 0)
+        return (self._watched,)
 
     # Time.
 
@@ -131,13 +110,7 @@ class TrackedEngine(Engine):
         end = before_fill(block, first, end, recorded)
         if end <= first:
             return
-        columns = (block.at_us, block.level_cc, block.delta_centi, block.exchange_us)
-        count = len(recorded.change_all(Lot(block.at_us[end - 1], *(column[first:end] for column in columns))).states)
-        if count:
-            self._event += count
-            self.events += count
-            self.now_us = block.at_us[self._event - 1]
-            self.venue.pass_time(self.now_us)
+        self._event += len(change_book(self, recorded, block, first, end).states)
 
     def _begin_point(self, now_us: int) -> None:
         """Observe in an instant in which nothing else is due for the account."""
@@ -173,7 +146,7 @@ class TrackedEngine(Engine):
         self._seek(self.now_us * STAGES + Stage.PUBLISHED)
         return self._is_at(self.now_us, Stage.PUBLISHED)
 
-    def _first_points(self, now_us: int) -> int:
+    def send_first_data(self, now_us: int) -> int:
         self._seek(now_us * STAGES + Stage.FIRST_DATA)
         if self._is_at(now_us, Stage.FIRST_DATA):
             self.release()
@@ -190,8 +163,7 @@ class TrackedEngine(Engine):
         """Follow the pass whose account has a position or an order like this one, from ``splits_us`` on."""
         if now_us < self._track.splits_us:
             return
-        market = self.ledger.view((self._market.ticker,)).market(self._market.ticker)
-        is_held = market is not None and bool(market.orders or (market.position_centi and market.settlement_cc is None))
+        is_held = self._market.ticker in self.listing.pinned()
         if now_us == self._track.splits_us:
             self._part = self._track.held if is_held else self._track.flat
         number = bisect_left(self._part.selections, (now_us, False))
@@ -252,7 +224,6 @@ class _PointObserver(AccountObserver):
     def __init__(self, settings: EngineSettings, track: Track, engine: Engine) -> None:
         super().__init__(settings.identity, track.layout, engine.ledger)
         self._track = track
-        self._exchange_index = track.exchange_index
         self._books = engine.data.markets
         self._view: LedgerView | None = None
         """The newest view."""
@@ -268,17 +239,13 @@ class _PointObserver(AccountObserver):
         portfolio = self.positions.value(view.account, self._books)
         own = view.market(known.ticker)
         account = view.account
-        features, exchange_index = known.features, self._exchange_index
-        position_centi = own.position_centi if own is not None else 0
+        features, metadata = known.features, market.metadata
+        assert metadata is not None, "observed"
         if self._track.account_layout is not None:
-            assert market.metadata is not None
             inputs = FeatureInputs(
-                book=replica.book, history=point.history, market=market.metadata, now_us=point.at_us,
-                confirmed_us=known.confirmed_us, cash_micros=account.cash_micros,
-                reserved_micros=account.reserved_micros, equity_micros=portfolio.equity_micros,
-                position_centi=position_centi,
-                position_cost_micros=position_cost(own) if own is not None else 0, working=working_orders(own),
-                event_yes_sum_cc=point.event_yes_sum_cc, holdings=portfolio.holdings,
+                book=replica.book, history=point.history, market=metadata, now_us=point.at_us,
+                confirmed_us=known.confirmed_us, event_yes_sum_cc=point.event_yes_sum_cc,
+                **account_inputs(own, portfolio),
             )  # fmt: skip
             row = list(features)
             for place, value in zip(
@@ -288,8 +255,8 @@ class _PointObserver(AccountObserver):
             features = tuple(row)
         seq = account.ledger_seq
         return msgspec.structs.replace(
-            known, features=features, ledger_seq=seq, position_centi=position_centi,
-            cash_micros=account.shard(exchange_index).cash_micros,
+            known, features=features, ledger_seq=seq, position_centi=own.position_centi if own is not None else 0,
+            cash_micros=account.shard(metadata.exchange_index).cash_micros,
             id=observation_id(
                 known.ticker, known.book_epoch, known.book_version, known.layout, seq, known.signals_digest
             ),

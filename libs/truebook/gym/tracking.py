@@ -24,7 +24,6 @@ from truebook.models.batch import stack
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.queue import QueueModel
-from truebook.simulation.venue.shard_plan import ShardPlan
 
 
 class _Drawn(msgspec.Struct):
@@ -74,7 +73,7 @@ def record_track(tape: Tape, settings: EngineSettings, layout: Layout) -> Track 
     block, lot_end = columns(tape.markets[0].ticker, tape.events)
     places = features.places()
     return Track(
-        layout=layout, exchange_index=ShardPlan().shard_of(tape.markets[0]), account_places=places,
+        layout=layout, account_places=places,
         account_layout=Layout(layout.name, (layout.features[place] for place in places)) if places else None,
         flat=flat, held=held, splits_us=_splits_us(flat, held), block=block, lot_end=lot_end,
     )  # fmt: skip

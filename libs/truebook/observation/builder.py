@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from truebook.book.order_book import net_of
+from truebook.features.inputs import AccountInputs
 from truebook.features.layout import FeatureError, FeatureInputs, Layout, WorkingOrder
 from truebook.ledger.port import MarketView
 from truebook.ledger.valuation import position_cost
@@ -72,15 +73,9 @@ class ObservationBuilder:
             market=metadata,
             now_us=now_us,
             confirmed_us=replica.confirmed_us,
-            cash_micros=portfolio.account.cash_micros,
-            reserved_micros=portfolio.account.reserved_micros,
-            equity_micros=portfolio.equity_micros,
-            position_centi=view.position_centi if view is not None else 0,
-            position_cost_micros=position_cost(view) if view is not None else 0,
-            working=working_orders(view),
             signals=values,
             event_yes_sum_cc=replica.event_yes_sum_cc,
-            holdings=portfolio.holdings,
+            **account_inputs(view, portfolio),
         )
         features = self._layout.compute(inputs)  # raises one_sided_book, so both sides are present below
         (bid_cc, bid_centi), (ask_cc, ask_centi) = inputs.bid, inputs.ask
@@ -111,7 +106,20 @@ def _rates_ppm(metadata: MarketMetadata) -> tuple[int, int]:
         raise FeatureError(Reason.FEE_TYPE, str(error)) from error
 
 
-def working_orders(view: MarketView | None) -> tuple[WorkingOrder, ...]:
+def account_inputs(view: MarketView | None, portfolio: Portfolio) -> AccountInputs:
+    """Return what the features of a market read of the account; ``view`` is its position and orders there, if any."""
+    return AccountInputs(
+        cash_micros=portfolio.account.cash_micros,
+        reserved_micros=portfolio.account.reserved_micros,
+        equity_micros=portfolio.equity_micros,
+        position_centi=view.position_centi if view is not None else 0,
+        position_cost_micros=position_cost(view) if view is not None else 0,
+        working=_working_orders(view),
+        holdings=portfolio.holdings,
+    )
+
+
+def _working_orders(view: MarketView | None) -> tuple[WorkingOrder, ...]:
     """Return the orders of a market that rest, or may."""
     return tuple(
         WorkingOrder(

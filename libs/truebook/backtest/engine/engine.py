@@ -115,9 +115,8 @@ class Engine:
         self.venue.begin(settings.balance_micros, now_us)
         open_ledger(self.ledger, settings, now_us)
         self.trader.start(now_us)
-        self._first_data = Next(NEVER_US, self.send_first_data)
-        self.select(now_us)
-        self.data.connect(now_us)
+        self.first_data = Next(NEVER_US, self.send_first_data)
+        books = self.begin_books(now_us)
         return Calendar(
             now_us,
             (
@@ -126,23 +125,29 @@ class Engine:
                 Every(settings.reconciled_us, self.state_completion),
                 Every(settings.observation.refresh_us, self.read_positions, WhileIdle.REPEATS),
                 Every(settings.execution.sweep_us, self.sweep, WhileIdle.REPEATS),
-                Every(settings.data.watch_us, self.select, WhileIdle.REPEATS),
-                Every(settings.data.watch_us, self.watch_data, WhileIdle.REPEATS),
+                *books,
                 Every(SAMPLE_US, lambda at_us: self.sampled(at_us), WhileIdle.ENDS),
             ),
             (
                 Next(now_us + settings.data.first_data_us, self.sweep_first),
-                self._first_data,
+                self.first_data,
                 Next(self.sweep_us(now_us), self.sweep_reports),
             ),
         )
+
+    def begin_books(self, now_us: int) -> tuple[Every, ...]:
+        """Begin to follow books; return the periodic work on them."""
+        self.select(now_us)
+        self.data.connect(now_us)
+        every_us = self.settings.data.watch_us
+        return tuple(Every(every_us, action, WhileIdle.REPEATS) for action in (self.select, self.watch_data))
 
     def select(self, now_us: int) -> None:
         """Select the followed markets again, if that is due."""
         if self.listing.refresh(now_us):
             self.data.follow_only(self.listing.selected, self.listing.metadata, now_us)
             first_us = self.data.first_data_us()
-            self._first_data.due_us = NEVER_US if first_us is None else first_us
+            self.first_data.due_us = NEVER_US if first_us is None else first_us
             self._release_published()
 
     def update_market(self, published: Published) -> None:

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from typing import Final
 
 from truebook.backtest.engine.engine import Engine
+from truebook.book.order_book import Changed
 from truebook.capture.delta_block import DeltaBlock
 from truebook.messages.envelope import BookSide
 from truebook.simulation.recorded.book import RecordedBook
@@ -51,15 +52,21 @@ def _apply(engine: Engine, block: DeltaBlock, first: int) -> int:
     end = before_fill(block, first, end, recorded)
     if end - first < MIN_CHANGES:
         return 0
-    columns = (times, block.level_cc, block.delta_centi, block.exchange_us)
-    changed = recorded.change_all(Lot(times[end - 1], *(column[first:end] for column in columns)))
-    count = len(changed.states)
-    if count:
-        engine.now_us = changed.states[-1][0]
-        engine.events += count
-        venue.pass_time(engine.now_us)
+    changed = change_book(engine, recorded, block, first, end)
+    if changed.states:
         engine.data.deltas(market, recorded.book.copy(), changed)
-    return count
+    return len(changed.states)
+
+
+def change_book(engine: Engine, recorded: RecordedBook, block: DeltaBlock, first: int, end: int) -> Changed:
+    """Apply changes to the exchange's book, up to the first that is not ordinary; the engine's time is the last's."""
+    columns = (block.at_us, block.level_cc, block.delta_centi, block.exchange_us)
+    changed = recorded.change_all(Lot(block.at_us[end - 1], *(column[first:end] for column in columns)))
+    if changed.states:
+        engine.now_us = changed.states[-1][0]
+        engine.events += len(changed.states)
+        engine.venue.pass_time(engine.now_us)
+    return changed
 
 
 def before_fill(block: DeltaBlock, first: int, end: int, recorded: RecordedBook) -> int:

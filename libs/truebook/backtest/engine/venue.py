@@ -16,6 +16,7 @@ from truebook.simulation.latency import Latency
 from truebook.simulation.recorded.book import RecordedBook
 from truebook.simulation.recorded.queue import QueueModel
 from truebook.simulation.recorded.replay import MarketReplay
+from truebook.simulation.venue.orders import Rejected
 
 Recorded: TypeAlias = StreamEvent | BookGap
 Public: TypeAlias = DeltaFrame | SnapshotFrame | TradeFrame | str
@@ -46,7 +47,7 @@ class Venue:
     def open_group(self, limit_centi: int, now_us: int) -> str | None:
         """Create a group of orders with that limit; return its id, None if the exchange refuses it."""
         group, _ = self.exchange.groups.create(self.account, limit_centi, now_us)
-        return getattr(group, "group_id", None)
+        return None if isinstance(group, Rejected) else group.group_id
 
     def send(self, sent: Sent, now_us: int) -> None:
         """Take a command, which is executed after its latency."""
