@@ -15,7 +15,6 @@ from truebook.clock import MICROS, Clock
 from truebook.messages.ids import digest
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.replay import MarketReplay
-from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.synthetic.traders import Traders
 from truebook.simulation.venue.exchange import MAX_KEPT, SimulatedExchange, synthetic_exchange
 from truebook.simulation.venue.shard_plan import ShardPlan
@@ -33,6 +32,11 @@ from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.engine.shifted import shift_us, shifted_events, shifted_metadata
 from truebook_services.paper_exchange.engine.sources import CaptureSource, MirrorSource, TraderSource
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
+
+_LATER: Final = frozenset({"accounts", "capture_times", "preset", "shards", "groups_trigger_above_limit"})
+"""Fields of a configuration that later versions added: with their default, a history keeps the id it had before."""
+_NOT_SET: Final = frozenset({"start_us", "engine"})
+"""Fields that no setting has."""
 
 
 class OpenedEngine(NamedTuple):
@@ -111,13 +115,9 @@ def _exchange_id(configured: Configured) -> str:
     """Identify a history by its settings, without the engine's version."""
     settings = msgspec.to_builtins(configured)
     del settings["engine"]
-    # An id stays the same when a later version adds a setting.
-    for name, default in (
-        ("accounts", ()), ("capture_times", "recorded"), ("preset", Preset.EASY), ("shards", ()),
-        ("groups_trigger_above_limit", False),
-    ):  # fmt: skip
-        if getattr(configured, name) == default:
-            del settings[name]
+    for field in msgspec.structs.fields(configured):
+        if field.name in _LATER and getattr(configured, field.name) == field.default:
+            del settings[field.name]
     return digest(msgspec.json.encode(settings).decode())
 
 
@@ -151,10 +151,9 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
     if entry is None:
         return None
     first = entry.configured if isinstance(entry, Continued) else entry
-    for name in (
-        "account", "accounts", "balance_micros", "seed", "markets", "tickers", "settlement_delay_us", "capture",
-        "capture_times", "queue", "preset", "shards", "groups_trigger_above_limit",
-    ):  # fmt: skip
+    for name in Configured.__struct_fields__:
+        if name in _NOT_SET:
+            continue
         old, new = getattr(first, name), getattr(requested, name)
         if old != new and name.replace("_delay_us", "_delay_ms") in given:
             raise ExchangeJournalMismatch(
