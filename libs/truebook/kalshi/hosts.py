@@ -36,6 +36,17 @@ class HostRefused(ValueError):
     """An address, or a use of it, that is not on the list."""
 
 
+def root_address(url: str) -> str:
+    """Return an exchange's address without the path of its REST interface."""
+    return url.rstrip("/").removesuffix(REST_PATH)
+
+
+def addresses(url: str) -> tuple[str, str]:
+    """Return the REST and the WebSocket address of the exchange with this root or REST address."""
+    root = root_address(url)
+    return f"{root}{REST_PATH}", f"ws{root.removeprefix('http')}{WS_PATH}"
+
+
 def check_hosts(rest_url: str, ws_url: str, exchange: Literal["simulated", "demo"]) -> None:
     """Refuse unless both addresses belong to that exchange; raises ``HostRefused`` with what is allowed."""
     check_rest_url(rest_url, exchange)

@@ -38,7 +38,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from truebook.kalshi.hosts import HostRefused, check_hosts
+from truebook.kalshi.hosts import HostRefused, addresses, check_hosts
 from truebook.messages.envelope import Source
 from truebook.runtime.renamed_settings import RENAMED
 
@@ -199,8 +199,7 @@ class TruebookSettings(BaseSettings):
     def _check_hosts(cls, url: str | None, info: ValidationInfo) -> str | None:
         exchange = info.data.get("exchange")
         if url is not None and exchange is not None:
-            root = url.rstrip("/").removesuffix("/trade-api/v2")
-            check_hosts(f"{root}/trade-api/v2", f"ws{root.removeprefix('http')}/trade-api/ws/v2", exchange)
+            check_hosts(*addresses(url), exchange)
         return url
 
     @field_validator("redis_url")

@@ -16,6 +16,7 @@ import typer
 
 from truebook.capture.writer import check_new
 from truebook.clock import MICROS, SystemClock
+from truebook.kalshi.hosts import addresses
 from truebook.runtime.logs import configure_logs, logger
 from truebook.simulation.conduct.judge import Report, judge
 from truebook.simulation.conduct.records import Run
@@ -153,8 +154,7 @@ async def _read_output(output: asyncio.StreamReader, file: Path, witness: Witnes
 
 def client_environment(exchange: PaperExchange, out: Path) -> dict[str, str]:
     """Return the variables by which clients find the exchange and its key."""
-    rest_url = f"{exchange.url}/trade-api/v2"
-    ws_url = f"ws{exchange.url.removeprefix('http')}/trade-api/ws/v2"
+    rest_url, ws_url = addresses(exchange.url)
     key_file = str(Path(exchange.private_key_file or "").absolute())
     return {
         "KALSHI_API_BASE_URL": rest_url, "KALSHI_BASE_URL": rest_url, "KALSHI_HOST": rest_url, "KALSHI_WS_URL": ws_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -98,10 +99,13 @@ async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings) -> 
     if settings.mirror is None:
         await server.run(stop, ready)
         return
-    await server.start()
-    try:
-        async with mirrored(server, process, settings.mirror):
-            ready()
-            await stop.wait()
-    finally:
-        await server.aclose()
+    started = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run(stop, started.set))
+        await started.wait()
+        try:
+            async with mirrored(server, process, settings.mirror):
+                ready()
+                await stop.wait()
+        finally:
+            stop.set()

@@ -9,7 +9,7 @@ from typing import Final
 
 from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ExchangeClock, SystemClock
-from truebook.kalshi.hosts import check_hosts
+from truebook.kalshi.hosts import addresses, check_hosts
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import PublicDataSigner, load_signer
 from truebook.kalshi.stream.connection import WebsocketConnector
@@ -30,11 +30,13 @@ MAX_MARKETS: Final = 200
 
 @contextlib.asynccontextmanager
 async def mirrored(exchange: PaperExchange, settings: TruebookSettings, url: str) -> AsyncIterator[None]:
-    """Mirror the exchange at ``url`` into one that has started, until the context ends; raises ``ExchangeError``."""
+    """Mirror the exchange at ``url`` into one that has started, until the context ends.
+
+    Raises ``ExchangeError``, and cancels its caller if the mirror fails later.
+    """
     source = exchange.state.core.source
     assert isinstance(source, MirrorSource), "the exchange was opened without a mirror"
-    url = url.rstrip("/").removesuffix("/trade-api/v2")
-    rest_url, ws_url = f"{url}/trade-api/v2", f"ws{url.removeprefix('http')}/trade-api/ws/v2"
+    rest_url, ws_url = addresses(url)
     check_hosts(rest_url, ws_url, settings.exchange)
     if settings.key_id is None or settings.key_file is None:
         raise UsageError(
@@ -53,9 +55,9 @@ async def mirrored(exchange: PaperExchange, settings: TruebookSettings, url: str
         recording = Recording(context, options, rest, WebsocketConnector(ws_url, signer, clock), source)
         await recording.refresh()
         stop = asyncio.Event()
-        service = asyncio.create_task(build(context, options, recording=recording).run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await asyncio.gather(service, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(build(context, options, recording=recording).run(stop))
+            try:
+                yield
+            finally:
+                stop.set()

@@ -14,7 +14,7 @@ import typer
 from truebook.bus.memory.bus import MemoryBus
 from truebook.capture.writer import CaptureWriter, check_new
 from truebook.clock import MICROS, Clock, ExchangeClock, SystemClock
-from truebook.kalshi.hosts import check_hosts
+from truebook.kalshi.hosts import addresses, check_hosts, root_address
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import load_signer
 from truebook.kalshi.stream.connection import WebsocketConnector
@@ -70,8 +70,8 @@ def record(
 
 async def _record(settings: RecordSettings, out: Path, duration_s: float | None) -> str:
     """Record until the time is over or a signal is received; returns a line about it."""
-    url = (settings.exchange_url or LOCAL_EXCHANGE).rstrip("/").removesuffix("/trade-api/v2")
-    rest_url, ws_url = f"{url}/trade-api/v2", f"ws{url.removeprefix('http')}/trade-api/ws/v2"
+    url = root_address(settings.exchange_url or LOCAL_EXCHANGE)
+    rest_url, ws_url = addresses(url)
     check_hosts(rest_url, ws_url, settings.exchange)
     signer = load_signer(*_credentials(settings, url))
     clock = ExchangeClock(SystemClock())

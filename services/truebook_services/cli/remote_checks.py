@@ -6,6 +6,7 @@ import asyncio
 from typing import Final, Protocol
 
 from truebook.clock import MICROS, Clock
+from truebook.kalshi.hosts import addresses, root_address
 from truebook.kalshi.port import ExchangeError, Refused
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import KeyRefused, load_signer
@@ -42,8 +43,9 @@ async def check_exchange(settings: EmbeddedSettings, clock: Clock) -> list[Check
         signer = load_signer(*settings.credentials())
     except (SettingsError, KeyRefused):
         return [problem("exchange", f"{settings.exchange_url} can't be checked without a key", "correct the key first")]
-    root = settings.exchange_url.rstrip("/").removesuffix("/trade-api/v2")
-    rest = HttpRestClient(f"{root}/trade-api/v2", signer, clock, read_timeout_s=WITHIN_S, read_attempts=1)
+    root = root_address(settings.exchange_url)
+    rest_url, _ = addresses(root)
+    rest = HttpRestClient(rest_url, signer, clock, read_timeout_s=WITHIN_S, read_attempts=1)
     try:
         return await query_exchange(rest, root, clock, settings.execution.tier)
     finally:

@@ -9,7 +9,7 @@ from typing import Final
 
 from truebook.capture.events import first_event_us
 from truebook.clock import MICROS, Clock, ExchangeClock, ScaledClock, SystemClock
-from truebook.kalshi.hosts import check_hosts
+from truebook.kalshi.hosts import addresses, check_hosts, root_address
 from truebook.kalshi.port import Connector, RestClient
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import Signer, load_signer
@@ -69,11 +69,10 @@ async def open_resources(settings: EmbeddedSettings, folder: Path, stack: AsyncE
     clock = _make_clock(settings, max((await ledger.view(())).account.clock_us, last_time_us(folder / EXCHANGE)))
     exchange = await _open_exchange(settings, folder, clock, stack)
     root, signer = _find_exchange(settings, exchange)
-    rest = HttpRestClient(
-        f"{root}/trade-api/v2", signer, clock, signature_life_s=settings.execution.signature_lifetime_s
-    )  # fmt: skip
+    rest_url, ws_url = addresses(root)
+    rest = HttpRestClient(rest_url, signer, clock, signature_life_s=settings.execution.signature_lifetime_s)
     stack.push_async_callback(rest.aclose)
-    connector = WebsocketConnector(f"ws{root.removeprefix('http')}/trade-api/ws/v2", signer, clock)
+    connector = WebsocketConnector(ws_url, signer, clock)
     if isinstance(clock, ExchangeClock):
         clock.observe(await rest.exchange_time_us())
     return Resources(
@@ -131,7 +130,7 @@ def _find_exchange(settings: EmbeddedSettings, exchange: PaperExchange | None) -
     """Return the exchange's root address and the signer of requests."""
     if exchange is not None and exchange.private_key_file is not None:
         return exchange.url, load_signer(exchange.key_id, exchange.private_key_file)
-    url = (settings.exchange_url or "").rstrip("/").removesuffix("/trade-api/v2")
-    check_hosts(f"{url}/trade-api/v2", f"ws{url.removeprefix('http')}/trade-api/ws/v2", settings.exchange)
+    url = root_address(settings.exchange_url or "")
+    check_hosts(*addresses(url), settings.exchange)
     key_id, key_file = settings.credentials()
     return url, load_signer(key_id, key_file)

@@ -14,7 +14,7 @@ from truebook.bus.kafka.bus import KafkaBus
 from truebook.bus.kafka.topics import TopicsAdmin
 from truebook.bus.port import BusUnavailable
 from truebook.clock import MICROS, ExchangeClock
-from truebook.kalshi.hosts import check_hosts
+from truebook.kalshi.hosts import addresses, check_hosts
 from truebook.kalshi.port import Connector, ExchangeError, RestClient
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.signing import load_signer
@@ -133,10 +133,10 @@ class Dependencies(Generic[S]):
         the exchange's clock.
         """
         url = exchange_address(self.settings)
-        ws_url = f"ws{url.removeprefix('http')}/trade-api/ws/v2"
-        check_hosts(f"{url}/trade-api/v2", ws_url, self.settings.exchange)
+        rest_url, ws_url = addresses(url)
+        check_hosts(rest_url, ws_url, self.settings.exchange)
         signer = load_signer(*self.settings.credentials())
-        rest = HttpRestClient(f"{url}/trade-api/v2", signer, self._clock, signature_life_s=signature_life_s)
+        rest = HttpRestClient(rest_url, signer, self._clock, signature_life_s=signature_life_s)
         self._stack.push_async_callback(rest.aclose)
         self._clock.observe(await self._retry_until_ready(f"the exchange at {url}", rest.exchange_time_us))
         if ledger is not None:

@@ -7,6 +7,7 @@ import socket
 from pydantic import ConfigDict
 
 from truebook.bus.kafka.connection import KafkaConnection
+from truebook.kalshi.hosts import root_address
 from truebook.runtime.settings import HOST_NAME, Section, SettingsError, TruebookSettings
 
 
@@ -68,4 +69,4 @@ def exchange_address(settings: TruebookSettings) -> str:
     """Return the exchange's root address; raises ``SettingsError`` if it is missing."""
     if settings.exchange_url is None:
         raise SettingsError(["TRUEBOOK_EXCHANGE_URL is needed, such as http://exchange:8080"])
-    return settings.exchange_url.rstrip("/").removesuffix("/trade-api/v2")
+    return root_address(settings.exchange_url)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from support.paper_client import paper_settings, rest_book, running, until
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.cli.mirror import mirrored
+from truebook_services.recorder.recording import Recording
 
 
 async def test_books_are_mirrored_and_orders_stay_here(tmp_path: Path) -> None:
@@ -39,3 +43,20 @@ async def test_books_are_mirrored_and_orders_stay_here(tmp_path: Path) -> None:
             bought = await copy.create(ticker, price="0.9900", time_in_force="immediate_or_cancel")
             assert bought["fill_count"] == "2.00"
             assert origin.exchange.state.engine.queries.orders("sim-main") == []
+
+
+async def test_a_mirror_that_fails_ends_its_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    own_key = {"key_id": None, "public_key_file": None}
+    monkeypatch.setattr(Recording, "session", broken)
+    async with (
+        running(paper_settings(tmp_path / "origin", markets=1, **own_key)) as origin,
+        running(paper_settings(mirror=origin.exchange.url)) as copy,
+    ):
+        key = origin.exchange.keys[0]
+        settings = TruebookSettings(key_id=key.key_id, key_file=key.private_key_file, exchange_url=origin.exchange.url)
+        with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect"), flatten_subgroups=True):
+            async with mirrored(copy.exchange, settings, origin.exchange.url):
+                await asyncio.Event().wait()

@@ -26,6 +26,12 @@ DISGUISED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/trade-api/v2", "http://h:1/trade-api/v2/"])
+def test_addresses_are_those_of_the_root_address(url: str) -> None:
+    assert hosts.addresses(url) == ("http://h:1/trade-api/v2", "ws://h:1/trade-api/ws/v2")
+    assert hosts.addresses("https://demo-api.kalshi.co")[1] == "wss://demo-api.kalshi.co/trade-api/ws/v2"
+
+
 @pytest.mark.parametrize("host", SIMULATED_HOSTS)
 def test_local_and_cluster_names_are_simulated(host: str) -> None:
     hosts.check_hosts(f"http://{host}/trade-api/v2", f"ws://{host}/trade-api/ws/v2", "simulated")
