@@ -139,8 +139,7 @@ class Engine:
         """Begin to follow books; return the periodic work on them."""
         self.select(now_us)
         self.data.connect(now_us)
-        every_us = self.settings.data.watch_us
-        return tuple(Every(every_us, action, WhileIdle.REPEATS) for action in (self.select, self.watch_data))
+        return tuple(Every(self.settings.data.watch_us, do, WhileIdle.REPEATS) for do in (self.select, self.watch_data))
 
     def select(self, now_us: int) -> None:
         """Select the followed markets again, if that is due."""
