@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -87,34 +88,34 @@ class StubSigner:
         return {KEY_HEADER: self.key_id, TIMESTAMP_HEADER: str(now_ms), SIGNATURE_HEADER: "stub"}
 
 
-class MarketDataSigner:
+class _RestrictedSigner:
+    """A key that signs only the requests that a check (method, path) accepts; the check raises for all else."""
+
+    def __init__(self, signer: Signer, check: Callable[[str, str], None]) -> None:
+        self._signer = signer
+        self._check = check
+
+    @property
+    def key_id(self) -> str:
+        return self._signer.key_id
+
+    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
+        self._check(method, path)
+        return self._signer.headers(method, path, now_ms)
+
+
+class MarketDataSigner(_RestrictedSigner):
     """A production key that signs only the upgrade of the market-data WebSocket; all else raises ``HostRefused``."""
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-
-    @property
-    def key_id(self) -> str:
-        return self._signer.key_id
-
-    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        check_market_data_only(method, path)
-        return self._signer.headers(method, path, now_ms)
+        super().__init__(signer, check_market_data_only)
 
 
-class PublicDataSigner:
+class PublicDataSigner(_RestrictedSigner):
     """A key that signs only reads of public market data and the WebSocket; all else raises ``HostRefused``."""
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-
-    @property
-    def key_id(self) -> str:
-        return self._signer.key_id
-
-    def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        check_public_data(method, path)
-        return self._signer.headers(method, path, now_ms)
+        super().__init__(signer, check_public_data)
 
 
 def load_signer(key_id: str, pem_file: Path) -> Signer:

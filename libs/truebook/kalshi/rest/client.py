@@ -6,8 +6,8 @@ signature, but a signed read is accepted everywhere, so every request is signed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -17,7 +17,7 @@ from cachetools import FIFOCache
 from truebook.clock import MICROS, Clock
 from truebook.kalshi.port import BadResponse, ExchangeStatus, ListedMarket, NotFound, RestBook, RestClient, SignedOrder
 from truebook.kalshi.rest.calls import Calls, Dated
-from truebook.kalshi.rest.errors import bad_response
+from truebook.kalshi.rest.errors import bad_response, translated
 from truebook.kalshi.rest.items import ItemReader
 from truebook.kalshi.rest.market_metadata import MetadataJoiner
 from truebook.kalshi.rest.pace import ReadPace
@@ -52,9 +52,6 @@ TRANSFERS_PER_PAGE: Final = 500
 TICKERS_PER_CALL: Final = 100
 CANCEL_TIMEOUT_S: Final = 5.0
 MAX_SETTLED: Final = 1_000
-
-T = TypeVar("T")
-Wire = TypeVar("Wire")
 
 
 class HttpRestClient(RestClient):
@@ -101,12 +98,12 @@ class HttpRestClient(RestClient):
 
     async def data_time_us(self) -> int:
         body = await self._calls.read("/exchange/user_data_timestamp", rest_bodies.UserDataTimestamp)
-        return _translated(times.from_rfc3339, body.as_of_time, "GET /exchange/user_data_timestamp")
+        return translated(times.from_rfc3339, body.as_of_time, "GET /exchange/user_data_timestamp")
 
     async def exchange_time_us(self) -> int:
         """Return the exchange's clock. Precision: see ``estimate_exchange_us``, plus half a round trip."""
         body, dated = await self._calls.read_dated("/exchange/user_data_timestamp", rest_bodies.UserDataTimestamp)
-        as_of_us = _translated(times.from_rfc3339, body.as_of_time, "GET /exchange/user_data_timestamp")
+        as_of_us = translated(times.from_rfc3339, body.as_of_time, "GET /exchange/user_data_timestamp")
         return estimate_exchange_us(as_of_us, dated)
 
     async def markets(
@@ -157,12 +154,12 @@ class HttpRestClient(RestClient):
     async def book(self, ticker: str) -> RestBook:
         path = f"/markets/{quote(ticker, safe='')}/orderbook"
         body = await self._calls.read(path, rest_bodies.BookResponse)
-        bids, asks = _translated(translate.book, body, f"GET {path}")
+        bids, asks = translated(translate.book, body, f"GET {path}")
         return RestBook(ticker=ticker, bids=bids, asks=asks)
 
     async def balance(self) -> ExchangeBalance:
         body = await self._calls.read("/portfolio/balance", rest_bodies.BalanceBody, PRIMARY)
-        return _translated(translate.balance, body, "GET /portfolio/balance")
+        return translated(translate.balance, body, "GET /portfolio/balance")
 
     async def positions(self) -> Listing[ExchangePosition]:
         """Return every non-zero position."""
@@ -189,7 +186,7 @@ class HttpRestClient(RestClient):
     async def order(self, exchange_order_id: str) -> ExchangeOrder:
         path = f"/portfolio/orders/{quote(exchange_order_id, safe='')}"
         body = await self._calls.read(path, rest_bodies.OrderResponse)
-        return _translated(translate.order, body.order, f"GET {path}")
+        return translated(translate.order, body.order, f"GET {path}")
 
     async def fills(self, *, min_us: int | None = None, exchange_order_id: str | None = None) -> Listing[ExchangeFill]:
         query = PRIMARY | _since(min_us)
@@ -241,7 +238,7 @@ class HttpRestClient(RestClient):
             "POST", ORDERS, rest_bodies.Created, timeout_s=timeout_s, body=order.body, headers=order.headers
         )
         client_order_id = order.request.client_order_id
-        return _translated(lambda one: translate.created(one, client_order_id), body, f"POST {ORDERS}")
+        return translated(lambda one: translate.created(one, client_order_id), body, f"POST {ORDERS}")
 
     async def cancel_order(
         self, exchange_order_id: str, ticker: str, exchange_index: int | None = None
@@ -253,7 +250,7 @@ class HttpRestClient(RestClient):
         if exchange_index is not None:
             params["exchange_index"] = exchange_index
         body = await self._calls.write("DELETE", path, rest_bodies.Cancelled, timeout_s=CANCEL_TIMEOUT_S, params=params)
-        return _translated(translate.cancelled, body, f"DELETE {path}")
+        return translated(translate.cancelled, body, f"DELETE {path}")
 
     async def cancel_all(self) -> None:
         """Cancel all resting orders. The exchange may also cancel orders placed within the next minute."""
@@ -262,7 +259,7 @@ class HttpRestClient(RestClient):
     async def order_groups(self) -> Mapping[str, int]:
         body = await self._calls.read(ORDER_GROUPS, rest_bodies.OrderGroups, PRIMARY)
         what = f"GET {ORDER_GROUPS}"
-        return {one.id: _translated(translate.group_limit, one, what) for one in body.order_groups or ()}
+        return {one.id: translated(translate.group_limit, one, what) for one in body.order_groups or ()}
 
     async def create_order_group(self, limit_centi: int, exchange_index: int = DEFAULT_SHARD) -> str:
         body = msgspec.json.encode({"contracts_limit_fp": format_size(limit_centi), **_on_shard(exchange_index)})
@@ -299,8 +296,8 @@ class HttpRestClient(RestClient):
             )
         except NotFound:
             return []
-        found = [_translated(translate.deposit, one, "GET /portfolio/deposits") for one in deposits]
-        found += [_translated(translate.withdrawal, one, "GET /portfolio/withdrawals") for one in withdrawals]
+        found = [translated(translate.deposit, one, "GET /portfolio/deposits") for one in deposits]
+        found += [translated(translate.withdrawal, one, "GET /portfolio/withdrawals") for one in withdrawals]
         since_us = min_us // times.SECOND_US * times.SECOND_US  # the lists have whole seconds
         return sorted((one for one in found if one is not None and one.at_us >= since_us), key=lambda one: one.at_us)
 
@@ -329,7 +326,7 @@ class HttpRestClient(RestClient):
         exact_cc = None
         if body.market_result not in ("yes", "no"):
             exact_cc = await self._exact_value(body.ticker)
-        return _translated(lambda one: translate.settlement(one, exact_cc), body, "GET /portfolio/settlements")
+        return translated(lambda one: translate.settlement(one, exact_cc), body, "GET /portfolio/settlements")
 
     async def _exact_value(self, ticker: str) -> int | None:
         """Read a settled market's value, once; None if it is archived: only the whole cents are left."""
@@ -360,13 +357,6 @@ def estimate_exchange_us(as_of_us: int, dated: Dated) -> int:
 async def _joined(joining: Awaitable[list[MarketMetadata]], what: str) -> list[MarketMetadata]:
     try:
         return await joining
-    except WireFormatError as error:
-        raise bad_response(error, what) from error
-
-
-def _translated(read: Callable[[Wire], T], body: Wire, what: str) -> T:
-    try:
-        return read(body)
     except WireFormatError as error:
         raise bad_response(error, what) from error
 

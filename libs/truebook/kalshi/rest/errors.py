@@ -9,7 +9,8 @@ class of the httpx error proves nothing: if it has an aiohttp error as its cause
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import httpx
@@ -26,6 +27,10 @@ from truebook.kalshi.port import (
     Refused,
     Unreachable,
 )
+from truebook.money import WireFormatError
+
+Body = TypeVar("Body")
+T = TypeVar("T")
 
 DETAIL_LIMIT: Final = 300
 
@@ -79,6 +84,14 @@ def status_failure(status: int, body: bytes, what: str) -> ExchangeError:
 def bad_response(error: Exception, what: str) -> BadResponse:
     """Translate a 2xx body without the documented shape."""
     return BadResponse(f"{what}: {error}")
+
+
+def translated(read: Callable[[Body], T], body: Body, what: str) -> T:
+    """Translate a 2xx body; raises ``BadResponse`` for a value that can't be read."""
+    try:
+        return read(body)
+    except WireFormatError as error:
+        raise bad_response(error, what) from error
 
 
 def read_error(body: bytes) -> tuple[str, str]:

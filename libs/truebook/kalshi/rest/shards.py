@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
 from truebook.kalshi.port import AlreadyExists, Refused
 from truebook.kalshi.rest.calls import Calls
-from truebook.kalshi.rest.errors import bad_response
+from truebook.kalshi.rest.errors import translated
 from truebook.kalshi.rest.items import ItemReader
 from truebook.kalshi.wire import shards as wire
-from truebook.money import WireFormatError
 from truebook.venue.account import Listing
 from truebook.venue.shards import ShardTransfer, TargetAllocation
 
@@ -22,9 +20,6 @@ TRANSFERS: Final = "/portfolio/intra_exchange_instance_transfers"
 ALLOCATION: Final = "/portfolio/target_balance_allocation"
 PER_PAGE: Final = 500
 TIMEOUT_S: Final = 5.0
-
-Body = TypeVar("Body")
-T = TypeVar("T")
 
 
 class ShardCalls:
@@ -55,19 +50,12 @@ class ShardCalls:
     async def transfer_of(self, exchange_transfer_id: str) -> ShardTransfer:
         path = f"{TRANSFERS}/{quote(exchange_transfer_id, safe='')}"
         body = await self._calls.read(path, wire.ShardTransferResponse)
-        return _translated(wire.transfer, body.transfer, f"GET {path}")
+        return translated(wire.transfer, body.transfer, f"GET {path}")
 
     async def allocation(self) -> TargetAllocation:
         body = await self._calls.read(ALLOCATION, wire.AllocationBody)
-        return _translated(wire.allocation, body, f"GET {ALLOCATION}")
+        return translated(wire.allocation, body, f"GET {ALLOCATION}")
 
     async def set_allocation(self, target: TargetAllocation) -> None:
         body = wire.write_allocation(target)
         await self._calls.write("POST", ALLOCATION, dict[str, msgspec.Raw], timeout_s=TIMEOUT_S, body=body)
-
-
-def _translated(read: Callable[[Body], T], body: Body, what: str) -> T:
-    try:
-        return read(body)
-    except WireFormatError as error:
-        raise bad_response(error, what) from error
