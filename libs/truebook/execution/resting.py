@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from truebook.ledger.outcomes import hold_without_scope
 from truebook.ledger.port import AccountView, LedgerView, OrderView
 from truebook.ledger.trading_holds import KEEPING_ORDERS
 from truebook.ledger.verbs import Mode, OrderState
@@ -33,5 +34,7 @@ def to_cancel(
 
 def cancelling_mode(account: AccountView, ticker: str, exchange_index: int = DEFAULT_SHARD) -> Mode:
     """Return the most severe mode among the holds of the account, the market and its shard that also cancel orders."""
-    cancelling = ((hold.name, hold.mode) for hold in account.holds if hold.name.partition("@")[0] not in KEEPING_ORDERS)
+    cancelling = (
+        (hold.name, hold.mode) for hold in account.holds if hold_without_scope(hold.name) not in KEEPING_ORDERS
+    )
     return Mode.severest(cancelling, ticker, exchange_index)

@@ -36,16 +36,21 @@ class Mode(StrEnum):
         of its shard.
         """
         scopes = ("", ticker, shard_scope(exchange_index)) if ticker else ("",)
-        modes = (mode for name, mode in holds if market_of_hold(name) in scopes)
+        modes = (mode for name, mode in holds if scope_of_hold(name) in scopes)
         return max(modes, key=_SEVERITY.__getitem__, default=cls.RUNNING)
 
 
 _SEVERITY: Final = {mode: severity for severity, mode in enumerate(Mode)}
 
 
-def market_of_hold(name: str) -> str:
+def scope_of_hold(name: str) -> str:
     """Return where a trading hold ``NAME@SCOPE`` applies: a market, or ``shard_scope``; empty: to the account."""
     return name.partition("@")[2]
+
+
+def hold_without_scope(name: str) -> str:
+    """Return the ``NAME`` of a trading hold ``NAME@SCOPE``."""
+    return name.partition("@")[0]
 
 
 def shard_scope(exchange_index: int) -> str:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from truebook.ledger.outcomes import AdjustKind, market_of_hold
+from truebook.ledger.outcomes import AdjustKind, scope_of_hold
 from truebook.ledger.outcomes import ShardTransferView as ShardTransferView
 from truebook.ledger.outcomes import ShardView as ShardView
 from truebook.ledger.verbs import Limits, Mode, OrderState, ResultT, SettleFill, Verb
@@ -185,7 +185,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
     def markets_held(self, name: str) -> frozenset[str]:
         """Return the markets in which the hold ``NAME@TICKER`` of that name is in force."""
-        return frozenset(market_of_hold(hold.name) for hold in self.holds if hold.name.startswith(f"{name}@"))
+        return frozenset(scope_of_hold(hold.name) for hold in self.holds if hold.name.startswith(f"{name}@"))
 
 
 class Inflows(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,7 +263,7 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
         """Return the error of available cash (invariant 1 in ``docs/ledger.md``), else of another total: always 0."""
         return next(iter(self.errors_of_totals.values()), 0)
 
-    def mode_in(self, ticker: str, exchange_index: int = DEFAULT_SHARD) -> Mode:
+    def mode_in(self, ticker: str, exchange_index: int) -> Mode:
         """Return the mode of one market: the account's, or that of a more severe hold of the market or its shard."""
         holds = ((hold.name, hold.mode) for hold in self.account.holds)
         of_shard = Mode.REDUCE_ONLY if self.account.shard(exchange_index).overdrawn_micros else Mode.RUNNING

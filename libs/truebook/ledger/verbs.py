@@ -30,7 +30,6 @@ from truebook.ledger.outcomes import OrderState as OrderState
 from truebook.ledger.outcomes import ReserveOutcome as ReserveOutcome
 from truebook.ledger.outcomes import ReserveResult as ReserveResult
 from truebook.ledger.outcomes import TransferState as TransferState
-from truebook.ledger.outcomes import market_of_hold as market_of_hold
 from truebook.ledger.outcomes import shard_scope as shard_scope
 from truebook.messages.envelope import BookSide
 from truebook.messages.fills import ReportOutcome

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from truebook.kalshi.port import ExchangeError, ExchangeStatus, RestClient
 from truebook.ledger.exchange_reports import persist
+from truebook.ledger.outcomes import hold_without_scope
 from truebook.ledger.port import LedgerStore
 from truebook.ledger.trading_holds import EXCHANGE_PAUSED
 from truebook.runtime.context import Context
@@ -32,7 +33,7 @@ class ExchangePauseHold:
     async def check(self) -> None:
         """Release the holds of which the exchange reports that the pause is over."""
         account = (await self._ledger.view(())).account
-        placed = {hold.name for hold in account.holds if hold.name.partition("@")[0] == EXCHANGE_PAUSED.name}
+        placed = {hold.name for hold in account.holds if hold_without_scope(hold.name) == EXCHANGE_PAUSED.name}
         status = await self._status() if placed else None
         if status is None:
             return

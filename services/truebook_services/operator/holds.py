@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from truebook.kalshi.port import ExchangeError
-from truebook.ledger.outcomes import HoldOutcome, ReleaseOutcome
+from truebook.ledger.outcomes import HoldOutcome, ReleaseOutcome, hold_without_scope
 from truebook.ledger.port import HoldView, LedgerStore
 from truebook.ledger.trading_holds import (
     FLATTEN,
@@ -75,7 +75,7 @@ async def resume_trading(ledger: LedgerStore, name: str | None = None) -> Resume
         result = next((each for each in results if each is not ReleaseOutcome.NO_HOLD), ReleaseOutcome.NO_HOLD)
     else:
         owners = {hold.name: hold.owner for hold in (await ledger.view(())).account.holds}
-        if name not in owners and name.partition("@")[0] not in {hold.name for hold in TRADING_HOLDS}:
+        if name not in owners and hold_without_scope(name) not in {hold.name for hold in TRADING_HOLDS}:
             in_force = ", ".join(owners) or "none"
             raise RequestRefused(f"there is no trading hold {name}", f"in force: {in_force}")
         owner = LEDGER_OWNER if owners.get(name) == LEDGER_OWNER else OPERATOR.owner
@@ -93,5 +93,5 @@ async def resume_trading(ledger: LedgerStore, name: str | None = None) -> Resume
 
 def _remaining(hold: HoldView) -> RemainingHold:
     reasons = {known.name: known.description for known in TRADING_HOLDS}
-    reason = reasons.get(hold.name.partition("@")[0], "a reason that this version does not have")
+    reason = reasons.get(hold_without_scope(hold.name), "a reason that this version does not have")
     return RemainingHold(name=hold.name, mode=hold.mode, owner=hold.owner, reason=reason)
