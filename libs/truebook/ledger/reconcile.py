@@ -325,8 +325,7 @@ def _cash_surplus(
     """
     markets = [market for market in view.markets if market.exchange_index == exchange_index]
     reserved_micros = view.account.shard(exchange_index).reserved_micros
-    there = balance.of_shard(exchange_index) if exchange_index != DEFAULT_SHARD else balance.balance_micros
-    surplus = there - _total(view, exchange_index)
+    surplus = balance.of_shard(exchange_index) - _total(view, exchange_index)
     if not resting and not reserved_micros:
         return surplus, surplus
     surplus += held_for(resting, holdings(positions, _settled(markets)))

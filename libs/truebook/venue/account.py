@@ -142,8 +142,8 @@ class ExchangeBalance(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_shard(self, exchange_index: int) -> int:
         """Return the available cash on one shard in micro-dollars: what its markets' orders may use."""
-        if not self.by_shard:
-            return self.balance_micros if exchange_index == DEFAULT_SHARD else 0
+        if exchange_index == DEFAULT_SHARD:
+            return self.balance_micros
         return next((one.balance_micros for one in self.by_shard if one.exchange_index == exchange_index), 0)
 
 
