@@ -13,6 +13,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from truebook.clock import MICROS
 from truebook.kalshi.port import AlreadyExists, ExchangeError, Refused, RestClient, Unreachable
 from truebook.ledger.exchange_reports import OPENED, persist
@@ -33,6 +35,16 @@ PROVEN_ABSENT_US: Final = 60 * MICROS
 """A request is not executed later than this: its signature has expired by far, and the list has caught up."""
 
 
+class _Requests(msgspec.Struct, kw_only=True):
+    """What this process knows of its requests of one transfer."""
+
+    sent_us: int
+    """When it was last requested, or first seen after a restart; by the exchange's clock."""
+    count: int = 0
+    began_here: bool = False
+    """Whether the ledger took its cash by this process."""
+
+
 class ShardTransfers:
     """All requests and proofs pass through one instance, one at a time."""
 
@@ -41,10 +53,8 @@ class ShardTransfers:
         self._rest = rest
         self._ledger = ledger
         self._lock = asyncio.Lock()
-        self._requests: dict[str, int] = {}
-        self._sent_us: dict[str, int] = {}
-        """When a transfer was last requested, or first seen after a restart; by the exchange's clock."""
-        self._began_here: set[str] = set()
+        self._requests: dict[str, _Requests] = {}
+        """By our id: of the transfers that nothing is proved about."""
 
     async def request(self, transfer: RequestTransfer) -> TransferOutcome:
         """Take the cash in the ledger and send the request once; an unknown outcome is resolved later."""
@@ -52,7 +62,7 @@ class ShardTransfers:
             outcome = await self._ledger.apply(transfer)
             if outcome is not TransferOutcome.REQUESTED:
                 return outcome
-            self._began_here.add(transfer.transfer_id)
+            self._requests[transfer.transfer_id] = _Requests(sent_us=transfer.now_us, began_here=True)
             self._context.crash("transfer_requested")
             await self._send(_view(transfer))
             return outcome
@@ -108,10 +118,10 @@ class ShardTransfers:
     async def _continue(self, own: ShardTransferView, *, is_absent: bool, data_us: int) -> None:
         """Send a request without a known outcome again; once none can be executed any more, its absence is proof."""
         now_us = self._context.clock.now_us()
-        sent_us = self._sent_us.setdefault(own.transfer_id, now_us)
-        if self._requests.get(own.transfer_id, 0) < MAX_REQUESTS and now_us - sent_us >= RESEND_US:
+        requests = self._requests.setdefault(own.transfer_id, _Requests(sent_us=now_us))
+        if requests.count < MAX_REQUESTS and now_us - requests.sent_us >= RESEND_US:
             await self._send(own)
-        elif is_absent and min(now_us, data_us) - sent_us > PROVEN_ABSENT_US:
+        elif is_absent and min(now_us, data_us) - requests.sent_us > PROVEN_ABSENT_US:
             await self._report(own, TransferState.REFUSED)
 
     async def _send(self, own: ShardTransferView) -> None:
@@ -119,9 +129,10 @@ class ShardTransfers:
 
         Later, another instance of this service may have sent it too.
         """
-        is_first = own.transfer_id in self._began_here and own.transfer_id not in self._requests
-        self._requests[own.transfer_id] = self._requests.get(own.transfer_id, 0) + 1
-        self._sent_us[own.transfer_id] = self._context.clock.now_us()
+        requests = self._requests[own.transfer_id]
+        is_first = requests.began_here and requests.count == 0
+        requests.count += 1
+        requests.sent_us = self._context.clock.now_us()
         try:
             exchange_transfer_id = await self._rest.transfer_between_shards(
                 own.transfer_id, own.from_shard, own.to_shard, own.amount_micros
@@ -148,6 +159,8 @@ class ShardTransfers:
         )  # fmt: skip
         if outcome is TransferOutcome.CONFLICT:
             await persist(self._context.clock, lambda: self._ledger.apply(CONFLICTING_REPORT.place()))
+        else:
+            self._requests.pop(own.transfer_id, None)
         return outcome is TransferOutcome(state)
 
 
