@@ -39,9 +39,9 @@ MAX_SECONDS = 900.0
 MIN_ORDERS = 100
 MIN_FAULTS = 5
 HTTP_EVERY = 10
+"""Each tenth seed uses the exchange's REST application through httpx, the others its core."""
 MOVED_EVERY_S = 37.0
 """Interval between transfers that others make between shards."""
-"""Each tenth seed uses the exchange's REST application through httpx, the others its core."""
 NEW_LEDGER_EVERY = 12
 """Each twelfth seed loses its ledger in the middle, and begins another one on the same exchange."""
 DOWN_S = 40.0
