@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from truebook.backtest.result import BacktestResult
 from truebook.models.history import Switch
 from truebook.money import format_micros
 from truebook_services.cli.model_table import time_text
+from truebook_services.cli.table_console import table_console
 
 TITLES: Final = {
     Dimension.CAPACITY: "factor of sizes and cash (realistic queue, range over all)",
@@ -26,8 +26,7 @@ TITLES: Final = {
 
 def print_result(result: BacktestResult) -> None:
     """Print the passes side by side."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
+    console = table_console()
     part = " (interrupted: partial)" if result.partial else ""
     table = Table(title=f"backtest of {result.model.name} on {result.data.name}{part}", title_justify="left")
     table.add_column("")

@@ -20,6 +20,7 @@ from truebook.money import WireFormatError, format_size, parse_size_centi
 from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
+from truebook_services.cli.table_console import table_console
 
 INTERRUPTED: Final = 130
 MAX_SECONDS: Final = 3_600
@@ -74,8 +75,7 @@ def _size_centi(size: str) -> int:
 
 
 def _print(found: Calibration) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
+    console = table_console()
     terms = found.terms
     title = (
         f"{found.orders:,} orders of {format_size(terms.size_centi)} at the best price, followed for {terms.seconds} s"

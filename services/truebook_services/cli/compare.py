@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from truebook.backtest.result import RESULT, read_result
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
+from truebook_services.cli.table_console import table_console
 
 Result = Annotated[Path, typer.Argument(help="A folder that `truebook backtest` wrote.")]
 Results = Annotated[list[Path], typer.Argument(help="The baseline's folder, then those of the candidates.")]
@@ -94,8 +94,7 @@ def _named(path: Path) -> Named:
 
 
 def _print(found: Sequence[Comparison]) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = table_console(WIDTH)
     for each in found:
         models = under_models([one.queue for one in each.passes], "common queue model")
         text = _OUTCOMES[each.outcome].format(baseline=each.baseline, under_models=models)

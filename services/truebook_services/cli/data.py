@@ -25,6 +25,7 @@ from truebook_services.cli.data_statistics import statistics
 from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
+from truebook_services.cli.table_console import table_console
 
 data = typer.Typer(help="Import recorded market data, and check it.", no_args_is_help=True)
 data.command()(statistics)
@@ -192,5 +193,4 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 def _wide() -> Console:
     """Return a console that does not cut cells where the output is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    return table_console(200)

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from truebook.backtest.market_statistics.samples import MarketSamples, samples_by_market
@@ -21,6 +20,7 @@ from truebook_services.cli.errors import UsageError
 from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
+from truebook_services.cli.table_console import table_console
 
 SEEDS: Final = 32
 
@@ -83,8 +83,7 @@ def _report(
 
 
 def _print(report: StatisticsReport) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
+    console = table_console()
     title = f"{report.measured}: {report.markets} markets, open for {report.open_seconds:,} s"
     table = Table(title=title, title_justify="left")
     table.add_column("")

@@ -31,6 +31,7 @@ from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.cli.run import parse_duration
+from truebook_services.cli.table_console import table_console
 from truebook_services.embedded.backtest_settings import engine_settings
 from truebook_services.embedded.settings import EmbeddedSettings
 
@@ -117,8 +118,7 @@ def _horizons_s(text: str) -> tuple[int, ...]:
 
 
 def _print(summary: DatasetSummary) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
+    console = table_console()
     print(
         f"{summary.rows:,} rows of layout {summary.layout} in {summary.out}, from {to_rfc3339(summary.from_us)[:19]} "
         f"to {to_rfc3339(summary.to_us)[:19]} UTC; {summary.events:,} events read"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from truebook.backtest.paper.report import ModelResult, PaperValues, ShadowReport
 from truebook.backtest.report.numbers import percent, signed_dollars
 from truebook_services.cli.live_view import NOT_KNOWN, dollars
-from truebook_services.cli.model_table import WIDTH, time_text
+from truebook_services.cli.model_table import time_text
+from truebook_services.cli.table_console import table_console
 
 MIN_SHADOW_S: Final = 3_600
 """Below this length of a shadow run a promotion needs ``--yes``."""
@@ -52,8 +52,7 @@ def duration_text(seconds: int) -> str:
 
 def print_comparison(report: ShadowReport) -> None:
     """Write the comparison; that nothing was traded on, or that the run has ended, comes first."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = table_console()
     if report.error:
         console.print(f"[bold red]the shadow run has ended[/bold red]: {escape(report.error)}", soft_wrap=True)
     if not report.events:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,9 +13,7 @@ from truebook.models.guard import Drawdown
 from truebook.models.history import Change
 from truebook.models.pointer import Failure
 from truebook_services.cli.live_view import dollars
-
-WIDTH: Final = 120
-"""Of the table where the output is no terminal."""
+from truebook_services.cli.table_console import table_console
 
 
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +50,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 def print_models(listed: ModelList) -> None:
     """Write the models as a table; that no model decides comes first."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = table_console()
     if listed.stopped is not None:
         console.print(f"[bold red]no model decides[/bold red]: {_failure(listed.stopped)}", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
