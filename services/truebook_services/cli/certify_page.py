@@ -27,7 +27,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
         ("orders sent, accepted", f"{report.orders_sent:,}, {report.orders_accepted:,}"),
         ("orders doubled", str(len(report.doubled))),
         ("orders abandoned", str(len(report.abandoned))),
-        ("orders forgotten", "not stated" if report.forgotten is None else str(len(report.forgotten))),
+        ("orders omitted", "not stated" if report.omitted is None else str(len(report.omitted))),
         ("orders left resting", str(report.left_resting)),
         ("requests wasted", _counts(report.wasted)),
         ("refused by faults", str(report.refused_by_faults)),
@@ -64,7 +64,7 @@ def page(report: Report, command: str) -> str:
         f"<li>{escape(one.ticker)}: {escape(one.order_id)} abandoned after {escape(one.fault)}</li>"
         for one in report.abandoned
     )
-    orders += "".join(f"<li>{escape(order_id)} forgotten</li>" for order_id in report.forgotten or ())
+    orders += "".join(f"<li>{escape(order_id)} omitted</li>" for order_id in report.omitted or ())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Certification</title><style>{_STYLE}</style>'
         f"<h1>Certification</h1><p><code>{escape(command)}</code></p><table>{totals}</table>"

@@ -58,7 +58,7 @@ class Witness:
         self.faults: list[SeenFault] = []
         self.belief = Belief()
         self._held: dict[str, tuple[str, ...]] = {}
-        self._forgotten: tuple[str, ...] | None = None
+        self._omitted: tuple[str, ...] | None = None
         self._exchange = exchange
         self._account = account
         exchange.state.observer = self._served
@@ -78,7 +78,7 @@ class Witness:
             ticker: tuple(format_size(size_centi) for size_centi in sizes)
             for ticker, sizes in self._held_lately().items()
         }
-        self._forgotten = self._not_among(self.belief.orders)
+        self._omitted = self._not_among(self.belief.orders)
 
     def _not_among(self, stated: Sequence[str] | None) -> tuple[str, ...] | None:
         """Return the orders that have rested for some seconds and are not stated; None without a statement."""
@@ -119,7 +119,7 @@ class Witness:
             resting=tuple(one.exchange_order_id for one in resting),
             believed_positions=self.belief.positions,
             held_lately=self._held,
-            forgotten=self._forgotten,
+            omitted=self._omitted,
         )
 
     def _worth_micros(self, ticker: str, size_centi: int) -> int | None:

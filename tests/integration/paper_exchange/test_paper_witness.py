@@ -74,10 +74,10 @@ async def test_sockets_and_beliefs_are_recorded(monkeypatch: pytest.MonkeyPatch)
         assert witness.account(OPENING_MICROS).held_lately == {ticker: ("0.00", "1.00")}
         resting = (await client.create(ticker))["order_id"]
         witness.read(f'{{"positions": {{"{ticker}": "1.00"}}, "orders": []}}')
-        assert witness.account(OPENING_MICROS).forgotten == (), "it may not have read so new an order"
+        assert witness.account(OPENING_MICROS).omitted == (), "it may not have read so new an order"
         monkeypatch.setattr(certify_witness, "LATELY_US", 0)
-        for stated, forgotten in (([], (resting,)), ([resting], ())):
+        for stated, omitted in (([], (resting,)), ([resting], ())):
             witness.read(json.dumps({"positions": {ticker: "1.00"}, "orders": stated}))
-            assert witness.account(OPENING_MICROS).forgotten == forgotten
+            assert witness.account(OPENING_MICROS).omitted == omitted
         witness.read("not a belief")
         assert witness.account(OPENING_MICROS).believed_positions == {ticker: "1.00"}

@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     orders_accepted: int
     doubled: tuple[DoubledOrder, ...]
     abandoned: tuple[AbandonedOrder, ...]
-    forgotten: tuple[str, ...] | None
+    omitted: tuple[str, ...] | None
     """Resting orders that the client did not name among its own; None if it stated none."""
     left_resting: int
     wasted: Mapping[str, int]
@@ -76,7 +76,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        is_sound = not (self.doubled or self.abandoned or self.forgotten or self.position_differences)
+        is_sound = not (self.doubled or self.abandoned or self.omitted or self.position_differences)
         return is_sound and all(one.verdict is not Verdict.FAIL for one in self.faults)
 
 
@@ -99,7 +99,7 @@ def judge(run: Run) -> Report:
         orders_accepted=len({order_id for one in creates for order_id in one.order_ids}),
         doubled=doubled,
         abandoned=abandoned,
-        forgotten=run.account.forgotten,
+        omitted=run.account.omitted,
         left_resting=len(run.account.resting),
         wasted=dict(sorted(wasted.items())),
         refused_by_faults=sum(one.status >= 400 and one.is_injected for one in run.requests),

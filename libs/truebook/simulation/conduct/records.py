@@ -91,7 +91,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     believed_positions: Mapping[str, str] | None = None
     held_lately: Mapping[str, tuple[str, ...]] = {}
     """The positions that were held in the seconds before the client stated its own; a market without an entry: none."""
-    forgotten: tuple[str, ...] | None = None
+    omitted: tuple[str, ...] | None = None
     """Exchange order ids that had rested for some seconds when the client stated its orders, and were not among them;
     None if it stated none."""
 
