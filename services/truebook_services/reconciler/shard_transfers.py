@@ -36,7 +36,7 @@ PROVEN_ABSENT_US: Final = 60 * MICROS
 
 
 class _Requests(msgspec.Struct, kw_only=True):
-    """What this process knows of its requests of one transfer."""
+    """The requests of one transfer that this process has sent."""
 
     sent_us: int
     """When it was last requested, or first seen after a restart; by the exchange's clock."""
