@@ -123,7 +123,7 @@ class Witness:
         )
 
     def _worth_micros(self, ticker: str, size_centi: int) -> int | None:
-        """Return what a position could be sold for; None if nobody bids for it."""
+        """Return what a position could be sold for; None if its book has no level to sell to."""
         if not size_centi:
             return 0
         best = self._exchange.state.engine.queries.book(ticker).best(BookSide.BID if size_centi > 0 else BookSide.ASK)
