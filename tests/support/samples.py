@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from truebook.messages.accounts import AccountReported
 from truebook.messages.actions import Action, OmittedSides, Target
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide, Message, Source, TimeInForce
@@ -16,6 +17,7 @@ from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, Publ
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
 from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.services import ServiceReported
 from truebook.messages.signals import Signal
 
 TICKER = "KXHIGHNY-26NOV24-B51.5"
@@ -55,6 +57,31 @@ def action(**changes: Any) -> Action:
         ),
     )  # fmt: skip
     return Action(**(fields | changes))
+
+
+def service_report(**changes: Any) -> ServiceReported:
+    """A report of an execution that waits for the exchange, or with ``changes``."""
+    fields = envelope(
+        ticker="", cause_id="", exchange_us=None, service="execution", instance="host-7", version="1.2.3",
+        started_us=NOW_US - 60_000_000, valid_us=NOW_US + 15_000_000, not_ready=("execution.resolve: no response",),
+        standby=False, stopped=False, lag={"actions": 3}, gauges={"open_breakers": 2, "rate_budget_ppm": 750_000},
+        model="maker", model_sha256="bb",
+    )  # fmt: skip
+    return ServiceReported(**(fields | changes))
+
+
+def account_report(**changes: Any) -> AccountReported:
+    """A report of an account with a position, or with ``changes``."""
+    fields = envelope(
+        ticker="", cause_id="", exchange_us=None, ledger_seq=99, opened=True, mode="reduce_only",
+        holds=("operator (halted, by operator)",), deposits_micros=1_000_000_000, cash_micros=980_000_000,
+        overdrawn_micros=1, reserved_micros=5_000_000, position_cost_micros=14_000_000, positions=2, open_orders=4,
+        equity_micros=999_500_000, valued_us=NOW_US - 2_000_000, realized_micros=250_000, unrealized_micros=-500_000,
+        fees_micros=43_800, conservation_error_micros=-7, differences=("cash differs by 1",),
+        compared_us=NOW_US - 3_000_000, true_since_us=NOW_US - 9_000_000, unknown_orders=1,
+        unknown_since_us=NOW_US - 4_000_000, daily_loss_micros=750_000, drawdown_micros=800_000,
+    )  # fmt: skip
+    return AccountReported(**(fields | changes))
 
 
 def samples() -> dict[str, Message]:
@@ -116,5 +143,7 @@ def samples() -> dict[str, Message]:
             **envelope(), origin="orderbook", service="observation", reason=Reason.UNDECODABLE, detail="at 0",
             payload="{\u00e9",
         ),
+        "services.service_reported": service_report(),
+        "account.account_reported": account_report(),
     }  # fmt: skip
     return by_name

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.messages.accounts import AccountReported
 from truebook.messages.actions import Action
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import Message
@@ -20,6 +21,7 @@ from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent
 from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.services import ServiceReported
 from truebook.messages.signals import Signal
 
 
@@ -97,7 +99,18 @@ DEAD_LETTERS: Final = Topic(
     key="origin", written_by=("ingest", "observation", "policy", "execution", "fill_listener"),
     read_by=("operator",),
 )  # fmt: skip
+SERVICES: Final = Topic(
+    name="services", carries=(ServiceReported,), start_at=StartAt.BEGINNING, compacted=True, partitions=1,
+    key="service/instance",
+    written_by=("ingest", "observation", "policy", "execution", "fill_listener", "reconciler"), read_by=("operator",),
+)  # fmt: skip
+ACCOUNT: Final = Topic(
+    name="account", carries=(AccountReported,), start_at=StartAt.BEGINNING, compacted=True, partitions=1,
+    key="account/window",
+    written_by=("reconciler",), read_by=("operator",),
+)  # fmt: skip
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, REFUSALS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS,
+    MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, REFUSALS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS, SERVICES,
+    ACCOUNT,
 )  # fmt: skip

@@ -23,7 +23,16 @@ from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.reading import read_topic
 from truebook.messages.codec import decode
 from truebook.messages.dead_letters import DeadLetter
-from truebook.messages.topics import DEAD_LETTERS, JOURNAL, MARKETS, ORDERBOOK, REFUSALS, TOPICS
+from truebook.messages.topics import (
+    ACCOUNT,
+    DEAD_LETTERS,
+    JOURNAL,
+    MARKETS,
+    ORDERBOOK,
+    REFUSALS,
+    SERVICES,
+    TOPICS,
+)  # fmt: skip
 from truebook.runtime.dead_letters import MAX_PAYLOAD
 from truebook.venue.account import OrderStatus
 
@@ -46,7 +55,7 @@ ONLY_AT_TIMES = ((MARKETS, "policy"), (ORDERBOOK, "policy"), (MARKETS, "reconcil
 READERS = {
     topic.name: tuple(name for name in topic.read_by if (topic, name) not in ONLY_AT_TIMES)
     for topic in TOPICS
-    if topic.read_by and topic not in (JOURNAL, REFUSALS, DEAD_LETTERS)
+    if topic.read_by and topic not in (JOURNAL, REFUSALS, DEAD_LETTERS, SERVICES, ACCOUNT)
 }
 ONLY_AFTER_FAULTS = ("reconciler_repairs", "stale_books", "failures", "dead_letters")
 """Metrics that are only set on failures: a query for them may be empty."""
