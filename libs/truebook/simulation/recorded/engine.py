@@ -225,7 +225,7 @@ class RecordedEngine(Engine):
         for own in self._books[order.ticker].own.in_priority(order.book_side.other):
             if not meets(order.book_side, order.price_cc, own.price_cc):
                 return None
-            if own.account == order.account:
+            if own.owner == order.owner:
                 return own
         return None
 

@@ -13,6 +13,7 @@ from truebook.simulation.venue.accounts import Account, Wallet
 from truebook.simulation.venue.markets import MarketRecord, MarketRecords
 from truebook.simulation.venue.orders import MICROS_PER_SECOND, LiveOrder, Match, Rejected, UpdateReason, is_synthetic
 from truebook.simulation.venue.shard_plan import Route, ShardPlan, Shards
+from truebook.simulation.venue.subaccount_names import is_plain, name_of, number_of, owner_of
 from truebook.venue.account import CashTransfer, OrderRequest
 from truebook.venue.grid import on_grid
 from truebook.venue.lifecycle import takes_orders
@@ -48,6 +49,7 @@ class AccountBook:
         self._max_kept = max_kept
         self.markets = MarketRecords()
         self.accounts: dict[str, Account] = {}
+        self._families: dict[str, dict[int, Account]] = {}
         self._trader_orders: dict[str, LiveOrder] = {}
         self._trader_clients: dict[tuple[str, str], str] = {}
         self._counters: dict[str, int] = {}
@@ -58,11 +60,36 @@ class AccountBook:
 
         Raises ``ValueError`` where it exists or the balance is negative.
         """
-        if name in self.accounts or is_synthetic(name):
-            raise ValueError(f"account {name!r} exists already or is reserved for synthetic traders")
+        if name in self.accounts or is_synthetic(name) or not is_plain(name):
+            raise ValueError(f"account {name!r} exists already or is reserved")
         if balance_micros < 0:
             raise ValueError(f"account {name!r} cannot open with a balance of {balance_micros} micros")
-        self.accounts[name] = Account(name, {DEFAULT_SHARD: Wallet(balance_micros)})
+        self._add(Account(name, {DEFAULT_SHARD: Wallet(balance_micros)}))
+
+    def open_subaccount(self, owner: str, number: int, shard: int) -> Account:
+        """Open a numbered subaccount on a shard without cash; it may exist on other shards already."""
+        name, primary = name_of(owner, number), self.account(owner)
+        found = self.accounts.get(name)
+        if found is None:
+            found = self._add(Account(name, {}, is_netting=primary.is_netting))
+        found.wallet(shard)
+        return found
+
+    def _add(self, account: Account) -> Account:
+        self.accounts[account.name] = account
+        self._families.setdefault(owner_of(account.name), {})[number_of(account.name)] = account
+        return account
+
+    def family(self, owner: str) -> dict[int, Account]:
+        """Return an owner's subaccounts by number, the primary one included; raises ``UnknownAccount``."""
+        try:
+            return self._families[owner]
+        except KeyError:
+            raise UnknownAccount(owner) from None
+
+    def is_used(self, owner: str, client_order_id: str | None) -> bool:
+        """Return whether an owner has used a client order id, in whatever subaccount."""
+        return any(client_order_id in one.client_ids for one in self._families[owner].values())
 
     def account(self, name: str) -> Account:
         """Return an account; raises ``UnknownAccount``."""
@@ -94,7 +121,7 @@ class AccountBook:
         synthetic = is_synthetic(account)
         if not synthetic and record.shard not in self.account(account).wallets:
             return USER_NOT_FOUND
-        if not synthetic and request.client_order_id in self.accounts[account].client_ids:
+        if not synthetic and self.is_used(owner_of(account), request.client_order_id):
             return ORDER_ALREADY_EXISTS
         paused = self.shards.entry_rejection(record.shard)
         if paused is not None or not takes_orders(record.status):
@@ -105,10 +132,13 @@ class AccountBook:
         if rejection is not None:
             return rejection
         order = LiveOrder.create(account, request, at_us, record.shard)
-        # A reduce-only order never opens, which needs no cash.
-        if not (synthetic or request.reduce_only or self.accounts[account].can_afford(order, record)):
+        if not synthetic and not self._is_affordable(self.accounts[account], order, record):
             return INSUFFICIENT_BALANCE
         return order
+
+    def _is_affordable(self, account: Account, order: LiveOrder, record: MarketRecord) -> bool:
+        """Return whether there is cash for an order; a reduce-only one needs it only if collateral was returned."""
+        return (order.request.reduce_only and not account.returns) or account.can_afford(order, record)
 
     def accept(self, order: LiveOrder) -> None:
         """Assign an admitted order its id and keep it."""
@@ -222,6 +252,8 @@ class AccountBook:
             account.end(order.request.client_order_id, self._max_kept)
         account.drop_old_reports(self._max_kept)
         account.update_holds(record, order)
+        if account.returns:
+            self._update_event(account, record.metadata.event, order.ticker)
         if order.request.order_group_id is not None:
             self._group_fills.append((order, trade.size_centi, trade.at_us))
         return [
@@ -233,6 +265,13 @@ class AccountBook:
                 post_position_centi=account.position_centi(order.ticker),
             )
         ]
+
+    def _update_event(self, account: Account, event: str, ticker: str) -> None:
+        """Update what orders hold in the event's other markets: what was returned for their positions has changed."""
+        found = account.returns.get(event)
+        for other in found.sizes if found is not None else ():
+            if other != ticker and other in account.open_orders:
+                account.update_holds(self.markets[other])
 
     def take_group_fills(self) -> list[tuple[LiveOrder, int, int]]:
         """Return and clear the fills (order, size, time) of orders in groups since the last call."""
@@ -268,6 +307,8 @@ class AccountBook:
         events: list[SimulationEvent] = []
         for account in self.accounts.values():
             settlement = account.pay_out(ticker, event, settlement_cc, at_us)
+            if account.returns:
+                self._update_event(account, event, ticker)
             if settlement is not None:
                 events.append(Settled(at_us=at_us, account=account.name, settlement=settlement))
         return events

@@ -13,9 +13,11 @@ import msgspec
 
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC, no_price
+from truebook.simulation.venue.collateral_return import CollateralReturn
 from truebook.simulation.venue.holds import MarketHolds
 from truebook.simulation.venue.markets import MarketRecord
 from truebook.simulation.venue.orders import LiveOrder, Match
+from truebook.simulation.venue.subaccount_names import PRIMARY
 from truebook.venue.account import CashTransfer, ExchangeFill, ExchangePosition, ExchangeSettlement
 from truebook.venue.fees import charge
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
@@ -93,6 +95,8 @@ class CashMove(msgspec.Struct, frozen=True, kw_only=True):
     delay_us: int
     """From the acceptance to the arrival."""
     client_transfer_id: str | None = None
+    to_subaccount: int = PRIMARY
+    """The subaccount that is credited by a further step after the arrival, if it exists."""
 
     @property
     def route(self) -> tuple[str, int, int]:
@@ -100,8 +104,19 @@ class CashMove(msgspec.Struct, frozen=True, kw_only=True):
         return self.client_transfer_id or "", self.from_shard, self.to_shard
 
 
+class SubaccountTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer of cash between two subaccounts of one owner on one shard; it takes effect at once."""
+
+    transfer_id: str
+    from_number: int
+    to_number: int
+    amount_micros: int
+    shard: int
+    created_us: int
+
+
 class Account(msgspec.Struct, eq=False):
-    """One account: cash, orders, fills and settlements (oldest first)."""
+    """One subaccount, an owner's primary one or a numbered one: cash, orders, fills and settlements (oldest first)."""
 
     name: str
     wallets: dict[int, Wallet]
@@ -130,7 +145,15 @@ class Account(msgspec.Struct, eq=False):
     """Transfers between shards by the exchange's id, in the order of acceptance."""
     moves: dict[tuple[str, int, int], CashMove] = {}
     """Accepted requests to move cash, by (the caller's id, from, to)."""
+    onward: dict[str, int] = {}
+    """Transfers between shards under way that end in a numbered subaccount."""
     allocation: TargetAllocation = TargetAllocation()
+    subaccount_transfers: dict[str, SubaccountTransfer] = {}
+    """Transfers between the subaccounts of this owner, by the caller's id, in the order of acceptance."""
+    is_netting: bool = False
+    """Whether NO contracts bought from now on take part in collateral return."""
+    returns: dict[str, CollateralReturn] = {}
+    """By event; those in which contracts take part."""
 
     def position_centi(self, ticker: str) -> int:
         position = self.positions.get(ticker)
@@ -152,17 +175,23 @@ class Account(msgspec.Struct, eq=False):
         """Return whether the shard's cash covers the worst case of its open orders, this one added or replaced."""
         ticker, wallet = order.ticker, self.wallets[record.shard]
         holds = self._holds_of(record)
-        required = holds.held_with(order, self.position_centi(ticker), instead_of=instead_of)
+        required = holds.held_with(order, self._covering_centi(record), instead_of=instead_of)
         return wallet.cash_micros >= wallet.held_micros - self.held_by_market.get(ticker, 0) + required
 
-    def update_holds(self, record: MarketRecord, order: LiveOrder) -> None:
+    def _covering_centi(self, record: MarketRecord) -> int:
+        """Return the position that covers orders against it: not the contracts whose collateral was returned."""
+        held_centi = self.position_centi(record.ticker)
+        found = self.returns.get(record.metadata.event) if self.returns else None
+        return held_centi if found is None else held_centi + found.at_risk_centi(record.ticker)
+
+    def update_holds(self, record: MarketRecord, order: LiveOrder | None = None) -> None:
         """Update the cash held by the market's open orders after a change of one of them, or of the position."""
         ticker = record.ticker
         orders = self.open_orders.get(ticker)
         holds = self._holds_of(record) if orders else None
-        if holds is not None and orders is not None and order.exchange_order_id in orders:
+        if holds is not None and orders and order is not None and order.exchange_order_id in orders:
             holds.put(order)
-        held = 0 if holds is None else holds.held_micros(self.position_centi(ticker))
+        held = 0 if holds is None else holds.held_micros(self._covering_centi(record))
         self.wallet(record.shard).held_micros += held - self.held_by_market.get(ticker, 0)
         if held:
             self.held_by_market[ticker] = held
@@ -171,7 +200,7 @@ class Account(msgspec.Struct, eq=False):
 
     def side_held_micros(self, record: MarketRecord, side: BookSide) -> int:
         """Return the cash that the open orders of one side of a market hold."""
-        return self._holds_of(record).side_held_micros(side, self.position_centi(record.ticker))
+        return self._holds_of(record).side_held_micros(side, self._covering_centi(record))
 
     def _holds_of(self, record: MarketRecord) -> MarketHolds:
         """Return the market's orders at its present rate."""
@@ -220,11 +249,13 @@ class Account(msgspec.Struct, eq=False):
         if position is None:
             position = self.positions[order.ticker] = Position(shard=record.shard)
         price_cc, size_centi = match.price_cc, match.size_centi
+        no_centi = max(0, -position.position_centi)
         revenue = position.trade(order.book_side, price_cc, size_centi)
         fee, order.rounding = charge(size_centi, price_cc, rate_ppm, revenue, order.rounding)
         position.fees_micros += fee
         position.updated_us = match.at_us
-        self.wallet(record.shard).cash_micros += revenue - fee
+        returned = self._returned_by_fill(record, no_centi, position) if self.is_netting or self.returns else 0
+        self.wallet(record.shard).cash_micros += revenue - fee + returned
         self.updated_us = match.at_us
         own_cc = price_cc if order.book_side is BookSide.BID else no_price(price_cc)
         order.add_costs(size_centi * own_cc, fee, is_taker)
@@ -237,8 +268,30 @@ class Account(msgspec.Struct, eq=False):
         self.fills.append(fill)
         return fill
 
+    def _returned_by_fill(self, record: MarketRecord, before_centi: int, position: Position) -> int:
+        """Return the cash that collateral return adds (negative: takes back) after a fill; see ``CollateralReturn``."""
+        event = record.metadata.event
+        if not record.metadata.exclusive or not (self.is_netting or event in self.returns):
+            return 0
+        found = self.returns.setdefault(event, CollateralReturn())
+        after_centi = max(0, -position.position_centi)
+        change = found.bought(record.ticker, before_centi, after_centi, is_on=self.is_netting)
+        if not found.sizes:
+            del self.returns[event]
+        return change
+
+    def _returned_by_settlement(self, ticker: str, event: str, settlement_cc: int) -> int:
+        found = self.returns.get(event)
+        if found is None:
+            return 0
+        change = found.settled(ticker, settlement_cc)
+        if not found.sizes:
+            del self.returns[event]
+        return change
+
     def pay_out(self, ticker: str, event: str, settlement_cc: int, at_us: int) -> ExchangeSettlement | None:
         """Pay out a settled market's position: YES gets the value, NO its complement; None without a position."""
+        returned = self._returned_by_settlement(ticker, event, settlement_cc)
         position = self.positions.pop(ticker, None)
         if position is None:
             return None
@@ -249,7 +302,7 @@ class Account(msgspec.Struct, eq=False):
             del self.settled_positions[next(iter(self.settled_positions))]
         if not yes_centi and not no_centi:
             return None
-        self.wallet(position.shard).cash_micros += payout
+        self.wallet(position.shard).cash_micros += payout + returned
         self.updated_us = at_us
         settlement = ExchangeSettlement(
             ticker=ticker, event=event, settlement_cc=settlement_cc, settled_us=at_us, yes_centi=yes_centi,

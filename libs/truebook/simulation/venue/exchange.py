@@ -1,9 +1,9 @@
 """The simulated exchange: deterministic, without sockets and clock.
 
 Commands and times go in, results and events come out; equal commands give equal events, ids included. Markets, order
-groups, cash between shards and reads are parts of their own: ``lifecycle``, ``groups``, ``cash`` and ``queries``. The
-order of one command's events is documented in ``matching``. No event announces a market's opening or close: read its
-status.
+groups, cash between shards, subaccounts and reads are parts of their own: ``lifecycle``, ``groups``, ``cash``,
+``subaccounts`` and ``queries``. The order of one command's events is documented in ``matching``. No event announces a
+market's opening or close: read its status.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
 from truebook.simulation.venue.shard_cash import ShardTransfers
 from truebook.simulation.venue.shard_plan import Route, ShardChange, ShardPlan
+from truebook.simulation.venue.subaccounts import Subaccounts
 from truebook.venue.account import CancelResponse, CreateResponse, OrderRequest
 
 MAX_KEPT: Final = 50_000
@@ -43,6 +44,7 @@ class SimulatedExchange:
         self.lifecycle = MarketLifecycle(accounts, engine, settlement_delay_us)
         self.groups = OrderGroups(accounts, engine, self.lifecycle)
         self.cash = ShardTransfers(accounts, self.lifecycle)
+        self.subaccounts = Subaccounts(accounts, self.lifecycle)
         self._changes = OrderChanges(accounts, engine, self.lifecycle)
         self._accounts = accounts
         self._engine = engine

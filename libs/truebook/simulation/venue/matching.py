@@ -60,7 +60,7 @@ class MatchingEngine(Engine):
         for maker in self._resting[order.ticker].in_priority(order.book_side.other):
             if reachable_centi >= order.size_centi or not meets(order.book_side, order.price_cc, maker.price_cc):
                 break
-            if maker.account == order.account:
+            if maker.owner == order.owner:
                 if order.request.self_trade_prevention is SelfTradePrevention.TAKER_AT_CROSS:
                     break
                 continue
@@ -86,7 +86,7 @@ class MatchingEngine(Engine):
         while budget_centi and resting.crosses(side, order.price_cc):
             maker = resting.first(side.other)
             assert maker is not None
-            if maker.account == order.account:
+            if maker.owner == order.owner:
                 if order.request.self_trade_prevention is SelfTradePrevention.TAKER_AT_CROSS:
                     return events, UpdateReason.SELF_TRADE_CANCEL
                 events += self.cancel(maker, UpdateReason.SELF_TRADE_CANCEL, at_us, cause=order)

@@ -140,7 +140,7 @@ class OrderChanges:
         if amendment.client_order_id not in (None, order.request.client_order_id):
             return CLIENT_ID_MISMATCH
         owner, record = self._accounts.account(order.account), self._accounts.markets[order.ticker]
-        if amendment.updated_client_order_id in owner.client_ids:
+        if self._accounts.is_used(order.owner, amendment.updated_client_order_id):
             return ORDER_ALREADY_EXISTS
         if amendment.total_centi <= order.filled_centi:
             return INVALID_ORDER_SIZE

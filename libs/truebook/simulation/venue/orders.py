@@ -12,6 +12,7 @@ import msgspec
 from truebook.messages.envelope import BookSide
 from truebook.money import no_price
 from truebook.simulation.events import Basis
+from truebook.simulation.venue.subaccount_names import owner_of
 from truebook.venue.account import ExchangeOrder, OrderRequest, OrderStatus
 from truebook.venue.fees import FeeRounding
 from truebook.venue.shards import DEFAULT_SHARD
@@ -69,6 +70,8 @@ class LiveOrder(msgspec.Struct, eq=False):
     """One order's state; only the exchange changes it."""
 
     account: str
+    owner: str
+    """Whose subaccount the account is: orders of one owner never match each other."""
     request: OrderRequest
     is_synthetic: bool
     size_centi: int
@@ -94,8 +97,9 @@ class LiveOrder(msgspec.Struct, eq=False):
         size_centi = request.size_centi
         synthetic = is_synthetic(account)
         return cls(
-            account, request, synthetic, size_centi, size_centi, at_us, at_us, initial_centi=size_centi, shard=shard
-        )
+            account, account if synthetic else owner_of(account), request, synthetic, size_centi, size_centi, at_us,
+            at_us, initial_centi=size_centi, shard=shard,
+        )  # fmt: skip
 
     @property
     def ticker(self) -> str:

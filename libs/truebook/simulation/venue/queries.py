@@ -8,9 +8,10 @@ from truebook.book.order_book import OrderBook
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.simulation.events import Traded
 from truebook.simulation.venue.account_book import AccountBook
-from truebook.simulation.venue.accounts import Position
+from truebook.simulation.venue.accounts import Position, SubaccountTransfer
 from truebook.simulation.venue.engine import Engine
 from truebook.simulation.venue.orders import OrderCosts
+from truebook.simulation.venue.subaccount_names import PRIMARY, number_of
 from truebook.venue.account import (
     CashTransfer,
     ExchangeBalance,
@@ -54,6 +55,32 @@ class VenueQueries:
         return self._engine.clock_of(ticker)
 
     # Accounts
+
+    def subaccounts(self, owner: str) -> list[str]:
+        """List the names of an owner's subaccounts by number, the primary one first."""
+        return [one.name for _, one in sorted(self._accounts.family(owner).items())]
+
+    def all_accounts(self) -> list[str]:
+        """List the names of all subaccounts of all owners, in the order in which they were opened."""
+        return list(self._accounts.accounts)
+
+    def shards_of(self, account: str) -> list[int]:
+        """List the shards on which a subaccount exists; the primary one does on all of them."""
+        if number_of(account) == PRIMARY:
+            return list(self._accounts.shards.plan.indices)
+        return sorted(self._accounts.account(account).wallets)
+
+    def subaccount_transfers(self, owner: str) -> list[SubaccountTransfer]:
+        """List an owner's transfers between subaccounts, newest first."""
+        return list(self._accounts.account(owner).subaccount_transfers.values())[::-1]
+
+    def is_netting(self, account: str) -> bool:
+        """Return whether NO contracts bought from now on take part in collateral return."""
+        return self._accounts.account(account).is_netting
+
+    def returned_micros(self, account: str) -> dict[str, int]:
+        """Return the collateral that a subaccount was returned, by event."""
+        return {event: one.returned_micros for event, one in self._accounts.account(account).returns.items()}
 
     def orders(
         self, account: str, *, ticker: str | None = None, status: OrderStatus | None = None, since_us: int = 0

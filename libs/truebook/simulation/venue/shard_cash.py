@@ -17,6 +17,8 @@ from truebook.simulation.venue.accounts import Account, CashMove
 from truebook.simulation.venue.lifecycle import Due, MarketLifecycle
 from truebook.simulation.venue.order_groups import NO_SHARD
 from truebook.simulation.venue.orders import Rejected
+from truebook.simulation.venue.subaccount_names import PRIMARY
+from truebook.simulation.venue.subaccounts import TRANSFER_EXISTS
 from truebook.venue.shards import (
     TRANSFER_UNIT_MICROS,
     MarginReservation,
@@ -31,7 +33,6 @@ MIN_DRIFT_MICROS: Final = 10_000
 MAX_KEPT: Final = 10_000
 """Transfers that an account keeps; the oldest complete ones are dropped."""
 TRANSFERS_INACTIVE: Final = Rejected(403, "intra_exchange_transfers_inactive", "transfers are switched off")
-TRANSFER_EXISTS: Final = Rejected(409, "transfer_already_exists", "the client transfer id was accepted before")
 ID_OF_ANOTHER: Final = invalid_parameters("client_transfer_id: used by another request on this route")
 SAME_SHARD: Final = invalid_parameters("source_exchange_shard and destination_exchange_shard are the same")
 
@@ -59,6 +60,8 @@ class ShardTransfers:
         if rejection is not None:
             return rejection, events
         transfer, moved = self._start(owner, move)
+        if move.to_subaccount != PRIMARY:
+            owner.onward[transfer.exchange_transfer_id] = move.to_subaccount
         return transfer, [*events, moved]
 
     def _rejection(self, owner: Account, move: CashMove) -> Rejected | None:
@@ -99,8 +102,13 @@ class ShardTransfers:
         owner = self._accounts.account(account)
         transfer = owner.shard_transfers[transfer_id].completed()
         owner.shard_transfers[transfer_id] = transfer
-        owner.wallet(transfer.to_shard).cash_micros += transfer.amount_micros
-        owner.updated_us = at_us
+        number = owner.onward.pop(transfer_id, PRIMARY)
+        # The last step of a transfer to a numbered subaccount. The cash stays in the primary one if there is no other.
+        target = self._accounts.family(account).get(number)
+        if target is None or (number != PRIMARY and transfer.to_shard not in target.wallets):
+            target = owner
+        target.wallet(transfer.to_shard).cash_micros += transfer.amount_micros
+        target.updated_us = owner.updated_us = at_us
         return [CashMoved(at_us=at_us, account=account, transfer=transfer)]
 
     def _drop_old(self, owner: Account) -> None:
