@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -15,15 +15,9 @@ from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.halting import halt_all, halt_configured, halt_system
-from truebook_services.operator.port import AfterHalt, HaltAllResult, HaltResult, OthersRun
+from truebook_services.operator.holds import AFTER_HALT
+from truebook_services.operator.port import HaltAllResult, HaltResult, OthersRun
 from truebook_services.operator.systems import RunningSystem, find_at, find_in, find_on_machine
-
-ORDERS: Final = {
-    AfterHalt.CANCELLED: "all orders are cancelled",
-    AfterHalt.KEPT: "resting orders are kept",
-    AfterHalt.LEFT_TO_EXECUTION: "its execution cancels the resting orders: this command can't",
-    AfterHalt.NOT_CANCELLED: "nothing is running, so no order was cancelled; resting ones expire",
-}
 
 
 def halt(
@@ -100,7 +94,7 @@ def _print(result: HaltResult, as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        print(f"trading is halted: {ORDERS[result.orders]}")
+        print(f"trading is halted: {AFTER_HALT[result.orders]}")
     for each in result.still_running or ():
         typer.echo(f"STILL RUNNING: {each}; halt it with --folder or --all", err=True)
 
@@ -110,7 +104,7 @@ def _print_all(result: HaltAllResult, as_json: bool) -> None:
         print_json(result)
     else:
         for name, halted in result.halted.items():
-            print(f"{name}: trading is halted: {ORDERS[halted.orders]}")
+            print(f"{name}: trading is halted: {AFTER_HALT[halted.orders]}")
         for name, problem in result.failed.items():
             print(f"{name}: {problem}")
     raise typer.Exit(3 if result.failed else 0)

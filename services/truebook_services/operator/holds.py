@@ -29,6 +29,13 @@ from truebook_services.operator.port import (
 )
 
 CANCEL_WITHIN_S: Final = 10.0
+AFTER_HALT: Final = {
+    AfterHalt.CANCELLED: "all orders are cancelled",
+    AfterHalt.KEPT: "resting orders are kept",
+    AfterHalt.LEFT_TO_EXECUTION: "its execution cancels the resting orders: this command can't",
+    AfterHalt.NOT_CANCELLED: "nothing is running, so no order was cancelled; resting ones expire",
+}
+"""What became of the orders, for a person."""
 
 CancelAll = Callable[[], Awaitable[object]]
 
