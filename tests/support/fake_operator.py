@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from support.services import make_context
 from truebook.kalshi.port import RestClient
@@ -11,6 +12,7 @@ from truebook.ledger.port import LedgerStore, LedgerView
 from truebook.ledger.valuation import Levels
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
+from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
@@ -29,6 +31,7 @@ class FakeOperator(Operator):
         self.cancels = 0
         self.error: Exception | None = None
         self.hangs = False
+        self.models_folder = Path("/nonexistent/models")
 
     async def status(self, window_s: float = WINDOW_S) -> Status:
         info = RunInfo(seconds=1.0, at_us=5, market_data="simulated")
@@ -49,7 +52,7 @@ class FakeOperator(Operator):
     def _sources(self) -> Sources:
         return Sources(
             ledger=self.ledger, rest=self.rest, read_books=self._read_books, sender=self.sender,
-            context=make_context("operator"),
+            context=make_context("operator"), models=Models(self.models_folder, "sim-main", None),
         )  # fmt: skip
 
     async def _read_books(self, _: LedgerView) -> dict[str, tuple[Levels, Levels]]:

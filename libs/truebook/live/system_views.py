@@ -1,4 +1,4 @@
-"""What an operator's page shows of the account, the services and the models. Units as in ``views``; null is not known."""
+"""What an operator's page shows of the account, the services and the models; units and null as in ``views``."""
 
 from __future__ import annotations
 

@@ -14,32 +14,7 @@ from truebook.models.history import Change
 from truebook.models.pointer import Failure
 from truebook_services.cli.live_view import dollars
 from truebook_services.cli.table_console import table_console
-
-
-class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of the registry; ``refused`` states why it can't be used, else it is null."""
-
-    name: str
-    is_active: bool
-    is_shadow: bool = False
-    is_previous: bool = False
-    """Whether `rollback` returns to it."""
-    sha256: str | None = None
-    layout: str | None = None
-    output: str | None = None
-    trained: str | None = None
-    has_check_rows: bool | None = None
-    refused: str | None = None
-
-
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """All models. ``stopped`` and ``rolled_back`` are the newest automatic changes; ``drawdown`` is kept while the
-    operator has set a limit."""
-
-    models: tuple[ListedModel, ...]
-    stopped: Failure | None = None
-    rolled_back: Failure | None = None
-    drawdown: Drawdown | None = None
+from truebook_services.operator.requests import ListedModel, ModelList
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,19 +12,19 @@ import typer
 
 from truebook.backtest.paper.report import read_report, remove_reports
 from truebook.features.plugins import find_layout
-from truebook.models.errors import ModelRefused
 from truebook.models.history import HISTORY, read_changes
-from truebook.models.metadata import ModelMetadata
-from truebook.models.pointer import Pointer, read_file
+from truebook.models.pointer import read_file
 from truebook.models.registry import ModelRegistry
 from truebook.runtime.settings import load
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.model_comparison import evidence_text, missing_evidence, print_comparison
-from truebook_services.cli.model_table import History, ListedModel, ModelList, print_history, print_models
+from truebook_services.cli.model_table import History, print_history, print_models
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.operator.model_requests import Models, described
 from truebook_services.operator.port import NothingRecorded
+from truebook_services.operator.requests import ListedModel
 
 models = typer.Typer(help="List, check, add and switch models; a running system follows.", no_args_is_help=True)
 
@@ -42,15 +43,7 @@ class ShadowRemoved(msgspec.Struct, frozen=True, kw_only=True):
 @models.command("list")
 def list_models(json_: Json = False) -> None:
     """List the bundled and the added models."""
-    registry = _registry()
-    pointer = registry.pointer()
-    found = tuple(_listed(registry, name, pointer) for name in registry.names())
-    drawdown = registry.files.read_drawdown(load(EmbeddedSettings).account)
-    is_current = pointer is not None and drawdown is not None and drawdown.since_us == pointer.active_since_us
-    listed = ModelList(
-        models=found, stopped=None if pointer is None else pointer.stopped,
-        rolled_back=None if pointer is None else pointer.rolled_back, drawdown=drawdown if is_current else None,
-    )  # fmt: skip
+    listed = asyncio.run(Models.of(load(EmbeddedSettings)).list())
     if json_:
         print_json(listed)
     else:
@@ -61,7 +54,7 @@ def list_models(json_: Json = False) -> None:
 @models.command("check")
 def check_model(file: File, json_: Json = False) -> None:
     """Check a file as a load does; nothing is changed."""
-    _print(_described(_registry().load_content(*_read(file, None)).metadata), "can be used", json_)
+    _print(described(_registry().load_content(*_read(file, None)).metadata), "can be used", json_)
 
 
 @models.command("add")
@@ -72,13 +65,13 @@ def add_model(file: File, name: Name = None, json_: Json = False) -> None:
         raise typer.BadParameter("a model from standard input needs a name: `--name NAME`")
     content, source, name = _read(file, name)
     registry.add_content(content, source, name)
-    _print(_described(registry.load(name).metadata, name), "added", json_)
+    _print(described(registry.load(name).metadata, name), "added", json_)
 
 
 @models.command("activate")
 def activate_model(name: Annotated[str, typer.Argument(help="Name of a model.")], json_: Json = False) -> None:
     """Make a model the active one; a run that was started with --model keeps its own."""
-    _print(_described(_registry().activate(name).metadata, name, is_active=True), "active", json_)
+    _print(described(_registry().activate(name).metadata, name, is_active=True), "active", json_)
 
 
 @models.command("shadow")
@@ -88,7 +81,7 @@ def set_shadow(name: Annotated[str, typer.Argument(help="Name of a model, or `of
     if name != OFF:
         metadata = registry.set_shadow(name).metadata
         remove_reports(registry.folder)
-        _print(_described(metadata, name, is_shadow=True), "shadow", json_)
+        _print(described(metadata, name, is_shadow=True), "shadow", json_)
         return
     removed = ShadowRemoved(result="removed" if registry.remove_shadow() else "no_shadow")
     if json_:
@@ -135,7 +128,7 @@ def promote_model(
         if is_shadow or name is None
         else registry.activate(name, evidence=evidence)
     )
-    promoted = _described(model.metadata, registry.active_name(), is_active=True)
+    promoted = described(model.metadata, registry.active_name(), is_active=True)
     _print(promoted, f"active; evidence: {evidence}", json_)
 
 
@@ -155,7 +148,7 @@ def roll_back_model(json_: Json = False) -> None:
     """Make the previously active model active again, with the same bytes."""
     registry = _registry()
     metadata = registry.roll_back().metadata
-    _print(_described(metadata, registry.active_name(), is_active=True), "active again", json_)
+    _print(described(metadata, registry.active_name(), is_active=True), "active again", json_)
 
 
 def _read(file: Path, name: str | None) -> tuple[bytes, str, str]:
@@ -168,30 +161,6 @@ def _read(file: Path, name: str | None) -> tuple[bytes, str, str]:
 def _registry() -> ModelRegistry:
     settings = load(EmbeddedSettings)
     return ModelRegistry(settings.models_path, trades_on=find_layout(settings.observation.layout))
-
-
-def _listed(registry: ModelRegistry, name: str, pointer: Pointer | None) -> ListedModel:
-    is_active = name == (registry.files.default if pointer is None else pointer.active.name)
-    previous = pointer.before[0] if pointer is not None and pointer.before else None
-    try:
-        listed = _described(registry.load(name).metadata, name, is_active=is_active)
-    except ModelRefused as error:
-        listed = ListedModel(name=name, is_active=is_active, refused="; ".join(error.problems))
-    return msgspec.structs.replace(
-        listed,
-        is_shadow=pointer is not None and pointer.shadow is not None and pointer.shadow.name == name,
-        is_previous=previous is not None and previous.name == name,
-    )
-
-
-def _described(
-    metadata: ModelMetadata, name: str | None = None, *, is_active: bool = False, is_shadow: bool = False
-) -> ListedModel:  # fmt: skip
-    return ListedModel(
-        name=name or metadata.name, is_active=is_active, is_shadow=is_shadow, sha256=metadata.sha256,
-        layout=metadata.layout,
-        output=metadata.output, trained=metadata.trained, has_check_rows=metadata.check_rows is not None,
-    )  # fmt: skip
 
 
 def _print(model: ListedModel, what: str, as_json: bool) -> None:

@@ -27,6 +27,7 @@ from truebook_services.embedded.wind_down import wind_down
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
 from truebook_services.operator.model_failures import described
+from truebook_services.operator.model_requests import Models
 from truebook_services.operator.order_counts import OrderCounts
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
@@ -65,6 +66,7 @@ class RunningOperator(Operator):
         self._before = before
         self._order_counts = OrderCounts(before.account.ledger_seq)
         self._started_us = system.clock.monotonic_us()
+        self._models = Models.of(system.settings)
 
     def begin(self) -> None:
         """Count the run's seconds from now on: its recording begins."""
@@ -114,7 +116,7 @@ class RunningOperator(Operator):
             request,
             Sources(
                 ledger=system.ledger, rest=system.rest, read_books=self._read_books, sender=self._sender(),
-                context=operator_context(system.settings, system.clock),
+                context=operator_context(system.settings, system.clock), models=self._models,
             ),
         )  # fmt: skip
 

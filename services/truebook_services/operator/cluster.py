@@ -50,6 +50,7 @@ from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
 from truebook_services.operator.model_failures import described, read_pointer
+from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, ModelFailure, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
@@ -142,7 +143,7 @@ class ClusterOperator(Operator):
             request,
             Sources(
                 ledger=self._ledger, rest=rest, read_books=self._read_books, sender=self._sender(),
-                context=operator_context(self._settings, self._clock),
+                context=operator_context(self._settings, self._clock), models=Models.of(self._settings),
             ),
         )  # fmt: skip
 

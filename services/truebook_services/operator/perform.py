@@ -24,17 +24,22 @@ from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.flatten import ActionSender, flatten
+from truebook_services.operator.model_requests import Models
 from truebook_services.operator.port import RequestRefused
 from truebook_services.operator.requests import (
     MAX_FILLS,
+    ActivateModel,
     ChangeLimits,
     FillList,
     Flatten,
     FlattenReport,
     LimitsReport,
+    ListedModel,
     ListFills,
+    ListModels,
     ListOrders,
     ListPositions,
+    ModelList,
     OrderList,
     Pnl,
     PositionList,
@@ -46,6 +51,7 @@ from truebook_services.operator.requests import (
     RecordedFill,
     Request,
     ResultT,
+    RollBackModel,
     ShowPnl,
     Transfer,
     TransferReport,
@@ -69,6 +75,7 @@ class Sources:
     sender: ActionSender | None
     """None where nothing runs that sends orders."""
     context: Context
+    models: Models
 
 
 def operator_context(settings: TruebookSettings, clock: Clock) -> Context:
@@ -185,6 +192,18 @@ async def _flatten(request: Flatten, sources: Sources) -> FlattenReport:
     return await flatten(request, sources.ledger, sources.rest, sources.read_books, sources.sender)
 
 
+async def _list_models(_: ListModels, sources: Sources) -> ModelList:
+    return await sources.models.list()
+
+
+async def _activate_model(request: ActivateModel, sources: Sources) -> ListedModel:
+    return await sources.models.activate(request)
+
+
+async def _roll_back_model(request: RollBackModel, sources: Sources) -> ListedModel:
+    return await sources.models.roll_back(request)
+
+
 async def _view(sources: Sources, ticker: str | None) -> LedgerView:
     """Read the whole ledger or one market; raises ``RequestRefused`` for a market that does not exist.
 
@@ -228,4 +247,7 @@ _HANDLERS: Final[Mapping[type[Request[Any]], Callable[[Any, Sources], Awaitable[
     ShowPnl: _show_pnl,
     Reconcile: _reconcile,
     Flatten: _flatten,
+    ListModels: _list_models,
+    ActivateModel: _activate_model,
+    RollBackModel: _roll_back_model,
 }

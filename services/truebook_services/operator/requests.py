@@ -17,6 +17,8 @@ from truebook.ledger.valuation import AccountValues
 from truebook.ledger.verbs import Limits
 from truebook.messages.envelope import BookSide
 from truebook.messages.fills import ReportOutcome
+from truebook.models.guard import Drawdown
+from truebook.models.pointer import Failure
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
 
@@ -230,6 +232,60 @@ class Flatten(Request[FlattenReport], frozen=True, kw_only=True):
 
     tickers: tuple[str, ...] = ()
     max_slip_cc: int = 500
+
+
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of the registry; ``refused`` states why it can't be used, else it is null."""
+
+    name: str
+    is_active: bool
+    is_shadow: bool = False
+    is_previous: bool = False
+    """Whether a roll-back returns to it."""
+    sha256: str | None = None
+    layout: str | None = None
+    output: str | None = None
+    trained: str | None = None
+    has_check_rows: bool | None = None
+    refused: str | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models. ``stopped`` and ``rolled_back`` are the newest automatic changes; ``drawdown`` is kept while the
+    operator has set a limit."""
+
+    models: tuple[ListedModel, ...]
+    stopped: Failure | None = None
+    rolled_back: Failure | None = None
+    drawdown: Drawdown | None = None
+
+
+class ListModels(Request[ModelList], frozen=True, kw_only=True):
+    """List the bundled and the added models of the registry."""
+
+    NAME = "models"
+    RESULT = ModelList
+
+
+class ActivateModel(Request[ListedModel], frozen=True, kw_only=True):
+    """Make a model the active one; running services follow within a second, except a run with a model of its own."""
+
+    NAME = "activate_model"
+    RESULT = ListedModel
+
+    name: str
+    instead_of: str | None = None
+    """Only if this model is active still: another operator may have switched meanwhile."""
+
+
+class RollBackModel(Request[ListedModel], frozen=True, kw_only=True):
+    """Make the previously active model active again, with the same bytes."""
+
+    NAME = "roll_back_model"
+    RESULT = ListedModel
+
+    instead_of: str | None = None
+    """Only if this model is active still: another operator may have switched meanwhile."""
 
 
 REQUESTS: Final[dict[str, type[Request[Any]]]] = {request.NAME: request for request in Request.__subclasses__()}

@@ -18,6 +18,7 @@ from truebook.runtime.state_folder import StateFolder
 from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.holds import halt_trading, resume_trading
 from truebook_services.operator.model_failures import after_run, read_pointer
+from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import (
     WINDOW_S,
@@ -87,7 +88,7 @@ class StoppedOperator(Operator):
             rest = await responding(rest, clock)
             sources = Sources(
                 ledger=ledger, rest=rest, read_books=self._read_books, sender=None,
-                context=operator_context(self._settings, clock),
+                context=operator_context(self._settings, clock), models=Models.of(self._settings),
             )  # fmt: skip
             return await perform(request, sources)
 
