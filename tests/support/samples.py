@@ -44,7 +44,7 @@ def book(**changes: Any) -> dict[str, Any]:
 def action(**changes: Any) -> Action:
     """An action with both targets, or with ``changes``."""
     fields = envelope(
-        observation_id="aa", model="maker", model_sha256="bb", omitted_sides=OmittedSides.CANCEL,
+        observation_id="aa", model="maker", model_sha256="bb", fair_ppm=481_250, omitted_sides=OmittedSides.CANCEL,
         deadline_us=NOW_US + 2_000_000, confirmed_us=NOW_US - 10, frame_us=123_456, reference_cc=4_750, edge_cc=120,
         event="KXHIGHNY-26NOV24",
         exclusive=True, fee_rate_ppm=70_000,
@@ -130,7 +130,8 @@ def samples() -> dict[str, Message]:
         ),
         "fills.market_settled": MarketSettled(**envelope(), settlement_cc=10_000, outcome=ReportOutcome.SETTLED),
         "journal.journal_recorded": JournalRecorded(
-            **envelope(), seq=17, ledger_id="aa55", verb="hold", arguments='{"name":"operator"}', result="held"
+            **envelope(), seq=17, ledger_id="aa55", verb="hold", arguments='{"name":"operator"}', result="held",
+            previous_hash="0f" * 32,
         ),
         "refusals.refusals_counted": RefusalsCounted(
             **envelope(exchange_us=None), service="observation", since_us=NOW_US - 1_000_000, until_us=NOW_US,

@@ -290,6 +290,9 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     arguments: msgspec.Raw
     result: str
+    previous_hash: str = ""
+    """In the journal's copy: the hash of the entry before, see ``journal/chain.py``. Empty in the ledger, and where an
+    earlier version copied the entry."""
 
 
 class LedgerStore(Protocol):

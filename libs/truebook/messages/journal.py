@@ -16,3 +16,5 @@ class JournalRecorded(Message, frozen=True, kw_only=True, tag="journal_recorded"
     arguments: str
     """The verb's arguments as JSON, as the ledger wrote them."""
     result: str
+    previous_hash: str = ""
+    """Hash of the entry before (SHA-256); empty where an earlier version copied the entry."""

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from truebook.bus.port import BusError, Record
+from truebook.ledger.journal.chain import ChainBroken, HashChain, chained
 from truebook.ledger.journal.port import JournalCorrupt, JournalError, JournalUnavailable, LedgerJournal
 from truebook.ledger.port import JournalEntry
 from truebook.messages.codec import DecodeError, decode, encode
@@ -60,11 +61,20 @@ class TopicJournal(LedgerJournal):
             async with aclosing(self._entries(newest)) as entries:
                 first = await anext(entries, None)
                 if first is not None and (newest is None or first.seq <= after_seq + 1):
+                    hashes = HashChain()
                     async for entry in self._in_order(first, entries, max(after_seq + 1, first.seq)):
+                        try:
+                            hashes.add(entry)
+                        except ChainBroken as error:
+                            raise JournalCorrupt(
+                                f"the topic {JOURNAL.name}, account {self._context.account}: {error}"
+                            ) from error
                         yield entry
                     return
 
     async def append(self, entries: Sequence[JournalEntry]) -> None:
+        known = 0 if self._tail is None else self._tail.seq
+        entries = chained((entry for entry in entries if entry.seq > known), self._tail)
         records = [(self._context.account, encode(self._recorded(entry))) for entry in entries]
         try:
             await self._context.bus.publish_many(JOURNAL, records)
@@ -112,7 +122,7 @@ class TopicJournal(LedgerJournal):
             id=digest("journal", context.account, entry.ledger_id, entry.seq), cause_id="", account=context.account,
             strategy=context.strategy, ticker="", source=context.source, exchange_us=None,
             produced_us=context.clock.now_us(), seq=entry.seq, ledger_id=entry.ledger_id, verb=entry.verb,
-            arguments=bytes(entry.arguments).decode(), result=entry.result,
+            arguments=bytes(entry.arguments).decode(), result=entry.result, previous_hash=entry.previous_hash,
         )  # fmt: skip
 
 
@@ -128,7 +138,7 @@ def _entry_of(record: Record) -> JournalEntry:
     assert isinstance(message, JournalRecorded), "the topic has no other messages"
     return JournalEntry(
         seq=message.seq, ledger_id=message.ledger_id, verb=message.verb,
-        arguments=msgspec.Raw(message.arguments.encode()), result=message.result,
+        arguments=msgspec.Raw(message.arguments.encode()), result=message.result, previous_hash=message.previous_hash,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from truebook.ledger.journal.compare import LedgerPosition, check_same, compare_ends
-from truebook.ledger.journal.port import JournalMismatch, LedgerJournal
+from truebook.ledger.journal.port import JournalCorrupt, JournalMismatch, LedgerJournal
 from truebook.ledger.journal.restore import replay_into
 from truebook.ledger.port import (
     JournalEnd,
@@ -85,10 +85,20 @@ async def _compare(ledger: LedgerStore, journal: LedgerJournal, end: JournalEnd)
 
 
 async def _load_anchor(restorer: RestoringStore, journal: LedgerJournal, seq: int, log: Any) -> int:
-    """Load the journal's newest anchor if it is ahead of the ledger; return the number of the ledger's last entry."""
+    """Load the journal's newest anchor if it is ahead of the ledger; return the number of the ledger's last entry.
+
+    Raises JournalCorrupt if the entry after the anchor does not carry the anchor's hash.
+    """
     anchor = await journal.anchor()
     if anchor is None or anchor.seq <= seq:
         return seq
+    async for following in journal.read(anchor.seq):
+        if anchor.head and following.previous_hash not in ("", anchor.head):
+            raise JournalCorrupt(
+                f"entry {following.seq} of the journal does not carry the hash of the anchor before it: restore the "
+                "journal's files from a copy"
+            )
+        break
     try:
         await restorer.load(anchor.state, anchor.seq)
     except StoreCorrupt as error:

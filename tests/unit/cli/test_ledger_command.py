@@ -54,14 +54,14 @@ def test_what_was_removed_is_stated(folder: Path) -> None:
 
 
 def test_a_damaged_journal_exits_with_1_and_names_the_line(folder: Path) -> None:
-    asyncio.run(write(folder, 30, trim=False))
+    asyncio.run(write(folder, 10, trim=False))
     content = bytearray((folder / "journal.jsonl").read_bytes())
     content[700] ^= 1
     (folder / "journal.jsonl").write_bytes(content)
     done = verify()
     assert done.exit_code == 1
-    assert "PROBLEM:" in done.output and "journal.jsonl, line 6:" in done.output.replace("\n", " ")
-    assert json.loads(verify("--json").output)["journal"]["entries"] == 5
+    assert "PROBLEM:" in done.output and "journal.jsonl, line 4:" in done.output.replace("\n", " ")
+    assert json.loads(verify("--json").output)["journal"]["entries"] == 3
 
 
 def test_without_a_journal_the_command_is_refused(folder: Path) -> None:

@@ -29,7 +29,7 @@ from truebook.ledger.verbs import NextNumber, OpenAccount
 from truebook_services.reconciler.recovery import recover
 
 LONG = entries_of([*plain_history(), *(NextNumber(name="m") for _ in range(590))])
-SMALL = 8_000
+SMALL = 13_000
 """Bytes of a segment in these tests: about 60 entries."""
 ALL = Retention(max_bytes=2**40, max_days=10_000)
 NOTHING = Retention(max_bytes=0, max_days=10_000)

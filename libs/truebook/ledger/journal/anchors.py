@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ import msgspec
 import zstandard
 
 from truebook.files import write_atomically
+from truebook.ledger.journal.chain import ChainBroken, HashChain
 from truebook.ledger.journal.port import JournalAnchor, JournalCorrupt
 from truebook.ledger.journal.reading import SegmentReader
 from truebook.ledger.port import JournalEntry, LedgerError
@@ -84,11 +85,12 @@ def make_anchor(path: Path, through_seq: int) -> JournalAnchor:
     first = list(islice(entries, 1))
     if base is None and first and first[0].seq != 1:
         raise JournalCorrupt(f"{path} begins with entry {first[0].seq}, and has no readable anchor before it")
+    hashes = HashChain("" if base is None else base.head)
     wanted = takewhile(lambda entry: entry.seq <= through_seq, chain(first, entries))
-    ledger = replay_in_batches(wanted, ledger)
+    ledger = replay_in_batches(_checked(wanted, hashes, path), ledger)
     if ledger is None or ledger.seq != through_seq:
         raise JournalCorrupt(f"{path} has no entry {through_seq}")
-    anchor = JournalAnchor(ledger_id=ledger.ledger_id, seq=ledger.seq, state=ledger.saved_state())
+    anchor = JournalAnchor(ledger_id=ledger.ledger_id, seq=ledger.seq, state=ledger.saved_state(), head=hashes.head)
     body = msgspec.json.encode(anchor)
     target = SegmentedFile(path).beside(through_seq, ENDING)
     compressed = zstandard.ZstdCompressor(level=_LEVEL).compress(_digest(body).encode() + b"\n" + body)
@@ -97,6 +99,16 @@ def make_anchor(path: Path, through_seq: int) -> JournalAnchor:
     if written is None or written != anchor:
         raise OSError(f"{target} differs after it was written: check the disk")
     return anchor
+
+
+def _checked(entries: Iterable[JournalEntry], hashes: HashChain, path: Path) -> Iterator[JournalEntry]:
+    """Yield the entries that continue the chain; raises JournalCorrupt."""
+    for entry in entries:
+        try:
+            hashes.add(entry)
+        except ChainBroken as error:
+            raise JournalCorrupt(f"{path}: {error}") from error
+        yield entry
 
 
 def _digest(body: bytes) -> str:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from truebook.files import sync_folder
 from truebook.ledger.journal.anchors import load_newest_anchor
+from truebook.ledger.journal.chain import chained, hash_of
 from truebook.ledger.journal.lines import SegmentStart, write_line
 from truebook.ledger.journal.port import JournalAnchor, JournalUnavailable, LedgerJournal
 from truebook.ledger.journal.reading import SegmentReader
@@ -95,10 +96,10 @@ class FileJournal(LedgerJournal):
     async def append(self, entries: Sequence[JournalEntry]) -> None:
         lines, digest, tail = [], self._end.digest, self._tail
         if tail is not None and entries and not 0 < self._end.offset < self._segment_bytes:
-            start = SegmentStart(after_seq=tail.seq, ledger_id=tail.ledger_id, before=digest)
+            start = SegmentStart(after_seq=tail.seq, ledger_id=tail.ledger_id, before=digest, head=hash_of(tail))
             line, digest = write_line(start, digest)
             lines.append(line)
-        for entry in entries:
+        for entry in chained(entries, tail):
             if tail is not None and (entry.seq, entry.ledger_id) != (tail.seq + 1, tail.ledger_id):
                 raise ValueError(f"entry {entry.seq} does not follow entry {tail.seq}")
             line, digest = write_line(entry, digest)

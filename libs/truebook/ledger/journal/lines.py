@@ -1,11 +1,13 @@
 """The lines of a journal file: an entry as JSON, with a digest that covers it and all lines before it.
 
-    {"seq":2,"ledger_id":"…","verb":"reserve","arguments":{…},"result":"reserved","digest":"…"}
+    {"seq":2,"ledger_id":"…","verb":"reserve","arguments":{…},"result":"reserved","previous_hash":"…","digest":"…"}
 
 The digest is blake2b (128 bit, hexadecimal) over the digest of the previous line (empty for the first) and this line
 without its own digest. A later segment of the file begins with a line that continues the chain:
 
-    {"after_seq":2,"ledger_id":"…","before":"digest of the line of entry 2","digest":"…"}
+    {"after_seq":2,"ledger_id":"…","before":"digest of the line of entry 2","head":"hash of entry 2","digest":"…"}
+
+The digest finds a damaged line; the hashes (``chain``) also one that was changed together with its digest.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.ledger.journal.chain import ChainBroken, HashChain
 from truebook.ledger.port import JournalEntry
 
 _HEX: Final = 32
@@ -29,6 +32,8 @@ class SegmentStart(msgspec.Struct, frozen=True, kw_only=True):
     ledger_id: str
     before: str
     """The digest of the earlier segment's last line."""
+    head: str = ""
+    """The hash of the earlier segment's last entry; empty: an earlier version wrote this line."""
 
 
 _START: Final = b'{"after_seq":'
@@ -49,13 +54,14 @@ def write_line(entry: JournalEntry | SegmentStart, before: str) -> tuple[bytes, 
 
 
 class Chain:
-    """Checks lines one after the other, over any number of segments: their digests and numbers."""
+    """Checks lines one after the other, over any number of segments: their digests, numbers and hashes."""
 
     def __init__(self, digest: str = "", seq: int | None = None) -> None:
         self.digest = digest
         """That of the last line."""
         self.seq = seq
         """The number of the last entry; None before the first line."""
+        self._hashes = HashChain()
         self._begins = True
 
     def begin_segment(self) -> None:
@@ -79,6 +85,10 @@ class Chain:
             raise LineError(str(error)) from error
         if self.seq is not None and entry.seq != self.seq + 1:
             raise LineError(f"entry {entry.seq} follows entry {self.seq}")
+        try:
+            self._hashes.add(entry)
+        except ChainBroken as error:
+            raise LineError(str(error)) from error
         self.digest, self.seq = digest, entry.seq
         return entry
 
@@ -87,6 +97,9 @@ class Chain:
             raise LineError("the digest does not match the line")
         if self.seq is not None and (start.after_seq, start.before) != (self.seq, self.digest):
             raise LineError(f"it continues from entry {start.after_seq}, the segment before ends with {self.seq}")
+        if start.head and self._hashes.head not in ("", start.head):
+            raise LineError(f"it names another hash of entry {start.after_seq} than the segment before leads to")
+        self._hashes.head = self._hashes.head or start.head
         self.digest, self.seq = digest, start.after_seq
 
 

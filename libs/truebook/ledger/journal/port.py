@@ -44,6 +44,8 @@ class JournalAnchor(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     state: msgspec.Raw
     """The state of the rules as JSON."""
+    head: str = ""
+    """The hash of that entry (``chain``); empty: an earlier version made the anchor."""
 
 
 class LedgerJournal(Protocol):
