@@ -111,7 +111,7 @@ build/clients: requirements/clients.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $@ -r $<
 
 clients: $(VENV)/.dev build/clients
-	PYTHONPATH=build/clients $(BIN)/python -m pytest -n 0 $(wildcard tests/integration/paper_exchange/test_*_client.py) $(ARGS)
+	PYTHONPATH=build/clients $(BIN)/python -m pytest -n $(JOBS) $(wildcard tests/integration/paper_exchange/test_*_client.py) $(ARGS)
 
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 image:

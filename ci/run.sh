@@ -101,10 +101,8 @@ if [ "$has_engine" = yes ]; then
 fi
 stage "test on $newest"
 TRUEBOOK_TEST_LONG=1 make PYTHON="$newest" VENV=.venv test
-if "$newest" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
-  stage "foreign clients of the simulated exchange"
-  make PYTHON="$newest" VENV=.venv clients
-fi
+stage "foreign clients of the simulated exchange"
+make PYTHON="$newest" VENV=.venv clients
 
 # The drills mostly wait for containers, and these stages don't depend on speed: seeds run in virtual time, unit tests
 # read no clock, and the wheel must trade correctly, not fast.

@@ -17,8 +17,11 @@ import pytest_asyncio
 
 from support.paper_client import PaperClient, paper_settings, running
 from truebook_services.paper_exchange.rest.absent import ABSENT
+from truebook_services.paper_exchange.rest.requests import ServedRequest
 
-official = pytest.importorskip("kalshi_python_async", reason="the official client is not installed: make clients")
+official = pytest.importorskip(
+    "kalshi_python_async", reason="the official client is not installed (it needs Python 3.13): make clients"
+)
 
 NO_ITEMS = {
     "get_milestone", "get_structured_target", "get_multivariate_event_collection", "get_event_live_data",
@@ -109,6 +112,8 @@ async def test_every_read_is_accepted_by_the_official_client(session: Official) 
 
 async def test_a_session_of_the_official_client_has_no_error(session: Official) -> None:
     client, known = session.client, await values(session)
+    served: list[ServedRequest] = []
+    session.exchange.exchange.state.observer = served.append
     order_id, ticker = known["order_id"], known["ticker"]
     decreased = await client.decrease_order_v2(order_id, reduce_by="1.00")
     assert decreased.remaining_count == "2.00"
@@ -130,6 +135,7 @@ async def test_a_session_of_the_official_client_has_no_error(session: Official) 
     await client.trigger_order_group(group)
     await client.reset_order_group(group)
     await client.delete_order_group(group)
+    await trade(session, known["ticker"])
     await client.cancel_all_orders()
     key = await client.generate_api_key(name="second", key_type="ed25519")
     assert key.api_key_id in [one.api_key_id for one in (await client.get_api_keys()).api_keys]
@@ -138,3 +144,18 @@ async def test_a_session_of_the_official_client_has_no_error(session: Official) 
         source="event_contract", destination="event_contract", amount=10_000, destination_exchange_shard=2
     )
     assert (await client.get_intra_exchange_instance_transfer(moved.transfer_id)).transfer.amount == "1.0000"
+    assert [(one.operation, one.status) for one in served if not 200 <= one.status < 300] == []
+
+
+async def trade(session: Official, known_ticker: str) -> None:
+    client, ticker = session.client, (await session.exchange.two_sided())["ticker"]
+    taken = await client.create_order_v2(
+        ticker=ticker, side="bid", count="1.00", price="0.9900", time_in_force="immediate_or_cancel",
+        self_trade_prevention_type="taker_at_cross", client_order_id=str(uuid.uuid4()),
+    )  # fmt: skip
+    assert taken.fill_count == "1.00"
+    assert [one.order_id for one in (await client.get_fills(ticker=ticker)).fills] == [taken.order_id]
+    held = (await client.get_positions()).market_positions
+    assert [(one.ticker, one.position_fp) for one in held] == [(ticker, "1.00")]
+    assert 0 < (await client.get_balance()).balance < 100_000
+    assert known_ticker in [one.ticker for one in (await client.get_orders()).orders]

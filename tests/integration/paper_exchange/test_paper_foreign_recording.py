@@ -6,33 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 
-from support.paper_client import PREFIX, order_body, paper_settings, running
-from support.simulated_exchange import metadata
-from truebook.capture.writer import CaptureWriter
+from support.foreign_clients import HOUR_US, START_US, A, recorded_settings
+from support.paper_client import PREFIX, order_body, running
 from truebook.clock import SystemClock
 from truebook.kalshi.signing import load_signer
 from truebook.kalshi.wire.times import from_rfc3339
-from truebook.messages.envelope import Source
 from truebook_services.paper_exchange.server import exchange_clock
-from truebook_services.paper_exchange.settings import PaperExchangeSettings
-
-A = "SIMTEST-1-A"
-START_US = 1_764_000_000_000_000
-HOUR_US = 3_600_000_000
-
-
-def settings(tmp_path: Path, **changes: Any) -> PaperExchangeSettings:
-    levels = {"yes_dollars_fp": [["0.4700", "3.00"]], "no_dollars_fp": [["0.4800", "5.00"]]}
-    body = {"market_ticker": A, "market_id": "m", "clock": 1, **levels}
-    frame = {"type": "orderbook_snapshot", "sid": 1, "seq": 1, "msg": body}
-    capture = tmp_path / "capture"
-    with CaptureWriter(capture, source=Source.DEMO, hosts=["example"]) as writer:
-        writer.add_markets([metadata(A, open_us=START_US - HOUR_US, close_us=START_US + HOUR_US)])
-        writer.add_frame(START_US, 0, msgspec.json.encode(frame).decode())
-    own_keys = {"key_id": None, "public_key_file": None, "order_latency_us": 0, "latency_jitter_us": 0}
-    return paper_settings(tmp_path / "state", capture=capture, **own_keys, **changes)
 
 
 class ForeignClient:
@@ -51,7 +31,7 @@ class ForeignClient:
 
 
 async def test_requests_signed_by_the_wall_clock_are_accepted(tmp_path: Path) -> None:
-    configured = settings(tmp_path)
+    configured = recorded_settings(tmp_path)
     async with running(configured, exchange_clock(configured)) as client:
         [key] = client.exchange.keys
         assert key.private_key_file is not None
@@ -62,7 +42,7 @@ async def test_requests_signed_by_the_wall_clock_are_accepted(tmp_path: Path) ->
 
 
 async def test_depth_that_one_account_took_is_taken_for_all(tmp_path: Path) -> None:
-    configured = settings(tmp_path, accounts=("second",), capture_times="now")
+    configured = recorded_settings(tmp_path, accounts=("second",), capture_times="now")
     async with running(configured, exchange_clock(configured)) as client:
         one, two = (
             ForeignClient(client.http, key.key_id, key.private_key_file)
@@ -77,7 +57,7 @@ async def test_depth_that_one_account_took_is_taken_for_all(tmp_path: Path) -> N
 
 
 async def test_times_of_a_recording_are_shifted_to_the_start(tmp_path: Path) -> None:
-    configured = settings(tmp_path, capture_times="now")
+    configured = recorded_settings(tmp_path, capture_times="now")
     async with running(configured, exchange_clock(configured)) as client:
         market = (await client.http.get(f"{PREFIX}/markets/{A}")).json()["market"]
         now_us = SystemClock().now_us()
