@@ -31,6 +31,7 @@ from truebook_services.cli.errors import exit_with_one_line
 from truebook_services.cli.exchange import exchange
 from truebook_services.cli.halt import halt
 from truebook_services.cli.ledger import ledger
+from truebook_services.cli.mcp import mcp
 from truebook_services.cli.models import models
 from truebook_services.cli.operator import resume, status, why
 from truebook_services.cli.record import record
@@ -49,7 +50,7 @@ for command in (
     run, backtest, exchange, certify,
     record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
     flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
-    splits, calibrate, dataset,
+    splits, calibrate, dataset, mcp,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(limits, name="limits")
