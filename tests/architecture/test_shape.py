@@ -21,7 +21,8 @@ LIMITS = {
 PACKAGES = (
     "truebook", "truebook.alerts", "truebook.book", "truebook.bus", "truebook.capture", "truebook.decision",
     "truebook.evidence", "truebook.features", "truebook.kalshi", "truebook.ledger", "truebook.live",
-    "truebook.messages", "truebook.models", "truebook.pacing", "truebook.runtime", "truebook.simulation", "truebook.venue",
+    "truebook.messages", "truebook.models", "truebook.pacing", "truebook.runtime", "truebook.simulation",
+    "truebook.venue",
     "truebook_services", "truebook_services.cli", "truebook_services.embedded", "truebook_services.execution",
     "truebook_services.fill_listener", "truebook_services.ingest", "truebook_services.observation",
     "truebook_services.operator", "truebook_services.paper_exchange", "truebook_services.policy",

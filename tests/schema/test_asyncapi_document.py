@@ -18,7 +18,10 @@ from truebook.messages.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = sorted((ROOT / "tests/schema/golden").glob("*.json"))
-SERVICES = ("ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange", "recorder")
+SERVICES = (
+    "ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange", "recorder",
+    "alerts",
+)  # fmt: skip
 IMPORTED = re.compile(r"^from truebook\.messages\.topics import ([\w, ]+)$", re.MULTILINE)
 
 

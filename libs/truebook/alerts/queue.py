@@ -7,6 +7,7 @@ the receiver's own limits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -17,11 +18,26 @@ from truebook.clock import MICROS
 
 MAX_BODY: Final = 1_800
 """Characters of a message: below the shortest limit of the usual receivers, 2,000."""
+MAX_TITLE: Final = 200
 JOIN_FROM: Final = 3
+"""From this many on, what waits is joined."""
 FIRST_RETRY_US: Final = 5 * MICROS
 MAX_RETRY_US: Final = 15 * 60 * MICROS
 MIN_INTERVAL_US: Final = 1 * MICROS
 """Shortest time between two messages to one receiver."""
+
+
+class Result(StrEnum):
+    """The outcome of one attempt to send."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    """The receiver responded with an error."""
+    UNREACHABLE = "unreachable"
+    """No connection, or it ended early."""
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    """Any other failure."""
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +55,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """One message to a receiver: the first ``count`` of its queue."""
+    """One message to a receiver. ``numbers`` are those of the notifications in it, ``dropped`` how many it reports."""
 
     title: str
     body: str
     severity: Severity
-    count: int
+    numbers: frozenset[int]
+    dropped: int
 
 
 def added(queue: Queue, notifications: Sequence[Notification], max_pending: int) -> Queue:
@@ -64,7 +81,8 @@ def outgoing(queue: Queue, now_us: int) -> Outgoing | None:
     first = queue.pending[0]
     lost = f"{queue.dropped} older notifications were dropped: this receiver was away.\n" if queue.dropped else ""
     if len(queue.pending) < JOIN_FROM:
-        return Outgoing(_cut(first.title, 200), _cut(lost + first.body, MAX_BODY), first.severity, 1)
+        body = _cut(lost + first.body, MAX_BODY)
+        return Outgoing(_cut(first.title, MAX_TITLE), body, first.severity, frozenset({first.number}), queue.dropped)
     parts: list[str] = []
     for each in queue.pending:
         part = f"{each.title}\n{each.body}"
@@ -73,13 +91,18 @@ def outgoing(queue: Queue, now_us: int) -> Outgoing | None:
         parts.append(part)
     taken = queue.pending[: len(parts)]
     severity = max((each.severity for each in taken), key=lambda each: each.value)
-    title = f"[{severity.name}] {len(parts)} notifications" if len(parts) > 1 else _cut(first.title, 200)
-    return Outgoing(title, _cut(lost + "\n\n".join(parts), MAX_BODY), severity, len(parts))
+    title = f"[{severity.name}] {len(parts)} notifications" if len(parts) > 1 else _cut(first.title, MAX_TITLE)
+    body = _cut(lost + "\n\n".join(parts), MAX_BODY)
+    return Outgoing(title, body, severity, frozenset(each.number for each in taken), queue.dropped)
 
 
-def delivered(queue: Queue, count: int, now_us: int) -> Queue:
-    """Remove the first ``count``, which the receiver has accepted."""
-    return Queue(pending=queue.pending[count:], next_us=now_us + MIN_INTERVAL_US)
+def delivered(queue: Queue, message: Outgoing, now_us: int) -> Queue:
+    """Remove what the receiver has accepted; some of it may have been dropped meanwhile."""
+    return Queue(
+        pending=tuple(each for each in queue.pending if each.number not in message.numbers),
+        dropped=queue.dropped - message.dropped,
+        next_us=now_us + MIN_INTERVAL_US,
+    )
 
 
 def failed(queue: Queue, reason: str, now_us: int) -> Queue:

@@ -76,11 +76,12 @@ ACTIONS: Final = Topic(
 )  # fmt: skip
 REFUSALS: Final = Topic(
     name="refusals", carries=(RefusalsCounted,), start_at=StartAt.END, retention_s=DAY_S, retention_bytes=GIB,
-    written_by=("observation", "policy"), read_by=("operator",),
+    written_by=("observation", "policy"), read_by=("operator", "alerts"),
 )  # fmt: skip
 ORDERS: Final = Topic(
-    name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED, retention_s=7 * DAY_S, written_by=("execution",)
-)
+    name="orders", carries=(OrderEvent,), start_at=StartAt.COMMITTED, retention_s=7 * DAY_S,
+    written_by=("execution",), read_by=("alerts",),
+)  # fmt: skip
 FILLS: Final = Topic(
     name="fills", carries=(FillRecorded, OrderUpdated, MarketSettled), start_at=StartAt.COMMITTED,
     retention_s=30 * DAY_S,
@@ -97,17 +98,18 @@ SIGNALS: Final = Topic(
 DEAD_LETTERS: Final = Topic(
     name="dead_letters", carries=(DeadLetter,), start_at=StartAt.COMMITTED, retention_s=30 * DAY_S, retention_bytes=GIB,
     key="origin", written_by=("ingest", "observation", "policy", "execution", "fill_listener"),
-    read_by=("operator",),
+    read_by=("operator", "alerts"),
 )  # fmt: skip
 SERVICES: Final = Topic(
     name="services", carries=(ServiceReported,), start_at=StartAt.BEGINNING, compacted=True, partitions=1,
     key="service/instance",
-    written_by=("ingest", "observation", "policy", "execution", "fill_listener", "reconciler"), read_by=("operator",),
+    written_by=("ingest", "observation", "policy", "execution", "fill_listener", "reconciler"),
+    read_by=("operator", "alerts"),
 )  # fmt: skip
 ACCOUNT: Final = Topic(
     name="account", carries=(AccountReported,), start_at=StartAt.BEGINNING, compacted=True, partitions=1,
     key="account/window",
-    written_by=("reconciler",), read_by=("operator",),
+    written_by=("reconciler",), read_by=("operator", "alerts"),
 )  # fmt: skip
 
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -11,6 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from truebook.alerts.notifications import Sort
+from truebook.alerts.queue import Result
 from truebook.messages.reason_table import BOOKS, OBSERVATION
 from truebook.models.guard import BreachKind
 
@@ -198,6 +200,12 @@ _BY_SERVICE: Final[Mapping[str, tuple[Metric, ...]]] = MappingProxyType(
             ),
             _gauge("ledger_oldest_unknown_order_seconds", "seconds", "Age of the oldest unknown order"),
             _gauge("ledger_parked_fills", "fills", "Fills whose order the ledger does not know yet"),
+        ),
+        "alerts": (
+            _gauge("alerts_in_force", "alerts", "Alerts that were raised and are not over"),
+            _gauge("alerts_pending", "notifications", "Notifications that wait for a receiver, over all receivers"),
+            _counter("alert_notifications", "notifications", "Notifications that were due", "sort", known=tuple(Sort)),
+            _counter("alert_deliveries", "attempts", "Attempts to send to a receiver", "outcome", known=tuple(Result)),
         ),
     }
 )

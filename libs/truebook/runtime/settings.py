@@ -52,7 +52,7 @@ _SOURCES: Final = "_sources"
 """Keyword by which ``load`` hands the sources below the flags to the constructor."""
 SECTIONS: Final = frozenset({
     "ingest", "observation", "policy", "execution", "fill_listener",
-    "paper_exchange", "reconciler", "limits", "recorder", "operator",
+    "paper_exchange", "reconciler", "limits", "recorder", "operator", "alerts",
 })  # fmt: skip
 """Tables that a shared file may hold even where the process that reads it does not use them."""
 PAIRS: Final = frozenset({
@@ -238,12 +238,13 @@ class TruebookSettings(BaseSettings):
         return (init_settings, *init_settings.init_kwargs.pop(_SOURCES, ()))
 
 
-def load(cls: type[Settings], **flags: Any) -> Settings:
+def load(cls: type[Settings], *, settings_file: Path | None = None, **flags: Any) -> Settings:
     """Read settings of that class. ``flags`` are fields (a section as a dict); those that are None are not set.
 
-    Raises ``SettingsError`` with every problem of the flags, the environment and the file.
+    ``settings_file`` is read instead of the file that the environment or the working directory has. Raises
+    ``SettingsError`` with every problem of the flags, the environment and the file.
     """
-    table, problems = _read_file(cls)
+    table, problems = _read_file(cls, settings_file)
     problems += _check_environment(cls, os.environ)
     given = _without_none(flags)
     given[_SOURCES] = (_Environment(cls), InitSettingsSource(cls, table))
@@ -282,8 +283,8 @@ class _Environment(EnvSettingsSource):
             return [part.strip() for part in str(value).split(",")]  # validated by the field's type
 
 
-def _read_file(cls: type[TruebookSettings]) -> tuple[dict[str, Any], list[str]]:
-    named = os.environ.get(FILE_VARIABLE)
+def _read_file(cls: type[TruebookSettings], file: Path | None) -> tuple[dict[str, Any], list[str]]:
+    named = file or os.environ.get(FILE_VARIABLE)
     path = Path(named or FILE)
     if not named and not path.exists():
         return {}, []
