@@ -44,6 +44,7 @@ def reservation(placement: Placement, attempt: int, now_us: int, lifetime_us: in
         deadline_us=action.deadline_us, now_us=now_us, partition=placement.partition, epoch=placement.epoch,
         reference_cc=action.reference_cc, send_by_us=action.deadline_us,
         expires_us=whole_second_us(expires_us) if rests else 0, exchange_index=placement.exchange_index,
+        model=action.model,
     )  # fmt: skip
 
 

@@ -143,6 +143,7 @@ def _content(verb: Verb[Any]) -> dict[str, Any]:
     """Return the report without what is not its content: the socket rounds times otherwise than the list of fills."""
     content = msgspec.structs.asdict(verb)
     content.pop("exchange_us", None)
+    content.pop("recorded_us", None)
     if content.get("exchange_index") == DEFAULT_SHARD:  # as in digests of versions without shards
         del content["exchange_index"]
     return content

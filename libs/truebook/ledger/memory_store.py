@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,7 +21,7 @@ from truebook.ledger.port import (
 )
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.rules.views import while_restoring
-from truebook.ledger.verbs import ResultT, SettleFill, Verb
+from truebook.ledger.verbs import ResultT, SettleFill, Verb, timed
 
 
 class MemoryStore(RestorableStore, RestoringStore):
@@ -32,6 +33,8 @@ class MemoryStore(RestorableStore, RestoringStore):
         """The only store that may change the account, during a restore."""
         self._owner = self
         """The store whose ``_restorer`` counts: a restorer refers to the store that it restores."""
+        self.now_us: Callable[[], int] | None = None
+        """The clock of the entries that this store makes; None: their times are not recorded. A restorer has none."""
 
     @property
     def ledger_id(self) -> str:
@@ -41,7 +44,7 @@ class MemoryStore(RestorableStore, RestoringStore):
     async def apply(self, verb: Verb[ResultT]) -> ResultT:
         if self._owner._restorer not in (None, self):
             raise StoreUnavailable("the ledger is being restored from its journal")
-        return self.ledger.apply(verb)
+        return self.ledger.apply(timed(verb, self.now_us))
 
     async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
         view = self.ledger.view(tickers)

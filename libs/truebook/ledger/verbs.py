@@ -6,6 +6,7 @@ name) and one script ``lua/<name>.lua``, which reads these arguments as JSON. Ex
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
@@ -81,14 +82,15 @@ class OpenAccount(Verb[OpenOutcome], frozen=True, kw_only=True):
     """The identity of the exchange and its account (``RestClient.identity``); empty: not bound to one."""
     shards: tuple[ShardCash, ...] = ()
     """The balances on all other shards, each at most once."""
+    recorded_us: int = 0
 
 
 class Reserve(Verb[ReserveResult], frozen=True, kw_only=True):
     """Request the right to send one order.
 
     The order's content, which a repeated id must match, is all but ``nonce``, ``event``, ``exclusive``, ``now_us``,
-    ``partition``, ``epoch``, ``reference_cc`` and ``exchange_index``, which is the market's. ``send_by_us`` and
-    ``expires_us`` are content where given (not 0).
+    ``partition``, ``epoch``, ``reference_cc``, ``model`` and ``exchange_index``, which is the market's. ``send_by_us``
+    and ``expires_us`` are content where given (not 0).
     """
 
     VERB = "reserve"
@@ -114,6 +116,8 @@ class Reserve(Verb[ReserveResult], frozen=True, kw_only=True):
     expires_us: int = 0
     exchange_index: int = DEFAULT_SHARD
     """The market's shard, whose cash the order needs: the same in all reserves and fills of a market."""
+    model: str = ""
+    """The model that decided, kept in the journal for the statement; empty: not known."""
 
 
 class Acknowledge(Verb[OrderResult], frozen=True, kw_only=True):
@@ -186,6 +190,7 @@ class SettleMarket(Verb[ReportOutcome], frozen=True, kw_only=True):
 
     ticker: str
     settlement_cc: int
+    recorded_us: int = 0
 
 
 class Adjust(Verb[AdjustOutcome], frozen=True, kw_only=True):
@@ -201,6 +206,7 @@ class Adjust(Verb[AdjustOutcome], frozen=True, kw_only=True):
     reason: str
     exchange_index: int = DEFAULT_SHARD
     """The shard on which the amount counts."""
+    recorded_us: int = 0
 
 
 class Hold(Verb[HoldOutcome], frozen=True, kw_only=True):
@@ -215,6 +221,7 @@ class Hold(Verb[HoldOutcome], frozen=True, kw_only=True):
     name: str
     mode: Mode
     owner: str
+    recorded_us: int = 0
 
 
 class Release(Verb[ReleaseOutcome], frozen=True, kw_only=True):
@@ -225,6 +232,7 @@ class Release(Verb[ReleaseOutcome], frozen=True, kw_only=True):
 
     name: str
     owner: str
+    recorded_us: int = 0
 
 
 class Limits(Verb[SetLimitsOutcome], frozen=True, kw_only=True, omit_defaults=True):
@@ -342,6 +350,31 @@ class ReportTransfer(Verb[TransferOutcome], frozen=True, kw_only=True):
     status: str
     """``accepted``, ``arrived`` or ``refused``; any other is invalid."""
     now_us: int
+
+
+TIMED: Final = (OpenAccount, SettleMarket, Adjust, Hold, Release)
+"""The verbs without a time of their own: the store that applies one sets ``recorded_us``, the time of its clock.
+
+It is kept in the journal and is not content. 0: not recorded, as in journals of earlier versions.
+"""
+
+
+def timed(verb: Verb[ResultT], now_us: Callable[[], int] | None) -> Verb[ResultT]:
+    """Return the verb with the time at which it is recorded, if it has such a field that is not set."""
+    if now_us is None or getattr(verb, "recorded_us", -1) != 0:
+        return verb
+    return msgspec.structs.replace(verb, recorded_us=now_us())
+
+
+def time_of(verb: Verb[Any]) -> int:
+    """Return the time that a verb names, in microseconds of the exchange's clock; 0 without one."""
+    if isinstance(verb, SettleFill):
+        return verb.exchange_us
+    if isinstance(verb, AdvanceWatermark):
+        return verb.to_us
+    if isinstance(verb, Reserve | RequestTransfer | ReportTransfer):
+        return verb.now_us
+    return verb.recorded_us if isinstance(verb, TIMED) else 0
 
 
 VERBS: Final[dict[str, type[Verb[Any]]]] = {verb.VERB: verb for verb in Verb.__subclasses__()}

@@ -67,6 +67,7 @@ async def open_resources(settings: EmbeddedSettings, folder: Path, stack: AsyncE
     journal = await FileJournal.open(folder / JOURNAL, segment_bytes=settings.reconciler.journal_segment_bytes)
     stack.push_async_callback(journal.aclose)
     clock = _make_clock(settings, max((await ledger.view(())).account.clock_us, last_time_us(folder / EXCHANGE)))
+    ledger.now_us = clock.now_us
     exchange = await _open_exchange(settings, folder, clock, stack)
     root, signer = _find_exchange(settings, exchange)
     rest_url, ws_url = addresses(root)

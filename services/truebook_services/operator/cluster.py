@@ -90,6 +90,7 @@ class ClusterOperator(Operator):
                 redis_address(settings), settings.account, password=settings.redis_password()
             )  # fmt: skip
             stack.push_async_callback(ledger.aclose)
+            ledger.now_us = clock.now_us
             rest = await stack.enter_async_context(exchange_client(settings, clock))
             yield cls(settings, ledger, rest, clock)
 

@@ -13,6 +13,7 @@ from truebook.ledger.redis.bundled import BundledServer
 from truebook.ledger.redis.store import RedisStore
 from truebook.ledger.trading_holds import WIND_DOWN
 from truebook.ledger.valuation import Levels, account_values
+from truebook.messages.envelope import Source
 from truebook.runtime.settings import TruebookSettings
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.operator.exchange import exchange_client, responding
@@ -118,6 +119,8 @@ class StoppedOperator(Operator):
     @asynccontextmanager
     async def _connect(self, url: str) -> AsyncIterator[LedgerStore]:
         ledger = await RedisStore.connect(url, self._settings.account, password=self._settings.redis_password())
+        if self._settings.market_data is not Source.CAPTURE:  # its journal has the recording's time
+            ledger.now_us = SystemClock().now_us
         try:
             yield ledger
         finally:

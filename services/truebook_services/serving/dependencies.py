@@ -78,6 +78,7 @@ class Dependencies(Generic[S]):
             f"the ledger at {url}", lambda: RedisStore.connect(url, settings.account, password=password)
         )
         self._stack.push_async_callback(ledger.aclose)
+        ledger.now_us = self.context.clock.now_us
         return ledger
 
     async def opened_ledger(self) -> RedisStore:

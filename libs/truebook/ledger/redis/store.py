@@ -7,6 +7,7 @@ in ``rules/``. Views are made by the rules' own functions, from the same records
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +47,7 @@ from truebook.ledger.redis.scripts import script_names, source
 from truebook.ledger.rules import views
 from truebook.ledger.rules.audit import Parts, errors_of_parts
 from truebook.ledger.rules.ledger import Ledger
-from truebook.ledger.verbs import ResultT, SettleFill, Verb
+from truebook.ledger.verbs import ResultT, SettleFill, Verb, timed
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -63,6 +64,8 @@ class RedisStore(RestorableStore, RestoringStore):
         self.keys = LedgerKeys(account)
         self._scripts = {name: client.register_script(source(name, restorer)) for name in script_names()}
         self._ledger_id = ""
+        self.now_us: Callable[[], int] | None = None
+        """The clock of the entries that this store makes; None: their times are not recorded. A restorer has none."""
 
     @property
     def ledger_id(self) -> str:
@@ -100,7 +103,7 @@ class RedisStore(RestorableStore, RestoringStore):
         )
 
     async def apply(self, verb: Verb[ResultT]) -> ResultT:
-        reply = await self._run(verb.VERB, verb, verb.fills_of())
+        reply = await self._run(verb.VERB, timed(verb, self.now_us), verb.fills_of())
         try:
             return verb.read_result(reply.decode())
         except ValueError as error:
