@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from truebook.alerts.conditions import Condition, Severity
-from truebook.alerts.texts import duration, moment
+from truebook.alerts.texts import counted, duration, moment
 
 
 class Sort(StrEnum):
@@ -83,7 +83,9 @@ def summary(held_back: Sequence[HeldBack], since_us: int, in_force: Sequence[str
 
 
 def _times(each: HeldBack) -> str:
-    parts = [f"{count} times {word}" for count, word in ((each.raised, "raised"), (each.cleared, "over")) if count]
+    parts = [
+        f"{word} {counted(count, 'time')}" for word, count in (("raised", each.raised), ("over", each.cleared)) if count
+    ]
     return ", ".join(parts)
 
 
