@@ -26,7 +26,7 @@ from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookSnapshot, BookStale
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.topics import ACTIONS, FILLS, MARKETS, ORDERBOOK, ORDERS, Topic
+from truebook.messages.topics import ACCOUNT, ACTIONS, FILLS, MARKETS, ORDERBOOK, ORDERS, Topic
 from truebook.runtime.context import no_crash
 from truebook.venue.account import OrderRequest
 from truebook_services.execution.service import build
@@ -38,14 +38,14 @@ ASKS: Levels = ((6000, 10_000),)
 
 
 class RecordingBus(MemoryBus):
-    """Keeps what was published on ``orders`` and ``fills``."""
+    """Keeps what was published on ``orders``, ``fills`` and ``account``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.published: dict[str, list[Message]] = {}
 
     async def publish(self, topic: Topic, key: str, value: bytes) -> None:
-        if topic in (ORDERS, FILLS):
+        if topic in (ORDERS, FILLS, ACCOUNT):
             self.published.setdefault(topic.name, []).append(decode(topic, value))
         await super().publish(topic, key, value)
 

@@ -52,3 +52,5 @@ class Action(Message, frozen=True, kw_only=True, tag="action"):
     """Why there are no targets, if there are none."""
     model_sha256: str = ""
     """Digest of the model's file, which its name alone does not determine; empty where it is not known."""
+    fair_ppm: int | None = None
+    """The model's probability of YES in millionths; null for a model without one, or where it gave none."""

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from truebook.decision.decide import Decision, decide, decide_action
+from truebook.decision.quoting import fair_ppm
 from truebook.decision.strategy import Output
 from truebook.messages.actions import Action
 from truebook.messages.identity import Identity
@@ -97,6 +98,7 @@ def action_of(
         frame_us=observation.frame_us, reference_cc=(observation.best_bid_cc + observation.best_ask_cc) // 2,
         edge_cc=decision.edge_cc, event=observation.event, exclusive=observation.exclusive,
         fee_rate_ppm=max(observation.taker_rate_ppm, observation.maker_rate_ppm), reason=decision.reason,
+        fair_ppm=None if decision.probability is None else fair_ppm(decision.probability),
     )  # fmt: skip
 
 

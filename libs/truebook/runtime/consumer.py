@@ -104,6 +104,10 @@ class Consumer:
     def not_ready(self) -> str | None:
         return None if self._down is None else f"{self.name}: {self._down}"
 
+    async def lag(self) -> dict[str, int]:
+        """Return the unread records of this member by topic, none while it has not joined; raises ``BusError``."""
+        return {} if self._consumer is None else await self._consumer.lag()
+
     async def assigned(self, partitions: frozenset[Partition]) -> None:
         """Reset these partitions (called by the bus)."""
         for partition in partitions:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from truebook.models.history import ModelVersion
 from truebook.runtime.consumer import Consumer, Incoming
 from truebook.runtime.context import Context
 from truebook.runtime.retry import attempt, pause, pause_until, stopping
@@ -133,9 +134,11 @@ class Service:
 
     def __init__(
         self, context: Context, frames: Sequence[Frame], *, last: Sequence[Frame] = (),
-        stop_within_s: float = STOP_WITHIN_S,
+        stop_within_s: float = STOP_WITHIN_S, model: Callable[[], ModelVersion] | None = None,
     ) -> None:  # fmt: skip
         self.context = context
+        self.model = model
+        """Returns the model in use; None for a service that uses none."""
         self.name = context.service
         self.frames = (*frames, *last)
         self._first, self._last = tuple(frames), tuple(last)

@@ -27,6 +27,8 @@ class Metrics:
         self.registry: CollectorRegistry = CollectorRegistry() if siblings is None else siblings.registry
         self.service: Final = service
         self._collectors: dict[str, Any] = {} if siblings is None else siblings._collectors
+        self.values: dict[str, float] = {}
+        """The newest value of each gauge without labels."""
         self._series: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
         for metric in METRICS:
             if metric.service == service and metric.kind is not MetricKind.GAUGE:
@@ -44,6 +46,8 @@ class Metrics:
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set the gauge ``truebook_<name>``."""
         self._of(name, labels, MetricKind.GAUGE).set(value)
+        if not labels:
+            self.values[name] = value
 
     def seconds(self, name: str, value: float, **labels: str) -> None:
         """Observe a duration in the histogram ``truebook_<name>_seconds``."""

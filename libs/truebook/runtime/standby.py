@@ -33,6 +33,11 @@ class Standby:
         self._active: Service | None = None
         self._down: str | None = "has not requested the lease yet"
 
+    @property
+    def active(self) -> Service | None:
+        """The service, while this process is the active one."""
+        return self._active
+
     def not_ready(self) -> str | None:
         """Return the active service's reasons; a standby is ready."""
         if self._active is not None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from truebook.runtime.frames import Service
 from truebook.runtime.gc import frozen_startup_objects
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
+from truebook.runtime.service_reports import Reported, ServiceReports, process_name
 from truebook.runtime.state_folder import StateFolder
 from truebook_services.embedded.lockstep import lockstep_bus, open_in_lockstep
 from truebook_services.embedded.model_history import read_uses
@@ -111,7 +112,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
             report(str(difference))
         statistics = Statistics()
         active = _active_model(context("policy"), settings, registry, uses)
-        services = (
+        services: tuple[Service, ...] = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
             build_reconciler(
                 context("reconciler"),
@@ -121,6 +122,7 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 journal=resources.journal,
                 upkeep=journal_upkeep(settings, resources),
                 models=None if settings.model or settings.capture is not None else registry.files,
+                reports=not settings.in_lockstep,
             ),
             build_fill_listener(
                 context("fill_listener"),
@@ -136,12 +138,20 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
             ),
         )
+        if not settings.in_lockstep:
+            services = (*services, _reporting(context("reports"), services[1:]))
         stack.enter_context(frozen_startup_objects())
         report(f"exchange {resources.url}, account {settings.account}, state in {folder.path}")
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             server=resources.server, active=active, bus=bus, services=services, statistics=statistics, log=log,
         )  # fmt: skip
+
+
+def _reporting(context: Context, services: Sequence[Service]) -> Service:
+    """Return the service that reports on the others; not in lock-step, where nothing may depend on it."""
+    reports = ServiceReports(context, process_name(), lambda: [Reported(each.name, [each]) for each in services])
+    return Service(context, [reports])
 
 
 def _uses(settings: EmbeddedSettings) -> RecordedUses | None:

@@ -37,4 +37,5 @@ def build(
             shadow,
             handler.refusals.frame(),
         ),
+        model=lambda: active.version,
     )

@@ -65,6 +65,11 @@ class BalanceChecker:
         self._transfers = TransferRecognizer(context, rest, ledger)
         self._seen: dict[tuple[Kind, str], Lasting] = {}
         self._fee_hold: FeeHold | None = None
+        self.differences: tuple[str, ...] | None = None
+        """What differs as of the last comparison; None before the first one."""
+        self.compared_us: int | None = None
+        self.true_since_us: int | None = None
+        """Since when every comparison agreed; None while they differ."""
 
     @property
     def has_differences(self) -> bool:
@@ -100,7 +105,14 @@ class BalanceChecker:
             await self._ledger.apply(DIFFERENCE.release())
         if lasting and not await self._recognize(found, sides):
             await self._act(lasting, sides)
+        self._note()
         return not self._seen
+
+    def _note(self) -> None:
+        now_us = self._context.clock.now_us()
+        self.differences = tuple(str(one.difference) for one in self._seen.values())
+        self.compared_us = now_us
+        self.true_since_us = None if self._seen else (self.true_since_us or now_us)
 
     async def _has_recorded_transfers(self, comparison: Comparison, sides: BothSides) -> bool:
         """Record the exchange's own transfers between shards where cash differs; return whether there were any."""

@@ -7,8 +7,8 @@ keeps it from working. SIGTERM, SIGINT and SIGHUP stop it gracefully within five
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Generic, TypeVar
 
 from truebook.bus.kafka.bus import KafkaBus
@@ -23,6 +23,7 @@ from truebook.runtime.health import serve_health
 from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.metrics import Metrics
+from truebook.runtime.service_reports import Reported, ServiceReports, process_name
 from truebook.runtime.settings import load
 from truebook_services.serving.crash import crash_point
 from truebook_services.serving.dependencies import Dependencies
@@ -110,8 +111,26 @@ class ServiceRunner(Generic[S]):
         dependencies = Dependencies(self._settings, self._context, self._clock, stack, self._report)
         if isinstance(self._context.bus, KafkaBus):
             await dependencies.kafka(self._context.bus)
+            await stack.enter_async_context(self._reporting())
         service = await self._root(dependencies)
         return (service, Service(self._context, dependencies.frames)) if dependencies.frames else (service,)
+
+    @asynccontextmanager
+    async def _reporting(self) -> AsyncIterator[None]:
+        """Report while entered: what the process waits for, then what keeps it from working, at last that it stops."""
+        reports = ServiceReports(
+            self._context, process_name(),
+            lambda: (Reported(self._context.service, self._services, self._waiting_for),),
+        )  # fmt: skip
+        stop = asyncio.Event()
+        task = asyncio.ensure_future(reports.run(stop))
+        try:
+            yield
+        except BaseException:
+            task.cancel()  # its last report would state that it was stopped in order
+            raise
+        stop.set()
+        await task
 
     def _report(self, text: str) -> None:
         if text != self._waiting_for:

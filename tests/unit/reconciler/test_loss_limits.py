@@ -150,7 +150,6 @@ async def test_without_a_limit_nothing_is_marked() -> None:
         await fall(rig, 100)
         assert rig.holds() == set()
         assert rig.ledger.ledger.account().marks is None
-        assert rig.exchange.count("book") == 0
 
 
 async def test_an_ended_market_keeps_its_last_value_until_its_outcome() -> None:

@@ -1,0 +1,77 @@
+"""The books that value the account's positions, as the exchange shows them, without the account's own orders.
+
+A position in a market that has ended is valued by its outcome. Where the exchange shows neither, the last book that was
+read values it. Without one its value is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from truebook.kalshi.port import NotFound, RestClient
+from truebook.ledger.port import LedgerView, MarketView
+from truebook.ledger.valuation import Book, is_seen, others_book, outcome_book, shows_a_book
+from truebook.messages.market_metadata import MarketMetadata
+from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS
+from truebook.runtime.context import Context
+
+MAX_NEW: Final = 3
+"""New positions whose books are read at once."""
+
+
+class PositionBooks:
+    """The last book of each market with a position, by ticker."""
+
+    def __init__(self, context: Context, rest: RestClient) -> None:
+        self._context = context
+        self._rest = rest
+        self.books: dict[str, Book] = {}
+        self.read_us: int | None = None
+        """When all of them were read last."""
+        self._unvalued: frozenset[str] = frozenset()
+
+    async def read(self, view: LedgerView) -> dict[str, Book]:
+        """Read the book or the outcome of each position's market; raises ``ExchangeError``."""
+        now_us = self._context.clock.now_us()
+        held = held_markets(view)
+        await self._read(held)
+        self.books = {ticker: book for ticker, book in self.books.items() if ticker in held}
+        unvalued = frozenset(held) - self.books.keys()
+        if unvalued - self._unvalued:
+            self._context.log.warning("equity not known: positions without a known value", tickers=sorted(unvalued))
+        self._unvalued = unvalued
+        self._context.metrics.gauge("ledger_unvalued_positions", len(unvalued))
+        self.read_us = now_us
+        return self.books
+
+    async def read_new(self, view: LedgerView) -> None:
+        """Read the books of a few positions that have none yet; raises ``ExchangeError``."""
+        new = [market for ticker, market in held_markets(view).items() if ticker not in self.books]
+        await self._read({market.ticker: market for market in new[:MAX_NEW]})
+
+    async def _read(self, held: Mapping[str, MarketView]) -> None:
+        listed = await self._rest.markets(tickers=sorted(held)) if held else ()
+        for metadata in listed:
+            if metadata.ticker in held and (book := await self._book(held[metadata.ticker], metadata)) is not None:
+                self.books[metadata.ticker] = book
+
+    async def _book(self, market: MarketView, metadata: MarketMetadata) -> Book | None:
+        """Return the book without our orders, or the outcome as a book; None where neither is shown."""
+        outcome = outcome_book(market, metadata)
+        if outcome is not None or not shows_a_book(metadata):
+            return outcome
+        try:
+            book = await self._rest.book(market.ticker)
+        except NotFound:
+            return None
+        if not is_seen((book.bids, book.asks), self._context.source):
+            return None
+        if self._context.source not in FEEDS_WITH_OWN_ORDERS:
+            return book.bids, book.asks
+        return others_book(market, book.bids, book.asks)
+
+
+def held_markets(view: LedgerView) -> dict[str, MarketView]:
+    """Return the unsettled markets with a position, by ticker."""
+    return {market.ticker: market for market in view.markets if market.position_centi and market.settlement_cc is None}
