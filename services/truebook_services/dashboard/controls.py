@@ -1,0 +1,145 @@
+"""What an operator does on the page: each confirmed request once, with its outcome as one sentence.
+
+A request has an id that the page creates when it asks for confirmation: the same id again, as by a second click, gets
+the outcome of the first. Nothing here decides anything: the operator's port does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from truebook.clock import MICROS
+from truebook.money import format_size
+from truebook_services.dashboard.poller import Poller
+from truebook_services.operator.holds import AFTER_HALT
+from truebook_services.operator.port import Operator, OperatorError, ResumeResult
+from truebook_services.operator.requests import ActivateModel, ChangeLimits, Flatten, FlattenReport, RollBackModel
+
+MAX_REMEMBERED: Final = 500
+WITHIN_S: Final = 45.0
+"""Above what a flatten takes."""
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control", forbid_unknown_fields=True):
+    """A confirmed request."""
+
+    id: str
+
+
+class Halt(Control, frozen=True, kw_only=True, tag="halt"):
+    keep_orders: bool = False
+
+
+class Resume(Control, frozen=True, kw_only=True, tag="resume"):
+    hold: str | None = None
+
+
+class FlattenAll(Control, frozen=True, kw_only=True, tag="flatten"):
+    tickers: tuple[str, ...] = ()
+
+
+class SetLimits(Control, frozen=True, kw_only=True, tag="limits"):
+    changes: Mapping[str, int | None]
+
+
+class UseModel(Control, frozen=True, kw_only=True, tag="activate"):
+    name: str
+    instead_of: str | None = None
+
+
+class RollBack(Control, frozen=True, kw_only=True, tag="rollback"):
+    instead_of: str | None = None
+
+
+AnyControl = Halt | Resume | FlattenAll | SetLimits | UseModel | RollBack
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request, for a person."""
+
+    id: str
+    ok: bool
+    text: str
+    hint: str = ""
+
+
+class Controls:
+    """Handles the requests of all pages."""
+
+    def __init__(self, poller: Poller, log: Any, monotonic_us: Callable[[], int]) -> None:
+        self._poller = poller
+        self._log = log
+        self._monotonic_us = monotonic_us
+        self._tasks: OrderedDict[str, asyncio.Task[Outcome]] = OrderedDict()
+
+    async def handle(self, given: Any) -> Outcome:
+        """Handle a request as the page sent it; one with a known id is not handled again."""
+        try:
+            control: AnyControl = msgspec.convert(given, AnyControl)
+        except msgspec.ValidationError as error:
+            id_ = str(given.get("id", "")) if isinstance(given, dict) else ""
+            return Outcome(id=id_, ok=False, text=f"the request is invalid: {error}", hint="reload the page")
+        task = self._tasks.get(control.id)
+        if task is None:
+            task = self._tasks[control.id] = asyncio.create_task(self._perform(control), name=f"control {control.id}")
+            while len(self._tasks) > MAX_REMEMBERED:
+                self._tasks.popitem(last=False)
+        return await asyncio.shield(task)
+
+    async def _perform(self, control: AnyControl) -> Outcome:
+        name = type(control).__struct_config__.tag
+        since_us = self._monotonic_us()
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                text, hint, ok = await _requested(control, self._poller.operator)
+        except OperatorError as error:
+            text, hint, ok = error.problem, error.hint, False
+        except TimeoutError:
+            text, hint, ok = f"no result within {WITHIN_S:g} s: it may have been done", "check the state above", False
+        took_ms = (self._monotonic_us() - since_us) * 1_000 // MICROS
+        self._log.info("operator's request", control=name, ok=ok, result=text, took_ms=took_ms)
+        self._poller.poll_soon()
+        return Outcome(id=control.id, ok=ok, text=text, hint=hint)
+
+
+async def _requested(control: AnyControl, operator: Operator) -> tuple[str, str, bool]:
+    """Request it; returns what happened, what to do, and whether that is all that was requested."""
+    match control:
+        case Halt(keep_orders=keep_orders):
+            halted = await operator.halt(keep_orders=keep_orders)
+            return f"Trading is halted: {AFTER_HALT[halted.orders]}.", "", True
+        case Resume(hold=hold):
+            return _resumed(await operator.resume(hold))
+        case FlattenAll(tickers=tickers):
+            return _flattened(await operator.perform(Flatten(tickers=tickers)))
+        case SetLimits(changes=changes):
+            await operator.perform(ChangeLimits(changes=changes))
+            return f"Set: {', '.join(changes)}.", "", True
+        case UseModel(name=name, instead_of=former):
+            await operator.perform(ActivateModel(name=name, instead_of=former))
+            return f"{name} is the active model.", "", True
+        case RollBack(instead_of=former):
+            model = await operator.perform(RollBackModel(instead_of=former))
+            return f"{model.name} is active again.", "", True
+
+
+def _resumed(result: ResumeResult) -> tuple[str, str, bool]:
+    remaining = "; ".join(
+        f"{each.name} ({each.mode}, by {each.owner}), while {each.reason}" for each in result.remaining
+    )
+    text = "Released." if result.result == "released" else f"Nothing to release: {result.result}."
+    if not remaining:
+        return text, "", True
+    return f"{text} Still in force: {remaining}.", "", result.may_trade
+
+
+def _flattened(report: FlattenReport) -> tuple[str, str, bool]:
+    closed = f"Closed: {', '.join(report.closed) or 'none'}."
+    left = "; ".join(f"{each.ticker} {format_size(each.position_centi)}: {each.cause}" for each in report.remaining)
+    hint = f"The hold {report.hold} stays in force until you resume."
+    return (f"{closed} Still open: {left}." if left else closed), hint, not left

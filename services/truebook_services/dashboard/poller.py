@@ -1,0 +1,227 @@
+"""Reads the source for all open pages: the one poller of the process. It is idle while no page is open.
+
+A source that can't be read is opened again every second or two, without end: pages show since when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from truebook.clock import MICROS
+from truebook.ledger.verbs import LIMIT_NAMES
+from truebook_services.dashboard.board import Board
+from truebook_services.operator.live import LiveSource
+from truebook_services.operator.port import NotResponding, NotRunning, Operator, OperatorError, RequestRefused
+from truebook_services.operator.requests import REQUESTS, ChangeLimits
+
+RETRY_S: Final = 1.0
+READ_WITHIN_S: Final = 5.0
+SUBJECT_S: Final[dict[str, float]] = {"market": 0.5, "decision": 1.0, "model": 2.0, "system": 1.0, "limits": 5.0}
+"""How often each kind of subject is read; any other kind only once per ``open``."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What one connection to the running system offers."""
+
+    live: LiveSource
+    operator: Operator
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Backend]]
+
+Read = Callable[[Backend, str], Awaitable[msgspec.Struct | None]]
+
+
+def _requested(name: str, argument: str | None = None) -> Read:
+    """Return how to read a result of the operator's requests; ``argument`` names the field that the subject gives."""
+
+    async def read(backend: Backend, value: str) -> msgspec.Struct | None:
+        kind = REQUESTS.get(name)
+        if kind is None:
+            raise RequestRefused(f"this version has no request {name}", "update Truebook")
+        given = {argument: value} if argument and value else {}
+        result: msgspec.Struct = await backend.operator.perform(msgspec.convert(given, kind))
+        return result
+
+    return read
+
+
+class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's limits by name; null is no limit."""
+
+    limits: Mapping[str, int | None]
+    from_settings: tuple[str, ...]
+
+
+async def _limits(backend: Backend, _: str) -> LimitsView:
+    limits = (await backend.operator.perform(ChangeLimits())).limits
+    return LimitsView(limits={name: getattr(limits, name) for name in LIMIT_NAMES}, from_settings=limits.from_settings)
+
+
+READS: Final[dict[str, Read]] = {
+    "market": lambda backend, name: backend.live.market(name),
+    "decision": lambda backend, name: backend.live.lifecycle(name),
+    "model": lambda backend, _: backend.live.model(),
+    "system": lambda backend, _: backend.live.system(),
+    "limits": _limits,
+    "models": _requested("models"),
+    "statement": _requested("statement", argument="day"),
+    "pnl": _requested("pnl"),
+}
+
+
+@contextlib.asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise NotResponding(f"no response within {seconds:g} s", "the page retries; see the log of the run") from error
+
+
+class Page(Protocol):
+    """An open page, as the poller sees it."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it shows beside the tables, each ``KIND`` or ``KIND/NAME``."""
+        ...
+
+    def refresh(self) -> None:
+        """Send what changed."""
+        ...
+
+
+class Poller:
+    """Fills the board while pages are open; ``failures`` are the exceptions of a source that can't be reached."""
+
+    def __init__(
+        self, board: Board, connect: Connect, *, every_s: float, now_us: Callable[[], int], log: Any,
+        failures: tuple[type[Exception], ...] = (OperatorError, OSError),
+    ) -> None:  # fmt: skip
+        self._board = board
+        self._connect = connect
+        self._every_s = every_s
+        self._now_us = now_us
+        self._log = log
+        self._failures = failures
+        self._pages: set[Page] = set()
+        self._has_pages = asyncio.Event()
+        self._soon = asyncio.Event()
+        self._backend: Backend | None = None
+        self._read_us: dict[str, int] = {}
+        self._since: str | None = None
+
+    def open(self, page: Page) -> None:
+        """Add a page: it gets what is known at once, and changes from now on."""
+        self._pages.add(page)
+        self._has_pages.set()
+        for subject in page.subjects:
+            self._read_us.pop(subject, None)
+        self.poll_soon()
+
+    def close(self, page: Page) -> None:
+        self._pages.discard(page)
+        if not self._pages:
+            self._has_pages.clear()
+        for subject in self._read_us.keys() - self._subjects():
+            del self._read_us[subject]
+            self._board.drop(subject)
+
+    def poll_soon(self) -> None:
+        """Read without waiting for the interval: something was just changed."""
+        self._soon.set()
+
+    @property
+    def operator(self) -> Operator:
+        """The operator's port of the open connection; raises ``OperatorError`` while there is none."""
+        if self._backend is None:
+            problem = self._board.source["problem"] or "not connected yet"
+            raise OperatorError(problem, "retry once the page shows that the system can be reached")
+        return self._backend.operator
+
+    def not_ready(self) -> str | None:
+        """Return why the source can't be read; None also while no page needs it."""
+        return self._board.source["problem"] if self._pages else None
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self._has_pages.wait()
+            try:
+                async with self._connected():
+                    await self._poll_while_open()
+            except self._failures as error:
+                self._lose(error)
+                await self._pause(RETRY_S)
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        async with self._connect() as backend:
+            self._backend, self._since = backend, None
+            try:
+                yield
+            finally:
+                self._backend = None
+
+    async def _poll_while_open(self) -> None:
+        while self._pages:
+            await self._poll()
+            await self._pause(self._every_s)
+
+    async def _poll(self) -> None:
+        backend = self._backend
+        assert backend is not None
+        async with _within(READ_WITHIN_S):
+            changes = await backend.live.changes(self._since)
+        self._since = changes.version
+        self._board.apply(changes, self._now_us())
+        for subject in sorted(self._subjects()):
+            if self._is_due(subject):
+                self._read_us[subject] = self._now_us()
+                async with _within(READ_WITHIN_S):
+                    await self._read(backend, subject)
+        self._show()
+
+    def _is_due(self, subject: str) -> bool:
+        read_us = self._read_us.get(subject)
+        every_s = SUBJECT_S.get(subject.partition("/")[0])
+        return read_us is None or (every_s is not None and self._now_us() - read_us >= every_s * MICROS)
+
+    async def _read(self, backend: Backend, subject: str) -> None:
+        """Read one subject; a refused one costs the page its part, and no other part."""
+        kind, _, name = subject.partition("/")
+        try:
+            self._board.put(subject, await READS[kind](backend, name))
+        except (NotRunning, NotResponding):
+            raise
+        except OperatorError as error:
+            self._board.put(subject, None, str(error))
+
+    def _subjects(self) -> set[str]:
+        return {subject for page in self._pages for subject in page.subjects}
+
+    def _lose(self, error: Exception) -> None:
+        problem = error.problem if isinstance(error, OperatorError) else str(error) or type(error).__name__
+        hint = error.hint if isinstance(error, OperatorError) else "check the addresses in the settings"
+        if self._board.source["problem"] != problem:
+            self._log.warning("the system can't be read", problem=problem)
+        self._board.lose(problem, hint, self._now_us())
+        self._show()
+
+    def _show(self) -> None:
+        for page in tuple(self._pages):
+            page.refresh()
+
+    async def _pause(self, seconds: float) -> None:
+        self._soon.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._soon.wait(), seconds)

@@ -1,0 +1,2 @@
+// Runs before anything else: a token in the address, as of the printed link in a browser that is signed in, is removed.
+if (location.hash.includes("token=")) history.replaceState(null, "", location.pathname + location.search);
