@@ -30,6 +30,7 @@ from truebook_services.cli.doctor import doctor
 from truebook_services.cli.errors import exit_with_one_line
 from truebook_services.cli.exchange import exchange
 from truebook_services.cli.halt import halt
+from truebook_services.cli.init import init
 from truebook_services.cli.ledger import ledger
 from truebook_services.cli.mcp import mcp
 from truebook_services.cli.models import models
@@ -43,11 +44,11 @@ from truebook_services.cli.topics import topics
 app = typer.Typer(
     help="Trade Kalshi prediction markets on paper with your own model; the ledger is checked against the exchange.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 for command in (
-    run, backtest, exchange, certify,
+    run, init, backtest, exchange, certify,
     record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
     flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
     splits, calibrate, dataset, mcp,
