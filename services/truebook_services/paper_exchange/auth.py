@@ -53,6 +53,7 @@ class _KnownKey(NamedTuple):
     key: PublicKey | None
     account: str
     scopes: tuple[str, ...]
+    subaccount: int | None = None
 
 
 class Authenticator:
@@ -67,9 +68,15 @@ class Authenticator:
         self._wall_us = wall_us
         self._keys: dict[str, _KnownKey] = {}
 
-    def add_key(self, key_id: str, key: PublicKey | None, account: str, scopes: tuple[str, ...] = ALL_SCOPES) -> None:
-        """Let ``key_id`` sign for ``account``; the key may be None only if signatures are not verified."""
-        self._keys[key_id] = _KnownKey(key, account, scopes)
+    def add_key(
+        self, key_id: str, key: PublicKey | None, account: str, scopes: tuple[str, ...] = ALL_SCOPES,
+        subaccount: int | None = None,
+    ) -> None:  # fmt: skip
+        """Let ``key_id`` sign for ``account``; the key may be None only if signatures are not verified.
+
+        With a ``subaccount``, it may use that one only.
+        """
+        self._keys[key_id] = _KnownKey(key, account, scopes, subaccount)
 
     def remove_key(self, key_id: str) -> None:
         """Refuse the key from now on; no effect if it is unknown."""
@@ -80,6 +87,11 @@ class Authenticator:
         known = self._keys.get(headers.get(KEY_HEADER, ""))
         if known is None or set(sufficient).isdisjoint(known.scopes):
             raise nested(403, "forbidden", f"this API key has no scope for {operation}")
+
+    def locked_of(self, headers: Mapping[str, str]) -> int | None:
+        """Return the only subaccount that a request's key may use; None: all."""
+        known = self._keys.get(headers.get(KEY_HEADER, ""))
+        return None if known is None else known.subaccount
 
     def owner_of(self, headers: Mapping[str, str]) -> str:
         """Return the account of the key that a request names, signed or not; empty for an unknown key."""

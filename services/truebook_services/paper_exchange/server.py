@@ -59,7 +59,7 @@ def build_injector(
     """Build the faults of an opened engine, and the lag of its lists; raises ``FaultError``."""
     profile, queries = settings.profile, opened.core.engine.queries
     listed = ListedState(lambda number: profile.list_lag(opened.seed, number))
-    listed.open(queries, settings.all_accounts)
+    listed.open(queries, queries.all_accounts())
     schedule = FaultSchedule.parse(settings.faults, start_us=start_us)
     return FaultInjector(schedule, settings.late_fill_delay_ms * 1000, now_us, listed)
 

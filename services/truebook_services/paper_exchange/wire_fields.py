@@ -13,6 +13,7 @@ from truebook.messages.market_metadata import PriceRange
 from truebook.money import format_fixed, format_micros, format_price, format_size, no_price
 from truebook.simulation.events import Traded
 from truebook.simulation.venue.orders import OrderCosts
+from truebook.simulation.venue.subaccount_names import number_of, owner_of
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderRequest
 from truebook.venue.shards import ShardCash
 
@@ -33,8 +34,8 @@ def market_id(ticker: str) -> str:
 
 
 def user_id(account: str) -> str:
-    """Return the account holder's UUID: a function of the account's name."""
-    return str(uuid.uuid5(_NAMESPACE, f"user:{account}"))
+    """Return the account holder's UUID, the same for all subaccounts: a function of the account's name."""
+    return str(uuid.uuid5(_NAMESPACE, f"user:{owner_of(account)}"))
 
 
 def outcome_side(side: BookSide) -> str:
@@ -50,6 +51,14 @@ def dollars_down(micros: int) -> str:
 def shard_rows(rows: Sequence[ShardCash]) -> list[dict[str, Any]]:
     """Write amounts per shard, in dollars with four decimals."""
     return [{"exchange_index": one.exchange_index, "balance": dollars_down(one.balance_micros)} for one in rows]
+
+
+def sum_by_shard(lists: Sequence[Sequence[ShardCash]]) -> list[ShardCash]:
+    """Add up the amounts of several subaccounts, each with all shards of the exchange in the same order."""
+    return [
+        ShardCash(exchange_index=rows[0].exchange_index, balance_micros=sum(one.balance_micros for one in rows))
+        for rows in zip(*lists, strict=True)
+    ]
 
 
 def price_structure(ranges: Sequence[PriceRange]) -> str:
@@ -135,7 +144,7 @@ def order_fields(
         "created_time": to_rfc3339(order.created_us or at_us),
         "last_update_time": to_rfc3339(order.updated_us or at_us),
         "self_trade_prevention_type": request.self_trade_prevention.value,
-        "subaccount_number": 0,
+        "subaccount_number": number_of(account),
         "exchange_index": order.exchange_index,
     }
     if order.expires_us is not None:

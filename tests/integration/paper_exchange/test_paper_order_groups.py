@@ -97,7 +97,6 @@ async def test_groups_are_listed_oldest_first(client: PaperClient) -> None:
         {"contracts_limit": 2, "contracts_limit_fp": "3.00"},
         {"contracts_limit": "2"},
         {"contracts_limit_fp": "two"},
-        {"contracts_limit": 2, "subaccount": 1},
     ],
 )
 async def test_an_invalid_group_limit_is_rejected(client: PaperClient, body: dict[str, Any]) -> None:

@@ -58,13 +58,13 @@ async def test_incentive_programmes_list_the_reward_of_the_settings() -> None:
         assert (await rest.get("/incentive_programs"))["incentive_programs"] == []
 
 
-async def test_netting_over_an_event_is_refused_by_name() -> None:
+async def test_netting_is_switched_for_known_subaccounts() -> None:
     async with manual_rest(markets=1) as rest:
         path = "/portfolio/subaccounts/netting"
         for body, status in (
             ({"subaccount_number": 0, "enabled": False}, 200),
-            ({"subaccount_number": 0, "enabled": True}, 501),
-            ({"subaccount_number": 1, "enabled": False}, 404),
+            ({"subaccount_number": 0, "enabled": True}, 200),
+            ({"subaccount_number": 1, "enabled": False}, 400),
             ({"subaccount_number": 0}, 400),
         ):
             assert (await rest.call("PUT", path, body=body)).status_code == status

@@ -65,7 +65,6 @@ def test_a_wrong_json_type_has_the_exchanges_decoder_text(name: str, value: obje
         ({"time_in_force": "immediate_or_cancel", "expiration_time": 1_800_000_000}, "invalid_parameters"),
         ({"client_order_id": "a.b"}, "invalid_parameters"),
         ({"client_order_id": "x" * 65}, "invalid_parameters"),
-        ({"subaccount": 3}, "invalid_parameters"),
         ({"price": "cheap"}, "invalid_price"),
         ({"price": "0.56001"}, "invalid_price"),
         ({"count": "0"}, "invalid_order_size"),

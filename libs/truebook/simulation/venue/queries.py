@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import takewhile
 
 from truebook.book.order_book import OrderBook
@@ -78,9 +79,15 @@ class VenueQueries:
         """Return whether NO contracts bought from now on take part in collateral return."""
         return self._accounts.account(account).is_netting
 
-    def returned_micros(self, account: str) -> dict[str, int]:
+    def returned_by_event(self, account: str) -> dict[str, int]:
         """Return the collateral that a subaccount was returned, by event."""
         return {event: one.returned_micros for event, one in self._accounts.account(account).returns.items()}
+
+    def returned_micros(self, account: str, *, on: Callable[[int], bool]) -> int:
+        """Return the collateral that a subaccount was returned on the selected shards."""
+        returns = self._accounts.account(account).returns.values()
+        markets = self._accounts.markets
+        return sum(one.returned_micros for one in returns if one.sizes and on(markets[next(iter(one.sizes))].shard))
 
     def orders(
         self, account: str, *, ticker: str | None = None, status: OrderStatus | None = None, since_us: int = 0

@@ -8,12 +8,13 @@ import msgspec
 
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.latency import Latency
-from truebook.simulation.venue.accounts import CashMove
+from truebook.simulation.venue.accounts import CashMove, SubaccountTransfer
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.order_changes import Amendment, ChangeResponse
 from truebook.simulation.venue.order_groups import GroupChange
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.shard_plan import Route, ShardChange
+from truebook.simulation.venue.subaccounts import SubaccountMove
 from truebook.venue.account import CancelResponse, CreateResponse, ExchangeOrderGroup, OrderRequest
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 from truebook_services.paper_exchange.engine.market_commands import ChangeMarket, change_market
@@ -88,17 +89,33 @@ class SetAllocation(msgspec.Struct, frozen=True, tag="set_allocation"):
     """How long the automatic transfers take."""
 
 
+class CreateSubaccount(msgspec.Struct, frozen=True, tag="create_subaccount"):
+    account: str
+    exchange_index: int
+
+
+class MoveBetweenSubaccounts(msgspec.Struct, frozen=True, tag="move_between_subaccounts"):
+    account: str
+    move: SubaccountMove
+
+
+class SetNetting(msgspec.Struct, frozen=True, tag="set_netting"):
+    account: str
+    number: int
+    is_on: bool
+
+
 class SwitchShard(msgspec.Struct, frozen=True, tag="switch_shard"):
     change: ShardChange
 
 
 Command = (
     PlaceOrder | CancelOrder | CancelAllOrders | DecreaseOrder | AmendOrder | CreateGroup | ChangeGroup | TransferCash
-    | MoveCash | SetAllocation | SwitchShard | ChangeMarket
+    | MoveCash | SetAllocation | CreateSubaccount | MoveBetweenSubaccounts | SetNetting | SwitchShard | ChangeMarket
 )  # fmt: skip
 CommandResult = (
-    CreateResponse | CancelResponse | ChangeResponse | ExchangeOrderGroup | ShardTransfer | TargetAllocation | Rejected
-    | None
+    CreateResponse | CancelResponse | ChangeResponse | ExchangeOrderGroup | ShardTransfer | TargetAllocation
+    | SubaccountTransfer | int | Rejected | None
 )  # fmt: skip
 
 
@@ -114,6 +131,8 @@ def latency_us(command: Command, latency: Latency) -> int:
         case CancelAllOrders(account=account) | CreateGroup(account=account) | ChangeGroup(account=account):
             return latency.of_cancel(account)
         case TransferCash(account=account) | MoveCash(account=account) | SetAllocation(account=account):
+            return latency.of_cancel(account)
+        case CreateSubaccount(account=account) | MoveBetweenSubaccounts(account=account) | SetNetting(account=account):
             return latency.of_cancel(account)
         case SwitchShard() | ChangeMarket():
             return 0
@@ -142,6 +161,12 @@ def execute(engine: SimulatedExchange, command: Command, at_us: int) -> tuple[Co
             return engine.cash.move(account, move, at_us)
         case SetAllocation(account, target, delay_us):
             return engine.cash.set_allocation(account, target, delay_us, at_us)
+        case CreateSubaccount(account, exchange_index):
+            return engine.subaccounts.create(account, exchange_index, at_us)
+        case MoveBetweenSubaccounts(account, wanted):
+            return engine.subaccounts.move(account, wanted, at_us)
+        case SetNetting(account, number, is_on):
+            return engine.subaccounts.set_netting(account, number, is_on, at_us)
         case SwitchShard(change):
             return engine.switch_shard(change, at_us)
         case ChangeMarket():

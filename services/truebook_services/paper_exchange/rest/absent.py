@@ -37,8 +37,6 @@ ABSENT: Final = (
     ("DELETE", "/fcm/subtraders/event_contract_daily_cap", "DeleteFCMEventContractDailyCap"),
     ("GET", "/live_data/weather/{city}", "GetWeatherIndex"),
     ("GET", "/live_data/weather/{city}/calibrations", "GetWeatherIndexCalibrations"),
-    ("POST", "/portfolio/subaccounts", "CreateSubaccount"),
-    ("POST", "/portfolio/subaccounts/transfer", "ApplySubaccountTransfer"),
     ("POST", "/multivariate_event_collections/{ticker}", "CreateMarketInMultivariateEventCollection"),
 )  # fmt: skip
 """Method, path and name of each."""

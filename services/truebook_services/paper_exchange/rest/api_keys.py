@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from truebook_services.paper_exchange.auth import ALL_SCOPES, PublicKey
 from truebook_services.paper_exchange.rest.made_keys import MIN_RSA_BITS, MadeKey, read_public_key
-from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
+from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object, read_subaccount
 from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
 
 MAX_NAME: Final = 100
@@ -25,8 +25,16 @@ SCOPES: Final = (
 )  # fmt: skip
 
 
-def _requested(raw: dict[str, Any], structure: str) -> tuple[str, tuple[str, ...]]:
-    """Read the name and the scopes of a new key."""
+class _Requested(NamedTuple):
+    """A new key's name and scopes, and the only subaccount that it may use (None: all)."""
+
+    name: str
+    scopes: tuple[str, ...]
+    subaccount: int | None
+
+
+def _requested(context: RequestContext, raw: dict[str, Any], structure: str) -> _Requested:
+    """Read what is wanted of a new key."""
     name, scopes = field(raw, structure, "name", str), field(raw, structure, "scopes", list)
     if not name or len(name) > MAX_NAME:
         raise invalid(f"name: 1 to {MAX_NAME} characters are required")
@@ -34,11 +42,13 @@ def _requested(raw: dict[str, Any], structure: str) -> tuple[str, tuple[str, ...
         raise invalid(f"scopes: a list of {', '.join(SCOPES)} is required")
     if scopes is not None and "write" in scopes and "read" not in scopes:
         raise invalid("scopes: write needs read")
-    if field(raw, structure, "subaccount", int, 0) != 0:
-        raise invalid("keys restricted to a subaccount are not simulated")
+    subaccount = read_subaccount(raw, structure)
+    context.check_unlocked()
+    if subaccount is not None:
+        context.subaccount(subaccount)
     if field(raw, structure, "fcm_subtrader_id", str):
         raise invalid("fcm_subtrader_id: subtraders are not simulated")
-    return name, ALL_SCOPES if scopes is None else tuple(dict.fromkeys(scopes))
+    return _Requested(name, ALL_SCOPES if scopes is None else tuple(dict.fromkeys(scopes)), subaccount)
 
 
 def _pem(key: PublicKey) -> str:
@@ -54,23 +64,23 @@ async def api_keys(context: RequestContext) -> dict[str, Any]:
 async def create(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("CreateApiKeyRequest", raw)
-    name, scopes = _requested(raw, "CreateApiKeyRequest")
+    requested = _requested(context, raw, "CreateApiKeyRequest")
     pem = field(raw, "CreateApiKeyRequest", "public_key", str)
     if not pem or len(pem) > MAX_PEM:
         raise invalid("public_key: a PEM public key is required")
-    key_id = _add(context, name, scopes, read_public_key(pem))
+    key_id = _add(context, requested, read_public_key(pem))
     return Reply(status=201, body={"api_key_id": key_id})
 
 
 async def generate(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("GenerateApiKeyRequest", raw)
-    name, scopes = _requested(raw, "GenerateApiKeyRequest")
+    requested = _requested(context, raw, "GenerateApiKeyRequest")
     key_type = field(raw, "GenerateApiKeyRequest", "key_type", str) or "rsa"
     if key_type not in ("rsa", "ed25519"):
         raise invalid("key_type: rsa or ed25519 is required")
     private_pem, public_key = await asyncio.to_thread(_generated, key_type)
-    key_id = _add(context, name, scopes, public_key)
+    key_id = _add(context, requested, public_key)
     return Reply(status=201, body={"api_key_id": key_id, "key_type": key_type, "private_key": private_pem})
 
 
@@ -85,14 +95,18 @@ def _generated(key_type: str) -> tuple[str, PublicKey]:
     return pem.decode(), private.public_key()
 
 
-def _add(context: RequestContext, name: str, scopes: tuple[str, ...], public_key: PublicKey) -> str:
+def _add(context: RequestContext, requested: _Requested, public_key: PublicKey) -> str:
     key_id = str(uuid.uuid4())
-    key = MadeKey(key_id=key_id, account=context.account, name=name, scopes=scopes, public_key=_pem(public_key))
+    key = MadeKey(
+        key_id=key_id, account=context.account, name=requested.name, scopes=requested.scopes,
+        public_key=_pem(public_key), subaccount=requested.subaccount,
+    )  # fmt: skip
     context.state.api_keys.add(key, public_key)
     return key_id
 
 
 async def delete(context: RequestContext) -> Reply:
+    context.check_unlocked()
     context.state.api_keys.delete(context.account, context.path["key_id"])
     return Reply(status=204)
 

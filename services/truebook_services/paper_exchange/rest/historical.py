@@ -51,7 +51,7 @@ async def orders(context: RequestContext) -> dict[str, Any]:
 
 
 async def positions(context: RequestContext) -> dict[str, Any]:
-    listed = context.queries.settled_tickers(context.account)
+    listed = context.queries.settled_tickers(context.named_subaccount())
     return portfolio.positions_page(context, listed, (), historical=True)
 
 

@@ -25,7 +25,7 @@ MAX_KEYS: Final = 100
 MIN_RSA_BITS: Final = 2_048
 
 
-class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+class MadeKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A key that an account made."""
 
     key_id: str
@@ -34,6 +34,8 @@ class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     public_key: str
     """PEM."""
+    subaccount: int | None = None
+    """The only subaccount that the key may use; None: all."""
 
 
 class ApiKeys:
@@ -62,7 +64,8 @@ class ApiKeys:
         for key_id in self._authenticator.key_ids_of(account):
             made = self._made.get(key_id)
             name, scopes = ("default", ALL_SCOPES) if made is None else (made.name, made.scopes)
-            rows.append({"api_key_id": key_id, "name": name, "scopes": list(scopes)})
+            row = {"api_key_id": key_id, "name": name, "scopes": list(scopes)}
+            rows.append(row if made is None or made.subaccount is None else row | {"subaccount": made.subaccount})
         return rows
 
     def add(self, key: MadeKey, public_key: PublicKey) -> None:
@@ -85,7 +88,7 @@ class ApiKeys:
 
     def _keep(self, key: MadeKey, public_key: PublicKey) -> None:
         self._made[key.key_id] = key
-        self._authenticator.add_key(key.key_id, public_key, key.account, key.scopes)
+        self._authenticator.add_key(key.key_id, public_key, key.account, key.scopes, key.subaccount)
 
     def _save(self) -> None:
         if self._file is not None:

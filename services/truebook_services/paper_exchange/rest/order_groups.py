@@ -6,12 +6,18 @@ from typing import Any, Final
 
 from truebook.money import format_size
 from truebook.simulation.venue.order_groups import GroupChange
+from truebook.simulation.venue.subaccount_names import number_of
 from truebook.venue.account import ExchangeOrderGroup
 from truebook.venue.shards import DEFAULT_SHARD, MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import ChangeGroup, CreateGroup
 from truebook_services.paper_exchange.errors import not_found
 from truebook_services.paper_exchange.rest.rate_limits import Access, Routing
-from truebook_services.paper_exchange.rest.request_bodies import read_group_limit, read_object, read_shard
+from truebook_services.paper_exchange.rest.request_bodies import (
+    read_group_limit,
+    read_object,
+    read_shard,
+    read_subaccount,
+)
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
 
 
@@ -19,8 +25,11 @@ async def create(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("OrderGroupRequest", raw)
     shard = max(DEFAULT_SHARD, read_shard(raw, "OrderGroupRequest") or DEFAULT_SHARD)
-    group = await context.submit_one(CreateGroup(context.account, read_group_limit(raw), shard), ExchangeOrderGroup)
-    body = {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": group.exchange_index}
+    subaccount = context.subaccount(read_subaccount(raw, "OrderGroupRequest"))
+    group = await context.submit_one(CreateGroup(subaccount, read_group_limit(raw), shard), ExchangeOrderGroup)
+    body = {
+        "order_group_id": group.group_id, "subaccount": number_of(subaccount), "exchange_index": group.exchange_index,
+    }  # fmt: skip
     return Reply(status=201, body=body)
 
 
@@ -37,7 +46,7 @@ async def group(context: RequestContext) -> dict[str, Any]:
 
 
 def _groups(context: RequestContext) -> list[ExchangeOrderGroup]:
-    return context.state.engine.groups.of_account(context.account)
+    return [one for name in context.subaccounts() for one in context.state.engine.groups.of_account(name)]
 
 
 def _body(group: ExchangeOrderGroup) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def _changes(change: GroupChange) -> Handler:
 
 async def _change(context: RequestContext, change: GroupChange, limit_centi: int = 0) -> dict[str, Any]:
     shard = context.query.number("exchange_index", DEFAULT_SHARD, MAX_SHARD, DEFAULT_SHARD) or DEFAULT_SHARD
-    command = ChangeGroup(context.account, context.path["order_group_id"], change, limit_centi, shard)
+    command = ChangeGroup(context.named_subaccount(), context.path["order_group_id"], change, limit_centi, shard)
     await context.submit_one(command, ExchangeOrderGroup)
     return {}
 

@@ -32,6 +32,7 @@ from truebook_services.paper_exchange.rest.request_bodies import (
     read_decrease,
     read_object,
     read_shard,
+    read_subaccount,
 )
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
 
@@ -40,8 +41,9 @@ async def create(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("CreateOrderV2Request", raw)
     request = read_create(raw, _generated_id(context, 0))
-    created = await context.submit_one(PlaceOrder(context.account, request), CreateResponse)
-    return Reply(status=201, body=_created(context, request, created))
+    subaccount = context.subaccount(read_subaccount(raw, "CreateOrderV2Request"))
+    created = await context.submit_one(PlaceOrder(subaccount, request), CreateResponse)
+    return Reply(status=201, body=_created(context, subaccount, request, created))
 
 
 def _generated_id(context: RequestContext, index: int) -> str:
@@ -49,7 +51,9 @@ def _generated_id(context: RequestContext, index: int) -> str:
     return digest("unnamed", context.account, context.state.now_us(), next(context.state.numbers), index)
 
 
-def _created(context: RequestContext, request: OrderRequest, response: CreateResponse) -> dict[str, Any]:
+def _created(
+    context: RequestContext, subaccount: str, request: OrderRequest, response: CreateResponse
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "order_id": response.exchange_order_id,
         "client_order_id": response.client_order_id,
@@ -57,7 +61,7 @@ def _created(context: RequestContext, request: OrderRequest, response: CreateRes
         "remaining_count": format_size(response.remaining_centi),
         "ts_ms": response.processed_us // 1000,
     }
-    costs = context.queries.order_costs(context.account, response.exchange_order_id)
+    costs = context.queries.order_costs(subaccount, response.exchange_order_id)
     if response.filled_centi and costs is not None:
         body |= _averages(request.book_side, response.filled_centi, costs.taker_cost_micros, costs.taker_fees_micros)
     return body
@@ -81,7 +85,7 @@ def _per_contract_cc(micros: int, size_centi: int) -> int:
 async def cancel(context: RequestContext) -> dict[str, Any]:
     index = context.query.number("exchange_index", AUTOMATIC, MAX_SHARD)
     route = _checked(Route(index, context.query.text("market_ticker")))
-    command = CancelOrder(context.account, context.path["order_id"], route)
+    command = CancelOrder(context.named_subaccount(), context.path["order_id"], route)
     return _cancelled(await context.submit_one(command, CancelResponse))
 
 
@@ -98,7 +102,7 @@ async def decrease(context: RequestContext) -> dict[str, Any]:
     context.note_unknown("DecreaseOrderV2Request", raw)
     by_centi, to_centi = read_decrease(raw)
     route = _route(raw, "DecreaseOrderV2Request")
-    command = DecreaseOrder(context.account, context.path["order_id"], by_centi, to_centi, route)
+    command = DecreaseOrder(context.named_subaccount(), context.path["order_id"], by_centi, to_centi, route)
     return _changed(await context.submit_one(command, ChangeResponse))
 
 
@@ -117,7 +121,7 @@ async def amend(context: RequestContext) -> dict[str, Any]:
     context.note_unknown("AmendOrderV2Request", raw)
     amendment = read_amendment(raw)
     route = Route(read_shard(raw, "AmendOrderV2Request"), amendment.ticker)
-    command = AmendOrder(context.account, context.path["order_id"], amendment, route)
+    command = AmendOrder(context.named_subaccount(), context.path["order_id"], amendment, route)
     response = await context.submit_one(command, ChangeResponse)
     body = _changed(response)
     body["fill_count"] = format_size(response.traded_centi)
@@ -136,7 +140,7 @@ def _changed(response: ChangeResponse) -> dict[str, Any]:
 
 
 async def cancel_all(context: RequestContext) -> Reply:
-    await context.submit([CancelAllOrders(context.account)])
+    await context.submit([CancelAllOrders(name) for name in context.subaccounts()])
     return Reply(status=204)
 
 
@@ -148,35 +152,39 @@ def _batch(context: RequestContext, structure: str) -> list[dict[str, Any]]:
         raise invalid(f"orders: a list of 1 to {MAX_LIMIT} objects is required")
     for item in items:
         context.note_unknown(structure, item)
-        if field(item, structure, "subaccount", int, 0) != 0:
-            raise invalid("only the primary subaccount 0 exists")
+        context.subaccount(read_subaccount(item, structure))
     return list(items)
 
 
 async def batch_create(context: RequestContext) -> Reply:
-    """Create several orders; an unreadable or rejected one has its error in its own element."""
+    """Create several orders; an unreadable or rejected one has its error in its own element.
+
+    An unknown subaccount, or one that the key may not use, refuses the whole batch.
+    """
     items = _batch(context, "CreateOrderV2Request")
     context.state.limits.take(context.account, "write", DEFAULT_COST * len(items), context.state.now_us())
     results: list[dict[str, Any] | None] = []
-    requests: list[OrderRequest] = []
+    commands: list[PlaceOrder] = []
     for index, item in enumerate(items):
         try:
-            requests.append(read_create(item, _generated_id(context, index)))
+            request = read_create(item, _generated_id(context, index))
+            subaccount = context.subaccount(read_subaccount(item, "CreateOrderV2Request"))
+            commands.append(PlaceOrder(subaccount, request))
             results.append(None)
         except WireError as error:
             results.append({"client_order_id": item.get("client_order_id") or "", "error": _inner(error)})
-    responses = await context.submit([PlaceOrder(context.account, request) for request in requests])
-    placed = zip(requests, responses, strict=True)
+    responses = await context.submit(commands)
+    placed = zip(commands, responses, strict=True)
     bodies = [_batch_created(context, *next(placed)) if one is None else one for one in results]
     return Reply(status=201, body={"orders": bodies})
 
 
-def _batch_created(context: RequestContext, request: OrderRequest, response: CommandResult) -> dict[str, Any]:
+def _batch_created(context: RequestContext, command: PlaceOrder, response: CommandResult) -> dict[str, Any]:
     if isinstance(response, CreateResponse):
-        return _created(context, request, response)
+        return _created(context, command.account, command.request, response)
     assert isinstance(response, Rejected)
     rejection = context.as_configured(response)
-    return {"client_order_id": request.client_order_id, "error": nested_body(rejection.code, rejection.detail)}
+    return {"client_order_id": command.request.client_order_id, "error": nested_body(rejection.code, rejection.detail)}
 
 
 def _inner(error: WireError) -> dict[str, Any]:
@@ -189,7 +197,8 @@ async def batch_cancel(context: RequestContext) -> dict[str, Any]:
     context.state.limits.take(context.account, "write", CANCEL_COST * len(items), context.state.now_us())
     ids = [field(item, "BatchCancelOrdersV2Request", "order_id", str) or "" for item in items]
     routes = [_route(item, "BatchCancelOrdersV2Request") for item in items]
-    commands = [CancelOrder(context.account, *one) for one in zip(ids, routes, strict=True)]
+    names = [context.subaccount(read_subaccount(item, "BatchCancelOrdersV2Request")) for item in items]
+    commands = [CancelOrder(*one) for one in zip(names, ids, routes, strict=True)]
     responses = await context.submit(commands)
     bodies: list[dict[str, Any]] = []
     for order_id, response in zip(ids, responses, strict=True):

@@ -6,14 +6,15 @@ All read, but for ``POST /portfolio/simulated_transfers``. Kalshi does not have 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.messages.envelope import BookSide
 from truebook.money import MICROS_PER_CENT, WireFormatError, format_micros, format_size, no_price, parse_micros
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts, Rejected
-from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
+from truebook.simulation.venue.subaccount_names import name_of, number_of
+from truebook.venue.account import ExchangeFill, ExchangeOrder, ExchangeSettlement, OrderStatus
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook.venue.shards import MAX_SHARD
 from truebook_services.paper_exchange.engine.commands import TransferCash
@@ -24,18 +25,24 @@ from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
 from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
-from truebook_services.paper_exchange.wire_fields import shard_rows
+from truebook_services.paper_exchange.wire_fields import shard_rows, sum_by_shard
+
+Item = TypeVar("Item")
 
 
 async def balance(context: RequestContext) -> dict[str, Any]:
     is_on_shard, shard = on_shard(context), context.query.number("exchange_index", 0, MAX_SHARD)
-    available = context.queries.balance(context.account)
+    subaccount = context.named_subaccount()
     value = sum(
         _value_micros(context, one.ticker, one.position_centi)
-        for one in context.queries.positions(context.account)
+        for one in context.queries.positions(subaccount)
         if is_on_shard(one.exchange_index)
     )
-    return response_bodies.balance(available, value, context.state.now_us(), shard)
+    value -= context.queries.returned_micros(subaccount, on=is_on_shard)  # is in the balance already
+    body = response_bodies.balance(context.queries.balance(subaccount), value, context.state.now_us(), shard)
+    if context.locked is not None:
+        del body["balance_breakdown"]
+    return body
 
 
 def on_shard(context: RequestContext, *, has_filter: bool = True) -> Callable[[int], bool]:
@@ -53,12 +60,12 @@ def _value_micros(context: RequestContext, ticker: str, position_centi: int) -> 
     return position_centi * price_cc if position_centi >= 0 else -position_centi * no_price(price_cc)
 
 
-def _order_body(context: RequestContext, order: ExchangeOrder) -> dict[str, Any]:
-    request = context.queries.order_request(context.account, order.exchange_order_id)
-    costs = context.queries.order_costs(context.account, order.exchange_order_id)
+def _order_body(context: RequestContext, subaccount: str, order: ExchangeOrder) -> dict[str, Any]:
+    request = context.queries.order_request(subaccount, order.exchange_order_id)
+    costs = context.queries.order_costs(subaccount, order.exchange_order_id)
     if request is None:
         raise not_found()
-    return response_bodies.order(context.account, order, costs or OrderCosts(), request)
+    return response_bodies.order(subaccount, order, costs or OrderCosts(), request)
 
 
 async def orders(context: RequestContext) -> dict[str, Any]:
@@ -72,7 +79,8 @@ def orders_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     tickers, events, within = query.words("ticker"), _tickers_of_events(context, "event_ticker"), query.span_us()
     is_on_shard = on_shard(context, has_filter=not historical)
 
-    def matches(order: ExchangeOrder) -> bool:
+    def matches(listed: tuple[str, ExchangeOrder]) -> bool:
+        order = listed[1]
         return (
             is_on_shard(order.exchange_index)
             and (status is None or order.status == status)
@@ -84,10 +92,19 @@ def orders_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
 
     # A cursor may name an order that no longer rests: its place is found among all orders.
     only = OrderStatus(status) if status is not None and query.text("cursor") is None else None
-    present = context.queries.orders(context.account, status=only, since_us=query.since_us())
-    listed = context.state.faults.shown_orders(context.account, present, only)
-    found, cursor = page(query, listed, lambda order: order.exchange_order_id, matches)
-    return listing("orders", [_order_body(context, order) for order in found], cursor)
+    listed: list[tuple[str, ExchangeOrder]] = []
+    for name in context.subaccounts():
+        present = context.queries.orders(name, status=only, since_us=query.since_us())
+        listed += [(name, one) for one in context.state.faults.shown_orders(name, present, only)]
+    _newest_first(listed, lambda one: one.created_us or 0)
+    found, cursor = page(query, listed, lambda one: one[1].exchange_order_id, matches)
+    return listing("orders", [_order_body(context, *one) for one in found], cursor)
+
+
+def _newest_first(listed: list[tuple[str, Item]], at_us: Callable[[Item], int]) -> None:
+    """Merge the lists of several subaccounts; that of one is in its order already."""
+    if listed and listed[0][0] != listed[-1][0]:
+        listed.sort(key=lambda one: at_us(one[1]), reverse=True)
 
 
 def _is_historical(order: ExchangeOrder, ended_us: int) -> bool:
@@ -95,19 +112,20 @@ def _is_historical(order: ExchangeOrder, ended_us: int) -> bool:
 
 
 async def order(context: RequestContext) -> dict[str, Any]:
-    order = context.queries.order(context.account, context.path["order_id"])
-    if order is None or _is_historical(order, Cutoff.of(context.state).ended_us):
-        raise not_found()
-    return {"order": _order_body(context, order)}
+    for name in context.subaccounts():
+        order = context.queries.order(name, context.path["order_id"])
+        if order is not None and not _is_historical(order, Cutoff.of(context.state).ended_us):
+            return {"order": _order_body(context, name, order)}
+    raise not_found()
 
 
 async def queue_positions(context: RequestContext) -> dict[str, Any]:
     tickers, events = context.query.words("market_tickers"), _tickers_of_events(context, "event_ticker")
-    found = []
-    for order in context.queries.orders(context.account, status=OrderStatus.RESTING):
+    found, name = [], context.named_subaccount()
+    for order in context.queries.orders(name, status=OrderStatus.RESTING):
         if (tickers and order.ticker not in tickers) or (events is not None and order.ticker not in events):
             continue
-        ahead_centi = context.queries.queue_position(context.account, order.exchange_order_id)
+        ahead_centi = context.queries.queue_position(name, order.exchange_order_id)
         if ahead_centi is not None:
             found.append(
                 {
@@ -120,10 +138,11 @@ async def queue_positions(context: RequestContext) -> dict[str, Any]:
 
 
 async def queue_position(context: RequestContext) -> dict[str, Any]:
-    ahead_centi = context.queries.queue_position(context.account, context.path["order_id"])
-    if ahead_centi is None:
-        raise not_found()
-    return {"queue_position_fp": format_size(ahead_centi)}
+    for name in context.subaccounts():
+        ahead_centi = context.queries.queue_position(name, context.path["order_id"])
+        if ahead_centi is not None:
+            return {"queue_position_fp": format_size(ahead_centi)}
+    raise not_found()
 
 
 async def fills(context: RequestContext) -> dict[str, Any]:
@@ -136,7 +155,8 @@ def fills_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
     tickers, order_id, within = query.words("ticker"), query.text("order_id"), query.span_us()
     is_on_shard = on_shard(context, has_filter=not historical)
 
-    def matches(fill: ExchangeFill) -> bool:
+    def matches(listed: tuple[str, ExchangeFill]) -> bool:
+        fill = listed[1]
         return (
             is_on_shard(fill.exchange_index)
             and (not tickers or fill.ticker in tickers)
@@ -145,35 +165,36 @@ def fills_page(context: RequestContext, *, historical: bool) -> dict[str, Any]:
             and (fill.created_us < traded_us) == historical
         )
 
-    found, cursor = page(query, _visible_fills(context), fill_key, matches)
-    return listing("fills", [response_bodies.fill(fill) for fill in found], cursor)
+    found, cursor = page(query, _visible_fills(context), lambda one: fill_key(one[1]), matches)
+    return listing("fills", [response_bodies.fill(*one) for one in found], cursor)
 
 
-def _visible_fills(context: RequestContext) -> Sequence[ExchangeFill]:
-    hidden = context.state.faults.hidden_fills()
-    fills = context.queries.fills(context.account, since_us=context.query.since_us())
-    return [fill for fill in fills if fill_key(fill) not in hidden] if hidden else fills
+def _visible_fills(context: RequestContext) -> list[tuple[str, ExchangeFill]]:
+    hidden, since_us = context.state.faults.hidden_fills(), context.query.since_us()
+    fills = [(name, one) for name in context.subaccounts() for one in context.queries.fills(name, since_us=since_us)]
+    _newest_first(fills, lambda fill: fill.created_us)
+    return [one for one in fills if fill_key(one[1]) not in hidden] if hidden else fills
 
 
 async def settlements(context: RequestContext) -> dict[str, Any]:
     query = context.query
     tickers, event, within = query.words("ticker"), query.text("event_ticker"), query.span_us()
-    found, cursor = page(
-        query,
-        context.queries.settlements(context.account),
-        lambda settlement: settlement.ticker,
-        lambda settlement: (
+    names = context.subaccounts()
+    listed = [(name, one) for name in names for one in context.queries.settlements(name)]
+    _newest_first(listed, lambda one: one.settled_us)
+
+    def matches(listed: tuple[str, ExchangeSettlement]) -> bool:
+        settlement = listed[1]
+        return (
             (not tickers or settlement.ticker in tickers)
             and (event is None or settlement.event == event)
             and within(settlement.settled_us)
-        ),
-    )
-    costs = _costs_by_ticker(context.queries.fills(context.account)) if found else {}
-    return listing(
-        "settlements",
-        [response_bodies.settlement(settlement, costs.get(settlement.ticker, (0, 0, 0))) for settlement in found],
-        cursor,
-    )
+        )
+
+    found, cursor = page(query, listed, lambda one: name_of(one[1].ticker, number_of(one[0])), matches)
+    costs = {name: _costs_by_ticker(context.queries.fills(name)) for name in names} if found else {}
+    rows = [response_bodies.settlement(one, costs[name].get(one.ticker, (0, 0, 0))) for name, one in found]
+    return listing("settlements", rows, cursor)
 
 
 def _costs_by_ticker(fills: Sequence[ExchangeFill]) -> dict[str, tuple[int, int, int]]:
@@ -195,8 +216,9 @@ async def positions(context: RequestContext) -> dict[str, Any]:
     if not set(counted) <= {"position", "total_traded"}:
         raise bad_parameter(context.query.operation, "CountFilter", "oneof")
     # In the order of first trade: a fill between two requests must not move a market to an earlier page.
-    unsettled = context.queries.traded_tickers(context.account) if choice != "settled" else []
-    settled = context.queries.settled_tickers(context.account) if choice != "unsettled" else []
+    name = context.named_subaccount()
+    unsettled = context.queries.traded_tickers(name) if choice != "settled" else []
+    settled = context.queries.settled_tickers(name) if choice != "unsettled" else []
     return positions_page(context, [*unsettled, *settled], counted, historical=False)
 
 
@@ -206,11 +228,12 @@ def positions_page(
     """Return a page of the positions in ``listed`` markets; the historical ones were settled before the cutoff."""
     query, settled_us = context.query, Cutoff.of(context.state).settled_us
     tickers, events = query.words("ticker"), _tickers_of_events(context, "event_ticker")
-    settled = frozenset(context.queries.settled_tickers(context.account))
+    name = context.named_subaccount()
+    settled = frozenset(context.queries.settled_tickers(name))
     is_on_shard = on_shard(context, has_filter=not historical)
 
     def matches(ticker: str) -> bool:
-        position = context.shown_position(ticker)
+        position = context.shown_position(name, ticker)
         return (
             position is not None
             and is_on_shard(position.shard)
@@ -222,7 +245,7 @@ def positions_page(
         )
 
     found, cursor = page(query, listed, lambda ticker: ticker, matches)
-    positions = {ticker: context.shown_position(ticker) or Position() for ticker in found}
+    positions = {ticker: context.shown_position(name, ticker) or Position() for ticker in found}
     rows = [_market_position(ticker, position) for ticker, position in positions.items()]
     return listing("market_positions", rows, cursor) | {"event_positions": _event_positions(context, positions)}
 
@@ -259,12 +282,13 @@ def _event_positions(context: RequestContext, positions: dict[str, Position]) ->
 
 
 async def resting_value(context: RequestContext) -> dict[str, Any]:
-    rows = context.queries.held_by_shard(context.account)
+    rows = sum_by_shard([context.queries.held_by_shard(name) for name in context.subaccounts()])
     held = sum(one.balance_micros for one in rows)
     return {"total_resting_order_value": held // 10_000, "resting_order_value_breakdown": shard_rows(rows)}
 
 
 async def transfer(context: RequestContext) -> Reply:
+    context.check_unlocked()
     raw = read_object(context.body)
     transfer_id = field(raw, "SimulatedTransferRequest", "transfer_id", str)
     try:

@@ -6,6 +6,7 @@ A wrong JSON type is rejected with the text of the exchange's own decoder (shape
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from truebook.kalshi.wire.times import LAST_US, to_unix_s
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
 from truebook.simulation.venue.order_changes import Amendment
+from truebook.simulation.venue.subaccount_names import MAX_SUBACCOUNT, PRIMARY
 from truebook.venue.account import OrderRequest, SelfTradePrevention
 from truebook.venue.shards import AUTOMATIC, MAX_SHARD
 from truebook_services.paper_exchange.errors import WireError, bad_request, nested
@@ -67,8 +69,6 @@ def read_create(raw: dict[str, Any], generated_id: str) -> OrderRequest:
     expiration_s = _expiration(get("expiration_time", int))
     if expiration_s is not None and time_in_force != TimeInForce.GOOD_TILL_CANCELED:
         raise invalid("expiration_time needs time_in_force good_till_canceled")
-    if get("subaccount", int, 0) != 0:
-        raise invalid("only the primary subaccount 0 exists")
     exchange_index = read_shard(raw, "CreateOrderV2Request")
     return OrderRequest(
         ticker=ticker,
@@ -93,6 +93,23 @@ def read_shard(raw: dict[str, Any], structure: str) -> int | None:
     if index is not None and not AUTOMATIC <= index <= MAX_SHARD:
         raise invalid(f"exchange_index: a number from {AUTOMATIC} to {MAX_SHARD} is required")
     return index
+
+
+def read_subaccount(raw: dict[str, Any], structure: str, name: str = "subaccount") -> int | None:
+    """Read the number of a subaccount; None if the body has none."""
+    number: int | None = field(raw, structure, name, int)
+    if number is not None and not PRIMARY <= number <= MAX_SUBACCOUNT:
+        raise invalid(f"{name}: a number from {PRIMARY} to {MAX_SUBACCOUNT} is required")
+    return number
+
+
+def read_transfer_id(raw: dict[str, Any], structure: str) -> str | None:
+    """Read the caller's id of a transfer, a UUID; None if the body has none."""
+    text = field(raw, structure, "client_transfer_id", str)
+    try:
+        return None if text is None else str(uuid.UUID(text))
+    except ValueError as error:
+        raise invalid("client_transfer_id: a UUID is required") from error
 
 
 def read_amendment(raw: dict[str, Any]) -> Amendment:
@@ -134,8 +151,6 @@ def read_group_limit(raw: dict[str, Any]) -> int:
     """Read the limit of an order group, in hundredths: as whole contracts, as a count, or as both if they agree."""
     whole = field(raw, "OrderGroupRequest", "contracts_limit", int)
     text = field(raw, "OrderGroupRequest", "contracts_limit_fp", str)
-    if field(raw, "OrderGroupRequest", "subaccount", int, 0) != 0:
-        raise invalid("only the primary subaccount 0 exists")
     limits = {limit for limit in (None if whole is None else whole * 100, text and read_count(text)) if limit}
     if len(limits) != 1 or min(limits) < 1:
         raise invalid("contracts_limit or contracts_limit_fp: one number of contracts above 0 is required")

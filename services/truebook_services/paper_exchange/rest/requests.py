@@ -15,12 +15,13 @@ from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.queries import VenueQueries
+from truebook.simulation.venue.subaccount_names import MAX_SUBACCOUNT, PRIMARY, name_of
 from truebook.venue.rate_tiers import DEFAULT_COST
 from truebook_services.paper_exchange.auth import Authenticator
 from truebook_services.paper_exchange.engine.commands import Command, CommandResult, latency_us
 from truebook_services.paper_exchange.engine.core import ExchangeCore
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
-from truebook_services.paper_exchange.errors import rejected
+from truebook_services.paper_exchange.errors import nested, rejected
 from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.made_keys import ApiKeys
@@ -105,13 +106,15 @@ class ExchangeState:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestContext:
-    """One request. ``account`` is empty for an unsigned request to a public endpoint."""
+    """One request. ``account`` is the owner of all subaccounts; empty for an unsigned request to a public endpoint."""
 
     state: ExchangeState
     account: str
     path: Mapping[str, str]
     query: Query
     body: bytes
+    locked: int | None = None
+    """The only subaccount that the request's API key may use; None: all."""
     delay: CallDelay = PUNCTUAL
     ignored: list[str] = field(default_factory=list)
     """Names of the body's fields that no operation of the exchange has."""
@@ -119,6 +122,32 @@ class RequestContext:
     @property
     def queries(self) -> VenueQueries:
         return self.state.engine.queries
+
+    def subaccount(self, number: int | None) -> str:
+        """Return the name of a subaccount: by default the primary one, or that of the key. Raises ``WireError``."""
+        if self.locked is not None and number not in (None, self.locked):
+            raise nested(403, "forbidden", f"this API key may use subaccount {self.locked} only")
+        chosen = self.locked or PRIMARY if number is None else number
+        name = name_of(self.account, chosen)
+        if name not in self.queries.subaccounts(self.account):
+            raise nested(400, "invalid_parameters", f"subaccount: this account has no subaccount {chosen}")
+        return name
+
+    def named_subaccount(self) -> str:
+        """Return the name of the subaccount that the query names."""
+        return self.subaccount(self.query.number("subaccount", PRIMARY, MAX_SUBACCOUNT))
+
+    def subaccounts(self) -> list[str]:
+        """Return the names of the subaccounts that a list is of: all, unless the query or the key names one."""
+        number = self.query.number("subaccount", PRIMARY, MAX_SUBACCOUNT)
+        if number is None and self.locked is None:
+            return self.queries.subaccounts(self.account)
+        return [self.subaccount(number)]
+
+    def check_unlocked(self) -> None:
+        """Refuse a key that is restricted to a subaccount: raises ``WireError`` (403)."""
+        if self.locked is not None:
+            raise nested(403, "forbidden", f"this API key may use subaccount {self.locked} only")
 
     def note_unknown(self, structure: str, raw: dict[str, Any]) -> None:
         """Note the fields of a body that the named structure does not have: they are ignored, and reported.
@@ -135,10 +164,10 @@ class RequestContext:
             return Rejected(400, f"{rejection.code}: {user_id(self.account)}", rejection.detail)
         return rejection
 
-    def shown_position(self, ticker: str) -> Position | None:
-        """Return the account's position as its lists show it; not to be modified."""
-        held = self.queries.position(self.account, ticker)
-        return self.state.faults.shown_position(self.account, ticker, held)
+    def shown_position(self, subaccount: str, ticker: str) -> Position | None:
+        """Return a subaccount's position as the lists show it; not to be modified."""
+        held = self.queries.position(subaccount, ticker)
+        return self.state.faults.shown_position(subaccount, ticker, held)
 
     async def submit(self, commands: Sequence[Command]) -> list[CommandResult]:
         """Submit commands of one kind to the engine, after the exchange's latency; returns their results."""

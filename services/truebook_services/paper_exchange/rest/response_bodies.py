@@ -11,6 +11,7 @@ from truebook.messages.market_metadata import FeeType, MarketMetadata
 from truebook.money import MICROS_PER_CENT, ONE_DOLLAR_CC, format_micros, format_price, format_size, no_price
 from truebook.simulation.events import Traded
 from truebook.simulation.venue.orders import OrderCosts
+from truebook.simulation.venue.subaccount_names import number_of
 from truebook.venue.account import (
     CashTransfer,
     ExchangeBalance,
@@ -158,13 +159,13 @@ def order(account: str, state: ExchangeOrder, costs: OrderCosts, request: OrderR
     }
 
 
-def fill(event: ExchangeFill) -> dict[str, Any]:
+def fill(subaccount: str, event: ExchangeFill) -> dict[str, Any]:
     body = fill_fields(event) | {
         "fill_id": event.trade_id,
         "ticker": event.ticker,
         "no_price_dollars": format_price(no_price(event.price_cc)),
         "created_time": to_rfc3339(event.created_us),
-        "subaccount_number": 0,
+        "subaccount_number": number_of(subaccount),
     }
     if event.basis is not None:
         body["simulation_basis"] = event.basis

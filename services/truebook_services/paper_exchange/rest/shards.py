@@ -9,10 +9,11 @@ import uuid
 from typing import Any, Final
 
 from truebook.money import format_fixed
-from truebook.simulation.venue.accounts import CashMove
+from truebook.simulation.venue.accounts import CashMove, SubaccountTransfer
 from truebook.simulation.venue.orders import Rejected
-from truebook.simulation.venue.shard_cash import TRANSFER_EXISTS
 from truebook.simulation.venue.shard_plan import ShardChange
+from truebook.simulation.venue.subaccount_names import PRIMARY
+from truebook.simulation.venue.subaccounts import TRANSFER_EXISTS, SubaccountMove
 from truebook.venue.shards import (
     DEFAULT_SHARD,
     MAX_SHARD,
@@ -23,40 +24,64 @@ from truebook.venue.shards import (
     ShardTransfer,
     TargetAllocation,
 )
-from truebook_services.paper_exchange.engine.commands import MoveCash, SetAllocation, SwitchShard
+from truebook_services.paper_exchange.engine.commands import (
+    MoveBetweenSubaccounts,
+    MoveCash,
+    SetAllocation,
+    SwitchShard,
+)
 from truebook_services.paper_exchange.errors import WireError, nested, not_found, rejected
 from truebook_services.paper_exchange.rest.paging import listing, page
-from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
+from truebook_services.paper_exchange.rest.request_bodies import (
+    field,
+    invalid,
+    read_object,
+    read_subaccount,
+    read_transfer_id,
+)
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext, public, signed_read
 
 EVENT_CONTRACT: Final = "event_contract"
 TRANSFER_LIMITS: Final = (100, 500)
+MAX_CENTICENTS: Final = 2**53
 MAX_SHARES: Final = MAX_SHARD + 1
 _TRANSFER: Final = "IntraExchangeInstanceTransferRequest"
 _ALLOCATION: Final = "UpdateTargetBalanceAllocationRequest"
 
 
 async def move(context: RequestContext) -> dict[str, Any]:
+    """Move cash between shards, or between subaccounts of one.
+
+    Between numbered subaccounts on two shards it is a sequence of steps, as at the real exchange: to the primary one,
+    to the other shard, to the subaccount there. Where a later step fails, the cash stays in the primary one.
+    """
+    context.check_unlocked()
     raw = read_object(context.body)
     context.note_unknown(_TRANSFER, raw)
-    client_id = _client_transfer_id(field(raw, _TRANSFER, "client_transfer_id", str))
+    client_id = read_transfer_id(raw, _TRANSFER)
     for name in ("source", "destination"):
         kind = field(raw, _TRANSFER, name, str)
         if kind != EVENT_CONTRACT:
             raise invalid(f"{name}: only {EVENT_CONTRACT} is simulated")
-    for name in ("source_subaccount", "destination_subaccount"):
-        if field(raw, _TRANSFER, name, int, 0) != 0:
-            raise invalid(f"{name}: transfers between shards are simulated for the primary subaccount 0 only")
+    source, target = (
+        read_subaccount(raw, _TRANSFER, name) or PRIMARY for name in ("source_subaccount", "destination_subaccount")
+    )
+    if client_id is not None and (source or target):
+        raise invalid("client_transfer_id: not allowed with a numbered subaccount")
     amount = field(raw, _TRANSFER, "amount", int)
-    if amount is None or amount <= 0:
+    if amount is None or not 0 < amount <= MAX_CENTICENTS:
         raise invalid("amount: a number of centicents above 0 is required")
     key = client_id or f"{context.account} {context.state.now_us()} {next(context.state.numbers)}"
     wanted = CashMove(
         from_shard=field(raw, _TRANSFER, "source_exchange_shard", int, DEFAULT_SHARD),
         to_shard=field(raw, _TRANSFER, "destination_exchange_shard", int, DEFAULT_SHARD),
         amount_micros=amount * TRANSFER_UNIT_MICROS, delay_us=context.state.shards.transfer_latency.of_order(key),
-        client_transfer_id=client_id,
+        client_transfer_id=client_id, to_subaccount=target,
     )  # fmt: skip
+    if wanted.from_shard == wanted.to_shard and source != target:
+        return {"transfer_id": await _between_subaccounts(context, wanted, source, target)}
+    if source != PRIMARY:
+        await _between_subaccounts(context, wanted, source, PRIMARY)
     [result] = await context.submit([MoveCash(context.account, wanted)])
     if isinstance(result, Rejected):
         raise _refused(context, result)
@@ -64,11 +89,16 @@ async def move(context: RequestContext) -> dict[str, Any]:
     return {"transfer_id": result.exchange_transfer_id}
 
 
-def _client_transfer_id(text: str | None) -> str | None:
-    try:
-        return None if text is None else str(uuid.UUID(text))
-    except ValueError as error:
-        raise invalid("client_transfer_id: a UUID is required") from error
+async def _between_subaccounts(context: RequestContext, wanted: CashMove, source: int, target: int) -> str:
+    """Move cash between two subaccounts of the source shard; returns the transfer's id."""
+    number = next(context.state.numbers)
+    transfer_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{context.account} {context.state.now_us()} {number}"))
+    move = SubaccountMove(
+        transfer_id=transfer_id, from_number=source, to_number=target, amount_micros=wanted.amount_micros,
+        shard=wanted.from_shard,
+    )  # fmt: skip
+    await context.submit_one(MoveBetweenSubaccounts(context.account, move), SubaccountTransfer)
+    return transfer_id
 
 
 def _refused(context: RequestContext, rejection: Rejected) -> WireError:
@@ -115,6 +145,7 @@ async def allocation(context: RequestContext) -> dict[str, Any]:
 
 
 async def set_allocation(context: RequestContext) -> dict[str, Any]:
+    context.check_unlocked()
     raw = read_object(context.body)
     context.note_unknown(_ALLOCATION, raw)
     rows = field(raw, _ALLOCATION, "allocations", list)

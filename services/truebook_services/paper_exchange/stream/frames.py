@@ -17,6 +17,7 @@ from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.money import ONE_DOLLAR_CC, format_price, format_size, no_price
 from truebook.simulation.events import BookReplaced, LevelChanged, MarketChanged, Traded
+from truebook.simulation.venue.subaccount_names import number_of
 from truebook_services.paper_exchange.engine.market_stats import MarketStats
 from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
 from truebook_services.paper_exchange.wire_fields import (
@@ -59,9 +60,9 @@ class Outgoing:
         self._build = build
         self._bodies: dict[tuple[bool, bool], bytes] = {}
 
-    def body(self, account: str, use_yes_price: bool) -> bytes:
-        """Return the ``msg`` as JSON for a subscriber of this account."""
-        key = (self.owner == account, use_yes_price and self.channel is StreamChannel.ORDERBOOK)
+    def body(self, is_own: bool, use_yes_price: bool) -> bytes:
+        """Return the ``msg`` as JSON for the subscriber who caused it, or for others."""
+        key = (is_own, use_yes_price and self.channel is StreamChannel.ORDERBOOK)
         if key not in self._bodies:
             self._bodies[key] = msgspec.json.encode(self._build(*key))
         return self._bodies[key]
@@ -116,7 +117,7 @@ def delta(event: LevelChanged) -> Outgoing:
             "ts_ms": event.at_us // 1000,
         }
         if own and event.client_order_id:
-            body |= {"client_order_id": event.client_order_id, "subaccount": 0}
+            body |= {"client_order_id": event.client_order_id, "subaccount": number_of(event.account or "")}
         return body
 
     return Outgoing(StreamChannel.ORDERBOOK, "orderbook_delta", event.ticker, build, owner=event.account)

@@ -65,9 +65,12 @@ class StreamHub:
         self.observer: Callable[[StreamSession, SocketEvent], None] | None = None
         """Is given each session that opens, closes, or asks for the present state of a channel."""
 
-    def open_session(self, account: str, wake: Callable[[], None]) -> StreamSession:
-        """Open a session for an authenticated account, with or without a socket."""
-        session = StreamSession(account, self, self._limits, wake, self._remove)
+    def open_session(self, account: str, wake: Callable[[], None], locked: int | None = None) -> StreamSession:
+        """Open a session for an authenticated account, with or without a socket.
+
+        ``locked`` is the only subaccount that its key may use; None: all.
+        """
+        session = StreamSession(account, self, self._limits, wake, self._remove, locked)
         self.sessions[session] = None
         self._observe(session, SocketEvent.OPENED)
         return session
@@ -219,4 +222,4 @@ class StreamAuthenticator:
             self._authenticator.check_scope(headers, "the WebSocket", ("read",))
         except WireError as error:
             return error.status, msgspec.json.encode(error.body)
-        return self._hub.open_session(account, wake)
+        return self._hub.open_session(account, wake, self._authenticator.locked_of(headers))

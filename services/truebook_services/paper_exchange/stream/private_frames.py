@@ -12,6 +12,7 @@ from truebook.money import format_micros, format_size
 from truebook.simulation.events import Filled, GroupChanged, GroupEvent, OrderChanged
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts
+from truebook.simulation.venue.subaccount_names import number_of
 from truebook.venue.account import OrderRequest
 from truebook_services.paper_exchange.stream.frames import Outgoing, fixed
 from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
@@ -26,7 +27,7 @@ def fill(event: Filled) -> Outgoing:
         "ts_ms": fill.created_us // 1000,
         "post_position_fp": format_size(event.post_position_centi),
         "purchased_side": outcome_side(fill.book_side),
-        "subaccount": 0,
+        "subaccount": number_of(event.account),
         "simulation_basis": event.basis.value,
     }
     return fixed(StreamChannel.FILL, "fill", fill.ticker, body, account=event.account)
@@ -75,6 +76,6 @@ def market_position(account: str, ticker: str, position: Position, volume_centi:
         "fees_paid_dollars": format_micros(position.fees_micros),
         "position_fee_cost_dollars": format_micros(position.fees_micros),
         "volume_fp": format_size(volume_centi),
-        "subaccount": 0,
+        "subaccount": number_of(account),
     }
     return fixed(StreamChannel.MARKET_POSITIONS, "market_position", ticker, body, account=account)

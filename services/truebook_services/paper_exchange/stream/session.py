@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from truebook.kalshi.stream.error_codes import ERROR_TEXTS, StreamErrorCode
+from truebook.simulation.venue.subaccount_names import number_of, owner_of
 from truebook_services.paper_exchange.stream.commands import (
     ClientCommand,
     CommandError,
@@ -77,8 +78,11 @@ class StreamSession:
         limits: StreamLimits,
         wake: Callable[[], None],
         on_end: Callable[[StreamSession], None],
+        locked: int | None = None,
     ) -> None:
+        """With a ``locked`` subaccount, only that one's private frames are sent."""
         self.account = account
+        self._locked = locked
         self.subscriptions = Subscriptions()
         self.outbox: deque[bytes] = deque()
         self._view = view
@@ -233,16 +237,24 @@ class StreamSession:
         subscription = self.subscriptions.of(outgoing.channel)
         if subscription is None or not subscription.matches(outgoing.ticker):
             return
-        if outgoing.account is not None and outgoing.account != self.account:
+        if outgoing.account is not None and not self._is_own(outgoing.account):
             return
         if len(self.outbox) >= self._limits.outbox:
             self._overflow(subscription)
             return
         sequenced = outgoing.channel in SEQUENCED
-        body = msgspec.Raw(outgoing.body(self.account, subscription.use_yes_price))
+        body = msgspec.Raw(outgoing.body(self._is_own(outgoing.owner), subscription.use_yes_price))
         self._send(outgoing.kind, body, subscription=subscription, sequenced=sequenced)
         if twice:
             self.outbox.append(self.outbox[-1])
+
+    def _is_own(self, name: str | None) -> bool:
+        """Return whether a subaccount is one of those that the session's key may use."""
+        if name is None:
+            return False
+        if name == self.account:
+            return not self._locked
+        return owner_of(name) == self.account and self._locked in (None, number_of(name))
 
     def take(self) -> bytes | None:
         """Return the next frame to send, or None."""
