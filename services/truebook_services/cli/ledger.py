@@ -14,8 +14,8 @@ from truebook.messages.topics import JOURNAL as JOURNAL_TOPIC
 from truebook.runtime.settings import TruebookSettings, load
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
-from truebook_services.embedded.resources import JOURNAL
 from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.operator.run_files import JOURNAL
 
 ledger = typer.Typer(help="Verify the journal of the ledger.", no_args_is_help=True)
 DIFFERS: Final = 1

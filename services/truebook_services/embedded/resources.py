@@ -22,7 +22,7 @@ from truebook.ledger.redis.store import RedisStore
 from truebook.runtime.logs import logger
 from truebook.runtime.virtual_loop import VirtualClock
 from truebook_services.embedded.settings import MAX_SPEED, EmbeddedSettings
-from truebook_services.operator.run_files import LEDGER
+from truebook_services.operator.run_files import JOURNAL, LEDGER
 from truebook_services.paper_exchange.engine.journal import last_time_us
 from truebook_services.paper_exchange.server import PaperExchange
 
@@ -30,8 +30,6 @@ BEFORE_CAPTURE_S: Final = 20.0
 """Real time before a recording's first frame, unless all services are ready sooner."""
 
 MAX_AHEAD_S: Final = 60
-JOURNAL: Final = "journal.jsonl"
-"""The copy of the ledger's journal, in the state folder."""
 EXCHANGE: Final = "exchange"
 """The exchange's folder, in the state folder."""
 

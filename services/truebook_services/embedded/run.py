@@ -34,6 +34,7 @@ from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, Resu
 from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.run_files import BOOKS, EVIDENCE, SUMMARY, SavedBook, write_file
 from truebook_services.operator.service import serve_operator
+from truebook_services.operator.statements import Statements
 from truebook_services.operator.status import RunInfo, exit_code, status_of, why_of
 from truebook_services.paper_exchange.server import PaperExchange
 
@@ -117,6 +118,7 @@ class RunningOperator(Operator):
             Sources(
                 ledger=system.ledger, rest=system.rest, read_books=self._read_books, sender=self._sender(),
                 context=operator_context(system.settings, system.clock), models=self._models,
+                statements=None if system.settings.in_lockstep else Statements.beside(system.settings),
             ),
         )  # fmt: skip
 

@@ -24,7 +24,8 @@ from truebook_services.operator.port import (
 )
 from truebook_services.operator.requests import Request, ResultT
 
-TIMEOUT: Final = httpx.Timeout(20.0, connect=2.0)
+CONNECT_S: Final = 2.0
+TIMEOUT: Final = httpx.Timeout(20.0, connect=CONNECT_S)
 """Above ``cancel_timeout_s``: a halt waits for the exchange."""
 PROCESS_TIMEOUT_S: Final = 2.0
 
@@ -80,8 +81,9 @@ class HttpOperator(Operator):
 
     async def perform(self, request: Request[ResultT]) -> ResultT:
         result: ResultT = await self._call(
-            "POST", f"/requests/{request.NAME}", request.RESULT, content=msgspec.json.encode(request)
-        )
+            "POST", f"/requests/{request.NAME}", request.RESULT, content=msgspec.json.encode(request),
+            timeout=httpx.Timeout(request.TIMEOUT_S, connect=CONNECT_S),
+        )  # fmt: skip
         return result
 
     async def aclose(self) -> None:

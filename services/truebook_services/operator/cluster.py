@@ -54,6 +54,7 @@ from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, ModelFailure, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
+from truebook_services.operator.statements import Statements
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of, why_of
 from truebook_services.serving.settings import kafka_connection, redis_address
@@ -145,6 +146,7 @@ class ClusterOperator(Operator):
             Sources(
                 ledger=self._ledger, rest=rest, read_books=self._read_books, sender=self._sender(),
                 context=operator_context(self._settings, self._clock), models=Models.of(self._settings),
+                statements=Statements.of_topic(self._settings),
             ),
         )  # fmt: skip
 

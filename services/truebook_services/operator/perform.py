@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -22,6 +23,9 @@ from truebook.runtime.context import Context
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import TruebookSettings
+from truebook.statement.days import BadDay, parse_day, period_of
+from truebook.statement.records import Statement
+from truebook.statement.values import valued
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.flatten import ActionSender, flatten
 from truebook_services.operator.model_requests import Models
@@ -53,9 +57,11 @@ from truebook_services.operator.requests import (
     ResultT,
     RollBackModel,
     ShowPnl,
+    ShowStatement,
     Transfer,
     TransferReport,
 )
+from truebook_services.operator.statements import OTHER_DAY, Statements
 from truebook_services.operator.transfer import rebind, transfer
 from truebook_services.reconciler.round import repair
 
@@ -76,6 +82,8 @@ class Sources:
     """None where nothing runs that sends orders."""
     context: Context
     models: Models
+    statements: Statements | None = None
+    """None where nothing keeps a journal."""
 
 
 def operator_context(settings: TruebookSettings, clock: Clock) -> Context:
@@ -171,6 +179,25 @@ async def _show_pnl(_: ShowPnl, sources: Sources) -> Pnl:
     return Pnl(account=account_values(view, books), markets=tuple(_values(market, books) for market in markets))
 
 
+async def _show_statement(request: ShowStatement, sources: Sources) -> Statement:
+    """Make the statement of a day; the positions of one that is not over are valued by the books of now."""
+    if sources.statements is None:
+        raise RequestRefused("this run keeps no journal", "a statement needs a run that is not in lock-step")
+    now_us = sources.context.clock.now_us()
+    try:
+        zone = ZoneInfo(request.zone or sources.statements.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RequestRefused(f"{request.zone!r} is not a time zone of this machine", "such as UTC") from None
+    try:
+        period = period_of(parse_day(request.day, now_us, zone), zone)
+    except BadDay as error:
+        raise RequestRefused(str(error), OTHER_DAY) from error
+    statement = await sources.statements.read(period, now_us)
+    if statement.is_final:
+        return statement
+    return valued(statement, await sources.read_books(await sources.ledger.view()), now_us)
+
+
 async def _reconcile(_: Reconcile, sources: Sources) -> ReconcileReport:
     rest = _exchange(sources, "ledger and exchange can't be compared")
     if not (await sources.ledger.view(())).account.opened:
@@ -245,6 +272,7 @@ _HANDLERS: Final[Mapping[type[Request[Any]], Callable[[Any, Sources], Awaitable[
     ListFills: _list_fills,
     ListPositions: _list_positions,
     ShowPnl: _show_pnl,
+    ShowStatement: _show_statement,
     Reconcile: _reconcile,
     Flatten: _flatten,
     ListModels: _list_models,

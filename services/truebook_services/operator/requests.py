@@ -19,6 +19,7 @@ from truebook.messages.envelope import BookSide
 from truebook.messages.fills import ReportOutcome
 from truebook.models.guard import Drawdown
 from truebook.models.pointer import Failure
+from truebook.statement.records import Statement
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
 
@@ -31,6 +32,8 @@ class Request(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True, forbi
     NAME: ClassVar[str]
     """Its path in the HTTP API."""
     RESULT: ClassVar[type[Any]]
+    TIMEOUT_S: ClassVar[float] = 20.0
+    """How long a client waits for the result."""
 
 
 class LimitsReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +181,19 @@ class ShowPnl(Request[Pnl], frozen=True, kw_only=True):
 
     NAME = "pnl"
     RESULT = Pnl
+
+
+class ShowStatement(Request[Statement], frozen=True, kw_only=True):
+    """Make the statement of one day from the journal: balances, fills, settlements, fees, profit, and the checks."""
+
+    NAME = "statement"
+    RESULT = Statement
+    TIMEOUT_S = 300.0
+
+    day: str | None = None
+    """YYYY-MM-DD, ``today`` (null too) or ``yesterday``."""
+    zone: str | None = None
+    """The time zone of the day; null: that of the daily loss limit, ``reconciler.day_zone``."""
 
 
 class ReconcileReport(msgspec.Struct, frozen=True, kw_only=True):

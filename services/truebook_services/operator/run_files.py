@@ -13,6 +13,8 @@ from truebook_services.operator.port import Status
 
 BOOKS: Final = "books.json"
 EVIDENCE: Final = "why.json"
+JOURNAL: Final = "journal.jsonl"
+"""The copy of the ledger's journal."""
 LEDGER: Final = "ledger"
 """The folder of the bundled ledger server."""
 SUMMARY: Final = "summary.json"

@@ -33,6 +33,7 @@ from truebook_services.operator.port import (
 )  # fmt: skip
 from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.run_files import EVIDENCE, LEDGER, read_books, read_evidence, read_summary
+from truebook_services.operator.statements import Statements
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of
 
@@ -90,6 +91,7 @@ class StoppedOperator(Operator):
             sources = Sources(
                 ledger=ledger, rest=rest, read_books=self._read_books, sender=None,
                 context=operator_context(self._settings, clock), models=Models.of(self._settings),
+                statements=Statements.of_files(self._settings),
             )  # fmt: skip
             return await perform(request, sources)
 

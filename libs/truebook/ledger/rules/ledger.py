@@ -189,9 +189,17 @@ def replay(entries: Iterable[JournalEntry], anchor: Ledger | None = None) -> Led
     for entry in entries:
         if ledger is None:
             ledger = Ledger(entry.ledger_id)
-        if entry.seq != ledger.seq + 1:
-            raise StoreCorrupt(f"journal entry {ledger.seq + 1} is missing: found {entry.seq}")
-        result = str(ledger.apply(verb_of(entry)))
-        if result != entry.result or ledger.seq != entry.seq:
-            raise StoreCorrupt(f"journal entry {entry.seq} ({entry.verb}): returned {result}, recorded {entry.result}")
+        replay_entry(ledger, entry, verb_of(entry))
     return ledger if ledger is not None else Ledger("")
+
+
+def replay_entry(ledger: Ledger, entry: JournalEntry, verb: Verb[Any]) -> None:
+    """Apply the next entry, whose verb is decoded.
+
+    Raises StoreCorrupt if a number is missing or the entry's result is not what the rules return.
+    """
+    if entry.seq != ledger.seq + 1:
+        raise StoreCorrupt(f"journal entry {ledger.seq + 1} is missing: found {entry.seq}")
+    result = str(ledger.apply(verb))
+    if result != entry.result or ledger.seq != entry.seq:
+        raise StoreCorrupt(f"journal entry {entry.seq} ({entry.verb}): returned {result}, recorded {entry.result}")
