@@ -12,6 +12,9 @@ export function dollars(micros) {
   return (micros < 0 && cents > 0 ? "-$" : "$") + amount.format(cents / 100);
 }
 
+// Of one fill: fees are parts of a cent.
+export const fee = (micros) => (known(micros) ? "$" + (micros / 1e6).toFixed(4) : UNKNOWN);
+
 // In cents, as the exchange's pages show prices.
 export const price = (cc) => (known(cc) ? (cc / 100).toFixed(2) : UNKNOWN);
 

@@ -1,7 +1,8 @@
 // One market: its book with our orders, prices with our fills and decisions, the position, and the last decisions.
 import { Chart, axes } from "truebook/charts.js";
-import { age, count, dollars, moment, nonzero, price, side, size, time, words } from "truebook/format.js";
+import { age, count, dollars, fee, moment, nonzero, price, side, size, time, words } from "truebook/format.js";
 import { row, store } from "truebook/store.js";
+import { stepText } from "truebook/steps.js";
 
 const MAX_ROWS = 12;
 
@@ -47,7 +48,7 @@ export default {
           <ol class="gates">
             <li>Observed: bid {{ price(each.bid_cc) }}, ask {{ price(each.ask_cc) }}, position {{ size(each.position_centi) }}</li>
             <li>{{ each.reason ? "No target: " + words(each.reason) : "Targets: " + targets(each) }}</li>
-            <li v-for="(step, number) in each.steps" :key="number"><time>{{ time(step.at_us) }}</time> {{ words(step.outcome) }}<template v-if="step.reason">: {{ words(step.reason) }}</template><template v-if="step.size_centi"> {{ side(step.book_side) }} {{ size(step.size_centi) }} at {{ price(step.price_cc) }} ¢</template><template v-if="step.detail"> ({{ step.detail }})</template></li>
+            <li v-for="(step, number) in each.steps" :key="number"><time>{{ time(step.at_us) }}</time> {{ stepText(step) }}</li>
             <li v-if="each.more_steps">{{ each.more_steps }} more steps</li>
           </ol>
           <a :href="'/orders?decision=' + encodeURIComponent(each.action_id)">Follow this decision</a>
@@ -64,7 +65,7 @@ export default {
           <h2>Our fills</h2>
           <p v-if="!market.fills.length" class="empty">None.</p>
           <div v-else class="scroll" tabindex="0" role="region" aria-label="Our fills"><table><thead><tr><th scope="col">Time</th><th scope="col">Side</th><th scope="col" class="number">Price ¢</th><th scope="col" class="number">Size</th><th scope="col" class="number">Fee</th><th scope="col">As</th></tr></thead>
-            <tbody><tr v-for="each in fills" :key="each.trade_id"><td>{{ time(each.at_us) }}</td><td>{{ side(each.book_side) }}</td><td class="number">{{ price(each.price_cc) }}</td><td class="number">{{ size(each.size_centi) }}</td><td class="number">{{ dollars(each.fee_micros) }}</td><td>{{ each.is_taker ? "taker" : "maker" }}</td></tr></tbody></table></div>
+            <tbody><tr v-for="each in fills" :key="each.trade_id"><td>{{ time(each.at_us) }}</td><td>{{ side(each.book_side) }}</td><td class="number">{{ price(each.price_cc) }}</td><td class="number">{{ size(each.size_centi) }}</td><td class="number">{{ fee(each.fee_micros) }}</td><td>{{ each.is_taker ? "taker" : "maker" }}</td></tr></tbody></table></div>
         </section>
       </div>
     </template>
@@ -98,8 +99,8 @@ export default {
     values() {
       const { row: r, ...m } = this.market;
       return [
-        ["Bid", price(r.bid_cc) + " ¢", size(r.bid_centi)],
-        ["Ask", price(r.ask_cc) + " ¢", size(r.ask_centi)],
+        ["Bid", price(r.bid_cc) + " ¢", `size ${size(r.bid_centi)}`],
+        ["Ask", price(r.ask_cc) + " ¢", `size ${size(r.ask_centi)}`],
         ["Last", price(r.last_cc) + " ¢", `changed ${age(r.updated_us, store.now_us)} ago`],
         ["Position", size(r.position_centi), `cost ${dollars(m.position_cost_micros)}`],
         ["Realized", dollars(m.realized_micros), `fees ${dollars(m.fees_micros)}`],
@@ -108,10 +109,11 @@ export default {
     },
   },
   methods: {
-    age, count, dollars, moment, price, side, size, time, words,
+    age, count, dollars, fee, moment, price, side, size, time, words,
     bar(level) {
       return { "--share": `${(100 * level.size_centi) / this.largest}%` };
     },
+    stepText,
     own: (level) => (level.own_centi ? `● ${size(level.own_centi)}` : ""),
     ahead: (level) => (level.own_centi ? size(level.ahead_centi) : ""),
     targets: (each) => each.targets.map((target) => `${side(target.book_side)} ${size(target.size_centi)} at ${price(target.price_cc)} ¢`).join(", ") || "none",

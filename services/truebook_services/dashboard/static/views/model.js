@@ -56,8 +56,8 @@ export default {
         <p v-if="!model.calibration.length" class="empty">No market with a probability has settled since the start of this view.</p>
         <template v-else>
           <chart :build="drawCalibration" :data="model.calibration" label="Mean pay-out against mean probability, by tenths of probability" />
-          <table><thead><tr><th scope="col">Probability</th><th scope="col" class="number">Markets</th><th scope="col" class="number">Mean probability</th><th scope="col" class="number">Paid</th></tr></thead>
-            <tbody><tr v-for="bin in model.calibration" :key="bin.from_ppm"><th scope="row">{{ share(bin.from_ppm) }} to {{ share(bin.to_ppm) }}</th><td class="number">{{ count(bin.markets) }}</td><td class="number">{{ share(bin.mean_fair_ppm) }}</td><td class="number">{{ share(bin.mean_settlement_ppm) }}</td></tr></tbody></table>
+          <div class="scroll" tabindex="0" role="region" aria-label="Calibration by tenths"><table><thead><tr><th scope="col">Probability</th><th scope="col" class="number">Markets</th><th scope="col" class="number">Mean probability</th><th scope="col" class="number">Paid</th></tr></thead>
+            <tbody><tr v-for="bin in model.calibration" :key="bin.from_ppm"><th scope="row">{{ share(bin.from_ppm) }} to {{ share(bin.to_ppm) }}</th><td class="number">{{ count(bin.markets) }}</td><td class="number">{{ share(bin.mean_fair_ppm) }}</td><td class="number">{{ share(bin.mean_settlement_ppm) }}</td></tr></tbody></table></div>
         </template>
       </section>
     </template>

@@ -1,5 +1,6 @@
 // Decisions with targets, and the life of one of them joined by its ids: observation, action, order, fills, settlement.
-import { age, count, dollars, milliseconds, moment, price, share, side, size, time, words } from "truebook/format.js";
+import { age, count, fee, milliseconds, moment, price, share, side, size, time, words } from "truebook/format.js";
+import { stepText } from "truebook/steps.js";
 import { emit, row, store, table } from "truebook/store.js";
 
 const MAX_ROWS = 100;
@@ -24,11 +25,11 @@ export default {
           <li><strong>Observation</strong> <code>{{ life.observation_id }}</code><br />bid {{ price(life.bid_cc) }}, ask {{ price(life.ask_cc) }}, position {{ size(life.position_centi) }}; {{ milliseconds(life.observe_us) }} after the book's newest confirmation</li>
           <li><strong>Action</strong> <code>{{ life.action_id }}</code><br />{{ life.model }}, probability {{ share(life.fair_ppm) }}, edge {{ price(life.edge_cc) }} ¢; {{ milliseconds(life.decide_us) }} after the observation</li>
           <li v-for="(order, index) in life.orders" :key="index"><strong>Order</strong> <code>{{ order.client_order_id || "none was created" }}</code>
-            <template v-if="order.exchange_order_id"> at the exchange <code>{{ order.exchange_order_id }}</code></template>
+            <template v-if="order.exchange_order_id">{{ " at the exchange " }}<code>{{ order.exchange_order_id }}</code></template>
             <br />{{ side(order.book_side) }} {{ size(order.size_centi) }} at {{ price(order.price_cc) }} ¢; sent {{ milliseconds(order.tick_to_send_us) }} after the change
             <ul>
-              <li v-for="(step, number) in order.steps" :key="number"><time>{{ time(step.at_us) }}</time> {{ words(step.outcome) }}<template v-if="step.reason">: {{ words(step.reason) }}</template><template v-if="step.detail"> ({{ step.detail }})</template></li>
-              <li v-for="fill in order.fills" :key="fill.trade_id"><time>{{ time(fill.at_us) }}</time> <strong>Fill</strong> {{ size(fill.size_centi) }} at {{ price(fill.price_cc) }} ¢ as {{ fill.is_taker ? "taker" : "maker" }}, fee {{ dollars(fill.fee_micros) }} <code>{{ fill.trade_id }}</code></li>
+              <li v-for="(step, number) in order.steps" :key="number"><time>{{ time(step.at_us) }}</time> {{ stepText(step) }}</li>
+              <li v-for="fill in order.fills" :key="fill.trade_id"><time>{{ time(fill.at_us) }}</time> <strong>Fill</strong> {{ size(fill.size_centi) }} at {{ price(fill.price_cc) }} ¢ as {{ fill.is_taker ? "taker" : "maker" }}, fee {{ fee(fill.fee_micros) }} <code>{{ fill.trade_id }}</code></li>
             </ul>
           </li>
           <li><strong>Settlement</strong> {{ life.settled_us === null ? "not yet" : "at " + price(life.settlement_cc) + " ¢, " + moment(life.settled_us) }}</li>
@@ -47,7 +48,7 @@ export default {
             <td>{{ targets(each) }}</td>
             <td class="number">{{ count(each.orders) }}</td>
             <td class="number">{{ size(each.filled_centi) }}</td>
-            <td class="number">{{ dollars(each.fee_micros) }}</td>
+            <td class="number">{{ fee(each.fee_micros) }}</td>
             <td class="number">{{ milliseconds(each.tick_to_send_us) }}</td>
             <td>{{ each.reason ? words(each.reason) : "" }}</td>
           </tr>
@@ -76,7 +77,8 @@ export default {
     if (given) this.choose(given);
   },
   methods: {
-    age, count, dollars, milliseconds, moment, price, share, side, size, time, words,
+    age, count, fee, milliseconds, moment, price, share, side, size, time, words,
+    stepText,
     targets: (each) => each.targets.map((target) => `${side(target.book_side)} ${size(target.size_centi)} at ${price(target.price_cc)} ¢`).join(", "),
     choose(id) {
       this.chosen = id;
