@@ -97,7 +97,10 @@ def _muted() -> logging.Logger:
 def _asset() -> apprise.AppriseAsset:
     import apprise
 
-    return apprise.AppriseAsset(app_id="Truebook", app_desc="Truebook alerts", app_url="", async_mode=False)
+    # It sends in the calling thread: in threads of its own, one that hangs would keep the process from ending.
+    return apprise.AppriseAsset(
+        app_id="Truebook", app_desc="Truebook alerts", app_url="", async_mode=False, service_timeout=0
+    )
 
 
 def _plugin(receiver: Receiver) -> Any:
