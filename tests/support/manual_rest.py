@@ -34,6 +34,11 @@ class ManualRest:
             self.http.request(method, PREFIX + path, headers=headers, params=query or None, json=body)
         )
 
+    async def operate(self, method: str, path: str, body: Any = None, *, token: str = "secret") -> httpx.Response:
+        """Send a request of the operator, who has the token ``secret`` if the exchange was set so."""
+        headers = {"authorization": f"Bearer {token}"}
+        return await self._finished(self.http.request(method, path, headers=headers, json=body))
+
     async def send(
         self, method: str, path: str, query: list[tuple[str, str]], body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:

@@ -216,7 +216,7 @@ class VariedRecorder:
             at_us=self.now_us // 1000 * 1000, ticker=market.metadata.ticker, book_side=side, price_cc=price_cc,
             delta_centi=delta, clock=0,
         )  # fmt: skip
-        body: dict[str, Any] = json.loads(wire.delta(event).body("", False))
+        body: dict[str, Any] = json.loads(wire.delta(event).body(False, False))
         return body
 
     def _traded(self, market: Market, maker_side: BookSide, price_cc: int, size: int) -> None:

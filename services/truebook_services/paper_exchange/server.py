@@ -26,9 +26,9 @@ from truebook_services.paper_exchange.faults import FaultInjector
 from truebook_services.paper_exchange.listed import ListedState
 from truebook_services.paper_exchange.market_faults import MarketFaults
 from truebook_services.paper_exchange.rest.application import application
-from truebook_services.paper_exchange.rest.fault_control import operator_token
 from truebook_services.paper_exchange.rest.ignored_fields import IgnoredFields
 from truebook_services.paper_exchange.rest.made_keys import ApiKeys
+from truebook_services.paper_exchange.rest.operator_access import operator_token
 from truebook_services.paper_exchange.rest.rate_limits import RateLimits
 from truebook_services.paper_exchange.rest.requests import ExchangeState, ShardResponses
 from truebook_services.paper_exchange.settings import PaperExchangeSettings

@@ -29,7 +29,7 @@ from truebook_services.paper_exchange.engine.commands import (
     SetAllocation,
     SwitchShard,
 )
-from truebook_services.paper_exchange.engine.journal import Commanded, Configured, Entry
+from truebook_services.paper_exchange.engine.entries import Commanded, Configured, Entry
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 from truebook_services.paper_exchange.stream import private_frames
 from truebook_services.paper_exchange.stream.frames import lifecycle
@@ -44,7 +44,9 @@ DOLLAR = 1_000_000
 
 @pytest.fixture
 async def rest() -> AsyncIterator[ManualRest]:
-    async with manual_rest(shards=SHARDS, markets=20, transfer_delay_ms=1_500, transfer_jitter_ms=0) as made:
+    async with manual_rest(
+        shards=SHARDS, markets=20, transfer_delay_ms=1_500, transfer_jitter_ms=0, operator_token="secret"
+    ) as made:
         made.exchange.tick(5)
         yield made
 
@@ -98,12 +100,19 @@ async def test_the_status_has_a_row_per_shard(rest: ManualRest) -> None:
         (0, "Default"), (2, "Crypto & Commodities"), (3, "Tennis, Baseball, Basketball"),
     ]  # fmt: skip
     change = {"exchange_index": 2, "trading_active": False}
-    assert (await rest.call("POST", "/exchange/simulated_shard_status", body=change)).status_code == 204
+    assert (await rest.operate("POST", "/simulated/shards", change)).status_code == 204
     body = await rest.get("/exchange/status")
     assert body["trading_active"] is True
     assert [one["trading_active"] for one in body["exchange_index_statuses"]] == [True, False, True]
-    unknown = await rest.call("POST", "/exchange/simulated_shard_status", body={"exchange_index": 9})
-    assert unknown.status_code == 400
+    for body in ({"exchange_index": 9}, {"exchange_index": "2"}, {"index": 2}, []):
+        assert (await rest.operate("POST", "/simulated/shards", body)).status_code == 400
+
+
+async def test_shards_are_switched_by_the_operator_only(rest: ManualRest) -> None:
+    change = {"exchange_index": 2, "trading_active": False}
+    assert (await rest.operate("POST", "/simulated/shards", change, token="wrong")).status_code == 401
+    assert (await rest.call("POST", "/exchange/simulated_shard_status", body=change)).status_code == 501
+    assert all(one["trading_active"] for one in (await rest.get("/exchange/status"))["exchange_index_statuses"])
 
 
 async def test_a_transfer_is_pending_until_it_arrives(rest: ManualRest) -> None:
@@ -246,7 +255,7 @@ async def test_frames_state_their_shard(rest: ManualRest) -> None:
     ]
     listed = MarketChanged(at_us=1, metadata=away_market(rest.exchange), event_type="created")
     frames += [frame for frame in (lifecycle(listed),) if frame is not None]
-    bodies = [msgspec.json.decode(frame.body(ACCOUNT, False)) for frame in frames]
+    bodies = [msgspec.json.decode(frame.body(True, False)) for frame in frames]
     assert {one["exchange_index"] for one in bodies} == {2}
     assert len(bodies) >= 4
 

@@ -59,7 +59,7 @@ def test_a_determined_market_has_its_result_and_value(value_cc: int, result: str
     assert body["settlement_value_dollars"] == f"{value_cc / 10_000:.4f}"
     outgoing = frames.lifecycle(MarketChanged(at_us=NOW_US, metadata=market, event_type="determined"))
     assert outgoing is not None
-    assert f'"result":"{result}"'.encode() in outgoing.body("me", False)
+    assert f'"result":"{result}"'.encode() in outgoing.body(True, False)
 
 
 def test_an_undetermined_market_has_no_result() -> None:
@@ -127,7 +127,7 @@ def test_a_settlement_has_its_value_in_cents(value_cc: int, result: str, cents: 
 @pytest.mark.parametrize("side", list(BookSide))
 def test_a_delta_is_decoded_to_the_engines_event(side: BookSide, use_yes_price: bool) -> None:
     event = LevelChanged(at_us=NOW_US, ticker="T", book_side=side, price_cc=4_321, delta_centi=-75, clock=3)
-    body = frames.delta(event).body("me", use_yes_price)
+    body = frames.delta(event).body(True, use_yes_price)
     text = b'{"type":"orderbook_delta","sid":1,"seq":2,"msg":' + body + b"}"
     decoded = decode_frame(text, 0, use_yes_price=use_yes_price)
     assert isinstance(decoded, DeltaFrame)
@@ -153,6 +153,6 @@ def test_each_lifecycle_event_has_its_fields(event_type: str, field: str) -> Non
     market = metadata(settlement_cc=10_000)
     outgoing = frames.lifecycle(MarketChanged(at_us=NOW_US, metadata=market, event_type=event_type))
     assert outgoing is not None
-    body = msgspec.json.decode(outgoing.body("me", False))
+    body = msgspec.json.decode(outgoing.body(True, False))
     assert lacking(STREAM, "market_lifecycle_v2", body) == []
     assert body[field] is not None

@@ -1,7 +1,4 @@
-"""Signed REST endpoints of exchange shards: transfers of cash between them, the target allocation, their status.
-
-All are Kalshi's but for ``POST /exchange/simulated_shard_status``: an operator pauses a shard or its transfers.
-"""
+"""Signed REST endpoints of exchange shards: transfers of cash between them, the target allocation, their status."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import Any, Final
 from truebook.money import format_fixed
 from truebook.simulation.venue.accounts import CashMove, SubaccountTransfer
 from truebook.simulation.venue.orders import Rejected
-from truebook.simulation.venue.shard_plan import ShardChange
 from truebook.simulation.venue.subaccount_names import PRIMARY
 from truebook.simulation.venue.subaccounts import TRANSFER_EXISTS, SubaccountMove
 from truebook.venue.shards import (
@@ -28,7 +24,6 @@ from truebook_services.paper_exchange.engine.commands import (
     MoveBetweenSubaccounts,
     MoveCash,
     SetAllocation,
-    SwitchShard,
 )
 from truebook_services.paper_exchange.errors import WireError, nested, not_found, rejected
 from truebook_services.paper_exchange.rest.paging import listing, page
@@ -39,7 +34,7 @@ from truebook_services.paper_exchange.rest.request_bodies import (
     read_subaccount,
     read_transfer_id,
 )
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext, public, signed_read
+from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext, public, signed_read
 
 EVENT_CONTRACT: Final = "event_contract"
 TRANSFER_LIMITS: Final = (100, 500)
@@ -189,23 +184,6 @@ def _switches(shard: ShardStatus) -> dict[str, Any]:
     }
 
 
-async def switch(context: RequestContext) -> Reply:
-    """Pause or resume a shard or its transfers; a field that is not given stays as it is."""
-    raw = read_object(context.body)
-    index = field(raw, "SimulatedShardStatus", "exchange_index", int, DEFAULT_SHARD)
-    given = {
-        name: field(raw, "SimulatedShardStatus", wire, bool)
-        for name, wire in (
-            ("exchange_active", "exchange_active"), ("trading_active", "trading_active"),
-            ("transfers_active", "intra_exchange_transfers_active"),
-        )
-    }  # fmt: skip
-    [result] = await context.submit([SwitchShard(ShardChange(exchange_index=index, **given))])
-    if isinstance(result, Rejected):
-        raise rejected(result)
-    return Reply(status=204)
-
-
 def _write(path: str, name: str, handler: Handler) -> Endpoint:
     return Endpoint(
         method="POST", path=path, name=name, handler=handler, access="write", write_scope="write::transfer"
@@ -216,10 +194,6 @@ _TRANSFERS: Final = "/portfolio/intra_exchange_instance_transfers"
 _TARGET: Final = "/portfolio/target_balance_allocation"
 ENDPOINTS: Final = (
     public("/exchange/status", "GetExchangeStatus", status),
-    Endpoint(
-        method="POST", path="/exchange/simulated_shard_status", name="SwitchSimulatedShard", handler=switch,
-        access="write", cost=0,
-    ),
     _write("/portfolio/intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
     signed_read(_TRANSFERS, "GetIntraExchangeInstanceTransfers", transfers),
     signed_read(f"{_TRANSFERS}/{{transfer_id}}", "GetIntraExchangeInstanceTransfer", transfer),
