@@ -72,10 +72,10 @@ class AppriseSender:
         kind = apprise.NotifyType.FAILURE if severity is Severity.PAGE else apprise.NotifyType.INFO
         if sender.notify(title=title, body=body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
             return Outcome(Result.DELIVERED)
-        return _outcome(lines.lines)
+        return outcome_of(lines.lines)
 
 
-def _outcome(lines: list[str]) -> Outcome:
+def outcome_of(lines: list[str]) -> Outcome:
     """Return what kind of failure was logged, without its words."""
     for line in lines:
         if found := _HTTP.search(line):
