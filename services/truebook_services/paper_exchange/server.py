@@ -90,7 +90,7 @@ class PaperExchange:
         self._connections = Connections()
         self._http: HttpServer | None = None
         self._ticks: asyncio.Task[None] | None = None
-        self._upkeep: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self._on_virtual_time = False
 
     async def start(self) -> None:
@@ -113,7 +113,10 @@ class PaperExchange:
             raise
         self.url = f"http://{self._http.host}:{self._http.port}"
         self._ticks = asyncio.create_task(self._run_ticks(), name="paper_exchange:ticks")
-        self._upkeep = asyncio.create_task(self._run_upkeep(), name="paper_exchange:upkeep")
+        self._background = [
+            asyncio.create_task(self._run_upkeep(), name="paper_exchange:upkeep"),
+            asyncio.create_task(self._run_flushes(), name="paper_exchange:flushes"),
+        ]
         self._log.info("simulated exchange ready", url=self.url, key_id=self.key_id)
 
     def start_without_sockets(self) -> None:
@@ -228,9 +231,9 @@ class PaperExchange:
         """Stop serving; everything acknowledged is on disk already."""
         if self._http is not None:
             self._http.stop()
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-            await asyncio.gather(self._upkeep, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         failed = False
         if self._ticks is not None:
             self._ticks.cancel()
@@ -270,6 +273,19 @@ class PaperExchange:
         while self._opened is not None and self._opened.checkpoints is not None:
             await asyncio.to_thread(self._opened.checkpoints.bound_journal)
             await asyncio.sleep(UPKEEP_EVERY_S)
+
+    async def _run_flushes(self) -> None:
+        """Bring the journal to disk beside the ticks; after a failure the next entry ends the exchange."""
+        journal = self.state.core.journal
+        while True:
+            flush = journal.pending_flush()
+            if flush is not None:
+                try:
+                    await asyncio.to_thread(flush)
+                except OSError as error:
+                    journal.failed(error)
+                    return
+            await asyncio.sleep(max(self.settings.journal_sync_ms, 1) / 1000)
 
     def _until_due_s(self) -> float:
         """Return the time until the engine or a stream session has something to do."""

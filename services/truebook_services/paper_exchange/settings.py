@@ -89,6 +89,9 @@ class PaperExchangeSettings(Section):
     """Usage tier of the account: its rate limits."""
     state_folder: Path | None = Path(".truebook/exchange")
     """Folder of journal and keys; None keeps everything in memory and needs ``key_id`` with its public key."""
+    journal_sync_ms: int = Field(default=50, ge=0, le=60_000)
+    """Longest time from a response until its effects are on disk: a killed exchange loses nothing, but a machine that
+    loses power may lose so much. 0: they are on disk before the response, which then waits for the disk."""
     journal_segment_bytes: int = Field(default=32 * 2**20, ge=2**16)
     """Size at which a segment of the journal is closed and compressed."""
     journal_max_bytes: int = Field(default=2 * 2**30, ge=0)

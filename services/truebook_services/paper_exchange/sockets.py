@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.exceptions import InvalidState
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
@@ -74,10 +74,10 @@ class Connections:
             socket.abort()
 
 
-def http_protocol(connections: Connections) -> type[H11Protocol]:
+def http_protocol(connections: Connections) -> type[HttpToolsProtocol]:
     """Return uvicorn's HTTP protocol class, extended to register its connections."""
 
-    class TrackedHttp(H11Protocol):
+    class TrackedHttp(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             connections.opened(transport)

@@ -12,7 +12,7 @@ from support.manual_exchange import ACCOUNT, ManualExchange, request
 from truebook.messages.envelope import BookSide
 from truebook_services.paper_exchange.engine import checkpoint, recovery
 from truebook_services.paper_exchange.engine.commands import CancelAllOrders, PlaceOrder
-from truebook_services.paper_exchange.engine.journal import ENGINE
+from truebook_services.paper_exchange.engine.entries import ENGINE
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 
 HISTORIES = {

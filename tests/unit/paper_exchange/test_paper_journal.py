@@ -12,15 +12,8 @@ from truebook.clock import SystemClock
 from truebook.messages.envelope import BookSide
 from truebook.venue.account import OrderRequest
 from truebook_services.paper_exchange.engine.commands import CancelAllOrders, CancelOrder, PlaceOrder
-from truebook_services.paper_exchange.engine.journal import (
-    Advanced,
-    Commanded,
-    Configured,
-    Entry,
-    ExchangeJournalFile,
-    Resumed,
-    last_time_us,
-)
+from truebook_services.paper_exchange.engine.entries import Advanced, Commanded, Configured, Entry, Resumed
+from truebook_services.paper_exchange.engine.journal import ExchangeJournalFile, last_time_us
 from truebook_services.paper_exchange.engine.journal_errors import (
     ExchangeJournalCorrupt,
     ExchangeJournalInUse,
@@ -139,3 +132,29 @@ def test_a_write_on_a_full_disk_leaves_a_journal_to_continue(tmp_path: Path) -> 
     journal.close()
     assert journal.file.read_bytes() == whole, "neither a torn line nor one that follows it"
     assert read(tmp_path) == ENTRIES[:3]
+
+
+def batched(folder: Path) -> ExchangeJournalFile:
+    return ExchangeJournalFile(folder, structlog.get_logger(), segment_bytes=2**20, max_bytes=2**30, syncs_each=False)
+
+
+def test_entries_are_in_the_file_before_they_are_on_disk(tmp_path: Path) -> None:
+    journal = batched(tmp_path)
+    journal.append(ENTRIES[0])
+    assert journal.pending_flush() is None
+    journal.sync()
+    assert journal.file.read_bytes().endswith(b"\n")  # what a killed process leaves
+    flush = journal.pending_flush()
+    assert flush is not None and journal.pending_flush() is None
+    journal.close()
+    flush()  # has a descriptor of its own
+
+
+def test_a_disk_that_fails_later_ends_the_journal(tmp_path: Path) -> None:
+    journal = batched(tmp_path)
+    journal.append(ENTRIES[0])
+    journal.sync()
+    journal.failed(OSError(5, "input/output error"))
+    journal.append(ENTRIES[1])
+    with pytest.raises(ExchangeJournalUnavailable, match="input/output error"):
+        journal.sync()

@@ -27,7 +27,8 @@ import truebook_services.paper_exchange.engine
 from truebook.files import sync_folder, write_atomically
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook_services.paper_exchange.engine.core import ExchangeCore, MarketSource
-from truebook_services.paper_exchange.engine.journal import Configured, ExchangeJournalFile
+from truebook_services.paper_exchange.engine.entries import Configured
+from truebook_services.paper_exchange.engine.journal import ExchangeJournalFile
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalError
 from truebook_services.paper_exchange.engine.market_stats import MarketStats, StatsByMarket
 
@@ -82,7 +83,8 @@ class CheckpointWriter:
             self._log.error("checkpoint not saved; the journal grows until it is", error=str(error))
 
     def save(self) -> None:
-        """Save the state; call right after a tick, when the journal is synced up to it. Raises OSError."""
+        """Save the state; call right after a tick, when the journal is written up to it. Raises OSError."""
+        self._journal.flush()  # a checkpoint must not be ahead of the journal on disk
         self._saved_position = self._core.source.position
         save(
             self._folder,

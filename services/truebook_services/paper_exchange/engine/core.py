@@ -1,4 +1,4 @@
-"""Runs the pure engine: a tick applies what is due, executes commands, syncs the journal, and only then publishes.
+"""Runs the pure engine: a tick applies what is due, executes commands, writes the journal, and only then publishes.
 
 A tick does not yield to other tasks: a reader of the engine between two ticks sees exactly what was published. Market
 events have one order, fixed by the seed or the recording. The journal keeps for each command the number of market
@@ -17,14 +17,8 @@ from typing import Final, NamedTuple, Protocol
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook_services.paper_exchange.engine.commands import Command, CommandResult, execute
-from truebook_services.paper_exchange.engine.journal import (
-    Advanced,
-    Commanded,
-    Configured,
-    Entry,
-    ExchangeJournal,
-    Resumed,
-)
+from truebook_services.paper_exchange.engine.entries import Advanced, Commanded, Configured, Entry, Resumed
+from truebook_services.paper_exchange.engine.journal import ExchangeJournal
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 
 EVENTS_PER_TICK: Final = 500
@@ -149,7 +143,7 @@ class ExchangeCore:
         self._pending.append(_Submission(0, next(self._numbers), commands, results))
 
     async def execute(self, commands: Sequence[Command], arrive_us: int | None = None) -> list[CommandResult]:
-        """Execute commands and return their results once they are on disk.
+        """Execute commands and return their results once they are in the journal.
 
         Commands with an arrival time see exactly the market events up to it; those without one are executed in the next
         tick, after all due events.

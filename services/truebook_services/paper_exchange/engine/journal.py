@@ -1,9 +1,10 @@
 """The exchange's write-ahead journal: a killed exchange is restored from it.
 
 The engine is deterministic, so only its inputs are written: the configuration, the accounts' commands, the times at
-which something of an account changed, and each restart. A line is synced before any client is sent its effects. Beside
-the journal, the file ``position`` has the last time of the exchange (not synced: it only gives the length of a
-downtime).
+which something of an account changed, and each restart. A line is written before any client is sent its effects: a
+killed process loses none. It is on disk before that too, or soon after (``syncs_each``), which matters if the machine
+stops. Beside the journal, the file ``position`` has the last time of the exchange (not synced: it only gives the length
+of a downtime).
 
     <crc32 of the rest, 8 hex digits> <JSON>\\n
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,84 +29,18 @@ import msgspec
 
 from truebook.files import sync_folder, write_atomically
 from truebook.segments import SegmentDamaged, SegmentedFile, read_lines
-from truebook.simulation.recorded.queue import QueueModel
-from truebook.simulation.synthetic.presets import Preset
-from truebook_services.paper_exchange.engine.commands import Command
+from truebook_services.paper_exchange.engine.entries import Configured, Continued, Entry
 from truebook_services.paper_exchange.engine.journal_errors import (
     ExchangeJournalCorrupt,
     ExchangeJournalInUse,
     ExchangeJournalUnavailable,
 )
 
-VERSION: Final = 1
-ENGINE: Final = 3
-"""Version of the engine and the synthetic traders. Raise it with every change by which the same entries lead to another
-history; ``test_paper_engine_version.py`` detects most of them."""
-
 POSITION: Final = "position"
 LOCK: Final = "journal.lock"
 TIME_DIGITS: Final = 20
 
 
-class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
-    """The first line: the settings that determine the history."""
-
-    v: int = VERSION
-    start_us: int
-    account: str
-    balance_micros: int
-    seed: int
-    markets: int
-    tickers: tuple[str, ...]
-    settlement_delay_us: int
-    capture: str | None = None
-    queue: QueueModel = QueueModel.PESSIMISTIC
-    accounts: tuple[str, ...] = ()
-    """Further accounts, each with the same opening balance."""
-    capture_times: str = "recorded"
-    """Whether the recording's times are kept, or shifted to the start."""
-    preset: Preset = Preset.EASY
-    """The kind of synthetic markets; a history without it is from before there were others."""
-    shards: tuple[str, ...] = ()
-    """Further shards, as in the settings."""
-    groups_trigger_above_limit: bool = False
-    engine: int = 0
-    """The engine that wrote this history; 0: one from before engines had versions."""
-
-
-class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commanded"):
-    """A command, with its time and the number of market events applied before it."""
-
-    at_us: int
-    position: int
-    command: Command
-
-
-class Advanced(msgspec.Struct, frozen=True, kw_only=True, tag="advanced"):
-    """Time advanced to ``at_us``: an account changed, or the engine executed due events."""
-
-    at_us: int
-    position: int
-
-
-class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag="resumed"):
-    """The exchange was down from ``until_us`` to ``at_us``: market events and closes are shifted by the difference."""
-
-    until_us: int
-    position: int
-    at_us: int
-
-
-class Continued(msgspec.Struct, frozen=True, kw_only=True, tag="continued"):
-    """The first line of a later segment: the settings, and how much of the history is in the segments before."""
-
-    configured: Configured
-    after_bytes: int
-    after_checksum: int
-    after_lines: int
-
-
-Entry = Configured | Commanded | Advanced | Resumed | Continued
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 
@@ -152,7 +87,17 @@ class ExchangeJournal:
 
     def append(self, entry: Entry) -> None: ...
     def sync(self) -> None:
-        """Return once every appended entry is on disk."""
+        """Write every appended entry."""
+
+    def flush(self) -> None:
+        """Return once every written entry is on disk."""
+
+    def pending_flush(self) -> Callable[[], None] | None:
+        """Return what brings the written entries to disk, for another thread; None if they are there."""
+        return None
+
+    def failed(self, error: OSError) -> None:
+        """Let the next ``sync`` raise: what was written is perhaps not on disk."""
 
     def record_time(self, at_us: int) -> None:
         """Write the exchange's time, without a sync."""
@@ -164,14 +109,20 @@ class ExchangeJournal:
 class ExchangeJournalFile(ExchangeJournal):
     """A journal in a folder, locked by one process."""
 
-    def __init__(self, folder: Path, log: Any, *, segment_bytes: int, max_bytes: int) -> None:
-        """A segment ends beyond ``segment_bytes``; closed ones beyond ``max_bytes`` are removed, oldest first."""
+    def __init__(self, folder: Path, log: Any, *, segment_bytes: int, max_bytes: int, syncs_each: bool = True) -> None:
+        """A segment ends beyond ``segment_bytes``; closed ones beyond ``max_bytes`` are removed, oldest first.
+
+        ``syncs_each``: ``sync`` returns when the entries are on disk; otherwise ``flush`` brings them there.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "journal.jsonl"
         self.segments = SegmentedFile(self.file)
         self._log = log
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
+        self._syncs_each = syncs_each
+        self._is_flushed = True
+        self._failure: OSError | None = None
         self._unwritten: list[bytes] = []
         self._at = _START
         self._open_start = _START
@@ -277,6 +228,8 @@ class ExchangeJournalFile(ExchangeJournal):
         self._unwritten.append(_line(entry))
 
     def sync(self) -> None:
+        if self._failure is not None:
+            raise self._unavailable(self._failure) from self._failure
         if not self._unwritten:
             return
         lines = b"".join(self._unwritten)
@@ -285,15 +238,42 @@ class ExchangeJournalFile(ExchangeJournal):
         try:
             while remaining:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
-            os.fsync(self._descriptor)
+            if self._syncs_each:
+                os.fsync(self._descriptor)
+            else:
+                self._is_flushed = False
         except OSError as error:
             # No client was sent the effects. Without the cut, a later line would follow a torn one.
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self.size - self._open_start.size)
-            raise ExchangeJournalUnavailable(
-                f"{self.file} can't be written: {error}; free disk space, and start again"
-            ) from error
+            raise self._unavailable(error) from error
         self._at = self._at.after(lines)
+
+    def _unavailable(self, error: OSError) -> ExchangeJournalUnavailable:
+        return ExchangeJournalUnavailable(f"{self.file} can't be written: {error}; free disk space, and start again")
+
+    def flush(self) -> None:
+        if not self._syncs_each:  # also where another thread does: it may not have finished
+            os.fsync(self._descriptor)
+            self._is_flushed = True
+
+    def pending_flush(self) -> Callable[[], None] | None:
+        if self._is_flushed:
+            return None
+        # A descriptor of its own: the segment may end meanwhile, which closes the journal's.
+        descriptor = os.dup(self._descriptor)
+        self._is_flushed = True
+
+        def flush() -> None:
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+        return flush
+
+    def failed(self, error: OSError) -> None:
+        self._failure = error
 
     @property
     def is_long(self) -> bool:
@@ -364,6 +344,7 @@ class ExchangeJournalFile(ExchangeJournal):
             self._is_open = False
             try:
                 self.sync()
+                self.flush()
             finally:
                 for descriptor in (self._descriptor, self._position, self._lock):
                     os.close(descriptor)

@@ -20,13 +20,8 @@ from truebook.simulation.venue.exchange import MAX_KEPT, SimulatedExchange, synt
 from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook_services.paper_exchange.engine.checkpoint import Checkpoint, CheckpointWriter, load
 from truebook_services.paper_exchange.engine.core import EventSink, ExchangeCore, MarketSource
-from truebook_services.paper_exchange.engine.journal import (
-    ENGINE,
-    Configured,
-    Continued,
-    ExchangeJournal,
-    ExchangeJournalFile,
-)
+from truebook_services.paper_exchange.engine.entries import ENGINE, Configured, Continued
+from truebook_services.paper_exchange.engine.journal import ExchangeJournal, ExchangeJournalFile
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 from truebook_services.paper_exchange.engine.market_stats import StatsByMarket
 from truebook_services.paper_exchange.engine.shifted import shift_us, shifted_events, shifted_metadata
@@ -64,6 +59,7 @@ def open_engine(settings: PaperExchangeSettings, clock: Clock, log: Any) -> Open
     journal = ExchangeJournalFile(
         settings.state_folder, log,
         segment_bytes=settings.journal_segment_bytes, max_bytes=settings.journal_max_bytes,
+        syncs_each=settings.journal_sync_ms == 0,
     )  # fmt: skip
     try:
         return _open_from_journal(settings, journal, clock, log)

@@ -6,7 +6,6 @@ needs no socket: a transport may call it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -37,6 +36,7 @@ from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import charged_shard
 from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
+from truebook_services.paper_exchange.rest.routing import RoutedApplication, Serve
 from truebook_services.paper_exchange.rest.spec_versions import lacking_parameters
 from truebook_services.paper_exchange.sockets import Connections
 
@@ -49,16 +49,16 @@ ENDPOINTS: Final = (
 MAX_SUBACCOUNT: Final = 63
 
 
-def application(state: ExchangeState, connections: Connections) -> Starlette:
+def application(state: ExchangeState, connections: Connections) -> RoutedApplication:
     """Build the app; faults act on ``connections``."""
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, []).append(endpoint)
-    routes = [
-        Route(PREFIX + path, _serve(state, endpoints, connections), methods=[endpoint.method for endpoint in endpoints])
-        for path, endpoints in by_path.items()
-    ]
-
+    served: list[tuple[Route, Serve]] = []
+    for path, endpoints in by_path.items():
+        serve = _serve(state, endpoints, connections)
+        served.append((Route(PREFIX + path, serve, methods=[endpoint.method for endpoint in endpoints]), serve))
+    routes = [route for route, _ in served]
     routes += fault_routes(state.faults.schedule, state.now_us, state.operator_token)
 
     async def unknown(request: Request, error: Exception) -> Response:
@@ -66,12 +66,10 @@ def application(state: ExchangeState, connections: Connections) -> Starlette:
             return write(state, 405, nested(405, "method_not_allowed").body)
         return write(state, 501, absent.unknown_endpoint(request.method, request.url.path).body)
 
-    return Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
+    return RoutedApplication(served, Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown}))
 
 
-def _serve(
-    state: ExchangeState, endpoints: list[Endpoint], connections: Connections
-) -> Callable[[Request], Awaitable[Response]]:
+def _serve(state: ExchangeState, endpoints: list[Endpoint], connections: Connections) -> Serve:
     by_method = {endpoint.method: endpoint for endpoint in endpoints}
 
     async def serve(request: Request) -> Response:
