@@ -23,6 +23,7 @@ from truebook_services.cli.backtest import backtest
 from truebook_services.cli.calibrate import calibrate
 from truebook_services.cli.certify import certify
 from truebook_services.cli.compare import compare, report
+from truebook_services.cli.dashboard import dashboard
 from truebook_services.cli.data import data
 from truebook_services.cli.dataset import dataset
 from truebook_services.cli.dead_letters import dead_letters
@@ -39,6 +40,7 @@ from truebook_services.cli.record import record
 from truebook_services.cli.run import run
 from truebook_services.cli.serve import serve
 from truebook_services.cli.splits import splits
+from truebook_services.cli.statement import statement
 from truebook_services.cli.topics import topics
 
 app = typer.Typer(
@@ -49,8 +51,8 @@ app = typer.Typer(
 )
 for command in (
     run, init, backtest, exchange, certify,
-    record, status, why, doctor, halt, resume, orders, fills, positions, pnl, reconcile,
-    flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
+    record, status, why, doctor, halt, resume, orders, fills, positions, pnl, statement, reconcile,
+    dashboard, flatten, deposit, withdraw, rebind, serve, topics, dead_letters, report, compare,
     splits, calibrate, dataset, mcp,
 ):  # fmt: skip
     app.command()(command)
