@@ -34,9 +34,9 @@ from truebook_services.paper_exchange.rest.delivery import Delivery, write
 from truebook_services.paper_exchange.rest.fault_control import fault_routes
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import charged_shard
-from truebook_services.paper_exchange.rest.request_bodies import invalid
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
 from truebook_services.paper_exchange.rest.routing import RoutedApplication, Serve
+from truebook_services.paper_exchange.rest.shard_control import shard_routes
 from truebook_services.paper_exchange.rest.spec_versions import lacking_parameters
 from truebook_services.paper_exchange.sockets import Connections
 
@@ -46,7 +46,6 @@ ENDPOINTS: Final = (
     *reference_data.ENDPOINTS, *portfolio.ENDPOINTS, *orders.ENDPOINTS, *order_groups.ENDPOINTS, *shards.ENDPOINTS,
     *api_keys.ENDPOINTS, *subaccounts.ENDPOINTS, *absent.ENDPOINTS,
 )  # fmt: skip
-MAX_SUBACCOUNT: Final = 63
 
 
 def application(state: ExchangeState, connections: Connections) -> RoutedApplication:
@@ -60,6 +59,7 @@ def application(state: ExchangeState, connections: Connections) -> RoutedApplica
         served.append((Route(PREFIX + path, serve, methods=[endpoint.method for endpoint in endpoints]), serve))
     routes = [route for route, _ in served]
     routes += fault_routes(state.faults.schedule, state.now_us, state.operator_token)
+    routes += shard_routes(state.core, state.operator_token)
 
     async def unknown(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
@@ -115,8 +115,6 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, delivery: D
         access = "read" if endpoint.access == "public" else endpoint.access
         shard = charged_shard(endpoint.routing, query, body) if len(state.limits.shards) > 1 else DEFAULT_SHARD
         state.limits.take(account, access, endpoint.cost, state.now_us(), shard)
-    if endpoint.access != "public" and query.number("subaccount", 0, MAX_SUBACCOUNT, 0):
-        raise invalid("only the primary subaccount 0 exists")
     await delivery.travel()
     return RequestContext(
         state=state,
@@ -124,6 +122,7 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, delivery: D
         path=request.path_params,
         query=query,
         body=delivery.body,
+        locked=state.authenticator.locked_of(request.headers) if account else None,
         delay=delivery.delay,
     )
 
