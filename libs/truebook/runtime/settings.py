@@ -52,7 +52,7 @@ _SOURCES: Final = "_sources"
 """Keyword by which ``load`` hands the sources below the flags to the constructor."""
 SECTIONS: Final = frozenset({
     "ingest", "observation", "policy", "execution", "fill_listener",
-    "paper_exchange", "reconciler", "limits", "recorder", "operator", "alerts",
+    "paper_exchange", "reconciler", "limits", "recorder", "operator", "dashboard", "alerts",
 })  # fmt: skip
 """Tables that a shared file may hold even where the process that reads it does not use them."""
 PAIRS: Final = frozenset({

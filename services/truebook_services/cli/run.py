@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -81,13 +82,19 @@ def run(
     balance: Annotated[str | None, typer.Option(help="Opening balance in dollars, such as 1000.00.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on the last line.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print plain lines instead of a live view.")] = False,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option("--dashboard/--no-dashboard", help="Serve the page beside the run; by default in a terminal."),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Write a detailed log; show tracebacks of errors.")] = False,
 ) -> None:
     """Trade on the simulated exchange; exit code 0: ledger and exchange agree; 5: nothing could be traded."""
     balance_micros = parse_balance(balance) if balance else None
+    if dashboard is None and (json_ or not sys.stderr.isatty()):
+        dashboard = False
     settings = load(
         EmbeddedSettings, duration_s=parse_duration(for_) if for_ else None, model=model, model_history=model_history,
-        capture=capture, speed=speed, exchange_url=exchange, fresh=fresh or None,
+        dashboard={"enabled": dashboard}, capture=capture, speed=speed, exchange_url=exchange, fresh=fresh or None,
         paper_exchange={"seed": seed, "markets": markets, "preset": preset, "balance_micros": balance_micros},
     )  # fmt: skip
     if speed is not None and settings.capture is None:

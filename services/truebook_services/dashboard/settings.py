@@ -15,6 +15,8 @@ PORT: Final = 8650
 class DashboardSection(Section):
     """The page listens on loopback; a container binds another address and publishes it on loopback only."""
 
+    enabled: bool = True
+    """Serve the page beside `truebook run` in a terminal; `--dashboard` and `--no-dashboard` have priority."""
     host: str = "127.0.0.1"
     """Address on which the page is served."""
     port: int = Field(default=PORT, ge=0, le=65_535)

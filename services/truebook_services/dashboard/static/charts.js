@@ -27,7 +27,7 @@ export function palette() {
 export function axes(colors) {
   const common = {
     axisLine: { lineStyle: { color: colors.line } },
-    axisLabel: { color: colors.text },
+    axisLabel: { color: colors.text, hideOverlap: true },
     splitLine: { lineStyle: { color: colors.line, opacity: 0.35 } },
   };
   return { time: { type: "time", useUTC: true, ...common }, value: { type: "value", scale: true, ...common } };

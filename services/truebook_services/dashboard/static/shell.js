@@ -70,7 +70,7 @@ export default {
           <select v-if="field.type === 'select'" v-model="dialog.values[field.name]" :disabled="sent">
             <option v-for="choice in field.choices" :key="choice" :value="choice">{{ choice }}</option>
           </select>
-          <input v-else-if="field.type === 'number'" type="text" inputmode="numeric" pattern="[0-9]*"
+          <input v-else-if="field.type === 'number'" type="text" inputmode="decimal" pattern="[0-9]*[.]?[0-9]*"
             v-model="dialog.values[field.name]" :disabled="sent" placeholder="no limit" />
         </label>
         <p class="result" role="status" data-testid="outcome">

@@ -74,7 +74,7 @@ const number = (field, headerName, format, width, more = {}) => ({
 });
 
 const COLUMNS = [
-  { field: "ticker", headerName: "Market", width: 230, cellRenderer: MarketLink },
+  { field: "ticker", headerName: "Market", width: 230, cellRenderer: MarketLink, sort: "asc" },
   number("bid_centi", "Bid size", size, 92),
   number("bid_cc", "Bid ¢", price, 72),
   number("ask_cc", "Ask ¢", price, 72),

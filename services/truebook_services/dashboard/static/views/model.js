@@ -120,9 +120,9 @@ export default {
         legend: { top: 0, textStyle: { color: colors.text } },
         tooltip: { trigger: "axis" },
         grid: { left: 8, right: 12, top: 48, bottom: 8, containLabel: true },
-        xAxis: x,
+        xAxis: { ...x, minInterval: 60000 },
         yAxis: { ...y, scale: false, minInterval: 1 },
-        series: kinds.map((kind, index) => ({ name: words(kind), type: "bar", stack: "all", color: order[index % order.length], itemStyle: { borderColor: colors.card, borderWidth: 1 }, data: minutes.map((each) => [each.at_us / 1000, each.counts[kind] ?? 0]) })),
+        series: kinds.map((kind, index) => ({ name: words(kind), type: "bar", stack: "all", barMaxWidth: 22, color: order[index % order.length], itemStyle: { borderColor: colors.card, borderWidth: 1 }, data: minutes.map((each) => [each.at_us / 1000, each.counts[kind] ?? 0]) })),
       };
     },
     drawProbabilities(points, colors) {

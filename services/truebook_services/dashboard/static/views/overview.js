@@ -25,8 +25,10 @@ export default {
       </section>
     </template>
     <section v-if="funnel" class="card">
-      <h2>Why it did or did not trade</h2>
+      <h2>Why it trades or does not</h2>
       <p class="verdict" data-testid="verdict">{{ funnel.verdict }}</p>
+      <details>
+      <summary>Stage by stage</summary>
       <div class="scroll" tabindex="0" role="region" aria-label="Stages of the last hour">
         <table>
           <thead><tr><th scope="col">Stage, {{ time(funnel.from_us) }} to {{ time(funnel.to_us) }} UTC</th><th scope="col" class="number">Passed</th><th scope="col">Did not, and why</th></tr></thead>
@@ -38,6 +40,7 @@ export default {
           </tbody>
         </table>
       </div>
+      </details>
     </section>
     <section class="card">
       <h2>Equity less deposits, and its fall from the peak</h2>
@@ -62,7 +65,7 @@ export default {
         <ol class="events" tabindex="0" aria-label="Newest events">
           <li v-for="event in events" :key="event.number" :class="{ problem: event.is_problem }">
             <time>{{ time(event.at_us) }}</time>
-            <span><span v-if="event.is_problem" aria-hidden="true">▲ </span>{{ event.text }}</span>
+            <span><span v-if="event.is_problem" aria-hidden="true">▲ </span>{{ event.text }}<template v-if="event.ticker">{{ " · " }}<a :href="'/market/' + encodeURIComponent(event.ticker)">{{ event.ticker }}</a></template></span>
           </li>
         </ol>
       </section>
@@ -129,10 +132,10 @@ export default {
         profit.push([at_us / 1000, value]);
         fall.push([at_us / 1000, value === null ? null : value - peak]);
       }
-      const label = { formatter: (value) => "$" + value.toFixed(2) };
+      const label = { formatter: (value) => dollars(value * 1e6) };
       return {
         legend: { top: 0, textStyle: { color: colors.text } },
-        tooltip: { trigger: "axis", valueFormatter: (value) => (value == null ? "not known" : "$" + value.toFixed(2)) },
+        tooltip: { trigger: "axis", valueFormatter: (value) => (value == null ? "not known" : dollars(value * 1e6)) },
         grid: { left: 8, right: 12, top: 32, bottom: 8, containLabel: true },
         xAxis: x,
         yAxis: { ...y, axisLabel: { ...y.axisLabel, ...label } },

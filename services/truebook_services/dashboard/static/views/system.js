@@ -3,7 +3,19 @@ import { age, count, dollars, milliseconds, moment, nonzero, time, words } from 
 import { confirm, row, store, table } from "truebook/store.js";
 
 const STATES = { works: "● works", standby: "○ standby", not_ready: "▲ not ready", stopped: "■ stopped", silent: "▲ silent" };
-const UNITS = { micros: "1/1,000,000 dollar", cc: "1/10,000 dollar", centi: "1/100 contract" };
+// The last part of a limit's name: its unit for people, and how many of the ledger's units that is.
+const UNITS = { micros: ["dollars", 1_000_000], cc: ["cents", 100], centi: ["contracts", 100] };
+
+const unit = (name) => UNITS[name.split("_").at(-1)] ?? [null, 1];
+
+const shown = (name, value) => (value === null ? "" : String(value / unit(name)[1]));
+
+// Whole units of the ledger; NaN where that is not what was written.
+function parsed(name, text) {
+  if (text.trim() === "") return null;
+  const exact = Number(text) * unit(name)[1];
+  return Math.abs(exact - Math.round(exact)) < 1e-6 ? Math.round(exact) : NaN;
+}
 
 export default {
   data: () => ({ store, states: STATES }),
@@ -14,7 +26,7 @@ export default {
       <p v-if="!services.length" class="empty">No service has reported.</p>
       <div v-else class="scroll" tabindex="0" role="region" aria-label="Services"><table data-testid="services">
         <thead><tr><th scope="col">Service</th><th scope="col">State</th><th scope="col" class="number">For</th><th scope="col">Waits for, or why it can't work</th><th scope="col">Lag</th><th scope="col">Measures</th><th scope="col">Process</th><th scope="col" class="number">Reported</th></tr></thead>
-        <tbody><tr v-for="each in services" :key="each.service + each.instance"><th scope="row">{{ each.service }}</th><td :class="each.state">{{ states[each.state] ?? words(each.state) }}</td><td class="number">{{ age(each.since_us, store.now_us) }}</td><td>{{ each.not_ready.join("; ") }}</td><td>{{ pairs(each.lag) }}</td><td>{{ pairs(each.gauges) }}</td><td>{{ each.instance }} {{ each.version }}</td><td class="number">{{ age(each.reported_us, store.now_us) }}</td></tr></tbody>
+        <tbody><tr v-for="each in services" :key="each.service + each.instance"><th scope="row">{{ each.service }}</th><td class="nowrap" :class="each.state">{{ states[each.state] ?? words(each.state) }}</td><td class="number">{{ age(each.since_us, store.now_us) }}</td><td>{{ each.not_ready.join("; ") }}</td><td>{{ pairs(each.lag) }}</td><td>{{ pairs(each.gauges) }}</td><td class="nowrap">{{ each.instance }} {{ each.version }}</td><td class="number">{{ age(each.reported_us, store.now_us) }}</td></tr></tbody>
       </table></div>
     </section>
     <div class="columns">
@@ -35,7 +47,7 @@ export default {
         <p v-if="!limits" class="empty">Reading…</p>
         <p v-else-if="!limits.known" class="empty">Not available: {{ limits.problem }}</p>
         <template v-else>
-          <table data-testid="limits"><tbody><tr v-for="[name, value] in limitRows" :key="name"><th scope="row">{{ label(name) }}</th><td class="number">{{ value === null ? "no limit" : count(value) }}</td><td>{{ setBy(name, value) }}</td></tr></tbody></table>
+          <table data-testid="limits"><tbody><tr v-for="[name, value] in limitRows" :key="name"><th scope="row">{{ label(name) }}</th><td class="number">{{ value === null ? "no limit" : shown(name, value) }}</td><td>{{ setBy(name, value) }}</td></tr></tbody></table>
           <p><button type="button" @click="changeLimits">Change the limits</button></p>
         </template>
       </section>
@@ -56,7 +68,7 @@ export default {
     <section class="card">
       <h2>Newest events</h2>
       <p v-if="!events.length" class="empty">None yet.</p>
-      <ol v-else class="events" tabindex="0" aria-label="Newest events"><li v-for="event in events" :key="event.number" :class="{ problem: event.is_problem }"><time>{{ time(event.at_us) }}</time><span><span v-if="event.is_problem" aria-hidden="true">▲ </span>{{ words(event.kind) }}: {{ event.text }}</span></li></ol>
+      <ol v-else class="events" tabindex="0" aria-label="Newest events"><li v-for="event in events" :key="event.number" :class="{ problem: event.is_problem }"><time>{{ time(event.at_us) }}</time><span><span v-if="event.is_problem" aria-hidden="true">▲ </span>{{ words(event.kind) }}: {{ event.text }}<template v-if="event.ticker">{{ " · " }}<a :href="'/market/' + encodeURIComponent(event.ticker)">{{ event.ticker }}</a></template></span></li></ol>
     </section>
   `,
   computed: {
@@ -79,24 +91,24 @@ export default {
     },
   },
   methods: {
-    age, count, dollars, milliseconds, moment, time, words,
+    age, count, dollars, milliseconds, moment, shown, time, words,
     pairs: (counts) => nonzero(counts).map(([name, value]) => `${words(name)} ${count(value)}`).join(", "),
     label(name) {
-      const unit = UNITS[name.split("_").at(-1)];
-      return words(name.replace(/_(micros|cc|centi)$/, "")) + (unit ? ` (${unit})` : "");
+      const [title] = unit(name);
+      return words(name.replace(/_(micros|cc|centi)$/, "")) + (title ? ` (${title})` : "");
     },
     setBy(name, value) {
       if (value === null) return "";
       return this.limits.from_settings.includes(name) ? "by the settings" : "by an operator";
     },
     changeLimits() {
-      const before = Object.fromEntries(this.limitRows.map(([name, value]) => [name, value === null ? "" : String(value)]));
+      const before = Object.fromEntries(this.limitRows.map(([name, value]) => [name, shown(name, value)]));
       confirm({
         control: "limits", title: "Change the limits", action: "Set the limits",
         effect: ["The ledger checks these before each order, from now on. Only changed fields are set; an empty one removes the limit, and orders are then not bounded by it. What is set here has priority over the settings."],
         values: { ...before },
         fields: this.limitRows.map(([name]) => ({ name, type: "number", label: this.label(name) })),
-        collect: (values) => ({ changes: Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== before[name]).map(([name, value]) => [name, value.trim() === "" ? null : Number(value)])) }),
+        collect: (values) => ({ changes: Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== before[name]).map(([name, value]) => [name, parsed(name, value)])) }),
       });
     },
   },

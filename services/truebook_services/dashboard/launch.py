@@ -1,0 +1,94 @@
+"""Starts the page beside ``truebook run``, as a process of its own, so that it can't slow what trades.
+
+The child ends when its standard input does: also where this process is killed. Light: the page's libraries are imported
+in the child only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from truebook.runtime.settings import TruebookSettings
+from truebook_services.dashboard.access import link
+
+COMMAND: Final = ("-m", "truebook_services.cli", "dashboard", "--beside-run")
+STARTS_WITHIN_S: Final = 30.0
+STOPS_WITHIN_S: Final = 3.0
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What the child reports in a line on its standard output."""
+
+    url: str
+    token_file: str
+
+
+@contextlib.asynccontextmanager
+async def page_beside(settings: TruebookSettings, report: Callable[[str], None]) -> AsyncIterator[None]:
+    """Run the page while entered; a page that fails to start is reported and costs the run nothing."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, env=_environment(settings), start_new_session=True,
+    )  # fmt: skip
+    starting = asyncio.create_task(_report_start(child, report))
+    try:
+        yield
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await _stop(child)
+
+
+async def _report_start(child: asyncio.subprocess.Process, report: Callable[[str], None]) -> None:
+    assert child.stdout is not None
+    assert child.stderr is not None
+    try:
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            line = await child.stdout.readline()
+    except TimeoutError:
+        report(f"the page did not start within {STARTS_WITHIN_S:g} s: use `truebook dashboard`")
+        return
+    if not line:
+        problem = (await child.stderr.read()).decode(errors="replace").strip().rpartition("\n")[2]
+        report(f"the page did not start: {problem or 'no reason was given'}; trading is not affected")
+        return
+    started = msgspec.json.decode(line, type=Started)
+    report(_where(started, is_terminal=sys.stderr.isatty()))
+    while await child.stderr.read(65_536):  # a full pipe would block the child
+        pass
+
+
+def _where(started: Started, *, is_terminal: bool) -> str:
+    """Return where the page is. The token is shown in a terminal only: elsewhere it would be kept in a log."""
+    if not is_terminal:
+        return f"dashboard at {started.url}; its token is in {started.token_file}"
+    return f"dashboard at {link(started.url, Path(started.token_file).read_text().strip())}"
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    assert child.stdin is not None
+    child.stdin.close()
+    try:
+        async with asyncio.timeout(STOPS_WITHIN_S):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+
+
+def _environment(settings: TruebookSettings) -> dict[str, str]:
+    """Return the environment by which the child finds the same state folder, whatever flags this run has."""
+    return os.environ | {
+        "TRUEBOOK_ACCOUNT": settings.account,
+        "TRUEBOOK_MARKET_DATA": str(settings.market_data),
+        "TRUEBOOK_STATE_FOLDER": str(settings.state_folder.resolve()),
+        "PYTHONSAFEPATH": "1",
+    }
