@@ -50,7 +50,7 @@ from truebook.venue.account import (
     OrderStatus,
     UnreadableItem,
 )
-from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST
+from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST, TIER_LIMITS, BucketLimits, Tier
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 from truebook_services.paper_exchange.engine.commands import (
     CancelAllOrders,
@@ -101,6 +101,7 @@ class InMemoryRest(RestClient):
         self._account = account
         self._clock = clock
         self._exchange_now_us = exchange_now_us
+        self.tier: Tier = "prestige"
         self.exchange_id = f"simulated in memory, account {account}"
         self.key_id = ""
 
@@ -344,6 +345,9 @@ class InMemoryRest(RestClient):
 
     async def cross_market_netting(self) -> bool:
         return await self._read("cross_market_netting", None, lambda: self._shown(Shown.NETTING))
+
+    async def write_limits(self) -> BucketLimits:
+        return await self._read("write_limits", None, lambda: TIER_LIMITS[self.tier].write)
 
     async def aclose(self) -> None:
         """Nothing to close."""

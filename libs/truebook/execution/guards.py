@@ -29,7 +29,7 @@ from truebook.venue.lifecycle import takes_orders
 from truebook.venue.rate_tiers import DEFAULT_COST
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Limiters:
     """What limits how often orders are sent."""
 

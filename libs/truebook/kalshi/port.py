@@ -35,6 +35,7 @@ from truebook.venue.account import (
     OrderRequest,
     OrderStatus,
 )
+from truebook.venue.rate_tiers import BucketLimits
 from truebook.venue.shards import DEFAULT_SHARD, ShardStatus, ShardTransfer, TargetAllocation
 
 SHARD_WITHOUT_CASH: Final = "user_not_found"
@@ -180,6 +181,10 @@ class RestClient(Protocol):
 
     async def cross_market_netting(self) -> bool:
         """Return whether the account nets across markets: Truebook's ledger does not and refuses to trade then."""
+        ...
+
+    async def write_limits(self) -> BucketLimits:
+        """Return the bucket of write tokens that the exchange grants the account."""
         ...
 
     def sign_order(self, request: OrderRequest) -> SignedOrder: ...

@@ -45,6 +45,14 @@ class TokenBucket:
         self._refill(now_us)
         self._level_micro = 0
 
+    def change(self, capacity: int, refill_per_s: int, now_us: int) -> None:
+        """Take other limits from now on; tokens above the new capacity are lost."""
+        if capacity < 1 or refill_per_s < 0:
+            raise ValueError(f"a bucket needs a capacity of at least 1, got {capacity=} {refill_per_s=}")
+        self._refill(now_us)
+        self.capacity, self._refill_per_s = capacity, refill_per_s
+        self._level_micro = min(self._level_micro, capacity * _MICRO)
+
     def _refill(self, now_us: int) -> None:
         if self._at_us is None:
             self._at_us = now_us

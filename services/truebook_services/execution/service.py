@@ -17,6 +17,7 @@ from truebook.pacing.tokens import TokenBucket
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Frame, Periodic, Service
 from truebook.venue.rate_tiers import TIER_LIMITS
+from truebook_services.execution import account_limits
 from truebook_services.execution.account_age import AccountAge
 from truebook_services.execution.action_consumer import ActionConsumer
 from truebook_services.execution.action_handler import ActionHandler, Candidates
@@ -66,6 +67,7 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
     dispatcher = Dispatcher(context, handler.handle, settings.max_concurrent_markets)
     consumer = ActionConsumer(books, dispatcher, reports, queue)
     sweep = Sweep(ledger, books, canceller, group, stale_after_us=durations.cancel_stale_after_us)
+    limits = account_limits.AccountLimits(context, rest, settings, limiters)
     gauges = Gauges(context, books, limiters, queue, max_book_age_us=durations.max_book_age_us)
     frames: Sequence[Frame] = (
         Consumer(context, GROUP, (MARKETS, ORDERBOOK, ACTIONS), consumer.handle, manual=True, rebalance=epochs),
@@ -74,6 +76,7 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
         Periodic(context, "execution.sweep", settings.sweep_s, sweep.run),
         Periodic(context, "execution.exchange_pause", settings.pause_check_s, pause_hold.check),
         Periodic(context, "execution.account_age", EXPORT_S, account_age.check),
+        Periodic(context, "execution.account_limits", account_limits.EVERY_S, limits.read),
         Periodic(context, "execution.gauges", EXPORT_S, gauges.export),
         *_clock_watch(context, settings, rest, ledger),
     )

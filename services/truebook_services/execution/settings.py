@@ -14,7 +14,8 @@ class ExecutionSettings(Section):
     """How orders are sent. Times are measured on the exchange's clock, those marked *real* on this machine's."""
 
     tier: Tier = "basic"
-    """The account's rate-limit tier at the exchange; execution never requests more tokens than it grants."""
+    """The account's rate-limit tier at the exchange; execution never requests more tokens than it grants, nor than the
+    exchange states for the account."""
     rate_reserve_share: float = Field(default=0.2, ge=0, lt=1)
     """Share of the write budget that only cancels and risk-reducing orders may use."""
     max_concurrent_markets: int = Field(default=32, ge=1)

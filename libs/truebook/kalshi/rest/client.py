@@ -41,6 +41,7 @@ from truebook.venue.account import (
     OrderStatus,
     UnreadableItem,
 )
+from truebook.venue.rate_tiers import BucketLimits
 from truebook.venue.shards import DEFAULT_SHARD, ShardTransfer, TargetAllocation
 
 ORDERS: Final = "/portfolio/events/orders"
@@ -225,6 +226,12 @@ class HttpRestClient(RestClient):
     async def account_limits(self) -> rest_bodies.AccountLimits:
         """The account's rate limits, in tokens, as the exchange states them."""
         return await self._calls.read("/account/limits", rest_bodies.AccountLimits)
+
+    async def write_limits(self) -> BucketLimits:
+        write = (await self.account_limits()).write
+        if write.bucket_capacity < 1 or write.refill_rate < 1:
+            raise BadResponse(f"GET /account/limits: no tokens for writes, {write}")
+        return BucketLimits(refill_per_s=write.refill_rate, capacity=write.bucket_capacity)
 
     def sign_order(self, request: OrderRequest) -> SignedOrder:
         """Write and sign a create-order request. Raises ``ValueError`` for an invalid order."""
