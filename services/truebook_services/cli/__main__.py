@@ -19,6 +19,7 @@ from truebook_services.cli.account import (
     reconcile,
     withdraw,
 )
+from truebook_services.cli.alerts import alerts
 from truebook_services.cli.backtest import backtest
 from truebook_services.cli.calibrate import calibrate
 from truebook_services.cli.certify import certify
@@ -57,6 +58,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(limits, name="limits")
+app.add_typer(alerts, name="alerts")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.add_typer(data, name="data")

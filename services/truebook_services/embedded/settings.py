@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from truebook.runtime.settings import TruebookSettings
-from truebook_services.dashboard.settings import DashboardSection
 from truebook_services.alerts.settings import AlertsSettings
+from truebook_services.dashboard.settings import DashboardSection
 from truebook_services.execution.settings import ExecutionSettings
 from truebook_services.fill_listener.settings import FillListenerSettings
 from truebook_services.ingest.settings import IngestSettings, UniverseSettings
