@@ -67,7 +67,7 @@ class OpenPage:
         self._is_signed_in = is_signed_in
         self._now_us = now_us
         self._tables = (*ALWAYS, *TABLES[view])
-        self._fixed = SUBJECTS.get(view, ()) or ((f"{view}/{name}",) if view in ("market", "statement") else ())
+        self._fixed = SUBJECTS.get(view, ()) or ((f"market/{name}",) if view == "market" else ())
         self._requested: tuple[str, ...] = ()
         self._seen = self._unshown = 0
         self._sent_us = 0
@@ -111,9 +111,9 @@ class OpenPage:
         self._unshown = max(0, self._unshown - 1)
 
     def _select(self, event: GenericEventArguments) -> None:
-        """Read what the operator opened inside the page: a decision, the limits, the models."""
+        """Read what the operator opened inside the page: a decision, or the statement of a day."""
         given = event.args if isinstance(event.args, list) else [event.args]
-        allowed = ("decision", "limits", "models", "statement", "pnl")
+        allowed = ("decision", "statement")
         self._requested = tuple(
             each for each in given if isinstance(each, str) and each.partition("/")[0] in allowed and len(each) < 200
         )[:4]

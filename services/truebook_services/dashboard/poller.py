@@ -16,10 +16,11 @@ import msgspec
 
 from truebook.clock import MICROS
 from truebook.ledger.verbs import LIMIT_NAMES
+from truebook.statement.document import Document, document_of
 from truebook_services.dashboard.board import Board
 from truebook_services.operator.live import LiveSource
-from truebook_services.operator.port import NotResponding, NotRunning, Operator, OperatorError, RequestRefused
-from truebook_services.operator.requests import REQUESTS, ChangeLimits
+from truebook_services.operator.port import NotResponding, NotRunning, Operator, OperatorError
+from truebook_services.operator.requests import ChangeLimits, ListModels, ShowStatement
 
 RETRY_S: Final = 1.0
 READ_WITHIN_S: Final = 5.0
@@ -40,20 +41,6 @@ Connect = Callable[[], AbstractAsyncContextManager[Backend]]
 Read = Callable[[Backend, str], Awaitable[msgspec.Struct | None]]
 
 
-def _requested(name: str, argument: str | None = None) -> Read:
-    """Return how to read a result of the operator's requests; ``argument`` names the field that the subject gives."""
-
-    async def read(backend: Backend, value: str) -> msgspec.Struct | None:
-        kind = REQUESTS.get(name)
-        if kind is None:
-            raise RequestRefused(f"this version has no request {name}", "update Truebook")
-        given = {argument: value} if argument and value else {}
-        result: msgspec.Struct = await backend.operator.perform(msgspec.convert(given, kind))
-        return result
-
-    return read
-
-
 class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
     """The account's limits by name; null is no limit."""
 
@@ -66,15 +53,20 @@ async def _limits(backend: Backend, _: str) -> LimitsView:
     return LimitsView(limits={name: getattr(limits, name) for name in LIMIT_NAMES}, from_settings=limits.from_settings)
 
 
+async def _statement(backend: Backend, day: str) -> Document:
+    return document_of(await backend.operator.perform(ShowStatement(day=day or None)))
+
+
+SLOW: Final = {"statement": ShowStatement.TIMEOUT_S}
+"""Kinds that are read beside the polling, each within so many seconds."""
 READS: Final[dict[str, Read]] = {
     "market": lambda backend, name: backend.live.market(name),
     "decision": lambda backend, name: backend.live.lifecycle(name),
     "model": lambda backend, _: backend.live.model(),
     "system": lambda backend, _: backend.live.system(),
     "limits": _limits,
-    "models": _requested("models"),
-    "statement": _requested("statement", argument="day"),
-    "pnl": _requested("pnl"),
+    "models": lambda backend, _: backend.operator.perform(ListModels()),
+    "statement": _statement,
 }
 
 
@@ -119,6 +111,7 @@ class Poller:
         self._backend: Backend | None = None
         self._read_us: dict[str, int] = {}
         self._since: str | None = None
+        self._slow: set[asyncio.Task[None]] = set()
 
     def open(self, page: Page) -> None:
         """Add a page: it gets what is known at once, and changes from now on."""
@@ -171,6 +164,8 @@ class Poller:
                 yield
             finally:
                 self._backend = None
+                for task in self._slow:
+                    task.cancel()
 
     async def _poll_while_open(self) -> None:
         while self._pages:
@@ -187,9 +182,28 @@ class Poller:
         for subject in sorted(self._subjects()):
             if self._is_due(subject):
                 self._read_us[subject] = self._now_us()
+                if subject.partition("/")[0] in SLOW:
+                    self._read_slowly(backend, subject)
+                    continue
                 async with _within(READ_WITHIN_S):
                     await self._read(backend, subject)
         self._show()
+
+    def _read_slowly(self, backend: Backend, subject: str) -> None:
+        """Read beside the polling what may take minutes; a failure costs this subject only."""
+
+        async def read() -> None:
+            try:
+                async with _within(SLOW[subject.partition("/")[0]]):
+                    await self._read(backend, subject)
+            except self._failures as error:
+                self._board.put(subject, None, str(error))
+            if subject not in self._subjects():
+                self._board.drop(subject)
+
+        task = asyncio.create_task(read(), name=subject)
+        self._slow.add(task)
+        task.add_done_callback(self._slow.discard)
 
     def _is_due(self, subject: str) -> bool:
         read_us = self._read_us.get(subject)

@@ -115,9 +115,7 @@ async def test_lost_source_is_read_again(harness: Harness) -> None:
     assert harness.poller.operator is harness.operator
 
 
-@pytest.mark.parametrize(
-    "subject", ["market/KXMADE-26DEC00-B001", "decision/made-3", "model", "system", "limits", "pnl"]
-)
+@pytest.mark.parametrize("subject", ["market/KXMADE-26DEC00-B001", "decision/made-3", "model", "system", "limits"])
 async def test_subject_is_read_for_the_page_that_shows_it(harness: Harness, subject: str) -> None:
     page = OpenedPage(subject)
     harness.poller.open(page)
