@@ -90,6 +90,13 @@ if [ -z "$newest" ] && command -v pyenv >/dev/null; then
 fi
 newest=${newest:-$(command -v python3)}
 
+# Tests of the operator's page drive a browser; without one they are skipped, with this reason.
+if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  stage "a browser for the tests of the page"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null ||
+    echo "Chromium can't be installed: the tests of the page are skipped"
+fi
+
 [ "$has_engine" = no ] || background image make image
 stage "lint on $newest"
 make PYTHON="$newest" VENV=.venv lint
