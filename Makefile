@@ -12,7 +12,7 @@ SEEDS ?= 50
 FIRST ?= 1
 ONLY ?=
 
-.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka strategies chaos soak prove models asyncapi reference spec-drift fuzz clients lock image up down k8s clean
+.PHONY: run test unit lint lint-quick format coverage mutate docs picture bench bench-kafka strategies chaos soak prove models asyncapi openapi reference spec-drift fuzz clients lock image up down k8s clean
 
 run: $(VENV)/.core
 	$(BIN)/truebook run $(if $(FOR),--for $(FOR)) $(ARGS)
@@ -91,6 +91,10 @@ models: $(VENV)/.dev
 # Writes docs/asyncapi.yaml: topics and message schemas.
 asyncapi: $(VENV)/.dev
 	$(BIN)/python deploy/asyncapi.py
+
+# Writes docs/exchange-openapi.yaml, the REST API of the simulated exchange, from the code.
+openapi: $(VENV)/.dev
+	$(BIN)/python deploy/openapi.py
 
 # Writes docs/reference: settings, metrics, reasons, trading holds and the command line, from the code.
 reference: $(VENV)/.dev
