@@ -217,9 +217,9 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     tick_to_send_us: int | None
     """From the frame to the first POST."""
     acknowledge_us: int | None
-    """From the first report of a sent order to its acknowledgement."""
+    """From the decision to the first report of an acknowledgement."""
     fill_us: int | None
-    """From the acknowledgement to the first fill."""
+    """From the decision to the first fill, by the exchange's clock."""
 
 
 class EventKind(StrEnum):

@@ -14,11 +14,13 @@ from truebook.clock import MICROS, SystemClock
 from truebook.ledger.port import LedgerView
 from truebook.ledger.reconcile import Difference
 from truebook.ledger.valuation import Levels, is_seen
+from truebook.live.account import SavedHistory
 from truebook.messages.envelope import BookSide
 from truebook.messages.topics import ACTIONS
 from truebook.runtime.health import serve_health
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.virtual_loop import VirtualClock, run_virtual
+from truebook_services.dashboard.launch import page_beside
 from truebook_services.embedded.history import write_history
 from truebook_services.embedded.resources import CaptureClock
 from truebook_services.embedded.settings import EmbeddedSettings
@@ -33,6 +35,7 @@ from truebook_services.operator.perform import Sources, operator_context, perfor
 from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.run_files import BOOKS, EVIDENCE, SUMMARY, SavedBook, write_file
+from truebook_services.operator.run_files import HISTORY as EQUITY
 from truebook_services.operator.service import serve_operator
 from truebook_services.operator.statements import Statements
 from truebook_services.operator.status import RunInfo, exit_code, status_of, why_of
@@ -175,6 +178,7 @@ async def run(settings: EmbeddedSettings, view: View) -> tuple[int, Status]:
             write_file(system.folder / SUMMARY, summary)
             write_file(system.folder / BOOKS, _final_books(system))
             write_file(system.folder / EVIDENCE, system.statistics.evidence.snapshot(system.clock.now_us()))
+            await _save_history(system)
             for task in tasks:
                 task.cancel()
             stop.set()
@@ -212,10 +216,11 @@ async def _served(system: System, operator: Operator, view: View) -> AsyncIterat
         yield
         return
     settings = system.settings
-    api = serve_operator(settings.operator, operator, system.folder)
+    api = serve_operator(settings.operator, operator, system.folder, system.live)
     async with api, serve_health(system.services, settings.http_port) as port:
         view.report(f"health and metrics at http://127.0.0.1:{port}")
-        yield
+        async with page_beside(settings, view.report) if settings.dashboard.enabled else contextlib.nullcontext():
+            yield
 
 
 async def _show(system: System, operator: RunningOperator, view: View) -> None:
@@ -240,6 +245,14 @@ async def _save_evidence(system: System) -> None:
         snapshot = system.statistics.evidence.snapshot(system.clock.now_us())
         content = msgspec.json.encode(snapshot)
         await asyncio.to_thread(write_file, system.folder / EVIDENCE, msgspec.Raw(content))
+        await _save_history(system)
+
+
+async def _save_history(system: System) -> None:
+    """Keep the history of the equity for the next run."""
+    if system.statistics.live is not None:
+        content = msgspec.json.encode(SavedHistory(points=tuple(system.statistics.live.account.points)))
+        await asyncio.to_thread(write_file, system.folder / EQUITY, msgspec.Raw(content))
 
 
 async def _watch_exchange(exchange: PaperExchange) -> None:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.service_reports import Reported, ServiceReports, process_name
 from truebook.runtime.state_folder import StateFolder
+from truebook_services.alerts.service import build as build_alerts
 from truebook_services.embedded.lockstep import lockstep_bus, open_in_lockstep
 from truebook_services.embedded.model_history import read_uses
 from truebook_services.embedded.resources import Resources, journal_upkeep, open_resources
@@ -41,7 +44,10 @@ from truebook_services.fill_listener.service import build as build_fill_listener
 from truebook_services.ingest.service import build as build_ingest
 from truebook_services.ingest.settings import IngestSettings
 from truebook_services.observation.service import build as build_observation
-from truebook_services.operator.run_files import LEDGER
+from truebook_services.operator.live import LiveSource
+from truebook_services.operator.live_memory import MemoryLive, live_state
+from truebook_services.operator.model_failures import read_pointer
+from truebook_services.operator.run_files import LEDGER, read_history
 from truebook_services.operator.statistics import Statistics
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.policy.active_model import ActiveModel
@@ -73,6 +79,8 @@ class System:
     bus: Bus
     services: tuple[Service, ...]
     statistics: Statistics
+    live: LiveSource | None
+    """What a page reads; None in lock-step."""
     log: Any
 
 
@@ -110,20 +118,11 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
         await resume_after_wind_down(ledger)
         for difference in await apply_limits(ledger, settings.limits.given(), log):
             report(str(difference))
-        statistics = Statistics()
+        statistics = _statistics(settings, folder.path, clock)
         active = _active_model(context("policy"), settings, registry, uses)
         services: tuple[Service, ...] = (
             Service(watching := context("statistics"), [statistics.consumer(watching)]),
-            build_reconciler(
-                context("reconciler"),
-                settings.reconciler,
-                rest=rest,
-                ledger=ledger,
-                journal=resources.journal,
-                upkeep=journal_upkeep(settings, resources),
-                models=None if settings.model or settings.capture is not None else registry.files,
-                reports=not settings.in_lockstep,
-            ),
+            _reconciler(context("reconciler"), settings, resources, registry),
             build_fill_listener(
                 context("fill_listener"),
                 settings.fill_listener,
@@ -138,6 +137,8 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
                 context("ingest"), _ingest_settings(settings), rest=rest, connector=resources.connector, ledger=ledger
             ),
         )
+        if settings.capture is None:
+            services = (*services, _alerts(context("alerts"), settings, ledger, folder.path))
         if not settings.in_lockstep:
             services = (*services, _reporting(context("reports"), services[1:]))
         stack.enter_context(frozen_startup_objects())
@@ -145,7 +146,40 @@ async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterat
         yield System(
             settings=settings, folder=folder.path, clock=clock, exchange=exchange, rest=rest, ledger=ledger,
             server=resources.server, active=active, bus=bus, services=services, statistics=statistics, log=log,
+            live=_live(settings, resources, statistics),
         )  # fmt: skip
+
+
+def _alerts(context: Context, settings: EmbeddedSettings, ledger: LedgerStore, folder: Path) -> Service:
+    """Return the service that notifies operators; a replay has none."""
+    return build_alerts(context, settings.alerts, open_ledger=lambda: opened(ledger), folder=folder)
+
+
+def _reconciler(
+    context: Context, settings: EmbeddedSettings, resources: Resources, registry: ModelRegistry
+) -> Service:  # fmt: skip
+    return build_reconciler(
+        context, settings.reconciler, rest=resources.rest, ledger=resources.ledger, journal=resources.journal,
+        upkeep=journal_upkeep(settings, resources),
+        models=None if settings.model or settings.capture is not None else registry.files,
+        reports=not settings.in_lockstep,
+    )  # fmt: skip
+
+
+def _statistics(settings: EmbeddedSettings, folder: Path, clock: Clock) -> Statistics:
+    """Return new statistics, with the state of a page but in lock-step; its history continues that of earlier runs."""
+    statistics = Statistics()
+    if not settings.in_lockstep:
+        statistics.live = live_state(statistics, clock.now_us(), f"run {os.getpid()}")
+        statistics.live.account.restore(read_history(folder))
+    return statistics
+
+
+def _live(settings: EmbeddedSettings, resources: Resources, statistics: Statistics) -> LiveSource | None:
+    if statistics.live is None:
+        return None
+    pointer = partial(read_pointer, settings.models_path)
+    return MemoryLive(statistics, resources.clock, resources.ledger.view, pointer)
 
 
 def _reporting(context: Context, services: Sequence[Service]) -> Service:

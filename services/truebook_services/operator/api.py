@@ -4,6 +4,8 @@
 |---|---|
 | ``GET /status`` | reports the running system's status |
 | ``GET /why?ticker=T`` | explains the last hour's funnel and, for a ticker, the market's last decisions |
+| ``GET /live?since=V`` | reports what changed since a version; ``/live/market?ticker=T``, ``/live/decision?id=ID``, |
+| | ``/live/model`` and ``/live/system`` report one subject, or null: see ``live`` |
 | ``GET /process`` | returns the process id, by which a client checks that it has reached the intended process |
 | ``POST /halt`` ``{"keep_orders": false}`` | places the hold ``operator``, then cancels all orders |
 | ``POST /resume`` ``{"hold": null}`` | releases the operator's holds, or the named one if the ledger placed it |
@@ -29,6 +31,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from truebook.ledger.port import LedgerError
+from truebook_services.operator.live import LiveSource
 from truebook_services.operator.port import CancelFailed, HoldRefused, Operator, OperatorError, RequestRefused
 from truebook_services.operator.requests import REQUESTS
 
@@ -47,8 +50,8 @@ class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold: str | None = None
 
 
-def operator_app(operator: Operator, token: str) -> Starlette:
-    """Build the ASGI application of the API."""
+def operator_app(operator: Operator, token: str, live: LiveSource | None = None) -> Starlette:
+    """Build the ASGI application of the API; without ``live`` it has no live views."""
 
     async def status(_: Request) -> Response:
         return _json(await operator.status())
@@ -82,12 +85,35 @@ def operator_app(operator: Operator, token: str) -> Starlette:
             Route("/halt", halt, methods=["POST"]),
             Route("/resume", resume, methods=["POST"]),
             Route("/requests/{name}", perform, methods=["POST"]),
+            *(() if live is None else live_routes(live)),
         ],
         middleware=[Middleware(_TokenCheck, token=token)],
         exception_handlers={
             HTTPException: _http_error, OperatorError: _operator_error, LedgerError: _ledger_error,
         },
     )  # fmt: skip
+
+
+def live_routes(live: LiveSource) -> list[Route]:
+    """Return the routes of the live views."""
+
+    async def changes(request: Request) -> Response:
+        return _json(await live.changes(request.query_params.get("since")))
+
+    async def market(request: Request) -> Response:
+        return _json(await live.market(request.query_params.get("ticker", "")))
+
+    async def decision(request: Request) -> Response:
+        return _json(await live.lifecycle(request.query_params.get("id", "")))
+
+    async def model(_: Request) -> Response:
+        return _json(await live.model())
+
+    async def system(_: Request) -> Response:
+        return _json(await live.system())
+
+    paths = {"": changes, "/market": market, "/decision": decision, "/model": model, "/system": system}
+    return [Route(f"/live{path}", endpoint, methods=["GET"]) for path, endpoint in paths.items()]
 
 
 class _TokenCheck:
@@ -120,7 +146,7 @@ async def _read(request: Request, kind: type[Body], form: str) -> Body:
         raise HTTPException(400, f"expected {form}: {error}") from error
 
 
-def _json(result: msgspec.Struct) -> Response:
+def _json(result: msgspec.Struct | None) -> Response:
     return Response(msgspec.json.encode(result), media_type="application/json")
 
 

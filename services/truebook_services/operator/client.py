@@ -32,16 +32,41 @@ PROCESS_TIMEOUT_S: Final = 2.0
 Result = TypeVar("Result")
 
 
-class HttpOperator(Operator):
-    """Calls the API; ``window_s`` has no effect, since a running process counts for itself."""
+class ApiClient:
+    """Calls one process's API with its token."""
 
     def __init__(self, access: Access, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._access = access
+        self.access = access
         # trust_env off: a proxy named in the environment must not see a loopback call and its token.
         self._http = httpx.AsyncClient(
             base_url=access.url, headers={"Authorization": f"Bearer {access.token}"}, timeout=TIMEOUT,
             trust_env=False, transport=transport,
         )  # fmt: skip
+
+    async def is_alive(self) -> bool:
+        """Whether the intended process (not another one on its port) accepts the token."""
+        try:
+            response = await self._http.get("/process", timeout=PROCESS_TIMEOUT_S)
+            return bool(_decode(response, dict[str, Any]) == {"pid": self.access.pid})
+        except (httpx.TransportError, OperatorError):
+            return False
+
+    async def call(self, method: str, path: str, kind: Any, **options: Any) -> Any:
+        """Return the result as ``kind``; raises ``OperatorError``."""
+        try:
+            return _decode(await self._http.request(method, path, **options), kind)
+        except httpx.TransportError as error:
+            raise NotRunning(f"{self.access.url} does not respond ({error})", "check `truebook run`") from error
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+class HttpOperator(Operator):
+    """Calls the API; ``window_s`` has no effect, since a running process counts for itself."""
+
+    def __init__(self, access: Access, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = ApiClient(access, transport=transport)
 
     @classmethod
     @asynccontextmanager
@@ -59,11 +84,7 @@ class HttpOperator(Operator):
 
     async def is_alive(self) -> bool:
         """Whether the intended process (not another one on its port) accepts the token."""
-        try:
-            response = await self._http.get("/process", timeout=PROCESS_TIMEOUT_S)
-            return _decode(response, dict[str, Any]) == {"pid": self._access.pid}
-        except (httpx.TransportError, OperatorError):
-            return False
+        return await self._client.is_alive()
 
     async def status(self, window_s: float = WINDOW_S) -> Status:
         status = await self._call("GET", "/status", Status)
@@ -87,16 +108,14 @@ class HttpOperator(Operator):
         return result
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._client.aclose()
 
     async def _call(self, method: str, path: str, kind: type[Result], **options: Any) -> Result:
-        try:
-            return _decode(await self._http.request(method, path, **options), kind)
-        except httpx.TransportError as error:
-            raise NotRunning(f"{self._access.url} does not respond ({error})", "check `truebook run`") from error
+        result: Result = await self._client.call(method, path, kind, **options)
+        return result
 
 
-def _decode(response: httpx.Response, kind: type[Result]) -> Result:
+def _decode(response: httpx.Response, kind: Any) -> Any:
     try:
         if response.is_success:
             return msgspec.json.decode(response.content, type=kind)

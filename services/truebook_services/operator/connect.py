@@ -1,4 +1,4 @@
-"""Chooses the operator's backend: the process that runs on the state folder, else Kafka's services, else the ledger."""
+"""Chooses the backends: the process that runs on the state folder, else Kafka's services, else what a run has left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from truebook.runtime.settings import TruebookSettings
+from truebook_services.operator.access import read_access
 from truebook_services.operator.client import HttpOperator
 from truebook_services.operator.cluster import ClusterOperator
+from truebook_services.operator.live import LiveSource
+from truebook_services.operator.live_client import HttpLive
+from truebook_services.operator.live_stopped import StoppedLive
 from truebook_services.operator.port import Operator
 from truebook_services.operator.stopped import StoppedOperator
 
@@ -24,3 +28,28 @@ async def open_operator(settings: TruebookSettings) -> AsyncIterator[Operator]:
         return
     async with ClusterOperator.connect(settings) as cluster:
         yield cluster
+
+
+@asynccontextmanager
+async def open_live(settings: TruebookSettings) -> AsyncIterator[LiveSource]:
+    """Connect to the live views of what runs with these settings while entered.
+
+    Raises what can't be reached or is refused. A view that ends (a run has ended, or has started) raises ``NotRunning``
+    at its next question: connect again.
+    """
+    async with HttpOperator.of_folder(settings.state_path) as running:
+        access = read_access(settings.state_path)
+        is_running = running is not None and access is not None
+    if is_running and access is not None:
+        live = HttpLive(access)
+        try:
+            yield live
+        finally:
+            await live.aclose()
+    elif settings.kafka_servers is None:
+        yield StoppedLive(settings.state_path, settings.account, settings.models_path)
+    else:
+        from truebook_services.operator.live_kafka import open_kafka_live
+
+        async with open_kafka_live(settings) as following:
+            yield following

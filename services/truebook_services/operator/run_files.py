@@ -9,10 +9,13 @@ import msgspec
 
 from truebook.evidence.records import Snapshot
 from truebook.ledger.valuation import Levels
+from truebook.live.account import SavedHistory
+from truebook.live.system_views import AccountPoint
 from truebook_services.operator.port import Status
 
 BOOKS: Final = "books.json"
 EVIDENCE: Final = "why.json"
+HISTORY: Final = "equity.json"
 JOURNAL: Final = "journal.jsonl"
 """The copy of the ledger's journal."""
 LEDGER: Final = "ledger"
@@ -53,6 +56,12 @@ def read_books(folder: Path) -> dict[str, tuple[Levels, Levels]]:
 
 def read_evidence(folder: Path) -> Snapshot | None:
     return _read(folder / EVIDENCE, Snapshot)
+
+
+def read_history(folder: Path) -> list[AccountPoint]:
+    """Read the history of the account's equity."""
+    saved = _read(folder / HISTORY, SavedHistory)
+    return [] if saved is None else list(saved.points)
 
 
 def _read(path: Path, kind: type[Content]) -> Content | None:

@@ -10,6 +10,7 @@ from cachetools import FIFOCache
 from truebook.book.replica import BookReplica
 from truebook.evidence.recorder import Recorder
 from truebook.ledger.valuation import Levels
+from truebook.live.state import LiveState
 from truebook.messages.actions import Action
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide, Message
@@ -55,6 +56,8 @@ class Statistics:
         self.latencies_us: deque[int] = deque(maxlen=MAX_LATENCIES)
         self.events: deque[str] = deque(maxlen=MAX_EVENTS)
         self.evidence = Recorder()
+        self.live: LiveState | None = None
+        """Fed with each message after these counters; None where no page may ask."""
         self.since_us = 0
         """Fills from before this exchange time are of an earlier run; sweeps report the newest of them again."""
         self._fills: FIFOCache[str, None] = FIFOCache(MAX_FILLS)
@@ -97,7 +100,12 @@ class Statistics:
         """Count one message."""
         if isinstance(message, BookSnapshot | BookDelta | BookStale | PublicTrade):
             self._count_book(message)
-            return
+        else:
+            self._count_other(message)
+        if self.live is not None:
+            self.live.take(message)
+
+    def _count_other(self, message: Message) -> None:
         self.evidence.record(message)
         match message:
             case Observation():

@@ -1,0 +1,133 @@
+"""``LiveSource`` over Kafka: this process follows the topics itself, outside of any group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+from truebook.bus.kafka.following import Follower
+from truebook.bus.memory.bus import MemoryBus
+from truebook.bus.port import Record
+from truebook.clock import MICROS, ExchangeClock, SystemClock
+from truebook.ledger.redis.store import RedisStore
+from truebook.messages.codec import DecodeError, decode
+from truebook.messages.envelope import Message, Source
+from truebook.messages.orderbook import BookDelta, PublicTrade
+from truebook.messages.topics import (
+    ACCOUNT,
+    ACTIONS,
+    DEAD_LETTERS,
+    FILLS,
+    MARKETS,
+    OBSERVATIONS,
+    ORDERBOOK,
+    ORDERS,
+    REFUSALS,
+    SERVICES,
+    TOPICS,
+    Topic,
+)  # fmt: skip
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Feed, Service
+from truebook.runtime.logs import logger
+from truebook.runtime.metrics import Metrics
+from truebook.runtime.settings import TruebookSettings
+from truebook_services.operator.exchange import exchange_client, responding
+from truebook_services.operator.live import LiveSource
+from truebook_services.operator.live_memory import MemoryLive, live_state
+from truebook_services.operator.model_failures import read_pointer
+from truebook_services.operator.statistics import Statistics
+from truebook_services.serving.settings import kafka_connection, redis_address
+
+DAY_US: Final = 86_400 * MICROS
+MINUTE_US: Final = 60 * MICROS
+HISTORY: Final[tuple[tuple[Topic, int], ...]] = (
+    (MARKETS, 0), (SERVICES, 0), (ACCOUNT, 0), (OBSERVATIONS, MINUTE_US), (ACTIONS, 10 * MINUTE_US),
+    (REFUSALS, 60 * MINUTE_US), (ORDERS, 60 * MINUTE_US), (FILLS, DAY_US), (DEAD_LETTERS, DAY_US), (ORDERBOOK, 0),
+)  # fmt: skip
+"""What is read, and how far back; the compacted topics from their beginning, books from now on."""
+BREATHE_EVERY: Final = 200
+"""Records between two yields to the event loop, on which pages are served."""
+_BY_NAME: Final = {topic.name: topic for topic in TOPICS}
+
+
+@asynccontextmanager
+async def open_kafka_live(settings: TruebookSettings) -> AsyncIterator[LiveSource]:
+    """Follow the topics while entered; raises ``LedgerError``, ``ExchangeError`` and ``SettingsError`` at the start.
+
+    While Kafka can't be reached later, answers state it, and everything is kept.
+    """
+    clock = ExchangeClock(SystemClock())
+    async with AsyncExitStack() as stack:
+        ledger = await RedisStore.connect(
+            redis_address(settings), settings.account, password=settings.redis_password()
+        )  # fmt: skip
+        stack.push_async_callback(ledger.aclose)
+        await responding(await stack.enter_async_context(exchange_client(settings, clock)), clock)
+        reader = TopicReader(settings, clock)
+        stop = asyncio.Event()
+        task = asyncio.ensure_future(reader.service.run(stop))
+        try:
+            yield MemoryLive(
+                reader.statistics, clock, ledger.view, partial(read_pointer, settings.models_path),
+                problem=partial(_problem, reader, task),
+            )  # fmt: skip
+        finally:
+            stop.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _problem(reader: TopicReader, task: asyncio.Future[None]) -> str | None:
+    """Return what is not received; raises what has ended the reader."""
+    if task.done():
+        task.result()
+    reasons = reader.service.not_ready()
+    return f"messages are not received: {'; '.join(reasons)}" if reasons else None
+
+
+class TopicReader:
+    """A service that feeds statistics and their live state from the topics; a lost connection continues."""
+
+    def __init__(self, settings: TruebookSettings, clock: ExchangeClock) -> None:
+        now_us = clock.now_us()
+        context = Context(
+            service="dashboard", account=settings.account, strategy=settings.strategy,
+            source=Source(settings.market_data), clock=clock, bus=MemoryBus(), metrics=Metrics("dashboard"),
+            log=logger("dashboard"),
+        )  # fmt: skip
+        self.statistics = Statistics()
+        self.statistics.live = live_state(self.statistics, now_us, f"kafka {os.getpid()}")
+        self._account = settings.account
+        starts = [(topic, now_us - back_us if back_us else now_us) for topic, back_us in HISTORY]
+        self._follower = Follower(kafka_connection(settings), starts, settings.kafka_partitions)
+        self.service = Service(context, [Feed(context, "topics", self._follow)])
+
+    async def _follow(self, stop: asyncio.Event, feed: Feed) -> None:
+        async for batch in self._follower.batches():
+            feed.mark_healthy()
+            await self.take(batch)
+            if stop.is_set():
+                return
+
+    async def take(self, batch: Sequence[Record]) -> None:
+        """Count the records of this account; unreadable ones are in ``dead_letters`` already."""
+        for number, record in enumerate(batch):
+            if number % BREATHE_EVERY == BREATHE_EVERY - 1:
+                await asyncio.sleep(0)
+            if not record.value:
+                continue
+            try:
+                message = decode(_BY_NAME[record.topic], record.value)
+            except DecodeError:
+                continue
+            if message.account == self._account and not self._is_before_snapshot(message):
+                self.statistics.count(message)
+
+    def _is_before_snapshot(self, message: Message) -> bool:
+        """Whether a book's change can't be applied yet: it would count as a change of a stale book."""
+        return isinstance(message, BookDelta | PublicTrade) and message.ticker not in self.statistics.books
