@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from support.services import make_context
+from truebook.clock import Clock, SystemClock
 from truebook.kalshi.port import RestClient
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import LedgerStore, LedgerView
@@ -16,6 +17,7 @@ from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, perform
 from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
+from truebook_services.operator.statements import Statements
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of, why_of
 
@@ -28,6 +30,8 @@ class FakeOperator(Operator):
         self.rest = rest
         self.books: dict[str, tuple[Levels, Levels]] = {}
         self.sender: ActionSender | None = None
+        self.clock: Clock = SystemClock()
+        self.statements: Statements | None = None
         self.cancels = 0
         self.error: Exception | None = None
         self.hangs = False
@@ -52,7 +56,8 @@ class FakeOperator(Operator):
     def _sources(self) -> Sources:
         return Sources(
             ledger=self.ledger, rest=self.rest, read_books=self._read_books, sender=self.sender,
-            context=make_context("operator"), models=Models(self.models_folder, "sim-main", None),
+            context=make_context("operator", self.clock), models=Models(self.models_folder, "sim-main", None),
+            statements=self.statements,
         )  # fmt: skip
 
     async def _read_books(self, _: LedgerView) -> dict[str, tuple[Levels, Levels]]:

@@ -15,6 +15,7 @@ from truebook.runtime.settings import TruebookSettings, load
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.embedded.settings import EmbeddedSettings
+from truebook_services.operator.journal_reading import open_topic
 from truebook_services.operator.run_files import JOURNAL
 
 ledger = typer.Typer(help="Verify the journal of the ledger.", no_args_is_help=True)
@@ -64,8 +65,6 @@ def verify(
 
 
 async def _verify_topic(settings: TruebookSettings, heads: Heads) -> JournalReport:
-    from truebook_services.operator.journal_reading import open_topic  # aiokafka is slow to import
-
     return await verify_entries((await open_topic(settings)).read(0), heads)
 
 

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -23,9 +22,7 @@ from truebook.runtime.context import Context
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import TruebookSettings
-from truebook.statement.days import BadDay, parse_day, period_of
 from truebook.statement.records import Statement
-from truebook.statement.values import valued
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.flatten import ActionSender, flatten
 from truebook_services.operator.model_requests import Models
@@ -61,7 +58,7 @@ from truebook_services.operator.requests import (
     Transfer,
     TransferReport,
 )
-from truebook_services.operator.statements import OTHER_DAY, Statements
+from truebook_services.operator.statements import Statements, show_statement
 from truebook_services.operator.transfer import rebind, transfer
 from truebook_services.reconciler.round import repair
 
@@ -180,22 +177,10 @@ async def _show_pnl(_: ShowPnl, sources: Sources) -> Pnl:
 
 
 async def _show_statement(request: ShowStatement, sources: Sources) -> Statement:
-    """Make the statement of a day; the positions of one that is not over are valued by the books of now."""
-    if sources.statements is None:
-        raise RequestRefused("this run keeps no journal", "a statement needs a run that is not in lock-step")
-    now_us = sources.context.clock.now_us()
-    try:
-        zone = ZoneInfo(request.zone or sources.statements.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise RequestRefused(f"{request.zone!r} is not a time zone of this machine", "such as UTC") from None
-    try:
-        period = period_of(parse_day(request.day, now_us, zone), zone)
-    except BadDay as error:
-        raise RequestRefused(str(error), OTHER_DAY) from error
-    statement = await sources.statements.read(period, now_us)
-    if statement.is_final:
-        return statement
-    return valued(statement, await sources.read_books(await sources.ledger.view()), now_us)
+    async def read_books() -> Books | None:
+        return await sources.read_books(await sources.ledger.view())
+
+    return await show_statement(request, sources.statements, sources.context.clock.now_us(), read_books)
 
 
 async def _reconcile(_: Reconcile, sources: Sources) -> ReconcileReport:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -20,11 +21,15 @@ from truebook.ledger.journal.port import JournalCorrupt
 from truebook.ledger.journal.reading import SegmentReader
 from truebook.ledger.port import JournalEntry, LedgerError, StoreCorrupt
 from truebook.ledger.rules.ledger import Ledger
+from truebook.ledger.valuation import Books
 from truebook.runtime.settings import TruebookSettings, load
 from truebook.segments import SegmentedFile
+from truebook.statement.days import BadDay, parse_day, period_of
 from truebook.statement.fold import NotCovered, StatementFold, clock_of
 from truebook.statement.records import Period, Statement
+from truebook.statement.values import valued
 from truebook_services.operator.port import NothingRecorded, OperatorError, RequestRefused
+from truebook_services.operator.requests import ShowStatement
 from truebook_services.operator.run_files import JOURNAL
 from truebook_services.reconciler.settings import ReconcilerSettings
 
@@ -84,6 +89,30 @@ class Statements:
             return await statement_of_entries(journal.read(0), settings.account, period, made_us)
 
         return cls(zone=zone_of(settings), read=read)
+
+
+async def show_statement(
+    request: ShowStatement,
+    statements: Statements | None,
+    now_us: int,
+    read_books: Callable[[], Awaitable[Books | None]],
+) -> Statement:
+    """Make the requested statement; the positions of a day that is not over are valued by the books of now.
+
+    Raises OperatorError: for a bad or future day, or one that the journal does not have.
+    """
+    if statements is None:
+        raise RequestRefused("this run keeps no journal", "a statement needs a run that is not in lock-step")
+    try:
+        zone = ZoneInfo(request.zone or statements.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RequestRefused(f"{request.zone!r} is not a time zone of this machine", "name one such as UTC") from None
+    try:
+        period = period_of(parse_day(request.day, now_us, zone), zone)
+    except BadDay as error:
+        raise RequestRefused(str(error), OTHER_DAY) from error
+    statement = await statements.read(period, now_us)
+    return statement if statement.is_final else valued(statement, await read_books(), now_us)
 
 
 def zone_of(settings: TruebookSettings) -> str:

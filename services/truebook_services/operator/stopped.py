@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import msgspec
 
@@ -12,7 +13,7 @@ from truebook.ledger.port import LedgerStore, LedgerView
 from truebook.ledger.redis.bundled import BundledServer
 from truebook.ledger.redis.store import RedisStore
 from truebook.ledger.trading_holds import WIND_DOWN
-from truebook.ledger.valuation import Levels, account_values
+from truebook.ledger.valuation import Books, Levels, account_values
 from truebook.messages.envelope import Source
 from truebook.runtime.settings import TruebookSettings
 from truebook.runtime.state_folder import StateFolder
@@ -31,9 +32,9 @@ from truebook_services.operator.port import (
     Status,
     Why,
 )  # fmt: skip
-from truebook_services.operator.requests import Request, ResultT
+from truebook_services.operator.requests import Request, ResultT, ShowStatement
 from truebook_services.operator.run_files import EVIDENCE, LEDGER, read_books, read_evidence, read_summary
-from truebook_services.operator.statements import Statements
+from truebook_services.operator.statements import Statements, show_statement
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of
 
@@ -86,14 +87,19 @@ class StoppedOperator(Operator):
 
     async def perform(self, request: Request[ResultT]) -> ResultT:
         clock = ExchangeClock(SystemClock())
+        if isinstance(request, ShowStatement):  # from the journal's files: the ledger stays closed
+            statements = Statements.of_files(self._settings)
+            return cast("ResultT", await show_statement(request, statements, clock.now_us(), self._books))
         async with self._open_ledger() as ledger, exchange_client(self._settings, clock) as rest:
             rest = await responding(rest, clock)
             sources = Sources(
                 ledger=ledger, rest=rest, read_books=self._read_books, sender=None,
                 context=operator_context(self._settings, clock), models=Models.of(self._settings),
-                statements=Statements.of_files(self._settings),
             )  # fmt: skip
             return await perform(request, sources)
+
+    async def _books(self) -> Books:
+        return read_books(self._folder)
 
     async def _read_books(self, _: LedgerView) -> dict[str, tuple[Levels, Levels]] | None:
         return read_books(self._folder)
