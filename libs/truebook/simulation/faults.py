@@ -78,7 +78,7 @@ class FaultKind(StrEnum):
     SCALAR_OUTCOME = "scalar_outcome"
     """A market is closed and settled at 37 cents."""
     VOID_OUTCOME = "void_outcome"
-    """A market is closed and settled at the middle of its book, in whole cents."""
+    """A market is closed and settled at the middle of its book, in whole cents, once that has both sides."""
     GRID_CHANGE = "grid_change"
     """A market's price step becomes five cents for a while."""
     FEE_CHANGE = "fee_change"

@@ -23,7 +23,10 @@ def rows(report: Report) -> list[tuple[str, str]]:
     return [
         ("result", "passed" if report.passed else "failed"),
         ("length", f"{report.seconds} s"),
-        ("requests", f"{report.requests:,}"),
+        (
+            "requests",
+            f"{report.requests:,}" + (f", {report.unrecorded:,} of them not recorded" if report.unrecorded else ""),
+        ),
         ("orders sent, accepted", f"{report.orders_sent:,}, {report.orders_accepted:,}"),
         ("orders doubled", str(len(report.doubled))),
         ("orders abandoned", str(len(report.abandoned))),

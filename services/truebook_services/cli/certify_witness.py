@@ -56,6 +56,8 @@ class Witness:
         self.requests: list[SeenRequest] = []
         self.sockets: list[SeenSocket] = []
         self.faults: list[SeenFault] = []
+        self.unrecorded = 0
+        """Requests beyond ``MAX_REQUESTS``."""
         self.belief = Belief()
         self._held: dict[str, tuple[str, ...]] = {}
         self._omitted: tuple[str, ...] | None = None
@@ -132,7 +134,10 @@ class Witness:
         return abs(size_centi) * (best[0] if size_centi > 0 else no_price(best[0]))
 
     def _served(self, seen: ServedRequest) -> None:
-        if seen.account != self._account or len(self.requests) >= MAX_REQUESTS:
+        if seen.account != self._account:
+            return
+        if len(self.requests) >= MAX_REQUESTS:
+            self.unrecorded += 1
             return
         kind = _KINDS.get(seen.operation, RequestKind.OTHER)
         body = _object(seen.body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,7 +30,9 @@ class _Begun(msgspec.Struct):
 class MarketFaults:
     """The scheduled faults of markets, and those that have begun."""
 
-    def __init__(self, faults: FaultInjector, queries: VenueQueries, accounts: Sequence[str]) -> None:
+    def __init__(self, faults: FaultInjector, queries: VenueQueries, accounts: Sequence[str], log: Any) -> None:
+        self._log = log
+        self._waiting: set[Fault] = set()
         self._faults = faults
         self._queries = queries
         self._accounts = accounts
@@ -47,30 +49,62 @@ class MarketFaults:
             self._begun.remove(begun)
             commands += _ended(begun.fault.kind, begun.before)
         for fault in [one for one in schedule.of_markets if (one.after_us or 0) <= at_us]:
-            market = self._market(fault.ticker, now_us)
-            if market is None:
-                continue  # waits for an open market
+            if fault.until_us is not None and fault.until_us <= at_us:
+                self._dropped(fault, "its time is over before there was such a market")
+                continue
+            market = self._market(fault, now_us)
+            if isinstance(market, str):
+                self._waits(fault, market)
+                continue
+            if market.settlement_cc is not None:
+                self._dropped(fault, "the market is determined")
+                continue
             schedule.of_markets.remove(fault)
+            self._waiting.discard(fault)
             self._faults.report(fault.kind, market.ticker)
             commands += self._began(fault.kind, market)
             if fault.until_us is not None:
                 self._begun.append(_Begun(fault, market))
         return commands
 
-    def _market(self, ticker: str, now_us: int) -> MarketMetadata | None:
-        """Return the named market, or an open one: with the most resting orders of accounts, else the first."""
-        if ticker:
-            return self._queries.market(ticker)
+    def _waits(self, fault: Fault, reason: str) -> None:
+        if fault not in self._waiting:
+            self._waiting.add(fault)
+            self._log.warning("a fault waits", fault=str(fault), reason=reason)
+
+    def _dropped(self, fault: Fault, reason: str) -> None:
+        self._faults.schedule.of_markets.remove(fault)
+        self._waiting.discard(fault)
+        self._log.warning("a fault did not happen", fault=str(fault), reason=reason)
+
+    def _market(self, fault: Fault, now_us: int) -> MarketMetadata | str:
+        """Return the market of a fault, or why it has to wait.
+
+        That is the named market, or an open one: with the most resting orders of accounts, else the first. A void needs
+        both sides of the book, whose middle is its value.
+        """
+        is_void = fault.kind is FaultKind.VOID_OUTCOME
+        if fault.ticker:
+            named = self._queries.market(fault.ticker)
+            if named is None:
+                return f"no market {fault.ticker} is listed"
+            if is_void and named.settlement_cc is None and self._middle_cc(fault.ticker) is None:
+                return f"the book of {fault.ticker} lacks a side: a void has no value"
+            return named
         found = [
             one
             for one in self._queries.markets()
-            if one.status is MarketStatus.ACTIVE and one.close_us > now_us + MIN_LEFT_US
+            if one.status is MarketStatus.ACTIVE
+            and one.close_us > now_us + MIN_LEFT_US
+            and not (is_void and self._middle_cc(one.ticker) is None)
         ]
         resting: dict[str, int] = {}
         for account in self._accounts:
             for order in self._queries.orders(account, status=OrderStatus.RESTING):
                 resting[order.ticker] = resting.get(order.ticker, 0) + 1
-        return max(found, key=lambda one: resting.get(one.ticker, 0), default=None)
+        if not found:
+            return "no market is open for another minute" + (" with both sides of its book" if is_void else "")
+        return max(found, key=lambda one: resting.get(one.ticker, 0))
 
     def _began(self, kind: FaultKind, market: MarketMetadata) -> list[ChangeMarket]:
         ticker = market.ticker
@@ -84,7 +118,9 @@ class MarketFaults:
             case FaultKind.SCALAR_OUTCOME:
                 return [ChangeMarket(ticker, MarketChange.SETTLE, value=SCALAR_CC)]
             case FaultKind.VOID_OUTCOME:
-                return [ChangeMarket(ticker, MarketChange.SETTLE, value=self._middle_cc(ticker))]
+                value_cc = self._middle_cc(ticker)
+                assert value_cc is not None, "checked by _market"
+                return [ChangeMarket(ticker, MarketChange.SETTLE, value=value_cc)]
             case FaultKind.GRID_CHANGE:
                 return [ChangeMarket(ticker, MarketChange.GRID, price_ranges=FIVE_CENTS)]
             case FaultKind.FEE_CHANGE:
@@ -92,11 +128,11 @@ class MarketFaults:
             case _:
                 raise ValueError(f"{kind} is not a fault of a market")
 
-    def _middle_cc(self, ticker: str) -> int:
-        """Return the middle of the book in whole cents; 50 cents for a book without both sides."""
+    def _middle_cc(self, ticker: str) -> int | None:
+        """Return the middle of the book in whole cents; None for a book without both sides."""
         book = self._queries.book(ticker)
         bid, ask = book.best(BookSide.BID), book.best(BookSide.ASK)
-        return (bid[0] + ask[0]) // 200 * 100 if bid and ask else 5_000
+        return (bid[0] + ask[0]) // 200 * 100 if bid and ask else None
 
 
 def _ended(kind: FaultKind, before: MarketMetadata) -> list[ChangeMarket]:

@@ -40,6 +40,8 @@ class TreasurerSettings(Section):
         indices = [int(match[1]) for match in named if match is not None and int(match[1]) <= MAX_SHARD]
         if len(set(indices)) != len(shares):
             raise ValueError(f"{shares}: write SHARD:WEIGHT, each shard from 0 to {MAX_SHARD} once")
+        if shares and not any(int(share.partition(":")[2]) for share in shares):
+            raise ValueError(f"{shares}: every weight is 0, so that no cash would be moved; give one shard a weight")
         return shares
 
     def weights(self) -> dict[int, int]:

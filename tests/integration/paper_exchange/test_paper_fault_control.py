@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +44,30 @@ async def test_faults_are_switched_on_and_off_by_their_operator() -> None:
             assert {(await client.call("GET", "/portfolio/balance")).status_code for _ in range(2)} == statuses
             await clear(client)
         assert (await client.call("GET", "/portfolio/balance")).status_code == 200
+
+
+async def test_a_fault_of_a_market_that_is_not_listed_is_refused() -> None:
+    async with running(paper_settings(operator_token="secret")) as client:
+        faults = ["early_close@t=0", "paused@t=0..9:TYPO"]
+        refused = await client.http.post("/simulated/faults", headers=TOKEN, json={"faults": faults})
+        assert refused.status_code == 400 and "TYPO" in refused.json()["error"]
+        assert (await client.http.get("/simulated/faults", headers=TOKEN)).json()["faults"] == []
+
+
+async def test_a_batch_that_trades_may_be_answered_after_its_fill() -> None:
+    async with running(paper_settings(operator_token="secret")) as client, client.socket() as listener:
+        ticker = (await client.two_sided())["ticker"]
+        await listener.send("subscribe", channels=["fill"])
+        await listener.until(lambda frame: frame["type"] == "subscribed")
+        injected: list[str] = []
+        client.exchange.state.faults.on_injected = lambda one: injected.append(one.kind)
+        await switch_on(client, "early_fill@t=0..60")
+        orders = [order_body(ticker), order_body(ticker, price="0.9900", time_in_force="immediate_or_cancel")]
+        batch = asyncio.create_task(client.call("POST", f"{ORDERS}/batched", body={"orders": orders}))
+        await listener.until(lambda frame: frame["type"] == "fill")
+        assert not batch.done()
+        assert (await batch).status_code == 201
+        assert injected == ["early_fill"]
 
 
 async def test_without_a_token_there_is_no_fault_control() -> None:

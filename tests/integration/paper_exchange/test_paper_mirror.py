@@ -45,6 +45,14 @@ async def test_books_are_mirrored_and_orders_stay_here(tmp_path: Path) -> None:
             assert origin.exchange.state.engine.queries.orders("sim-main") == []
 
 
+async def test_shards_and_the_trigger_of_groups_hold_for_a_mirror() -> None:
+    configured = paper_settings(mirror="http://127.0.0.1:1", shards=("2:SIMCUP",), groups_trigger_above_limit=True)
+    async with running(configured) as copy:
+        shards = (await copy.get("/exchange/status"))["exchange_index_statuses"]
+        assert [one["exchange_index"] for one in shards] == [0, 2]
+        assert copy.exchange.state.engine.groups.triggers_above_limit
+
+
 async def test_a_mirror_that_fails_ends_its_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("a defect")

@@ -81,3 +81,12 @@ async def test_sockets_and_beliefs_are_recorded(monkeypatch: pytest.MonkeyPatch)
             assert witness.account(OPENING_MICROS).omitted == omitted
         witness.read("not a belief")
         assert witness.account(OPENING_MICROS).believed_positions == {ticker: "1.00"}
+
+
+async def test_requests_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certify_witness, "MAX_REQUESTS", 2)
+    async with running(paper_settings()) as client:
+        witness = Witness(client.exchange, "sim-main")
+        for _ in range(5):
+            await client.get("/portfolio/balance")
+        assert (len(witness.requests), witness.unrecorded) == (2, 3)

@@ -164,3 +164,11 @@ async def test_the_queue_model_is_kept_by_the_journal(tmp_path: Path) -> None:
     await again.aclose()
     with pytest.raises(ExchangeJournalMismatch, match="queue"):
         opened(tmp_path, capture, clock, queue="realistic")
+
+
+@pytest.mark.parametrize("name", ["cancel_latency_us", "latency_jitter_us"])
+def test_a_latency_that_a_profile_would_ignore_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} has no effect beside latency_profile"):
+        paper_settings(latency_profile="home", **{name: 5})
+    given = paper_settings(latency_profile="home", order_latency_us=1, **{name: 5}).latency
+    assert 5 in (given.cancel_us, given.jitter_us)

@@ -13,6 +13,7 @@ from support.services import Running
 from truebook.kalshi.port import OutcomeUnknown, Refused, Unreachable
 from truebook.ledger.port import AccountView
 from truebook.ledger.verbs import AdoptedPosition, Mode
+from truebook.simulation.venue.shard_plan import ShardChange
 from truebook.venue.account import Listing, UnreadableItem
 from truebook.venue.shards import ShardTransfer
 from truebook_services.reconciler.settings import ReconcilerSettings, TreasurerSettings
@@ -80,6 +81,25 @@ async def test_nothing_moves_while_the_treasurer_is_off(shards: Shards) -> None:
     await shards.begin(TreasurerSettings(shares=("2:1",)))
     await shards.rig.pass_s(30)
     assert cash(await shards.account()) == {0: 1_000 * DOLLAR}
+
+
+async def test_other_shards_may_transfer_while_the_default_one_may_not(shards: Shards) -> None:
+    await shards.by_others(0, 2, 1_000)
+    change = ShardChange(exchange_index=0, transfers_active=False)
+    shards.exchange.engine.switch_shard(change, shards.exchange.engine.lifecycle.now_us)
+    status = await shards.exchange.status()
+    assert not status.transfers_active, "the top of the status is the default shard's"
+    limits = {"max_transfer_micros": 2_000 * DOLLAR, "max_day_micros": 2_000 * DOLLAR}
+    await shards.begin(TreasurerSettings(enabled=True, shares=("2:1", "3:1"), **limits))
+    await shards.rig.pass_s(40)
+    assert {shard: micros for shard, micros in cash(await shards.account()).items() if micros} == {
+        2: 500 * DOLLAR, 3: 500 * DOLLAR,
+    }  # fmt: skip
+
+
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(ValueError, match="every weight is 0"):
+        TreasurerSettings(shares=("0:0", "2:0"))
 
 
 @pytest.mark.parametrize("times", [1, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from truebook.simulation.conduct.judge import Verdict, judge
@@ -175,3 +176,11 @@ def test_profit_is_measured_against_doing_nothing() -> None:
 def test_an_order_that_the_client_does_not_name_is_omitted(omitted: tuple[str, ...] | None, passed: bool) -> None:
     report = judge(run("late_fill@t=10..12", of=account(omitted=omitted)))
     assert (report.omitted, report.passed) == (omitted, passed)
+
+
+def test_a_run_that_is_not_fully_recorded_is_not_passed() -> None:
+    judged = msgspec.structs.replace(run("lost_ack@t=10..20"), unrecorded=3)
+    report = judge(judged)
+    assert (report.requests, report.unrecorded, report.passed) == (3, 3, False), (
+        "those of the plan and the unrecorded ones"
+    )

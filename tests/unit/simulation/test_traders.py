@@ -45,7 +45,7 @@ print(hashlib.sha256(msgspec.json.encode([traders.step() for _ in range({COUNT})
 
 
 def stream(seed: int, count: int, **options: Any) -> list[TraderEvent]:
-    traders = Traders(seed, start_us=START_US, **options)
+    traders = Traders(seed, start_us=START_US, **({"preset": Preset.EASY} | options))
     return [traders.step() for _ in range(count)]
 
 
@@ -112,7 +112,7 @@ def test_times_never_step_back_and_next_due_is_the_next_time(preset: Preset) -> 
 
 
 def test_accounts_do_not_change_the_stream() -> None:
-    exchange, traders = synthetic_exchange(1), Traders(5, start_us=START_US)
+    exchange, traders = synthetic_exchange(1), Traders(5, start_us=START_US, preset=Preset.EASY)
     exchange.open_account("alice", 10_000_000_000)
     seen = []
     for number in range(COUNT):
@@ -159,13 +159,13 @@ def test_markets_have_several_events_series_and_grids() -> None:
 
 @pytest.mark.parametrize("markets", [1, 2, 7, 10, 63])
 def test_the_number_of_markets_is_as_requested(markets: int) -> None:
-    exchange, traders = synthetic_exchange(1), Traders(6, start_us=START_US, markets=markets)
+    exchange, traders = synthetic_exchange(1), Traders(6, start_us=START_US, preset=Preset.EASY, markets=markets)
     run(exchange, traders, START_US + SECOND_US)
     assert len(exchange.queries.markets()) == markets
 
 
 def test_named_markets_are_long_lived_and_share_events() -> None:
-    traders = Traders(6, start_us=START_US, tickers=["KXA-26-X", "KXA-26-Y", "KXB-26-Z"])
+    traders = Traders(6, start_us=START_US, preset=Preset.EASY, tickers=["KXA-26-X", "KXA-26-Y", "KXB-26-Z"])
     opened = [event.metadata for event in [traders.step() for _ in range(3)] if isinstance(event, MarketOpened)]
     assert [(one.ticker, one.event, one.series, one.exclusive) for one in opened] == [
         ("KXA-26-X", "KXA-26", "KXA", True),
@@ -178,12 +178,12 @@ def test_named_markets_are_long_lived_and_share_events() -> None:
 @pytest.mark.parametrize("options", [{"markets": 0}, {"tickers": ["A-1", "A-1"]}, {"events_per_minute": 0}])
 def test_invalid_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError):
-        Traders(1, start_us=START_US, **options)  # type: ignore[arg-type]
+        Traders(1, start_us=START_US, preset=Preset.EASY, **options)  # type: ignore[arg-type]
 
 
 def test_a_minute_of_fifty_markets_is_active_and_consistent() -> None:
     """Most markets trade, short-lived ones settle, an exclusive event has at most one YES, no book is crossed."""
-    exchange, traders = synthetic_exchange(1), Traders(42, start_us=START_US, markets=50)
+    exchange, traders = synthetic_exchange(1), Traders(42, start_us=START_US, preset=Preset.EASY, markets=50)
     traded: Counter[str] = Counter()
     commands = 0
     while traders.next_due_us() <= START_US + 60 * SECOND_US:
@@ -209,7 +209,7 @@ def test_a_minute_of_fifty_markets_is_active_and_consistent() -> None:
 
 
 def test_an_account_at_the_best_prices_is_filled_in_parts() -> None:
-    exchange, traders = synthetic_exchange(1), Traders(8, start_us=START_US, markets=10)
+    exchange, traders = synthetic_exchange(1), Traders(8, start_us=START_US, preset=Preset.EASY, markets=10)
     exchange.open_account("alice", 10_000_000_000)
     fills: list[Filled] = []
     ids: dict[tuple[str, object], str] = {}
@@ -237,7 +237,7 @@ def test_an_account_at_the_best_prices_is_filled_in_parts() -> None:
 
 def test_a_shift_moves_the_rest_of_the_stream_and_the_open_closes() -> None:
     straight = stream(13, COUNT)
-    traders = Traders(13, start_us=START_US)
+    traders = Traders(13, start_us=START_US, preset=Preset.EASY)
     before = [traders.step() for _ in range(1_000)]
     pause_us = 3_600 * SECOND_US
     moved = traders.shift(pause_us)
@@ -257,7 +257,7 @@ def test_a_shift_moves_the_rest_of_the_stream_and_the_open_closes() -> None:
 
 
 def test_after_a_pause_open_markets_continue() -> None:
-    exchange, traders = synthetic_exchange(1), Traders(13, start_us=START_US)
+    exchange, traders = synthetic_exchange(1), Traders(13, start_us=START_US, preset=Preset.EASY)
     run(exchange, traders, START_US + 10 * SECOND_US)
     pause_us = 7_200 * SECOND_US
     for event in traders.shift(pause_us):
@@ -275,7 +275,10 @@ def test_ended_markets_and_trader_orders_are_dropped() -> None:
     """After two hours of short-lived markets a bounded number of them is kept, and no ended trader order."""
     gc.collect()
     of_other_tests = {id(one): one for one in gc.get_objects() if isinstance(one, LiveOrder)}
-    exchange, traders = synthetic_exchange(1), Traders(1, start_us=START_US, markets=40, events_per_minute=6)
+    exchange, traders = (
+        synthetic_exchange(1),
+        Traders(1, start_us=START_US, preset=Preset.EASY, markets=40, events_per_minute=6),
+    )
     run(exchange, traders, START_US + 7_200 * SECOND_US)
     assert len(exchange.queries.markets()) <= 540
     gc.collect()

@@ -54,6 +54,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: int
     requests: int
+    unrecorded: int
+    """Requests beyond those that are recorded: with any, the run is not judged as passed."""
     orders_sent: int
     orders_accepted: int
     doubled: tuple[DoubledOrder, ...]
@@ -76,7 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        is_sound = not (self.doubled or self.abandoned or self.omitted or self.position_differences)
+        is_sound = not (self.doubled or self.abandoned or self.omitted or self.position_differences or self.unrecorded)
         return is_sound and all(one.verdict is not Verdict.FAIL for one in self.faults)
 
 
@@ -94,7 +96,8 @@ def judge(run: Run) -> Report:
     judging = _Judging(run, doubled, abandoned, differences)
     return Report(
         seconds=(run.end_us - run.start_us) // 1_000_000,
-        requests=len(run.requests),
+        requests=len(run.requests) + run.unrecorded,
+        unrecorded=run.unrecorded,
         orders_sent=sum(len(one.orders) for one in creates),
         orders_accepted=len({order_id for one in creates for order_id in one.order_ids}),
         doubled=doubled,

@@ -106,3 +106,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     sockets: tuple[SeenSocket, ...]
     faults: tuple[SeenFault, ...]
     account: Account
+    unrecorded: int = 0
+    """Requests of the client that are not among the records."""

@@ -71,7 +71,7 @@ class Traders:
         start_us: int,
         markets: int = 10,
         tickers: Sequence[str] = (),
-        preset: Preset = Preset.EASY,
+        preset: Preset,
         parameters: TraderParameters | None = None,
         events_per_minute: int = EVENTS_PER_MINUTE,
     ) -> None:

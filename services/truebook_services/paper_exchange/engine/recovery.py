@@ -191,7 +191,9 @@ def _build_market(
 ) -> tuple[SimulatedExchange, MarketSource]:
     """Build the engine and its market source; raises ``CaptureError`` for an unreadable recording."""
     if settings.mirror is not None:
-        mirrored = MarketReplay(configured.seed, queue=configured.queue, max_kept=MAX_KEPT)
+        plan = ShardPlan.parse(configured.shards)
+        mirrored = MarketReplay(configured.seed, queue=configured.queue, max_kept=MAX_KEPT, plan=plan)
+        mirrored.exchange.groups.triggers_above_limit = configured.groups_trigger_above_limit
         mirrored.begin(configured.start_us)
         return mirrored.exchange, MirrorSource(mirrored, log)
     if settings.capture is None:

@@ -122,4 +122,7 @@ class Delivery:
 
 
 def _has_traded(result: Any) -> bool:
-    return isinstance(result, dict) and result.get("fill_count", "0.00") != "0.00"
+    """Return whether an order, or one of a batch, traded at once."""
+    if not isinstance(result, dict):
+        return False
+    return any(one.get("fill_count") not in (None, "0.00") for one in result.get("orders", (result,)))

@@ -29,8 +29,13 @@ class _Added(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: list[str]
 
 
-def fault_routes(schedule: FaultSchedule, now_us: Callable[[], int], token: str | None) -> list[Route]:
-    """Return the routes; none without a token."""
+def fault_routes(
+    schedule: FaultSchedule,
+    now_us: Callable[[], int],
+    token: str | None,
+    is_listed: Callable[[str], bool],
+) -> list[Route]:
+    """Return the routes; none without a token. A fault of a market that ``is_listed`` does not know is refused."""
     if token is None:
         return []
 
@@ -45,6 +50,9 @@ def fault_routes(schedule: FaultSchedule, now_us: Callable[[], int], token: str 
             faults = [parse_fault(text) for text in msgspec.json.decode(body, type=_Added).faults]
         except (msgspec.DecodeError, UnicodeDecodeError, FaultError) as error:
             return refusal(400, str(error))
+        unknown = sorted({fault.ticker for fault in faults if fault.ticker and not is_listed(fault.ticker)})
+        if unknown:
+            return refusal(400, f"no market is {', '.join(unknown)}: GET /markets lists them; no fault was added")
         for fault in faults:
             schedule.add(fault, from_us=now_us())
         return await listed(request)
