@@ -83,6 +83,13 @@ class MadeLive(LiveSource):
             self._log.append((self._version, self._point(self.now_us, 240 + self._version)))
             self._points.append(self._point(self.now_us, 240 + self._version))
 
+    def touch(self, ticker: str) -> None:
+        """Change one market."""
+        self._version += 1
+        row = self._rows[ticker]
+        self._rows[ticker] = msgspec.structs.replace(row, updates=row.updates + 1)
+        self._changed[ticker] = self._version
+
     def remove(self, ticker: str) -> None:
         """Drop a market, as one that has closed."""
         del self._rows[ticker], self._changed[ticker]

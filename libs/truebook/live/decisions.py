@@ -23,7 +23,7 @@ MAX_DETAIL: Final = 200
 _ENDS: Final = {
     OrderOutcome.REJECTED: DecisionState.NOT_ACCEPTED,
     OrderOutcome.CANCELLED: DecisionState.CANCELLED,
-    OrderOutcome.UNKNOWN: DecisionState.IN_DOUBT,
+    OrderOutcome.UNKNOWN: DecisionState.UNKNOWN,
     OrderOutcome.ACKNOWLEDGED: DecisionState.WORKING,
     OrderOutcome.SENT: DecisionState.SENT,
 }
@@ -151,8 +151,7 @@ class Decisions:
 
     def settled(self, settled: MarketSettled, version: int) -> None:
         """Add the settlement to the market's decisions with fills."""
-        lives = [life for life in self._sent.values() if life.action.ticker == settled.ticker]
-        for life in lives:
+        for life in [each for each in self._sent.values() if each.action.ticker == settled.ticker]:
             if life.fills and life.settled is None:
                 life.settled = settled
                 self._touch(life, version)

@@ -17,8 +17,8 @@ from truebook.money import format_price, format_size
 MAX_EVENTS: Final = 500
 _ORDERS: Final = {
     OrderOutcome.REJECTED: "order refused by the exchange",
-    OrderOutcome.UNKNOWN: "order in doubt",
-    OrderOutcome.RESOLVED: "order no longer in doubt",
+    OrderOutcome.UNKNOWN: "outcome of an order unknown",
+    OrderOutcome.RESOLVED: "outcome of an order found",
 }
 _STATES: Final = {
     ServiceState.WORKS: "works",

@@ -2,7 +2,7 @@
 
 It shares books and evidence with what counts them (``operator/statistics.py``), which must take each message before, so
 that a change of a book costs a few assignments here. All is bounded. It reads no clock: times are those of messages,
-and ``now_us`` of the questions. Every answer of ``changes`` begins a new version; a change notes the version that it
+and ``now_us`` of the questions. Every result of ``changes`` begins a new version; a change notes the version that it
 will be in.
 """
 
@@ -46,7 +46,7 @@ from truebook.messages.services import ServiceReported
 
 MAX_MARKETS: Final = 2_000
 MAX_DECISIONS: Final = 200
-"""Per answer."""
+"""Per result."""
 MAX_POINTS_KEPT: Final = 500
 MAX_DEAD_LETTERS: Final = 200
 MAX_OBSERVATIONS: Final = 40
@@ -76,7 +76,7 @@ class LiveState:
         """Versions before it are not known any more."""
         self._markets: dict[str, LiveMarket] = {}
         self._shown: set[str] = set()
-        """The markets that were among the rows of an answer and not removed since."""
+        """The markets that were among the rows of a result and not removed since."""
         self._removed: dict[str, int] = {}
         self._mids_due_us = 0
         self._has_ledger = False
@@ -180,7 +180,7 @@ class LiveState:
         self, now_us: int, *, shadow: str | None = None, stopped: ModelFailureView | None = None,
         rolled_back: ModelFailureView | None = None,
     ) -> ModelView:  # fmt: skip
-        """Return what the models did; what only the registry knows is given."""
+        """Return what the models did; what only the registry has is given."""
         name, sha256 = self.services.model()
         newest = self._models.newest
         if name is None and newest is not None:

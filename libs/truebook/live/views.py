@@ -144,7 +144,7 @@ class DecisionState(StrEnum):
     SENT = "sent"
     WORKING = "working"
     """The exchange has accepted an order that has not ended."""
-    IN_DOUBT = "in_doubt"
+    UNKNOWN = "unknown"
     """It is not known whether the exchange has an order."""
     NOT_ACCEPTED = "not_accepted"
     CANCELLED = "cancelled"
@@ -250,7 +250,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What changed since the version that was requested.
 
-    Apply it so: with ``is_complete`` forget everything first; replace ``rows`` and ``decisions`` by their keys, drop
+    Apply it so: with ``is_complete`` drop everything first; replace ``rows`` and ``decisions`` by their keys, drop
     ``removed`` rows, append ``points`` and ``events``; a null of the last four fields is "as before".
     """
 

@@ -59,7 +59,7 @@ _BY_NAME: Final = {topic.name: topic for topic in TOPICS}
 async def open_kafka_live(settings: TruebookSettings) -> AsyncIterator[LiveSource]:
     """Follow the topics while entered; raises ``LedgerError``, ``ExchangeError`` and ``SettingsError`` at the start.
 
-    While Kafka can't be reached later, answers state it, and everything is kept.
+    While Kafka can't be reached later, results state it, and everything is kept.
     """
     clock = ExchangeClock(SystemClock())
     async with AsyncExitStack() as stack:

@@ -23,12 +23,12 @@ from truebook_services.operator.live import LiveSource
 from truebook_services.operator.statistics import Statistics
 
 LEDGER_EVERY_US: Final = 1 * MICROS
-"""Interval between reads of the ledger, while somebody asks."""
+"""Interval between reads of the ledger, while pages are open."""
 MAX_LATENCIES: Final = 2_000
 
 
 class MemoryLive(LiveSource):
-    """Answers from the state that ``statistics`` feed; reads the ledger for positions and open orders."""
+    """Reads the state that ``statistics`` feed; reads the ledger for positions and open orders."""
 
     def __init__(
         self, statistics: Statistics, clock: Clock, read_ledger: Callable[[], Awaitable[LedgerView]],
@@ -87,7 +87,7 @@ class MemoryLive(LiveSource):
         """Nothing is open."""
 
     async def _refresh_ledger(self) -> None:
-        """Read the ledger if that is due; without it, positions stay as they were and the answers state that."""
+        """Read the ledger if that is due; without it, positions stay as they were and the results state that."""
         now_us = self._clock.monotonic_us()
         if now_us < self._ledger_due_us:
             return
@@ -101,7 +101,7 @@ class MemoryLive(LiveSource):
 
 
 def live_state(statistics: Statistics, now_us: int, name: str) -> LiveState:
-    """Return a new state that shares these statistics' books and evidence; ``name`` tells it from other processes'."""
+    """Return a new state that shares these statistics' books and evidence; ``name`` distinguishes it from other processes'."""
     return LiveState(
         statistics.books, statistics.evidence, epoch=digest(name, now_us)[:12], since_us=now_us, names=feature_names
     )  # fmt: skip

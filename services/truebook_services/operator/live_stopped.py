@@ -107,7 +107,7 @@ def _markets(evidence: Snapshot | None) -> Iterator[MarketRecord]:
 
 
 def _row(record: MarketRecord) -> MarketRow:
-    """Return a market's line without anything that only a running system knows."""
+    """Return a market's line without anything that only a running system has."""
     decision = record.decisions[-1] if record.decisions else None
     return MarketRow(
         ticker=record.ticker, event="", status=record.status, selected=record.selected, exclusion=record.exclusion,

@@ -1,4 +1,4 @@
-"""The requests about models: the registry's folder is changed, whichever backend is asked."""
+"""The requests about models: the registry's folder is changed, whichever backend is called."""
 
 from __future__ import annotations
 
