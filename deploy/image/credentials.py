@@ -2,7 +2,8 @@
 
 ``credentials.py volumes`` writes them to the volumes of docker compose; ``credentials.py cluster`` to Secrets of the
 namespace in which it runs. Existing secrets are kept, so that it may run at every start. If the trader provides a key
-(for the demo exchange), that one is passed on and no pair is created.
+(for the demo exchange), that one is passed on and no pair is created. The receivers of alerts are passed on as well;
+without them their file is empty.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 OWNER = 10001
 """The user of the image, who must read the secrets; Redis runs as the same user."""
 GIVEN_KEY = Path("/run/secrets/exchange-key")
+GIVEN_RECEIVERS = Path("/run/secrets/alert-receivers")
 VOLUMES = Path("/volumes")
 ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 PRIVATE, PUBLIC, PASSWORD, ACL = "exchange-key.pem", "exchange-key.pub.pem", "redis-password", "users.acl"
+RECEIVERS = "receivers"
 
 
 def new_password() -> str:
@@ -62,7 +65,9 @@ def public_of(private: str) -> str:
     )
 
 
-def fill_volumes(root: Path, given_key: Path, *, owner: int | None = OWNER) -> None:
+def fill_volumes(
+    root: Path, given_key: Path, given_receivers: Path = GIVEN_RECEIVERS, *, owner: int | None = OWNER
+) -> None:
     """Fill the volumes, one per reader, and give every folder below ``root`` to the user that runs in the images."""
     given = given_key.read_text() if given_key.is_file() else ""
     private = given or _read(root / "key" / PRIVATE) or key_pair()[0]
@@ -71,6 +76,7 @@ def fill_volumes(root: Path, given_key: Path, *, owner: int | None = OWNER) -> N
     _write(root / "public-key" / PUBLIC, public_of(private), owner)
     _write(root / "redis-password" / PASSWORD, password, owner)
     _write(root / "redis-users" / ACL, redis_acl(password), owner)
+    _write(root / "alert-receivers" / RECEIVERS, _read(given_receivers), owner)
     for folder in root.iterdir():
         folder.chmod(0o700)
         if owner is not None:

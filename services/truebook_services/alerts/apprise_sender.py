@@ -1,4 +1,4 @@
-"""Sends by apprise, which knows the protocols of more than a hundred services.
+"""Sends by apprise, which has the protocols of more than a hundred services.
 
 Its log lines may contain an address with its password (an address that it can't parse is logged as a whole), so they
 are never passed on: they are read for the kind of the failure, and dropped. It returns False for every failure.

@@ -10,7 +10,7 @@ import typer
 from truebook_services.cli.errors import UsageError
 
 SERVICES: Final = (
-    "ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange",
+    "ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange", "alerts",
 )  # fmt: skip
 
 

@@ -137,3 +137,15 @@ def test_grafana_finds_its_boards_and_reaches_prometheus(services: dict[str, dic
 def test_no_image_pulls_a_moving_tag(services: dict[str, dict[str, Any]]) -> None:
     foreign = {service["image"] for service in services.values()} - {"truebook:dev"}
     assert all(":" in image and not image.endswith(":latest") for image in foreign)
+
+
+def test_alerts_get_their_receivers_as_a_file_and_keep_their_state(services: dict[str, dict[str, Any]]) -> None:
+    mounts = {
+        name: {volume["source"]: volume for volume in service.get("volumes", ())} for name, service in services.items()
+    }
+    holders = {name for name, sources in mounts.items() if "alert-receivers" in sources}
+    assert holders == {"credentials", "alerts"}
+    receivers = mounts["alerts"]["alert-receivers"]
+    file = Path(services["alerts"]["environment"]["TRUEBOOK_ALERTS__RECEIVERS_FILE"])
+    assert str(file.parent) == receivers["target"] and receivers["read_only"]
+    assert mounts["alerts"]["alerts-state"]["target"] == "/state"

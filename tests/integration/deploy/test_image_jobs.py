@@ -69,6 +69,15 @@ def test_a_given_key_replaces_the_created_one(tmp_path: Path) -> None:
     assert (volumes / "key/exchange-key.pem").read_text() == given.read_text()
 
 
+def test_the_receivers_of_alerts_are_passed_on_and_removed(tmp_path: Path) -> None:
+    volumes, given = tmp_path / "volumes", tmp_path / "receivers.txt"
+    given.write_text("phone ntfy://topic\n")
+    credentials.fill_volumes(volumes, tmp_path / "none", given, owner=None)
+    assert (volumes / "alert-receivers/receivers").read_text() == given.read_text()
+    credentials.fill_volumes(volumes, tmp_path / "none", Path("/dev/null"), owner=None)
+    assert (volumes / "alert-receivers/receivers").read_text() == ""
+
+
 def test_redis_gets_the_digest_and_others_may_only_ping(tmp_path: Path) -> None:
     credentials.fill_volumes(tmp_path, tmp_path / "none", owner=None)
     password = (tmp_path / "redis-password/redis-password").read_text()

@@ -166,7 +166,26 @@ def test_kafka_clients_can_read_the_managed_password() -> None:
 def test_singletons_are_recreated_not_doubled() -> None:
     for deployment in of_kind("local", "Deployment"):
         name, spec = deployment["metadata"]["name"], deployment["spec"]
-        if name in ("ingest", "reconciler"):
+        if name in ("ingest", "reconciler", "alerts"):
             assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate"), name
         else:
             assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, name
+
+
+def test_the_component_of_alerts_adds_receivers_and_a_volume(tmp_path: Path) -> None:
+    up = "../" * (len(tmp_path.parts) - 1)
+    paths = {name: f"{up}{(ROOT / 'deploy/k8s' / name).relative_to('/')}" for name in ("overlays/local", "alerts")}
+    kustomization = {"resources": [paths["overlays/local"]], "components": [paths["alerts"]], "namespace": "truebook"}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    done = subprocess.run(("kubectl", "kustomize", str(tmp_path)), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+    pod = found["Deployment", "alerts"]["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["state"] == {"name": "state", "persistentVolumeClaim": {"claimName": "alerts"}}
+    assert volumes["alert-receivers"]["secret"]["secretName"] == "truebook-alerts"
+    mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    [file] = [variable["value"] for variable in pod["containers"][0]["env"]]
+    assert str(Path(file).parent) in mounts
+    assert ("PersistentVolumeClaim", "alerts") in found
+    assert ("NetworkPolicy", "to-receivers") in found
