@@ -1,4 +1,4 @@
-"""Create the secrets of a self-contained stack: the ledger's password, and a key pair for the simulated exchange.
+"""Create the secrets of a self-contained stack: the ledger's password, a key pair for the simulated exchange, a token.
 
 ``credentials.py volumes`` writes them to the volumes of docker compose; ``credentials.py cluster`` to Secrets of the
 namespace in which it runs. Existing secrets are kept, so that it may run at every start. If the trader provides a key
@@ -29,6 +29,7 @@ VOLUMES = Path("/volumes")
 ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 PRIVATE, PUBLIC, PASSWORD, ACL = "exchange-key.pem", "exchange-key.pub.pem", "redis-password", "users.acl"
+TOKEN = "dashboard-token"
 RECEIVERS = "receivers"
 
 
@@ -76,6 +77,7 @@ def fill_volumes(
     _write(root / "public-key" / PUBLIC, public_of(private), owner)
     _write(root / "redis-password" / PASSWORD, password, owner)
     _write(root / "redis-users" / ACL, redis_acl(password), owner)
+    _write(root / TOKEN / TOKEN, _read(root / TOKEN / TOKEN) or new_password(), owner)
     _write(root / "alert-receivers" / RECEIVERS, _read(given_receivers), owner)
     for folder in root.iterdir():
         folder.chmod(0o700)
@@ -92,6 +94,7 @@ def cluster_secrets() -> dict[str, dict[str, str]]:
         "truebook-exchange-public-key": {PUBLIC: public},
         "truebook-redis": {PASSWORD: password},
         "truebook-redis-users": {ACL: redis_acl(password)},
+        "truebook-dashboard": {TOKEN: new_password()},
     }
 
 

@@ -17,11 +17,9 @@ from truebook.runtime.health import serve_health
 from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.metrics import Metrics
-from truebook.runtime.settings import load
 from truebook_services.dashboard.access import link
 from truebook_services.dashboard.connect import open_backend
 from truebook_services.dashboard.launch import Started
-from truebook_services.dashboard.poller import Connect
 from truebook_services.dashboard.service import ServedPage, serve_page
 from truebook_services.dashboard.settings import DashboardSettings
 
@@ -30,21 +28,18 @@ NICE: Final = 5
 """Beside a run the page yields the processor to what trades."""
 
 
-def run_page(
-    settings: DashboardSettings | None = None, connect: Connect | None = None, *, is_child: bool = False
-) -> None:
+def run_page(settings: DashboardSettings, *, is_child: bool = False) -> None:
     """Serve the page until a signal; beside ``truebook run`` also until that has ended, however it ends."""
-    settings = load(DashboardSettings) if settings is None else settings
     if is_child:
         os.nice(NICE)
     # Its own log file beside a run: two processes can't share one.
     file = settings.state_path / "dashboard.jsonl" if is_child else None
     configure_logs(settings.log_level, json=True, file=file, max_bytes=settings.log_max_bytes)
-    run_until_done(_run(settings, connect or partial(open_backend, settings), is_child=is_child))
+    run_until_done(_run(settings, is_child=is_child))
 
 
-async def _run(settings: DashboardSettings, connect: Connect, *, is_child: bool) -> None:
-    stop = stop_on_signal()
+async def _run(settings: DashboardSettings, *, is_child: bool) -> None:
+    stop, connect = stop_on_signal(), partial(open_backend, settings)
     context = Context(
         service=NAME, account=settings.account, strategy=settings.strategy, source=settings.market_data,
         clock=SystemClock(), bus=MemoryBus(), metrics=Metrics(NAME), log=logger(NAME),

@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import Field
 
-from truebook.runtime.settings import Section, TruebookSettings
+from truebook.runtime.settings import Section
+from truebook_services.serving.settings import ServeSettings
 
 PORT: Final = 8650
 
@@ -31,7 +32,7 @@ class DashboardSection(Section):
     """Interval at which changes are read and pushed to the open pages."""
 
 
-class DashboardSettings(TruebookSettings):
+class DashboardSettings(ServeSettings):
     """Settings of the process that serves the page."""
 
     dashboard: DashboardSection = DashboardSection()

@@ -83,7 +83,7 @@ def test_only_signing_services_get_the_key(services: dict[str, dict[str, Any]]) 
         for name, service in services.items()
         if any(volume.get("source") == "exchange-key" for volume in service.get("volumes", ()))
     }
-    assert holders == {"credentials", "ingest", "execution", "fill_listener", "reconciler"}
+    assert holders == {"credentials", "ingest", "execution", "fill_listener", "reconciler", "dashboard"}
 
 
 def test_services_without_exchange_have_no_internet(services: dict[str, dict[str, Any]]) -> None:
@@ -100,7 +100,9 @@ def test_models_change_only_where_they_are_used(services: dict[str, dict[str, An
         if volume.get("source") == "models" and volume["target"] == "/state/models"
     }
     readers = dict.fromkeys(("ingest", "observation", "execution", "fill_listener"), True)
-    assert mounts == {**readers, "policy": False, "reconciler": False}, "both roll a model back"
+    assert mounts == {**readers, "policy": False, "reconciler": False, "dashboard": False}, (
+        "the others roll a model back"
+    )
 
 
 def test_the_demo_exchange_replaces_the_simulated_one(tmp_path: Path) -> None:
@@ -149,3 +151,11 @@ def test_alerts_get_their_receivers_as_a_file_and_keep_their_state(services: dic
     file = Path(services["alerts"]["environment"]["TRUEBOOK_ALERTS__RECEIVERS_FILE"])
     assert str(file.parent) == receivers["target"] and receivers["read_only"]
     assert mounts["alerts"]["alerts-state"]["target"] == "/state"
+
+
+def test_page_gets_its_token_as_a_file(services: dict[str, dict[str, Any]]) -> None:
+    mounts = {name: {v["source"]: v for v in service.get("volumes", ())} for name, service in services.items()}
+    assert {name for name, sources in mounts.items() if "dashboard-token" in sources} == {"credentials", "dashboard"}
+    token = mounts["dashboard"]["dashboard-token"]
+    file = Path(services["dashboard"]["environment"]["TRUEBOOK_DASHBOARD__TOKEN_FILE"])
+    assert str(file.parent) == token["target"] and token["read_only"]

@@ -16,7 +16,10 @@ from truebook_services.serving.settings import ServeSettings
 ROOT = Path(__file__).parents[3]
 BASE = ROOT / "deploy/k8s/base/truebook.env"
 EXCHANGES = {name: ROOT / f"deploy/exchange/{name}/settings.env" for name in ("simulated", "demo")}
-SERVICES = ("ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange", "alerts")
+SERVICES = (
+    "ingest", "observation", "policy", "execution", "fill_listener", "reconciler", "paper_exchange", "alerts",
+    "dashboard",
+)  # fmt: skip
 
 
 def read(file: Path) -> dict[str, str]:

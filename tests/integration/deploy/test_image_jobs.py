@@ -103,7 +103,8 @@ def test_the_cluster_gets_one_secret_per_reader_once() -> None:
     credentials.fill_cluster(cluster)
     made = dict(cluster.secrets)
     assert sorted(made) == [
-        "truebook-exchange-key", "truebook-exchange-public-key", "truebook-redis", "truebook-redis-users",
+        "truebook-dashboard", "truebook-exchange-key", "truebook-exchange-public-key", "truebook-redis",
+        "truebook-redis-users",
     ]  # fmt: skip
     assert all(len(content) == 1 for content in made.values())
     credentials.fill_cluster(cluster)

@@ -14,7 +14,10 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 OVERLAYS = ("local", "demo", "strimzi")
-BROUGHT = {"demo": {"truebook-exchange-key", "truebook-redis", "truebook-kafka"}, "local": set(), "strimzi": set()}
+BROUGHT = {
+    "demo": {"truebook-exchange-key", "truebook-redis", "truebook-kafka", "truebook-dashboard"},
+    "local": set(), "strimzi": set(),
+}  # fmt: skip
 """Secrets that the user creates before applying the overlay; the others come from the credentials Job."""
 
 if shutil.which("kubectl") is None:
@@ -100,7 +103,8 @@ def test_every_service_has_a_disruption_budget_that_selects_it(overlay: str) -> 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_config_maps_and_secrets_exist(overlay: str) -> None:
-    from_job = {"truebook-exchange-key", "truebook-exchange-public-key", "truebook-redis", "truebook-redis-users"}
+    keys = {"truebook-exchange-key", "truebook-exchange-public-key"}
+    from_job = keys | {"truebook-redis", "truebook-redis-users", "truebook-dashboard"}
     secrets = BROUGHT[overlay] if overlay == "demo" else from_job
     for name, pod in pods(overlay):
         for volume in pod.get("volumes", ()):
@@ -136,7 +140,7 @@ def test_only_signing_pods_get_the_key(overlay: str) -> None:
         for name, pod in pods(overlay)
         if any(v.get("secret", {}).get("secretName") == "truebook-exchange-key" for v in pod.get("volumes", ()))
     }
-    assert holders == {"ingest", "execution", "fill-listener", "reconciler"}
+    assert holders == {"ingest", "execution", "fill-listener", "reconciler", "dashboard"}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -148,7 +152,7 @@ def test_models_change_only_where_policy_sees_them(overlay: str) -> None:
         volumes = [volume for volume in pod.get("volumes", ()) if volume["name"] == "models"]
         shared |= {name for volume in volumes if volume.get("persistentVolumeClaim", {}).get("claimName") == "models"}
         writable |= {name for mount in mounts if not mount.get("readOnly")}
-    assert shared == (set() if overlay == "demo" else {"policy", "reconciler"})
+    assert shared == (set() if overlay == "demo" else {"policy", "reconciler", "dashboard"})
     assert writable == shared, "policy rolls a failing model back"
 
 
