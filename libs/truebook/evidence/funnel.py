@@ -65,13 +65,17 @@ Total = Counter[tuple[Event, str]]
 class Counts:
     """Counters of the last hour, in buckets of a minute: (event, reason) → count."""
 
-    def __init__(self) -> None:
+    def __init__(self, from_us: int = 0) -> None:
+        """Events before ``from_us`` are not counted."""
+        self._from_us = from_us
         self._buckets: dict[int, Total] = {}
         self._minute = -1
         self._current: Total = Counter()
 
     def add(self, at_us: int, event: Event, reason: str = "", amount: int = 1) -> None:
         """Count an event of ``at_us``; a late one counts in the current minute, so that buckets only move forward."""
+        if at_us < self._from_us:
+            return
         minute = at_us // MINUTE_US
         if minute > self._minute:
             self._start_minute(minute)

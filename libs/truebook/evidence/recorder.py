@@ -35,10 +35,10 @@ REFUSED_BY: Final = {"observation": Event.NOT_OBSERVED, "policy": Event.NOT_DECI
 
 
 class Recorder:
-    """The evidence of one run."""
+    """The evidence of one run. Decisions before ``from_us`` are recorded, but not counted in the funnel."""
 
-    def __init__(self) -> None:
-        self._counts = Counts()
+    def __init__(self, from_us: int = 0) -> None:
+        self._counts = Counts(from_us)
         self._markets: dict[str, MarketRecord] = {}
         self._by_action: dict[str, DecisionRecord] = {}
         self._by_order: FIFOCache[str, DecisionRecord] = FIFOCache(MAX_ORDERS)

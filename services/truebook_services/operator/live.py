@@ -1,4 +1,4 @@
-"""What a page reads, beside the operator's port: what changed since its last request, and one market, decision or model.
+"""What a page reads, beside the operator's port: what changed since its last request, a market, a decision, a model.
 
 ``LiveSource`` has three implementations: ``live_memory`` in the process that receives the messages (the embedded run;
 the dashboard's own process over Kafka), ``live_client`` over the HTTP API of an embedded run, and ``live_stopped`` on
@@ -19,8 +19,8 @@ class LiveSource(Protocol):
     async def changes(self, since: str | None = None) -> Changes:
         """Return what changed since a version; everything, if it is None or not known any more.
 
-        Returns at once: a page repeats it after its interval. Markets that have ended are not among the rows, unless the
-        account has a position or an order there.
+        Returns at once: a page repeats it after its interval. Markets that have ended are not among the rows, unless
+        the account has a position or an order there.
         """
         ...
 

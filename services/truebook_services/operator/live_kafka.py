@@ -14,9 +14,13 @@ from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Record
 from truebook.clock import MICROS, ExchangeClock, SystemClock
 from truebook.ledger.redis.store import RedisStore
+from truebook.messages.actions import Action
 from truebook.messages.codec import DecodeError, decode
 from truebook.messages.envelope import Message, Source
+from truebook.messages.fills import FillRecorded
+from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, PublicTrade
+from truebook.messages.orders import OrderEvent
 from truebook.messages.topics import (
     ACCOUNT,
     ACTIONS,
@@ -47,9 +51,11 @@ DAY_US: Final = 86_400 * MICROS
 MINUTE_US: Final = 60 * MICROS
 HISTORY: Final[tuple[tuple[Topic, int], ...]] = (
     (MARKETS, 0), (SERVICES, 0), (ACCOUNT, 0), (OBSERVATIONS, MINUTE_US), (ACTIONS, 10 * MINUTE_US),
-    (REFUSALS, 60 * MINUTE_US), (ORDERS, 60 * MINUTE_US), (FILLS, DAY_US), (DEAD_LETTERS, DAY_US), (ORDERBOOK, 0),
+    (REFUSALS, 0), (ORDERS, 60 * MINUTE_US), (FILLS, DAY_US), (DEAD_LETTERS, DAY_US), (ORDERBOOK, 0),
 )  # fmt: skip
 """What is read, and how far back; the compacted topics from their beginning, books from now on."""
+RECALLED: Final = (Observation, Action, OrderEvent, FillRecorded)
+"""Of these, earlier messages are shown and not counted: their books were not counted either."""
 BREATHE_EVERY: Final = 200
 """Records between two yields to the event loop, on which pages are served."""
 _BY_NAME: Final = {topic.name: topic for topic in TOPICS}
@@ -100,7 +106,8 @@ class TopicReader:
             source=Source(settings.market_data), clock=clock, bus=MemoryBus(), metrics=Metrics("dashboard"),
             log=logger("dashboard"),
         )  # fmt: skip
-        self.statistics = Statistics()
+        self._since_us = now_us
+        self.statistics = Statistics(now_us)
         self.statistics.live = live_state(self.statistics, now_us, f"kafka {os.getpid()}")
         self._account = settings.account
         starts = [(topic, now_us - back_us if back_us else now_us) for topic, back_us in HISTORY]
@@ -125,7 +132,11 @@ class TopicReader:
                 message = decode(_BY_NAME[record.topic], record.value)
             except DecodeError:
                 continue
-            if message.account == self._account and not self._is_before_snapshot(message):
+            if message.account != self._account or self._is_before_snapshot(message):
+                continue
+            if isinstance(message, RECALLED) and message.produced_us < self._since_us:
+                self.statistics.recall(message)
+            else:
                 self.statistics.count(message)
 
     def _is_before_snapshot(self, message: Message) -> bool:

@@ -101,7 +101,7 @@ class MemoryLive(LiveSource):
 
 
 def live_state(statistics: Statistics, now_us: int, name: str) -> LiveState:
-    """Return a new state that shares these statistics' books and evidence; ``name`` distinguishes it from other processes'."""
+    """Return a new state that shares these statistics' books and evidence; ``name`` is that of the process."""
     return LiveState(
         statistics.books, statistics.evidence, epoch=digest(name, now_us)[:12], since_us=now_us, names=feature_names
     )  # fmt: skip

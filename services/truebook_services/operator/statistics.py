@@ -37,7 +37,8 @@ MAX_FILLS = 20_000
 class Statistics:
     """Counters since the start, the books as their readers see them, and the newest events for the live view."""
 
-    def __init__(self) -> None:
+    def __init__(self, from_us: int = 0) -> None:
+        """``from_us``: the funnel counts from then on; see ``recall``."""
         self.counts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -55,7 +56,7 @@ class Statistics:
         """How many closed markets before those had a book."""
         self.latencies_us: deque[int] = deque(maxlen=MAX_LATENCIES)
         self.events: deque[str] = deque(maxlen=MAX_EVENTS)
-        self.evidence = Recorder()
+        self.evidence = Recorder(from_us)
         self.live: LiveState | None = None
         """Fed with each message after these counters; None where no page may ask."""
         self.since_us = 0
@@ -102,6 +103,12 @@ class Statistics:
             self._count_book(message)
         else:
             self._count_other(message)
+        if self.live is not None:
+            self.live.take(message)
+
+    def recall(self, message: Message) -> None:
+        """Record a message from before the counts began: it explains what comes, and is not counted itself."""
+        self.evidence.record(message)
         if self.live is not None:
             self.live.take(message)
 
