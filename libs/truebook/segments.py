@@ -95,11 +95,21 @@ class SegmentedFile:
         segment.path.unlink(missing_ok=True)
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a segment, plain or compressed; raises SegmentDamaged."""
+def read_lines(path: Path, skipped: int = 0) -> Iterator[bytes]:
+    """Yield the lines of a segment behind its first bytes, plain or compressed; raises SegmentDamaged."""
     try:
         with open_segment(path) as file:
+            file.read(skipped)
             yield from file
+    except zstandard.ZstdError as error:
+        raise SegmentDamaged(f"{path} can't be decompressed: {error}") from error
+
+
+def read_prefix(path: Path, size: int) -> bytes:
+    """Return the first bytes of a segment, plain or compressed; raises SegmentDamaged."""
+    try:
+        with open_segment(path) as file:
+            return file.read(size)
     except zstandard.ZstdError as error:
         raise SegmentDamaged(f"{path} can't be decompressed: {error}") from error
 

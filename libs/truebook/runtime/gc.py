@@ -13,6 +13,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
+def collection_paused() -> Iterator[None]:
+    """Collect no garbage while entered: for work that makes many objects which stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
 def frozen_startup_objects() -> Iterator[None]:
     """Exclude all current objects from collections while entered."""
     gc.collect()

@@ -112,6 +112,8 @@ class PaperExchange:
             await self.aclose()
             raise
         self.url = f"http://{self._http.host}:{self._http.port}"
+        if self._opened is not None and self._opened.checkpoints is not None:
+            self._opened.checkpoints.forks = True
         self._ticks = asyncio.create_task(self._run_ticks(), name="paper_exchange:ticks")
         self._background = [
             asyncio.create_task(self._run_upkeep(), name="paper_exchange:upkeep"),

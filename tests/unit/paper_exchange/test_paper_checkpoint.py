@@ -98,7 +98,7 @@ async def test_a_checkpoint_that_fails_at_shutdown_is_logged_only(tmp_path: Path
     exchange = PaperExchange(paper_settings(tmp_path), ManualClock(START_US), structlog.get_logger())
 
     def on_ready() -> None:
-        (tmp_path / "checkpoint.next.part").mkdir()
+        (tmp_path / "checkpoint.next").mkdir()
         stop.set()
 
     with structlog.testing.capture_logs() as logs:

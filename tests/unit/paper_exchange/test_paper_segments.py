@@ -158,8 +158,8 @@ async def test_segments_before_a_checkpoint_are_not_read_again(tmp_path: Path, m
     before, max_lines = exchange.state(), dict[Path, int]()
     closed = [segment.path for segment in exchange.journal.segments.closed()]
 
-    def counting(path: Path) -> Iterator[bytes]:
-        for number, line in enumerate(segments.read_lines(path), start=1):
+    def counting(path: Path, skipped: int = 0) -> Iterator[bytes]:
+        for number, line in enumerate(segments.read_lines(path, skipped), start=1):
             max_lines[path] = max(number, max_lines.get(path, 0))
             yield line
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -28,6 +29,7 @@ from truebook.files import sync_folder, write_atomically
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook_services.paper_exchange.engine.core import ExchangeCore, MarketSource
 from truebook_services.paper_exchange.engine.entries import Configured
+from truebook_services.paper_exchange.engine.forked_save import ForkedSave
 from truebook_services.paper_exchange.engine.journal import ExchangeJournalFile
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalError
 from truebook_services.paper_exchange.engine.market_stats import MarketStats, StatsByMarket
@@ -37,8 +39,14 @@ EARLIER: Final = "checkpoint.1"
 RETRY_STEPS: Final = 10_000
 """Market events until a save that failed is repeated."""
 CHECKPOINT_STEPS: Final = 200_000
-"""Market events between two checkpoints: five seconds of replay, an hour of sixty markets. Writing one blocks the
-exchange for 0.1 to 0.3 s."""
+"""Steps between two checkpoints that the exchange writes itself: five seconds of replay. Writing one blocks it for
+0.1 to 0.3 s, or a second with fifty thousand orders."""
+FORKED_STEPS: Final = 10_000
+"""The same where a forked process writes them: a quarter of a second of replay, or a second of many orders."""
+COMMAND_STEPS: Final = 3
+"""A command of an account counts as so many market events, by the time that its replay takes."""
+IDLE_SHARE: Final = 3
+"""Forked saves begin at least this many times a save's duration after the last one."""
 _PROTOCOL: Final = 5
 
 
@@ -60,32 +68,73 @@ class CheckpointWriter:
         self, folder: Path, core: ExchangeCore, journal: ExchangeJournalFile, *,
         stats: StatsByMarket, configured: Configured, log: Any,
     ) -> None:  # fmt: skip
+        self.forks = False
+        """Whether ``save_if_due`` lets a forked process write."""
         self._folder = folder
+        for part in folder.glob(f"{NAME}.next.*"):  # of a save that was killed
+            part.unlink(missing_ok=True)
         self._core = core
         self._journal = journal
         self._stats = stats
         self._configured = configured
         self._log = log
-        self._saved_position = self._retry_position = core.source.position
+        self._forked = ForkedSave()
+        self._saved_steps = self._retry_steps = self._steps
+        self._not_before_s = 0.0
+
+    @property
+    def _steps(self) -> int:
+        """How much there is to replay, in market events."""
+        return self._core.source.position + COMMAND_STEPS * self._core.commands
 
     def save_if_due(self) -> None:
-        """Save the state if many events are new or the journal's segment is long, which then ends; may be repeated."""
-        position = self._core.source.position
-        is_due = position - self._saved_position >= CHECKPOINT_STEPS or self._journal.is_long
-        if not is_due or position < self._retry_position:
-            return
+        """Save the state if much is new or the journal's segment is long, which then ends; may be repeated."""
         try:
-            self.save()
-            if self._journal.is_long:
-                self._journal.begin_segment(self._configured)
+            if self._forked.is_running:
+                self._follow_forked()
+            elif self._is_due():
+                if self.forks:
+                    self._saved_steps = self._steps
+                    self._forked.begin(self._save_now, self._journal.descriptor)
+                else:
+                    self.save()
+                    self._end_long_segment()
         except OSError as error:
-            self._retry_position = position + RETRY_STEPS
-            self._log.error("checkpoint not saved; the journal grows until it is", error=str(error))
+            self._failed(str(error))
+
+    def _is_due(self) -> bool:
+        steps = self._steps
+        every = FORKED_STEPS if self.forks else CHECKPOINT_STEPS
+        if steps < self._retry_steps or not (steps - self._saved_steps >= every or self._journal.is_long):
+            return False
+        return time.monotonic() >= self._not_before_s
+
+    def _follow_forked(self) -> None:
+        succeeded = self._forked.ended()
+        if succeeded is None:
+            return
+        self._not_before_s = time.monotonic() + IDLE_SHARE * self._forked.took_s
+        if succeeded:
+            self._end_long_segment()
+        else:
+            self._failed("the process that wrote it failed")
+
+    def _failed(self, error: str) -> None:
+        self._retry_steps = self._steps + RETRY_STEPS
+        self._log.error("checkpoint not saved; the journal grows until it is", error=error)
+
+    def _end_long_segment(self) -> None:
+        if self._journal.is_long:
+            self._journal.begin_segment(self._configured)
 
     def save(self) -> None:
         """Save the state; call right after a tick, when the journal is written up to it. Raises OSError."""
+        self._forked.ended(wait=True)
+        self._saved_steps = self._steps
+        self._save_now()
+
+    def _save_now(self) -> None:
         self._journal.flush()  # a checkpoint must not be ahead of the journal on disk
-        self._saved_position = self._core.source.position
         save(
             self._folder,
             Checkpoint(
@@ -112,7 +161,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     parts = tuple(getattr(checkpoint, name) for name in Checkpoint.__struct_fields__)
     body = pickle.dumps(parts, _PROTOCOL)
     following = folder / f"{NAME}.next"
-    write_atomically(following, _header(body, checkpoint.journal_bytes) + body)
+    # Concurrent: a killed exchange's forked save may still write while the next instance does.
+    write_atomically(following, _header(body, checkpoint.journal_bytes) + body, concurrent=True)
     if (folder / NAME).exists():
         (folder / NAME).replace(folder / EARLIER)
     following.replace(folder / NAME)

@@ -64,6 +64,8 @@ class ExchangeCore:
         self.source = source
         self.journal = journal
         self.reached_us = 0
+        self.commands = 0
+        """How many commands of accounts were executed since the start."""
         self.wake = asyncio.Event()
         self._pending: deque[_Submission] = deque()
         self._in_flight: list[_Submission] = []
@@ -211,6 +213,7 @@ class ExchangeCore:
 
     def _execute(self, submission: _Submission, events: list[SimulationEvent]) -> _Executed:
         results = []
+        self.commands += len(submission.commands)
         for command in submission.commands:
             result, command_events = execute(self.engine, command, self.reached_us)
             self.journal.append(Commanded(at_us=self.reached_us, position=self.source.position, command=command))

@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from truebook.files import sync_folder, write_atomically
-from truebook.segments import SegmentDamaged, SegmentedFile, read_lines
+from truebook.segments import SegmentDamaged, SegmentedFile, read_lines, read_prefix
 from truebook_services.paper_exchange.engine.entries import Configured, Continued, Entry
 from truebook_services.paper_exchange.engine.journal_errors import (
     ExchangeJournalCorrupt,
@@ -71,15 +71,22 @@ def _line(entry: Entry) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a segment; raises ``ExchangeJournalCorrupt``."""
-    number = 1
+def _lines(path: Path, *, skipped: int = 0, number: int = 0) -> Iterator[bytes]:
+    """Yield the lines of a segment behind its first bytes (``number`` lines); raises ``ExchangeJournalCorrupt``."""
     try:
-        for line in read_lines(path):
-            yield line
+        for line in read_lines(path, skipped):
             number += 1
+            yield line
     except SegmentDamaged as error:
-        raise ExchangeJournalCorrupt(path, number, str(error)) from error
+        raise ExchangeJournalCorrupt(path, number + 1, str(error)) from error
+
+
+def _prefix(path: Path, size: int) -> bytes:
+    """Return the first bytes of a segment; raises ``ExchangeJournalCorrupt``."""
+    try:
+        return read_prefix(path, size)
+    except SegmentDamaged as error:
+        raise ExchangeJournalCorrupt(path, 1, str(error)) from error
 
 
 class ExchangeJournal:
@@ -134,6 +141,11 @@ class ExchangeJournalFile(ExchangeJournal):
         sync_folder(folder)
 
     @property
+    def descriptor(self) -> int:
+        """The open segment's file."""
+        return self._descriptor
+
+    @property
     def size(self) -> int:
         """Bytes read and written so far; with ``checksum`` (crc32) they identify this history."""
         return self._at.size
@@ -153,10 +165,7 @@ class ExchangeJournalFile(ExchangeJournal):
         known = [(path, start) for path, first in self._segments_on_disk() if (start := _start_of(first)).size <= size]
         if known:
             path, self._at = known[-1]
-            for line in _lines(path):
-                if self.size >= size:
-                    break
-                self._at = self._at.after(line)
+            self._at = self._at.after(_prefix(path, size - self.size))
             if (self.size, self.checksum) == (size, checksum):
                 return True
         self._at = _START
@@ -177,20 +186,19 @@ class ExchangeJournalFile(ExchangeJournal):
             self._cut(self.file, 1, 0)
 
     def _entries_of(self, path: Path, start: _Place) -> Iterator[Entry]:
-        position = start
-        for number, line in enumerate(_lines(path), start=1):
-            is_read = position.size < self.size
-            if not is_read and not line.endswith(b"\n"):
+        position = self._at if self.size > start.size else start
+        number = position.lines - start.lines
+        for line in _lines(path, skipped=position.size - start.size, number=number):
+            number += 1
+            if not line.endswith(b"\n"):
                 self._cut(path, number, position.size - start.size)
                 return
-            if not is_read:
-                entry = self._read(path, line, number)
-                if number == 1 and position != self._at:
-                    raise ExchangeJournalCorrupt(path, 1, "it does not continue the segment before it")
-                self._at = position.after(line)
-                if not isinstance(entry, Continued):
-                    yield entry
-            position = position.after(line)
+            entry = self._read(path, line, number)
+            if number == 1 and position != self._at:
+                raise ExchangeJournalCorrupt(path, 1, "it does not continue the segment before it")
+            position = self._at = position.after(line)
+            if not isinstance(entry, Continued):
+                yield entry
 
     def _segments_on_disk(self) -> Iterator[tuple[Path, Configured | Continued]]:
         """Yield each segment that has a complete line, oldest first, with its first entry."""
