@@ -36,6 +36,8 @@ async def test_an_agent_sees_and_halts_what_trades(tmp_path: Path) -> None:
             assert decided["verdict"]
             assert (await call(client, "model"))["models"]
             await call(client, "profit")
+            statement = await call(client, "statement")
+            assert statement["number_of_fills"] >= 0 and "fills" not in statement
 
             assert (await call(client, "halt"))["result"] == "held"
             assert last_json(truebook(tmp_path, "status", "--json").stdout)["mode"] == "halted"

@@ -18,7 +18,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from truebook_services.operator.port import Operator
-from truebook_services.operator.requests import ListFills, ListModels, ListOrders, ListPositions, ShowPnl
+from truebook_services.operator.requests import (
+    ListFills,
+    ListModels,
+    ListOrders,
+    ListPositions,
+    ShowPnl,
+    ShowStatement,
+)
 
 OpenOperator = Callable[[], AbstractAsyncContextManager[Operator]]
 """Connects to what runs now; raises what can't be reached or is refused."""
@@ -75,6 +82,13 @@ class OperatorTools:
         """Report the model in use, the shadow, the other models and the last changes."""
         return await self._call(lambda operator: operator.perform(ListModels()))
 
+    async def statement(self, day: str | None = None) -> dict[str, Any]:
+        """Report one day (YYYY-MM-DD, `today` or `yesterday`): balances, flows, profit by market and model, the checks.
+
+        The single fills are left out, except for their number: `fills` lists the newest ones.
+        """
+        return _without_fills(await self._call(lambda operator: operator.perform(ShowStatement(day=day))))
+
     async def halt(self, keep_orders: bool = False) -> dict[str, Any]:
         """Halt all trading and cancel all resting orders (unless `keep_orders`); only a person can resume it."""
         return await self._call(lambda operator: operator.halt(keep_orders=keep_orders))
@@ -92,11 +106,26 @@ class OperatorTools:
             raise ToolError(line) from error
 
 
+def _without_fills(statement: dict[str, Any]) -> dict[str, Any]:
+    """Replace the list of fills, thousands on a busy day, by its length: it would fill an agent's context."""
+    fills = statement.pop("fills")
+    return {**statement, "number_of_fills": len(fills)}
+
+
 def mcp_server(open_operator: OpenOperator, describe: Describe) -> MCPServer:
     """Build the server with its tools."""
     server = MCPServer(name="truebook", version=metadata.version("truebook"), instructions=INSTRUCTIONS)
     tools = OperatorTools(open_operator, describe)
-    reads = (tools.status, tools.why, tools.positions, tools.orders, tools.fills, tools.profit, tools.model)
+    reads = (
+        tools.status,
+        tools.why,
+        tools.positions,
+        tools.orders,
+        tools.fills,
+        tools.profit,
+        tools.model,
+        tools.statement,
+    )
     for tool in reads:
         server.tool(annotations=READS)(tool)
     server.tool(annotations=HALTS)(tools.halt)
