@@ -92,7 +92,7 @@ async def _run(
         run = Run(
             start_us=start_us, end_us=exchange.now_us(), plan=plan, requests=tuple(witness.requests),
             sockets=tuple(witness.sockets), faults=tuple(witness.faults),
-            account=witness.account(settings.balance_micros), unrecorded=witness.unrecorded,
+            account=witness.account(settings.balance_micros), exit_code=code, unrecorded=witness.unrecorded,
         )  # fmt: skip
     finally:
         await exchange.aclose()

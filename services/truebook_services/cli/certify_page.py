@@ -22,7 +22,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
     believed, profit_micros = report.position_differences, report.profit_micros
     return [
         ("result", "passed" if report.passed else "failed"),
-        ("length", f"{report.seconds} s"),
+        ("length", f"{report.seconds} s{_ended(report.exit_code)}"),
         (
             "requests",
             f"{report.requests:,}" + (f", {report.unrecorded:,} of them not recorded" if report.unrecorded else ""),
@@ -82,6 +82,10 @@ def _row(one: Judgement) -> str:
         f'<tr><td>{escape(one.kind)}</td><td class="{one.verdict.replace(" ", "-")}">{escape(one.verdict)}</td>'
         f"<td>{one.occasions}</td><td>{recovery}</td><td>{escape(one.reason)}</td></tr>"
     )
+
+
+def _ended(exit_code: int | None) -> str:
+    return "" if exit_code is None else f", where the client ended by itself with exit code {exit_code}"
 
 
 def _counts(wasted: Mapping[str, int]) -> str:

@@ -6,7 +6,7 @@ snapshots. It never trades.
 
 from __future__ import annotations
 
-from truebook.kalshi.port import Connector, RestClient
+from truebook.kalshi.port import Connector, ExchangeError, RestClient
 from truebook.ledger.port import LedgerStore
 from truebook.messages.topics import MARKETS
 from truebook.runtime.context import Context
@@ -18,6 +18,12 @@ from truebook_services.ingest.session import MarketDataSession
 from truebook_services.ingest.settings import IngestSettings
 
 GROUP = "truebook.ingest"
+
+
+class MarketsNotRead(Exception):
+    """The exchange refused a read of markets: the selection stays as it is, and is made again."""
+
+    retry = True
 
 
 def build(
@@ -36,9 +42,15 @@ def build(
     group = GROUP if universe.shards == 1 else f"{GROUP}.{universe.shard}-of-{universe.shards}"
 
     async def select_markets() -> None:
-        if catalogue.is_due():
+        if not catalogue.is_due():
+            return
+        try:
             await catalogue.refresh()
-            await session.follow()
+        except ExchangeError as error:
+            if error.retry:
+                raise
+            raise MarketsNotRead(str(error)) from error
+        await session.follow()
 
     return Service(
         context,

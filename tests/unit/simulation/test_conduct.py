@@ -184,3 +184,15 @@ def test_a_run_that_is_not_fully_recorded_is_not_passed() -> None:
     assert (report.requests, report.unrecorded, report.passed) == (3, 3, False), (
         "those of the plan and the unrecorded ones"
     )
+
+
+def test_a_client_that_ended_with_an_error_is_not_passed() -> None:
+    for exit_code, passed in ((None, True), (0, True), (3, False)):
+        judged = msgspec.structs.replace(run("lost_ack@t=10..20"), exit_code=exit_code)
+        assert judge(judged).passed is passed
+
+
+def test_a_refusal_beside_the_planned_span_is_met() -> None:
+    """The exchange's clock and the plan's start a little apart."""
+    refused = sent(9.999, status=400, faults=(FaultKind.BAD_REQUESTS,))
+    assert verdict(run("bad_requests@t=10..20", refused)) is Verdict.FAIL

@@ -54,6 +54,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: int
     requests: int
+    exit_code: int | None
+    """Of a client that ended by itself, before the time was over; another one than 0 is a failure."""
     unrecorded: int
     """Requests beyond those that are recorded: with any, the run is not judged as passed."""
     orders_sent: int
@@ -78,7 +80,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        is_sound = not (self.doubled or self.abandoned or self.omitted or self.position_differences or self.unrecorded)
+        if self.exit_code or self.unrecorded:
+            return False
+        is_sound = not (self.doubled or self.abandoned or self.omitted or self.position_differences)
         return is_sound and all(one.verdict is not Verdict.FAIL for one in self.faults)
 
 
@@ -97,6 +101,7 @@ def judge(run: Run) -> Report:
     return Report(
         seconds=(run.end_us - run.start_us) // 1_000_000,
         requests=len(run.requests) + run.unrecorded,
+        exit_code=run.exit_code,
         unrecorded=run.unrecorded,
         orders_sent=sum(len(one.orders) for one in creates),
         orders_accepted=len({order_id for one in creates for order_id in one.order_ids}),
@@ -178,7 +183,7 @@ class _Judging:
 
     def _of_refusals(self, kind: FaultKind, begin_us: int, end_us: int) -> Judgement:
         during = self._within(begin_us, end_us)
-        hit = [one for one in during if kind in one.faults]
+        hit = [one for one in self._run.requests if kind in one.faults]
         if not hit:
             return Judgement(kind=kind, verdict=Verdict.NOT_MET, reason="no request was sent meanwhile")
         length_us = end_us - begin_us

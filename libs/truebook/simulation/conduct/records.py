@@ -106,5 +106,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     sockets: tuple[SeenSocket, ...]
     faults: tuple[SeenFault, ...]
     account: Account
+    exit_code: int | None = None
+    """Of a client that ended by itself; None: it was running at the end."""
     unrecorded: int = 0
     """Requests of the client that are not among the records."""
