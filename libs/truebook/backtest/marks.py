@@ -6,9 +6,10 @@ from truebook.backtest.engine.market_data import MarketData
 from truebook.book.order_book import OrderBook
 from truebook.ledger.port import LedgerView
 from truebook.ledger.rules.ledger import Ledger
-from truebook.ledger.valuation import Books, sale_value
+from truebook.ledger.valuation import Books
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import BEFORE_CLOSE
+from truebook.observation.portfolio import sale_micros
 
 
 def known_book(data: MarketData, ticker: str) -> OrderBook | None:
@@ -45,5 +46,5 @@ def equity_micros(ledger: Ledger, data: MarketData) -> int | None:
             book = known_book(data, market.ticker)
             if book is None:
                 return None
-            total += sale_value(market.position_centi, book.levels(BookSide.BID), book.levels(BookSide.ASK))[0]
+            total += sale_micros(market.position_centi, book)
     return total

@@ -17,7 +17,6 @@ from truebook.gym.tapes import Tape
 from truebook.gym.track import Track
 from truebook.gym.tracked import TrackedEngine, TrackLeft
 from truebook.messages.observations import Observation
-from truebook.models.batch import stack
 from truebook.simulation.recorded.queue import QueueModel
 
 
@@ -74,8 +73,7 @@ class Episode:
     def row(self) -> NDArray[np.float32]:
         """Return the observation's features."""
         assert self.observation is not None
-        row: NDArray[np.float32] = stack((self.observation.features,))[0].copy()
-        return row
+        return np.array(self.observation.features, np.float32)
 
     def account(self) -> AccountState:
         """Return the account as of now."""

@@ -49,6 +49,7 @@ class TrackedEngine(Engine):
         self._market = FollowedMarket(tape.markets[0], EventSum())
         self._point = self._event = 0
         self._moment = self._state = -1
+        self._next_moment = 0
         super().__init__(
             settings, Outside(track.layout, "outside"), tape.markets, queue=queue, start_us=tape.events[0][0],
             others=tape.others,
@@ -60,6 +61,7 @@ class TrackedEngine(Engine):
 
     def begin(self) -> Calendar:
         calendar, now_us = super().begin(), self.now_us
+        self._periodic = calendar
         self._watched.due_us = _following(self._part.watched_us, now_us)
         calendar.next_us = min(calendar.next_us, self._watched.due_us)
         self._seek(now_us * STAGES + Stage.RELEASED)
@@ -86,13 +88,29 @@ class TrackedEngine(Engine):
             if now_us >= before_us:
                 self._count(self._part.observed, self._part.refused)
                 return
-            if now_us < point_us or now_us in (due_us, event_us):
+            if now_us < min(point_us, event_us) and self._is_only_periodic(now_us):
+                self._run_periodic(now_us)
+            elif now_us < point_us or now_us in (due_us, event_us):
                 yield from self.instant(now_us, self._events_at(now_us))
                 points = self._part.points
             else:
                 self._begin_point(now_us)
                 if self.due:
                     yield self.due
+
+    def _is_only_periodic(self, now_us: int) -> bool:
+        venue_us = self.venue.next_due_us()
+        return venue_us is None or venue_us > now_us
+
+    def _run_periodic(self, now_us: int) -> None:
+        """Do the periodic work of an instant in which nothing else is due; what it sends arrives later."""
+        if self.mark_us < now_us:
+            self._seek(now_us * STAGES - 1)
+            self.mark_us = self.mark(now_us) or NEVER_US
+        self.now_us = now_us
+        self._seek(now_us * STAGES + Stage.PUBLISHED)
+        for _ in self._periodic.run(now_us):
+            pass
 
     def _events_at(self, now_us: int) -> list[Recorded]:
         times, first = self._track.block.at_us, self._event
@@ -114,8 +132,8 @@ class TrackedEngine(Engine):
 
     def _begin_point(self, now_us: int) -> None:
         """Observe in an instant in which nothing else is due for the account."""
-        self._seek(now_us * STAGES - 1)
         if self.mark_us < now_us:
+            self._seek(now_us * STAGES - 1)
             self.mark_us = self.mark(now_us) or NEVER_US
         self.now_us = now_us
         self._seek(now_us * STAGES + self._part.points[self._point].stage)
@@ -165,7 +183,7 @@ class TrackedEngine(Engine):
             return
         is_held = self._market.ticker in self.listing.pinned()
         if now_us == self._track.splits_us:
-            self._part = self._track.held if is_held else self._track.flat
+            self._part, self._next_moment = self._track.held if is_held else self._track.flat, 0
         number = bisect_left(self._part.selections, (now_us, False))
         if number < len(self._part.selections):
             selected_us, was_held = self._part.selections[number]
@@ -194,7 +212,10 @@ class TrackedEngine(Engine):
     def _seek(self, moment: int) -> None:
         """Set the followed market as of a moment."""
         part, market = self._part, self._market
-        number = bisect_right(part.moments, moment, max(0, self._moment)) - 1
+        number = self._moment
+        if moment >= self._next_moment:
+            number = bisect_right(part.moments, moment, max(0, number)) - 1
+            self._next_moment = part.moments[number + 1] if number + 1 < len(part.moments) else NEVER_US * STAGES
         recorded = self.venue.undisturbed_book(market.ticker)
         replica = market.replica
         if number != self._moment:

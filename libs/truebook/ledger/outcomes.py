@@ -35,6 +35,9 @@ class Mode(StrEnum):
         """Return the severest mode of holds (name, mode): those of the account, with a ticker also of that market and
         of its shard.
         """
+        holds = tuple(holds)
+        if not holds:
+            return cls.RUNNING
         scopes = ("", ticker, shard_scope(exchange_index)) if ticker else ("",)
         modes = (mode for name, mode in holds if scope_of_hold(name) in scopes)
         return max(modes, key=_SEVERITY.__getitem__, default=cls.RUNNING)

@@ -175,8 +175,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
                 exchange_index=exchange_index, cash_micros=self.cash_micros, overdrawn_micros=self.overdrawn_micros,
                 reserved_micros=self.reserved_micros,
             )  # fmt: skip
-        listed = (shard for shard in self.shards if shard.exchange_index == exchange_index)
-        return next(listed, ShardView(exchange_index=exchange_index))
+        listed = [shard for shard in self.shards if shard.exchange_index == exchange_index]
+        return listed[0] if listed else ShardView(exchange_index=exchange_index)
 
     @property
     def owned_micros(self) -> int:
@@ -265,14 +265,17 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
 
     def mode_in(self, ticker: str, exchange_index: int) -> Mode:
         """Return the mode of one market: the account's, or that of a more severe hold of the market or its shard."""
-        holds = ((hold.name, hold.mode) for hold in self.account.holds)
         of_shard = Mode.REDUCE_ONLY if self.account.shard(exchange_index).overdrawn_micros else Mode.RUNNING
+        if not self.account.holds and of_shard is Mode.RUNNING:
+            return self.account.mode
+        holds = ((hold.name, hold.mode) for hold in self.account.holds)
         of_market = Mode.severest(holds, ticker, exchange_index)
         return max(self.account.mode, of_market, of_shard, key=lambda mode: mode.severity)
 
     def market(self, ticker: str) -> MarketView | None:
         """Return the market of that ticker, or None if it is not in this view."""
-        return next((market for market in self.markets if market.ticker == ticker), None)
+        found = [market for market in self.markets if market.ticker == ticker]
+        return found[0] if found else None
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):

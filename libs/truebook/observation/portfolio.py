@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
+from truebook.book.order_book import OrderBook
 from truebook.features.inputs import Holding, Holdings
 from truebook.ledger.port import AccountView, LedgerView, MarketView
 from truebook.ledger.valuation import position_cost, sale_value
 from truebook.messages.envelope import BookSide
 from truebook.observation.markets import ObservedMarket
+
+_DEPTH: Final = 4
 
 
 class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +79,21 @@ class Positions:
         return known.holding
 
 
+def sale_micros(position_centi: int, book: OrderBook) -> int:
+    """Return what selling a position on this book would bring; its best levels are mostly enough."""
+    side = BookSide.BID if position_centi > 0 else BookSide.ASK
+    best = book.levels(side, _DEPTH)
+    micros, left_centi = sale_value(position_centi, best, best)
+    if left_centi and len(best) == _DEPTH:
+        levels = book.levels(side)
+        micros, _ = sale_value(position_centi, levels, levels)
+    return micros
+
+
 def _holding(market: MarketView, observed: ObservedMarket | None) -> Holding:
     cost_micros = value_micros = position_cost(market)
     if observed is not None and observed.replica.stale is None:
-        book = observed.replica.book
-        value_micros, _ = sale_value(market.position_centi, book.levels(BookSide.BID), book.levels(BookSide.ASK))
+        value_micros = sale_micros(market.position_centi, observed.replica.book)
     return Holding(
         ticker=market.ticker,
         position_centi=market.position_centi,

@@ -28,13 +28,13 @@ from truebook.backtest.engine.listing import Listing, Published
 from truebook.backtest.engine.loss_watch import loss_marks
 from truebook.backtest.engine.market_data import FollowedMarket, MarketData
 from truebook.backtest.engine.observing import AccountObserver
+from truebook.backtest.engine.pass_ledger import PassLedger
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next, WhileIdle
 from truebook.backtest.engine.settings import EngineSettings, Outside
-from truebook.backtest.engine.trading import Sent, Trader
+from truebook.backtest.engine.trading import Sent, Trader, is_nothing
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.decision.decide import Decision
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
-from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.trading_holds import WIND_DOWN
 from truebook.ledger.verbs import AdvanceWatermark
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
@@ -68,7 +68,7 @@ class Engine:
         queue: QueueModel, start_us: int, others: Iterable[MarketMetadata] = (), uses: RecordedUses | None = None,
     ) -> None:  # fmt: skip
         self.settings, markets = settings, tuple(markets)
-        self.ledger = Ledger(settings.ledger_id)
+        self.ledger = PassLedger(settings.ledger_id)
         self.venue = Venue(settings.exchange_account, settings.latency, (*markets, *others), queue)
         self.exchange = self.venue.exchange
         self.model = model
@@ -123,7 +123,7 @@ class Engine:
                 Every(settings.prune_us, self.pruning.run),
                 *loss_marks(settings, self.ledger, self.exchange.queries),
                 Every(settings.reconciled_us, self.state_completion),
-                Every(settings.observation.refresh_us, self.read_positions, WhileIdle.REPEATS),
+                Every(settings.observation.refresh_us, lambda _: self.observer.read_positions(), WhileIdle.REPEATS),
                 Every(settings.execution.sweep_us, self.sweep, WhileIdle.REPEATS),
                 *books,
                 Every(SAMPLE_US, lambda at_us: self.sampled(at_us), WhileIdle.ENDS),
@@ -356,7 +356,10 @@ class Engine:
             self.targets += len(decision.targets)
             if decision.reason is not None:
                 self.refusals[decision.reason] += 1
-            self.trader.offer(make(observation, decision), self.now_us)
+            if isinstance(model, Outside) and is_nothing(decision):  # in training no message is made of it
+                self.trader.pass_by(observation.ticker, self.now_us)
+            else:
+                self.trader.offer(make(observation, decision), self.now_us)
 
     # Periodic work.
 
@@ -382,10 +385,6 @@ class Engine:
 
     def state_completion(self, now_us: int) -> None:
         self.ledger.apply(AdvanceWatermark(name=RECONCILED, to_us=now_us))
-        self.ledger.trim_journal(self.ledger.seq)  # a backtest is not restored from it
-
-    def read_positions(self, now_us: int) -> None:
-        self.observer.read_positions()
 
     def sweep(self, now_us: int) -> None:
         """Cancel what must not rest; open the group of our orders first."""

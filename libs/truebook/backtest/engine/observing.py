@@ -30,10 +30,15 @@ class AccountObserver:
         self.ledger = ledger
         self._builder = ObservationBuilder(identity, layout, SignalTable(1))
         self.positions = Positions()
+        self._read_seq = -1
+        """Of the ledger, when all positions were read last."""
 
     def read_positions(self) -> None:
         """Read all positions again."""
-        self.positions.replace(self.ledger.view())
+        if self._read_seq != self.ledger.seq:
+            self._read_seq = self.ledger.seq
+            held = [ticker for ticker, market in self.ledger.state.markets.items() if market.position_centi]
+            self.positions.replace(self.ledger.view(held))
 
     def observe(self, due: Sequence[ObservedMarket], markets: Mapping[str, ObservedMarket], now_us: int) -> Observed:
         """Observe the due markets; ``markets`` are all followed ones, whose books value the positions."""

@@ -14,6 +14,7 @@ from functools import partial
 import msgspec
 
 from truebook.backtest.engine.traded import TradedBooks, TradingRules
+from truebook.decision.decide import Decision
 from truebook.execution.guards import (
     GUARDS,
     SIZING,
@@ -45,6 +46,12 @@ from truebook.venue.rate_tiers import CANCEL_COST, TIER_LIMITS
 EPOCH = 1
 """The epoch of the one partition of actions."""
 ENDED = (OrderState.TERMINAL, OrderState.CLOSING)
+SIDES = tuple(BookSide)
+
+
+def is_nothing(decided: Action | Decision) -> bool:
+    """Return whether no side is to be changed."""
+    return not decided.targets and decided.omitted_sides is OmittedSides.KEEP
 
 
 class PlaceSent(msgspec.Struct, frozen=True):
@@ -115,17 +122,21 @@ class Trader:
 
     def offer(self, action: Action, now_us: int) -> None:
         """Handle an action now, or once the market's older one is done."""
-        self.now_us = now_us
-        superseded = self._waiting.pop(action.ticker, None)
-        if superseded is not None:
-            self._refuse(superseded[1].targets, Reason.SUPERSEDED)
-        if not action.targets and action.omitted_sides is OmittedSides.KEEP:
+        self.pass_by(action.ticker, now_us)
+        if is_nothing(action):
             return
         self._waiting[action.ticker] = (rank(action, next(self._arrivals)), action)
         self._start_waiting()
 
+    def pass_by(self, ticker: str, now_us: int) -> None:
+        """Take a decision that changes nothing: it still supersedes the market's action that waits."""
+        self.now_us = now_us
+        superseded = self._waiting.pop(ticker, None)
+        if superseded is not None:
+            self._refuse(superseded[1].targets, Reason.SUPERSEDED)
+
     def _start_waiting(self) -> None:
-        while len(self._busy) < self._rules.max_concurrent_markets:
+        while self._waiting and len(self._busy) < self._rules.max_concurrent_markets:
             ready = [(rank, ticker) for ticker, (rank, _) in self._waiting.items() if ticker not in self._busy]
             if not ready:
                 return
@@ -148,7 +159,9 @@ class Trader:
         orders = market.orders if market is not None else ()
         cancels: list[Cancel] = []
         places: list[Target] = []
-        for side in (side for side in BookSide if side not in repeated):
+        for side in SIDES:
+            if side in repeated:
+                continue
             target, working = targets.get(side), working_on(side, orders)
             sized = self._sized(action, target, view) if target is not None and working is not None else 0
             match plan_side(target, sized, working, self, action.omitted_sides, tolerance=self._rules.tolerance):
@@ -271,7 +284,7 @@ class Trader:
                         order_id=order.order_id, exchange_order_id=sent.exchange_order_id, filled_centi=filled_centi
                     )
                 )  # fmt: skip
-        known = self._ledger.order(order.order_id)
+        known = self._ledger.state.orders.get(order.order_id)
         if known is None or known.state in ENDED:
             self.outcomes[OrderOutcome.CANCELLED] += 1
             self._cancelling.pop(order.order_id, None)
@@ -292,7 +305,9 @@ class Trader:
         if not self._ledger.state.totals.open_orders:
             return
         age_us = partial(self._data.age_us, now_us=now_us, started_us=self._started_us)
-        for order, reason in list(to_cancel(self._ledger.view(), age_us, self._rules.durations.cancel_stale_after_us)):
+        quoted = [ticker for ticker, market in self._ledger.state.markets.items() if market.open]
+        view = self._ledger.view(quoted)
+        for order, reason in list(to_cancel(view, age_us, self._rules.durations.cancel_stale_after_us)):
             if order.order_id not in self:
                 self._cancel(order, reason, None)
 

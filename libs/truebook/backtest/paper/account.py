@@ -13,13 +13,13 @@ from typing import Final
 from truebook.backtest.engine.account_reports import AccountReports
 from truebook.backtest.engine.ledger_upkeep import Pruning, open_ledger
 from truebook.backtest.engine.observing import AccountObserver
+from truebook.backtest.engine.pass_ledger import PassLedger
 from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.backtest.paper.books import LiveBooks
 from truebook.backtest.paper.report import PaperValues
 from truebook.backtest.paper.rules import PaperRules
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
-from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.valuation import account_values
 from truebook.ledger.verbs import AdvanceWatermark
 from truebook.messages.envelope import BookSide
@@ -47,7 +47,7 @@ class PaperAccount:
         self._model = model
         self._books = books
         self._now_us = now_us
-        self._ledger = Ledger(f"paper-{queue}")
+        self._ledger = PassLedger(f"paper-{queue}")
         self._venue = Venue(ACCOUNT, rules.latency, (), queue, max_kept=MAX_KEPT)
         self._venue.begin(rules.balance_micros, now_us)
         open_ledger(self._ledger, rules, now_us)
@@ -100,7 +100,6 @@ class PaperAccount:
         self._trader.sweep(now_us)
         self._observer.read_positions()
         self._value()
-        self._ledger.trim_journal(self._ledger.seq)
         if now_us >= self._prune_us:
             self._prune_us = now_us + PRUNE_US
             self._pruning.run(now_us)

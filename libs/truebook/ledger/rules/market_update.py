@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from truebook.ledger.rules.reservation import reservation_micros
 from truebook.ledger.rules.risk import at_risk, market_losses, with_market, without_market
 from truebook.ledger.rules.state import LedgerEvent, LedgerFill, LedgerMarket, LedgerOrder, LedgerState
 from truebook.messages.envelope import BookSide
 from truebook.money import no_price
+from truebook.venue.shards import DEFAULT_SHARD
 
 
-@contextmanager
-def updating(
-    state: LedgerState, ticker: str, event: str | None = None, exchange_index: int | None = None
-) -> Iterator[LedgerMarket]:
-    """Yield a market for a change of its sums, settlement or orders, then update all derived values.
+class updating:
+    """Give a market for a change of its sums, settlement or orders, then update all derived values.
 
     An unknown market is created, in the named event or else in an event of its own. A shard is recorded with its first
     mention; the caller has checked that the market may be on it.
     """
-    market = state.markets.get(ticker)
-    if market is None:
-        market = state.markets[ticker] = LedgerMarket(ticker=ticker, event=event or ticker)
-    elif event is not None and event != market.event:
-        _leave_event(state, market)
-        market.event = event
-    if exchange_index is not None and market.exchange_index is None:
-        market.exchange_index = exchange_index
-    _add_to_totals(state, market, -1)
-    yield market
+
+    __slots__ = ("_market", "_state")
+
+    def __init__(
+        self, state: LedgerState, ticker: str, event: str | None = None, exchange_index: int | None = None
+    ) -> None:
+        market = state.markets.get(ticker)
+        if market is None:
+            market = state.markets[ticker] = LedgerMarket(ticker=ticker, event=event or ticker)
+        elif event is not None and event != market.event:
+            _leave_event(state, market)
+            market.event = event
+        if exchange_index is not None and market.exchange_index is None:
+            market.exchange_index = exchange_index
+        self._state, self._market = state, market
+
+    def __enter__(self) -> LedgerMarket:
+        _add_to_totals(self._state, self._market, -1)
+        return self._market
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            _update_derived(self._state, self._market)
+
+
+def _update_derived(state: LedgerState, market: LedgerMarket) -> None:
     market.open = [order_id for order_id in market.open if state.orders[order_id].remaining_centi > 0]
     orders = state.open_orders(market)
     market.reserved_micros = reservation_micros(market, orders)
     _add_to_totals(state, market, +1)
     event_before = state.events.get(market.event, LedgerEvent())
-    event_after = with_market(event_before, ticker, market_losses(market, orders))
+    losses = market_losses(market, orders)
+    if losses != (0, 0) and event_before.losses == {market.ticker: losses}:
+        return
+    event_after = with_market(event_before, market.ticker, losses)
     state.totals.loss_micros += at_risk(event_after) - at_risk(event_before)
     state.events[market.event] = event_after
 
@@ -74,7 +88,8 @@ def _add_to_totals(state: LedgerState, market: LedgerMarket, sign: int) -> None:
     totals.pairs_micros += sign * market.pairs_micros
     totals.reserved_micros += sign * market.reserved_micros
     totals.open_orders += sign * len(market.open)
-    state.add_to_shard(market.shard, sign * market.net_micros, sign * market.reserved_micros)
+    if market.shard != DEFAULT_SHARD:  # which has what is on no other
+        state.add_to_shard(market.shard, sign * market.net_micros, sign * market.reserved_micros)
 
 
 def _leave_event(state: LedgerState, market: LedgerMarket) -> None:

@@ -27,6 +27,8 @@ def openings(market: LedgerMarket, orders: Iterable[LedgerOrder]) -> dict[str, i
     Per side the orders with the lowest own price close first (among equals by id): the more expensive ones count as
     opening, so that the reservation is the largest that can be needed.
     """
+    if market.yes_bought_centi == market.no_bought_centi:
+        return {order.order_id: order.remaining_centi for order in orders}
     held = {BookSide.BID: market.held_against(BookSide.BID), BookSide.ASK: market.held_against(BookSide.ASK)}
     split: dict[str, int] = {}
     for order in sorted(orders, key=lambda order: (order.own_price_cc, order.order_id)):

@@ -150,6 +150,8 @@ class _Request:
             return Reason.OPEN_ORDERS
         if limits.market_centi is not None and self._largest_position() > limits.market_centi:
             return Reason.MARKET_LIMIT
+        if limits.event_loss_micros is None and limits.total_loss_micros is None:
+            return None
         event, total_loss = self._losses()
         if limits.event_loss_micros is not None and event_loss(event) > limits.event_loss_micros:
             return Reason.EVENT_LIMIT
@@ -211,7 +213,8 @@ def _grant(state: LedgerState, request: Reserve) -> None:
     _count_grant(state)
     event = state.events.get(request.event, LedgerEvent())
     exclusive = LedgerEvent(exclusive=still_exclusive(event, request), losses=event.losses)
-    state.totals.loss_micros += at_risk(exclusive) - at_risk(event)
+    if exclusive.exclusive != event.exclusive:
+        state.totals.loss_micros += at_risk(exclusive) - at_risk(event)
     state.events[request.event] = exclusive
     with updating(state, request.ticker, request.event, request.exchange_index) as market:
         update_order(state, market, order)

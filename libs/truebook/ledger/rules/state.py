@@ -56,8 +56,8 @@ class LedgerOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     def remaining_centi(self) -> int:
         """The most that may still fill, by what is proven."""
         final = self.final_filled_centi
-        bound = self.size_centi if final is None else min(self.size_centi, final)
-        return max(0, bound - self.applied_centi)
+        bound = self.size_centi if final is None or final > self.size_centi else final
+        return bound - self.applied_centi if bound > self.applied_centi else 0
 
     @property
     def own_price_cc(self) -> int:
@@ -135,7 +135,10 @@ class LedgerMarket(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def held_against(self, side: BookSide) -> int:
         """The position that orders of that side would close."""
-        return max(0, -self.position_centi if side is BookSide.BID else self.position_centi)
+        against = self.yes_bought_centi - self.no_bought_centi
+        if side is BookSide.BID:
+            against = -against
+        return max(0, against)
 
 
 class LedgerEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -220,7 +223,8 @@ def net_of_shard(totals: Totals, shards: Mapping[int, ShardTotals], exchange_ind
     """Return the available cash of one shard; below 0 it is overdrawn. Shard 0 has what is on no other one."""
     if exchange_index != DEFAULT_SHARD:
         return shards[exchange_index].net_micros if exchange_index in shards else 0
-    return totals.net_micros - sum(shard.net_micros for shard in shards.values())
+    elsewhere = sum([shard.net_micros for shard in shards.values()]) if shards else 0
+    return totals.net_micros - elsewhere
 
 
 def strictest_mode(holds: Iterable[tuple[str, Mode]], totals: Totals) -> Mode:
@@ -276,7 +280,7 @@ class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit
         return _at_least_reduce_only(Mode.severest(self._hold_modes(), ticker, exchange_index), is_overdrawn)
 
     def _hold_modes(self) -> list[tuple[str, Mode]]:
-        return [(name, mode) for name, (mode, _) in self.holds.items()]
+        return [(name, mode) for name, (mode, _) in self.holds.items()] if self.holds else []
 
     def net_of(self, exchange_index: int) -> int:
         """Return the available cash of one shard; below 0 it is overdrawn."""

@@ -85,7 +85,7 @@ def account_view(
     transfers: Iterable[ShardTransferView],
 ) -> AccountView:  # fmt: skip
     """Return the view of the account; ``transfers`` are the open ones."""
-    of_shards = tuple(_shard_views(totals, shards))
+    of_shards = tuple(_shard_views(totals, shards)) if shards else (_only_shard(totals),)
     return AccountView(
         opened=opened, exchange=exchange, ledger_seq=ledger_seq, mode=mode,
         cash_micros=sum(shard.cash_micros for shard in of_shards),
@@ -98,6 +98,14 @@ def account_view(
         holds=tuple(sorted(holds, key=lambda hold: hold.name)), limits=limits, parked=totals.parked,
         marks=marks, shards=of_shards, in_transit_micros=totals.in_transit_micros,
         transfers=tuple(sorted(transfers, key=lambda transfer: transfer.transfer_id)),
+    )  # fmt: skip
+
+
+def _only_shard(totals: Totals) -> ShardView:
+    net = totals.net_micros
+    return ShardView(
+        exchange_index=DEFAULT_SHARD, cash_micros=max(0, net), overdrawn_micros=max(0, -net),
+        reserved_micros=totals.reserved_micros,
     )  # fmt: skip
 
 

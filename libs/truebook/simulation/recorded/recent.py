@@ -49,14 +49,16 @@ class RecentEvents:
     def of_level(self, level_cc: int) -> Iterator[Seen]:
         """Iterate over what is known of a level, oldest first."""
         for entry in self._entries:
-            if isinstance(entry, Lot):
-                if level_cc not in entry.level_cc:
-                    continue
-                for at_us, changed_cc, delta_centi, exchange_us in zip(*entry[1:], strict=True):
-                    if changed_cc == level_cc and delta_centi < 0:
-                        yield Seen(at_us, delta_centi, exchange_us)
-            elif entry[1] == level_cc:
-                yield Seen(entry[0], entry[2], entry[3])
+            if type(entry) is tuple:
+                if entry[1] == level_cc:
+                    yield Seen(entry[0], entry[2], entry[3])
+                continue
+            assert isinstance(entry, Lot)
+            place = -1
+            for _ in range(entry.level_cc.count(level_cc)):
+                place = entry.level_cc.index(level_cc, place + 1)
+                if entry.delta_centi[place] < 0:
+                    yield Seen(entry.at_us[place], entry.delta_centi[place], entry.exchange_us[place])
 
     def _drop(self, at_us: int) -> None:
         entries, since_us = self._entries, at_us - PAIRED_WITHIN_US

@@ -207,9 +207,7 @@ class Account(msgspec.Struct, eq=False):
         found = self.holds.get(record.ticker)
         if found is None or found.rate_ppm != record.taker_ppm:
             orders = self.open_orders.get(record.ticker)
-            found = MarketHolds(record.taker_ppm, orders.values() if orders else ())
-            if orders:
-                self.holds[record.ticker] = found
+            found = self.holds[record.ticker] = MarketHolds(record.taker_ppm, orders.values() if orders else ())
         return found
 
     def add_open(self, order: LiveOrder) -> None:
@@ -220,13 +218,11 @@ class Account(msgspec.Struct, eq=False):
         orders = self.open_orders.get(order.ticker)
         if orders is None or orders.pop(order.exchange_order_id, None) is None:
             return
-        if orders:
-            holds = self.holds.get(order.ticker)
-            if holds is not None:
-                holds.remove(order.exchange_order_id)
-        else:
+        if not orders:
             del self.open_orders[order.ticker]
-            self.holds.pop(order.ticker, None)
+        holds = self.holds.get(order.ticker)
+        if holds is not None:
+            holds.remove(order.exchange_order_id)
 
     def end(self, client_order_id: str, max_kept: int | None) -> None:
         """Count an order as ended, and drop the oldest ended ones beyond the limit; may be repeated."""
@@ -292,6 +288,7 @@ class Account(msgspec.Struct, eq=False):
     def pay_out(self, ticker: str, event: str, settlement_cc: int, at_us: int) -> ExchangeSettlement | None:
         """Pay out a settled market's position: YES gets the value, NO its complement; None without a position."""
         returned = self._returned_by_settlement(ticker, event, settlement_cc)
+        self.holds.pop(ticker, None)
         position = self.positions.pop(ticker, None)
         if position is None:
             return None

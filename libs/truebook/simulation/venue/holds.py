@@ -17,6 +17,7 @@ from truebook.messages.envelope import BookSide
 from truebook.simulation.venue.orders import LiveOrder
 from truebook.venue.fees import worst_fee_micros
 
+_SIDES: Final = tuple(BookSide)
 _TRIAL: Final = ""
 """The key of an order that is not accepted: it has no id yet."""
 
@@ -43,8 +44,8 @@ class MarketHolds:
     def __init__(self, rate_ppm: int, orders: Iterable[LiveOrder] = ()) -> None:
         self.rate_ppm = rate_ppm
         self._entries: dict[str, _Entry] = {}
-        self._ranked: dict[BookSide, SortedDict] = {side: SortedDict() for side in BookSide}
-        self._sums: dict[BookSide, int] = dict.fromkeys(BookSide, 0)
+        self._ranked: dict[BookSide, SortedDict] = {side: SortedDict() for side in _SIDES}
+        self._sums: dict[BookSide, int] = dict.fromkeys(_SIDES, 0)
         self._added = 0
         for order in orders:
             self.put(order)
@@ -60,7 +61,9 @@ class MarketHolds:
 
     def held_micros(self, position_centi: int) -> int:
         """Return the cash that the orders hold beside that position (+ YES, - NO)."""
-        return sum(self.side_held_micros(side, position_centi) for side in BookSide)
+        if not position_centi:
+            return sum(self._sums.values())
+        return sum([self.side_held_micros(side, position_centi) for side in _SIDES])
 
     def side_held_micros(self, side: BookSide, position_centi: int) -> int:
         """Return the cash that the orders of one side hold."""
@@ -79,6 +82,8 @@ class MarketHolds:
 
     def held_with(self, order: LiveOrder, position_centi: int, *, instead_of: LiveOrder | None = None) -> int:
         """Return the cash that would be held with one more order, or with one in place of another."""
+        if instead_of is None and not position_centi:  # no order is covered, so each adds what it holds alone
+            return self.held_micros(0) + self._held(order.remaining_centi, order.own_price_cc, order.price_cc)
         replaced = None if instead_of is None else self._entries.get(instead_of.exchange_order_id)
         if instead_of is not None and replaced is not None:
             self._take(instead_of.exchange_order_id)
