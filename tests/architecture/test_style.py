@@ -19,6 +19,10 @@ CLOCK_READERS = frozenset({
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now",
     "datetime.datetime.utcnow", "datetime.date.today", "time.localtime", "time.gmtime", "time.sleep",
 })  # fmt: skip
+MAY_CATCH_ALL = {
+    "services/truebook_services/alerts/delivery.py": "a thread that calls a library of many protocols: any error is one "
+    "failed attempt, and is reported",
+}
 MAY_READ_THE_CLOCK = {
     "libs/truebook/models/pointer.py": "waits between tries for the lock of the registry, which other processes hold",
     "libs/truebook/clock.py": "it is the injected clock",
@@ -89,6 +93,7 @@ def test_no_blind_except_swallows_errors() -> None:
         if isinstance(handler, ast.ExceptHandler)
         and (handler.type is None or dotted(handler.type) in ("Exception", "BaseException"))
         and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+        and source.name not in MAY_CATCH_ALL
     ]
     assert blind == []
 

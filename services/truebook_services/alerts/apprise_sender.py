@@ -50,18 +50,9 @@ class AppriseSender:
         return None if plugin is not None else f"its address is not complete or not valid for {receiver.scheme}; {SEE}"
 
     def send(self, receiver: Receiver, title: str, body: str, severity: Severity, timeout_s: float) -> Outcome:
-        log, lines = _muted(), _Lines()
-        log.addHandler(lines)
-        try:
-            return self._send(receiver, title, body, severity, timeout_s, lines)
-        finally:
-            log.removeHandler(lines)
-
-    def _send(
-        self, receiver: Receiver, title: str, body: str, severity: Severity, timeout_s: float, lines: _Lines
-    ) -> Outcome:  # fmt: skip
         import apprise
 
+        log, lines = _muted(), _Lines()
         plugin = _plugin(receiver)
         if plugin is None:
             return Outcome(Result.FAILED, "its address is not valid")
@@ -70,8 +61,12 @@ class AppriseSender:
         sender = apprise.Apprise(asset=_asset())
         sender.add(plugin)
         kind = apprise.NotifyType.FAILURE if severity is Severity.PAGE else apprise.NotifyType.INFO
-        if sender.notify(title=title, body=body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
-            return Outcome(Result.DELIVERED)
+        log.addHandler(lines)
+        try:
+            if sender.notify(title=title, body=body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
+                return Outcome(Result.DELIVERED)
+        finally:
+            log.removeHandler(lines)
         return outcome_of(lines.lines)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.table import Table
 from truebook.alerts.conditions import Severity
 from truebook.alerts.queue import Queue, Result
 from truebook.alerts.texts import duration
-from truebook.clock import MICROS
+from truebook.clock import MICROS, SystemClock
 from truebook.runtime.settings import load
 from truebook_services.alerts.receivers import VARIABLE, Outcome, Receiver, Sender, read_receivers
 from truebook_services.alerts.store import Saved, read_saved
@@ -67,7 +66,7 @@ def list_(
     """List the alerts in force, the receivers, and what waits for each, as of the last write of the state."""
     settings = load(EmbeddedSettings)
     receivers = read_receivers(settings.alerts.receivers_file)
-    saved, now_us = read_saved(settings.state_path), int(time.time() * MICROS)
+    saved, now_us = read_saved(settings.state_path), SystemClock().now_us()
     if json_:
         print(json.dumps(_listing(receivers, saved)))
     else:
@@ -87,14 +86,15 @@ def _chosen(file: Path | None, name: str | None) -> tuple[Receiver, ...]:
 
 
 def _try(sender: Sender, receiver: Receiver, timeout_s: float) -> Tried:
-    started = time.monotonic()
+    clock = SystemClock()
+    started_us = clock.monotonic_us()
     problem = sender.check(receiver)
     outcome = (
         Outcome(Result.FAILED, problem)
         if problem is not None
         else sender.send(receiver, TITLE, BODY, Severity.NOTICE, timeout_s)
     )
-    return Tried(receiver, outcome, int((time.monotonic() - started) * 1000))
+    return Tried(receiver, outcome, (clock.monotonic_us() - started_us) // 1000)
 
 
 def _row(tried: Tried) -> dict[str, Any]:
