@@ -20,8 +20,8 @@ CLOCK_READERS = frozenset({
     "datetime.datetime.utcnow", "datetime.date.today", "time.localtime", "time.gmtime", "time.sleep",
 })  # fmt: skip
 MAY_CATCH_ALL = {
-    "services/truebook_services/alerts/delivery.py": "a thread that calls a library of many protocols: any error is one "
-    "failed attempt, and is reported",
+    "services/truebook_services/alerts/delivery.py": "a thread that calls a library of many protocols: any error is "
+    "one failed attempt, and is reported",
 }
 MAY_READ_THE_CLOCK = {
     "libs/truebook/models/pointer.py": "waits between tries for the lock of the registry, which other processes hold",
