@@ -23,7 +23,6 @@ class Sort(StrEnum):
     SUMMARY = "summary"
     """What was collected."""
     DIGEST = "digest"
-    TEST = "test"
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):

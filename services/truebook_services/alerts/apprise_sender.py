@@ -57,7 +57,8 @@ class AppriseSender:
         if plugin is None:
             return Outcome(Result.FAILED, "its address is not valid")
         # Each attempt has a plugin of its own: one that is used twice sleeps between messages, in this thread.
-        plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
+        for limit in ("socket_connect_timeout", "socket_read_timeout"):
+            setattr(plugin, limit, timeout_s)
         sender = apprise.Apprise(asset=_asset())
         sender.add(plugin)
         kind = apprise.NotifyType.FAILURE if severity is Severity.PAGE else apprise.NotifyType.INFO
