@@ -89,6 +89,8 @@ class PacedSource:
     def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         return []
 
+    def reseed(self, seed: int) -> None: ...
+
     def _place(
         self, ticker: str, side: BookSide, price_cc: int, size_centi: int, at_us: int
     ) -> tuple[CreateResponse, list[SimulationEvent]]:

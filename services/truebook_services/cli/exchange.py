@@ -13,6 +13,7 @@ from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.settings import TruebookSettings, load
 from truebook.runtime.state_folder import StateFolder
 from truebook.simulation.synthetic.presets import Preset
+from truebook.venue.rate_tiers import TIER_LIMITS
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.mirror import mirrored
 from truebook_services.cli.run import parse_balance
@@ -33,9 +34,16 @@ class ExchangeSettings(TruebookSettings):
 def exchange(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes any free one.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, help="Number of synthetic markets.")] = None,
-    market: Annotated[list[str] | None, typer.Option(help="Ticker of a market; may be repeated.")] = None,
+    market: Annotated[
+        list[str] | None, typer.Option(help="Ticker of a named market; may be repeated. With --markets beside those.")
+    ] = None,
     preset: Annotated[Preset | None, typer.Option(help="Kind of synthetic markets.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the synthetic traders.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the synthetic traders; at a restart that of later events.")
+    ] = None,
+    tier: Annotated[
+        str | None, typer.Option(help=f"Usage tier, which sets the rate limits: {', '.join(TIER_LIMITS)}.")
+    ] = None,
     capture: Annotated[Path | None, typer.Option(help="Recording that is the market data.")] = None,
     mirror: Annotated[
         str | None, typer.Option(help="Address of another exchange whose market data are traded on paper here.")
@@ -56,7 +64,9 @@ def exchange(
     latency: Annotated[
         str | None, typer.Option(help="Latency of calls: home, hosted, a time such as 100ms, or a JSON file.")
     ] = None,
-    balance: Annotated[str | None, typer.Option(help="Opening balance in dollars.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="Opening balance in dollars; at a restart the difference is deposited.")
+    ] = None,
     fault: Annotated[list[str] | None, typer.Option(help="Fault to inject, such as lost_ack@every=7.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start with an empty exchange, not from the journal.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Write a detailed log; show tracebacks of errors.")] = False,
@@ -69,7 +79,8 @@ def exchange(
     if times is not None and (capture is None or times not in TIMES):
         raise UsageError(f"--times is {' or '.join(TIMES)}, for a recording that --capture names")
     flags = {
-        "port": port, "markets": markets, "preset": preset, "tickers": tuple(market) if market else None, "seed": seed,
+        "port": port, "markets": markets, "preset": preset, "tier": tier, "seed": seed,
+        "tickers": tuple(market) if market else None,
         "capture": capture, "mirror": mirror, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None, "shards": tuple(shard) if shard else None,
         "spec": spec, "key_id": key_id, "public_key_file": public_key,

@@ -188,6 +188,19 @@ def _key_files(folder: Path, account: str) -> tuple[Path, Path]:
     return private_file.with_stem(f"{private_file.stem}-{account}"), id_file.with_name(f"{ID_FILE}-{account}")
 
 
+def check_key_settings(settings: PaperExchangeSettings) -> None:
+    """Check what does not depend on the history, before it is opened; raises ``KeyFileError``."""
+    if (settings.key_id is None) != (settings.public_key_file is None) and (
+        settings.key_id is None or settings.verify_signatures
+    ):
+        raise KeyFileError("paper_exchange.key_id and public_key_file belong together: set both or neither")
+    for number, account in enumerate(settings.accounts):
+        if _ACCOUNT.fullmatch(account) is None or account in (settings.account, *settings.accounts[:number]):
+            raise KeyFileError(
+                f"paper_exchange.accounts: {account!r} is no name, or listed twice; use letters, digits, -"
+            )
+
+
 def build_authenticator(
     settings: PaperExchangeSettings, wall_us: Callable[[], int] | None = None
 ) -> tuple[Authenticator, tuple[AccountKey, ...]]:
@@ -205,10 +218,6 @@ def build_authenticator(
     authenticator.add_key(named.key_id, key, named.account)
     keys = [named]
     for account in settings.accounts:
-        if _ACCOUNT.fullmatch(account) is None or account in {one.account for one in keys}:
-            raise KeyFileError(
-                f"paper_exchange.accounts: {account!r} is no name, or listed twice; use letters, digits, -"
-            )
         named = _made_key(settings, account, account)
         authenticator.add_key(named.key_id, load_public_key(_private_file(named)), account)
         keys.append(named)
@@ -222,8 +231,6 @@ def _first_key(settings: PaperExchangeSettings) -> tuple[PublicKey | None, Accou
         return load_public_key(settings.public_key_file), AccountKey(settings.account, key_id, None)
     if key_id is not None and not settings.verify_signatures:
         return None, AccountKey(settings.account, key_id, None)
-    if key_id is not None or settings.public_key_file is not None:
-        raise KeyFileError("paper_exchange.key_id and public_key_file belong together: set both or neither")
     named = _made_key(settings, settings.account, "")
     return load_public_key(_private_file(named)), named
 

@@ -19,7 +19,8 @@ from truebook.capture.events import first_event_us
 from truebook.clock import Clock, ScaledClock, SystemClock
 from truebook.runtime.http import HttpServer
 from truebook.simulation.faults import FaultSchedule
-from truebook_services.paper_exchange.auth import AccountKey, build_authenticator
+from truebook_services.paper_exchange.auth import AccountKey, build_authenticator, check_key_settings
+from truebook_services.paper_exchange.engine.changed_settings import owners
 from truebook_services.paper_exchange.engine.journal import last_time_us
 from truebook_services.paper_exchange.engine.recovery import OpenedEngine, open_engine
 from truebook_services.paper_exchange.faults import FaultInjector
@@ -72,7 +73,7 @@ class PaperExchange:
         self.url = ""
         self.key_id = ""
         self.seed = settings.seed
-        """The seed of this exchange's history: the journal's own if one is continued."""
+        """The seed of what happens from now on: the journal's own if one is continued."""
         self.private_key_file: Path | None = None
         self.keys: tuple[AccountKey, ...] = ()
         """The key of each account, the first account's first."""
@@ -132,12 +133,15 @@ class PaperExchange:
 
     def prepare(self) -> None:
         """Recover, and build everything but the sockets."""
-        settings = self.settings
+        check_key_settings(self.settings)
+        self._opened = opened = self._open_engine()
+        self.seed = opened.seed
+        first, *further = owners(opened.core.engine.queries)
+        # A history that is continued has its accounts, whether or not the settings name them.
+        settings = self.settings.model_copy(update={"account": first, "accounts": tuple(further)})
         authenticator, keys = build_authenticator(settings, self._wall_us())
         self.key_id, self.private_key_file = keys[0].key_id, keys[0].private_key_file
         self.keys = keys
-        self._opened = opened = self._open_engine()
-        self.seed = opened.seed
         profile = settings.profile
         faults = build_injector(settings, opened, self.now_us, start_us=self._clock.now_us())
         self._connections.is_mute = faults.is_mute

@@ -20,29 +20,29 @@ CAPTURE_JITTER_US: Final = 20_000
 
 
 class PaperExchangeSettings(Section):
-    """One simulated exchange. The settings that determine its history (seed, markets, capture, balance) are fixed once
-    its journal exists."""
+    """One simulated exchange. The settings that determine its history (markets, preset, shards, capture) are fixed once
+    its journal exists; the seed, the balance and further accounts may change at a restart."""
 
     host: str = "127.0.0.1"
     """Address to bind: loopback, unless the exchange runs in a container of its own."""
     port: int = Field(default=0, ge=0, le=65_535)
     """Port to bind; 0 takes any free one. ``truebook exchange`` and the container use 18080."""
     markets: int = Field(default=50, ge=1, le=2_000)
-    """Number of markets that the synthetic traders keep open."""
+    """Number of markets that the synthetic traders keep open, beside the named ones if both are set."""
     tickers: tuple[str, ...] = ()
-    """Tickers of the first markets; the other tickers are generated."""
+    """Tickers of named markets, in place of the synthetic ones, or beside them if ``markets`` is set too."""
     preset: Preset = Preset.GOLD15M
     """Kind of synthetic markets: fitted to recorded ones, or ``easy`` ones for demonstrations, where joining the best
     price earns."""
     seed: int = 1
-    """Seed of the synthetic traders, of outcomes, ids and latency."""
+    """Seed of the synthetic traders, of outcomes, ids and latency. Another one at a restart is that of later events."""
     account: str = "sim-main"
     """Name of the exchange's first account."""
     accounts: tuple[str, ...] = ()
     """Names of further accounts (letters, digits, -), each with the same opening balance and an own key pair, which
-    is made and kept in the state folder."""
+    is made and kept in the state folder. A restart may add some; none is ever closed."""
     balance_micros: int = Field(default=1_000_000_000, ge=0)
-    """Opening balance of the account."""
+    """Opening balance of each account. Another one at a restart deposits the difference, or withdraws it."""
     key_id: str | None = None
     """Id of the API key of the account; without it and ``public_key_file``, a key pair is made and kept."""
     public_key_file: Path | None = None

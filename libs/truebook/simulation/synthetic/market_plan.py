@@ -94,14 +94,14 @@ class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def plan_markets(markets: int) -> list[EventPlan]:
-    """Plan that many markets; raises ``ValueError`` below 1."""
+def plan_markets(markets: int, *, first: int = 0) -> list[EventPlan]:
+    """Plan that many markets, the first event with that index; raises ``ValueError`` below 1."""
     if markets < 1:
         raise ValueError(f"the simulated exchange needs at least one market, got {markets}")
     plans: list[EventPlan] = []
     left = markets
     while left:
-        index = len(plans)
+        index = first + len(plans)
         size, short_lived = _PATTERN[index % len(_PATTERN)]
         size = min(size, left)
         left -= size

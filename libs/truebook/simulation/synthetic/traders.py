@@ -59,7 +59,8 @@ class LiveEvent(Protocol):
 class Traders:
     """All synthetic traders of one exchange.
 
-    ``markets`` is the number of markets at any time; ``tickers`` names them instead, all long-lived. ``parameters``
+    ``markets`` is the number of markets at any time; ``tickers`` names them instead, all long-lived, or names further
+    ones (``named_beside``). ``parameters``
     replace the preset's, for measurements. The pace ``events_per_minute`` is that of ``easy``. Raises ``ValueError``
     for no market, a duplicate ticker or a pace below 1.
     """
@@ -71,16 +72,19 @@ class Traders:
         start_us: int,
         markets: int = 10,
         tickers: Sequence[str] = (),
+        named_beside: bool = False,
         preset: Preset,
         parameters: TraderParameters | None = None,
         events_per_minute: int = EVENTS_PER_MINUTE,
     ) -> None:
         if events_per_minute < 1:
             raise ValueError(f"the pace must be at least 1 event a minute, got {events_per_minute}")
-        self._seed = seed
+        self.seed = seed
         self._parameters = PARAMETERS.get(preset) if parameters is None else parameters
         self._pace = events_per_minute
-        self._plans = plan_tickers(tickers) if tickers else plan_markets(markets)
+        self._plans = plan_tickers(tickers) if tickers else []
+        if named_beside or not tickers:
+            self._plans += plan_markets(markets, first=len(self._plans))
         self._live: dict[int, LiveEvent] = {}
         self._shift_us = 0
         self._last_us = start_us
@@ -88,6 +92,10 @@ class Traders:
         for plan in self._plans:
             self._calendar.push(start_us, Task(TaskKind.OPEN, plan.index, 0))
         self._run_tasks()
+
+    def reseed(self, seed: int) -> None:
+        """Let events that open from now on follow another seed; those that are open keep theirs."""
+        self.seed = seed
 
     def next_due_us(self) -> int:
         """Return the time of the next command."""
@@ -162,8 +170,8 @@ class Traders:
 
     def _make_event(self, plan: EventPlan, generation: int, now_us: int) -> LiveEvent:
         if self._parameters is None:
-            return EasyEvent(self._seed, plan, generation, now_us, pace=self._pace)
-        return FittedEvent(self._seed, plan, generation, now_us, parameters=self._parameters)
+            return EasyEvent(self.seed, plan, generation, now_us, pace=self._pace)
+        return FittedEvent(self.seed, plan, generation, now_us, parameters=self._parameters)
 
     def _end(self, event: LiveEvent, task: Task, now_us: int) -> None:
         for market, settlement_cc in zip(event.metadata, event.draw_settlement(), strict=True):

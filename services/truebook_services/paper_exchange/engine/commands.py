@@ -68,6 +68,13 @@ class ChangeGroup(msgspec.Struct, frozen=True, tag="change_group", omit_defaults
     exchange_index: int = DEFAULT_SHARD
 
 
+class OpenAccount(msgspec.Struct, frozen=True, tag="open_account"):
+    """An account that was added at a restart."""
+
+    account: str
+    balance_micros: int
+
+
 class TransferCash(msgspec.Struct, frozen=True, tag="transfer_cash"):
     account: str
     transfer_id: str
@@ -110,8 +117,9 @@ class SwitchShard(msgspec.Struct, frozen=True, tag="switch_shard"):
 
 
 Command = (
-    PlaceOrder | CancelOrder | CancelAllOrders | DecreaseOrder | AmendOrder | CreateGroup | ChangeGroup | TransferCash
-    | MoveCash | SetAllocation | CreateSubaccount | MoveBetweenSubaccounts | SetNetting | SwitchShard | ChangeMarket
+    OpenAccount | PlaceOrder | CancelOrder | CancelAllOrders | DecreaseOrder | AmendOrder | CreateGroup | ChangeGroup
+    | TransferCash | MoveCash | SetAllocation | CreateSubaccount | MoveBetweenSubaccounts | SetNetting | SwitchShard
+    | ChangeMarket
 )  # fmt: skip
 CommandResult = (
     CreateResponse | CancelResponse | ChangeResponse | ExchangeOrderGroup | ShardTransfer | TargetAllocation
@@ -134,13 +142,16 @@ def latency_us(command: Command, latency: Latency) -> int:
             return latency.of_cancel(account)
         case CreateSubaccount(account=account) | MoveBetweenSubaccounts(account=account) | SetNetting(account=account):
             return latency.of_cancel(account)
-        case SwitchShard() | ChangeMarket():
+        case SwitchShard() | ChangeMarket() | OpenAccount():
             return 0
 
 
 def execute(engine: SimulatedExchange, command: Command, at_us: int) -> tuple[CommandResult, Sequence[SimulationEvent]]:
     """Execute one command; deterministic: equal commands at equal times give equal results and events."""
     match command:
+        case OpenAccount(account, balance_micros):
+            engine.open_account(account, balance_micros)
+            return None, []
         case PlaceOrder(account, request):
             return engine.place(account, request, at_us)
         case CancelOrder(account, order_id, route):

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.venue.exchange import SimulatedExchange
 from truebook_services.paper_exchange.engine.commands import Command, CommandResult, execute
-from truebook_services.paper_exchange.engine.entries import Advanced, Commanded, Configured, Entry, Resumed
+from truebook_services.paper_exchange.engine.entries import Advanced, Commanded, Configured, Entry, Reseeded, Resumed
 from truebook_services.paper_exchange.engine.journal import ExchangeJournal
 from truebook_services.paper_exchange.engine.journal_errors import ExchangeJournalMismatch
 
@@ -53,6 +53,10 @@ class MarketSource(Protocol):
 
     def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         """Shift the coming events by the downtime from ``until_us`` to ``at_us``."""
+        ...
+
+    def reseed(self, seed: int) -> None:
+        """Draw what begins from now on by another seed; no effect on a recording."""
         ...
 
 
@@ -100,6 +104,9 @@ class ExchangeCore:
                     sink(execute(self.engine, command, at_us)[1])
                 case Advanced(at_us=at_us, position=position):
                     self._replay_to(at_us, position, sink)
+                case Reseeded(at_us=at_us, position=position, seed=seed):
+                    self._replay_to(at_us, position, sink)
+                    self.source.reseed(seed)
                 case Resumed(until_us=until_us, position=position, at_us=at_us):
                     self._replay_to(until_us, position, sink)
                     self._skip_to(at_us, sink)
@@ -114,6 +121,19 @@ class ExchangeCore:
         self.journal.append(Resumed(until_us=self.reached_us, position=self.source.position, at_us=at_us))
         self.journal.sync()
         self._skip_to(at_us, sink)
+
+    def change(self, commands: Sequence[Command], sink: EventSink) -> None:
+        """Execute commands of the operator at a restart, before anything is served."""
+        for command in commands:
+            sink(execute(self.engine, command, self.reached_us)[1])
+            self.journal.append(Commanded(at_us=self.reached_us, position=self.source.position, command=command))
+        self.journal.sync()
+
+    def reseed(self, seed: int) -> None:
+        """Let the source's later events follow another seed."""
+        self.source.reseed(seed)
+        self.journal.append(Reseeded(at_us=self.reached_us, position=self.source.position, seed=seed))
+        self.journal.sync()
 
     def _open_account(self, configured: Configured) -> None:
         self.reached_us = configured.start_us

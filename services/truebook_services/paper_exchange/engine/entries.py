@@ -38,6 +38,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     shards: tuple[str, ...] = ()
     """Further shards, as in the settings."""
     groups_trigger_above_limit: bool = False
+    named_beside: bool = False
+    """Whether the named markets (``tickers``) are beside the synthetic ones (``markets``), or instead of them."""
     engine: int = 0
     """The engine that wrote this history; 0: one from before engines had versions."""
 
@@ -65,6 +67,14 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag="resumed"):
     at_us: int
 
 
+class Reseeded(msgspec.Struct, frozen=True, kw_only=True, tag="reseeded"):
+    """Synthetic events that open from now on follow another seed."""
+
+    at_us: int
+    position: int
+    seed: int
+
+
 class Continued(msgspec.Struct, frozen=True, kw_only=True, tag="continued"):
     """The first line of a later segment: the settings, and how much of the history is in the segments before."""
 
@@ -74,4 +84,4 @@ class Continued(msgspec.Struct, frozen=True, kw_only=True, tag="continued"):
     after_lines: int
 
 
-Entry = Configured | Commanded | Advanced | Resumed | Continued
+Entry = Configured | Commanded | Advanced | Resumed | Reseeded | Continued

@@ -19,6 +19,7 @@ from truebook.simulation.recorded.replay import MarketReplay
 from truebook.simulation.synthetic.traders import Traders
 from truebook.simulation.venue.exchange import MAX_KEPT, SimulatedExchange, synthetic_exchange
 from truebook.simulation.venue.shard_plan import ShardPlan
+from truebook_services.paper_exchange.engine.changed_settings import CHANGEABLE, apply_changes
 from truebook_services.paper_exchange.engine.checkpoint import Checkpoint, CheckpointWriter, load
 from truebook_services.paper_exchange.engine.core import EventSink, ExchangeCore, MarketSource
 from truebook_services.paper_exchange.engine.entries import ENGINE, Configured, Continued
@@ -29,7 +30,9 @@ from truebook_services.paper_exchange.engine.shifted import shift_us, shifted_ev
 from truebook_services.paper_exchange.engine.sources import CaptureSource, MirrorSource, TraderSource
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
-_LATER: Final = frozenset({"accounts", "capture_times", "preset", "shards", "groups_trigger_above_limit"})
+_LATER: Final = frozenset(
+    {"accounts", "capture_times", "preset", "shards", "groups_trigger_above_limit", "named_beside"}
+)
 """Fields of a configuration that later versions added: with their default, a history keeps the id it had before."""
 _NOT_SET: Final = frozenset({"start_us", "engine"})
 """Fields that no setting has."""
@@ -41,7 +44,7 @@ class OpenedEngine(NamedTuple):
     core: ExchangeCore
     stats: StatsByMarket
     seed: int
-    """The seed of this history: the journal's own if one is continued."""
+    """The seed of what happens from now on: the journal's own if one is continued without another."""
     exchange_id: str
     """A digest of the history's first entry, which contains its start time."""
     checkpoints: CheckpointWriter | None
@@ -105,8 +108,11 @@ def _open_from_journal(
         else:
             core.resume_from(checkpoint.reached_us, entries, progress.record)
         core.skip_downtime(until_us, now_us, progress.record)
+        if settings.capture is None:
+            apply_changes(core, recorded, requested, settings.model_fields_set, progress.record)
         progress.done()
-    return OpenedEngine(core, stats, configured.seed, _exchange_id(configured), checkpoints)
+    seed = source.seed if isinstance(source, TraderSource) else configured.seed
+    return OpenedEngine(core, stats, seed, _exchange_id(configured), checkpoints)
 
 
 def _exchange_id(configured: Configured) -> str:
@@ -136,8 +142,14 @@ def _configured(settings: PaperExchangeSettings, start_us: int) -> Configured:
         preset=settings.preset,
         shards=settings.shards,
         groups_trigger_above_limit=settings.groups_trigger_above_limit,
+        named_beside=_names_beside(settings),
         engine=ENGINE,
     )
+
+
+def _names_beside(settings: PaperExchangeSettings) -> bool:
+    """Return whether named markets are beside the synthetic ones: both were given."""
+    return bool(settings.tickers) and "markets" in settings.model_fields_set
 
 
 def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collection[str]) -> Configured | None:
@@ -150,13 +162,15 @@ def _recorded(journal: ExchangeJournalFile, requested: Configured, given: Collec
         return None
     first = entry.configured if isinstance(entry, Continued) else entry
     for name in Configured.__struct_fields__:
-        if name in _NOT_SET:
+        if name in _NOT_SET or (first.capture is None and name in CHANGEABLE):
             continue
         old, new = getattr(first, name), getattr(requested, name)
-        if old != new and name.replace("_delay_us", "_delay_ms") in given:
+        is_given = name.replace("_delay_us", "_delay_ms") in given or (name == "named_beside" and new)
+        if old != new and is_given:
             raise ExchangeJournalMismatch(
-                f"{journal.file}: this exchange was started with {name} {old!r}, not {new!r}; "
-                "set the same value, or start over with --fresh"
+                f"{journal.file}: this exchange was started with {name} {old!r}, not {new!r}: a restart repeats its "
+                "history, which depends on that. Set the same value, or start over with --fresh; balance, seed and "
+                "further accounts of a synthetic exchange may change, and what is no part of the history, like the tier"
             )
     return first
 
@@ -205,7 +219,7 @@ def _build_market(
         exchange.groups.triggers_above_limit = configured.groups_trigger_above_limit
         traders = Traders(
             configured.seed, start_us=configured.start_us, markets=configured.markets, tickers=configured.tickers,
-            preset=configured.preset,
+            named_beside=configured.named_beside, preset=configured.preset,
         )  # fmt: skip
         return exchange, TraderSource(exchange, traders)
     by_us = 0

@@ -29,6 +29,13 @@ class TraderSource:
         self._exchange = exchange
         self._traders = traders
 
+    @property
+    def seed(self) -> int:
+        return self._traders.seed
+
+    def reseed(self, seed: int) -> None:
+        self._traders.reseed(seed)
+
     def next_due_us(self) -> int | None:
         return self._traders.next_due_us()
 
@@ -149,6 +156,9 @@ class CaptureSource:
         """Do nothing: a recording has its own time."""
         return []
 
+    def reseed(self, seed: int) -> None:
+        """Do nothing: a recording is not drawn."""
+
     def _applicable(self, events: Iterator[CapturedEvent]) -> Iterator[CapturedEvent]:
         """Leave out frames that must not be applied: they move no time, at the recording's start and end too."""
         for captured in events:
@@ -188,6 +198,9 @@ class MirrorSource:
     def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         """Do nothing: what was not received is unknown."""
         return []
+
+    def reseed(self, seed: int) -> None:
+        """Do nothing: the other exchange's markets are not drawn here."""
 
     def add_markets(self, markets: Iterable[MarketMetadata]) -> None:
         """List markets before their first frame."""
