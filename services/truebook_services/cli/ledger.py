@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from truebook.clock import SystemClock
 from truebook.ledger.journal.verify import Heads, JournalReport, verify_entries, verify_journal
 from truebook.messages.topics import JOURNAL as JOURNAL_TOPIC
 from truebook.runtime.settings import TruebookSettings, load
@@ -16,6 +17,7 @@ from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.journal_reading import open_topic
+from truebook_services.operator.perform import operator_context
 from truebook_services.operator.run_files import JOURNAL
 
 ledger = typer.Typer(help="Verify the journal of the ledger.", no_args_is_help=True)
@@ -65,7 +67,8 @@ def verify(
 
 
 async def _verify_topic(settings: TruebookSettings, heads: Heads) -> JournalReport:
-    return await verify_entries((await open_topic(settings)).read(0), heads)
+    journal = await open_topic(settings, operator_context(settings, SystemClock()))
+    return await verify_entries(journal.read(0), heads)
 
 
 def _parse_head(text: str) -> tuple[int, str]:

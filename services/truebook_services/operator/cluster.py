@@ -141,12 +141,13 @@ class ClusterOperator(Operator):
 
     async def perform(self, request: Request[ResultT]) -> ResultT:
         rest = await self._set_clock()
+        context = operator_context(self._settings, self._clock)
         return await perform(
             request,
             Sources(
                 ledger=self._ledger, rest=rest, read_books=self._read_books, sender=self._sender(),
-                context=operator_context(self._settings, self._clock), models=Models.of(self._settings),
-                statements=Statements.of_topic(self._settings),
+                context=context, models=Models.of(self._settings),
+                statements=Statements.of_topic(self._settings, context),
             ),
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from truebook.ledger.journal.reading import SegmentReader
 from truebook.ledger.port import JournalEntry, LedgerError, StoreCorrupt
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.valuation import Books
+from truebook.runtime.context import Context
 from truebook.runtime.settings import TruebookSettings, load
 from truebook.segments import SegmentedFile
 from truebook.statement.days import BadDay, parse_day, period_of
@@ -79,13 +80,13 @@ class Statements:
         return cls(zone=zone_of(settings), read=read)
 
     @classmethod
-    def of_topic(cls, settings: TruebookSettings) -> Statements:
+    def of_topic(cls, settings: TruebookSettings, context: Context) -> Statements:
         """Read the topic."""
 
         async def read(period: Period, made_us: int) -> Statement:
-            from truebook_services.operator.journal_reading import open_topic  # it imports ``perform``
+            from truebook_services.operator.journal_reading import open_topic  # slow to import
 
-            journal = await open_topic(settings)
+            journal = await open_topic(settings, context)
             return await statement_of_entries(journal.read(0), settings.account, period, made_us)
 
         return cls(zone=zone_of(settings), read=read)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -15,18 +17,21 @@ from support.contract_harnesses import ActionSource
 from support.execution_harness import ExecutionHarness, RecordingBus, ask, bid
 from support.paper_client import SIGNER, paper_settings
 from support.rest_statement import Day, micros, read_all, recompute
-from support.services import Running, make_context, until
+from support.services import Running, make_context
 from truebook.clock import SystemClock
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.stream.connection import WebsocketConnector
 from truebook.ledger.journal.file import FileJournal
 from truebook.ledger.journal.verify import verify_journal
+from truebook.ledger.port import LedgerView
 from truebook.ledger.redis.bundled import BundledServer
 from truebook.ledger.redis.store import RedisStore
 from truebook.ledger.verbs import Hold, Mode
 from truebook.messages.actions import OmittedSides
 from truebook.messages.topics import FILLS
 from truebook.money import format_micros, format_price, format_size
+from truebook.runtime.context import Context
+from truebook.runtime.frames import Service
 from truebook.statement.days import period_of
 from truebook.statement.records import Statement
 from truebook_services.execution.service import build as build_execution
@@ -82,14 +87,6 @@ class Trader(ExecutionHarness):
         raise AssertionError("too little was traded")
 
 
-async def wait_for(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(600):
-        if await condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(what)
-
-
 def check(statement: Statement, day: Day) -> None:
     """Compare a statement with what the exchange's lists give."""
     conservation = statement.conservation
@@ -114,88 +111,129 @@ def check(statement: Statement, day: Day) -> None:
     assert sum(models.values()) == sum(line.realized_micros for line in statement.markets)
 
 
+class Trading:
+    """A running exchange, ledger and journal, with the services that use them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ShiftedClock(MIDNIGHT_US - 120_000_000)
+        settings = paper_settings(markets=6, seed=7, settlement_delay_ms=0)
+        self.exchange = PaperExchange(settings, self.clock, structlog.get_logger("paper_exchange"))
+        self.path = folder / "journal.jsonl"
+        self.bus = RecordingBus()
+        self.stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Trading:
+        exchange, clock, stack = self.exchange, self.clock, self.stack
+        await exchange.start()
+        stack.push_async_callback(exchange.aclose)
+        server = await BundledServer.start(self.path.parent / "server")
+        stack.push_async_callback(server.stop)
+        self.ledger = await RedisStore.connect(server.url, "two-days")
+        self.ledger.now_us = clock.now_us
+        stack.push_async_callback(self.ledger.aclose)
+        journal = await FileJournal.open(self.path)
+        stack.push_async_callback(journal.aclose)
+        self.rest = HttpRestClient(f"{exchange.url}/trade-api/v2", SIGNER, clock)
+        stack.push_async_callback(self.rest.aclose)
+        self.opening = await self.balance()
+        await hold_until_reconciled(self.ledger)
+        for service in self._services(journal):
+            stack.push_async_callback(Running(service).stop)
+        self.trader = Trader(ledger=self.ledger, bus=self.bus)  # type: ignore[arg-type]
+        self.trader.clock, self.trader.rest = clock, self.rest  # type: ignore[assignment]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
+    def _services(self, journal: FileJournal) -> tuple[Service, ...]:
+        url = f"ws{self.exchange.url.removeprefix('http')}/trade-api/ws/v2"
+
+        def context(name: str) -> Context:
+            return make_context(name, self.clock, self.bus)
+
+        return (
+            build_reconciler(
+                context("reconciler"), ReconcilerSettings(orders_s=1, account_s=2, journal_s=0.1), rest=self.rest,
+                ledger=self.ledger, journal=journal,
+            ),
+            build_fill_listener(
+                context("fill_listener"), FillListenerSettings(sweep_s=1), rest=self.rest,
+                connector=WebsocketConnector(url, SIGNER, self.clock), ledger=self.ledger,
+            ),
+            build_execution(
+                context("execution"),
+                ExecutionSettings(tier="prestige", order_lifetime_s=2, max_account_age_s=900), rest=self.rest,
+                ledger=self.ledger,
+            ),
+        )  # fmt: skip
+
+    async def read(self, path: str, name: str) -> list[Any]:
+        return await read_all(self.exchange.url, SIGNER, self.clock, path, name)
+
+    async def balance(self) -> Decimal:
+        return Decimal((await self.read("/portfolio/balance", ""))[0]["balance_dollars"])
+
+    async def trade_a_day(self, tickers: list[str]) -> None:
+        """Trade until there are more fills, then wait until no order is open."""
+        wanted = len(self.bus.of(FILLS)) + FILLS_EACH_DAY
+        await self.trader.trade(tickers, wanted, lambda: len(self.bus.of(FILLS)))
+
+    async def until(self, condition: Callable[[LedgerView], bool], what: str) -> LedgerView:
+        for _ in range(600):
+            view = await self.ledger.view()
+            if condition(view):
+                return view
+            await asyncio.sleep(0.05)
+        raise AssertionError(what)
+
+
+def is_quiet(view: LedgerView) -> bool:
+    return not any(market.orders for market in view.markets)
+
+
+def is_settled(view: LedgerView, ticker: str) -> bool:
+    return any(market.ticker == ticker and market.settlement_cc is not None for market in view.markets)
+
+
+async def trade_two_days(trading: Trading) -> tuple[list[Any], list[Any], Decimal]:
+    """Trade before and after midnight, and settle a market; return the exchange's fills, settlements and balance."""
+    await trading.until(lambda view: view.account.opened and not view.account.holds, "trading is permitted")
+    tickers = [market.ticker for market in await trading.rest.markets(status="open")]
+    await trading.trade_a_day(tickers)
+    await trading.until(is_quiet, "all orders end")
+    assert trading.clock.now_us() < MIDNIGHT_US, "the first day was too short for this machine"
+    trading.clock.move_to(MIDNIGHT_US + 1_000_000)
+    await trading.trade_a_day(tickers)
+    await trading.ledger.apply(Hold(name="wind_down", mode=Mode.HALTED, owner="test"))
+    view = await trading.until(is_quiet, "all orders end")
+    ticker = next(market.ticker for market in view.markets if market.position_centi)
+    source = ActionSource(trading.exchange)
+    await source.act(lambda engine, at_us: engine.lifecycle.determine(ticker, 10_000, at_us))
+    await trading.until(lambda view: is_settled(view, ticker), "the settlement is recorded")
+    return (
+        await trading.read("/portfolio/fills", "fills"),
+        await trading.read("/portfolio/settlements", "settlements"),
+        await trading.balance(),
+    )
+
+
 async def test_statements_equal_the_exchange_across_midnight(tmp_path: Path) -> None:
-    clock = ShiftedClock(MIDNIGHT_US - 120_000_000)
-    settings = paper_settings(markets=6, seed=7, settlement_delay_ms=0)
-    exchange, signer = PaperExchange(settings, clock, structlog.get_logger("paper_exchange")), SIGNER
-    await exchange.start()
-    rest = HttpRestClient(f"{exchange.url}/trade-api/v2", signer, clock)
-    connector = WebsocketConnector(f"ws{exchange.url.removeprefix('http')}/trade-api/ws/v2", signer, clock)
-    server = await BundledServer.start(tmp_path / "server")
-    ledger, bus = await RedisStore.connect(server.url, "two-days"), RecordingBus()
-    ledger.now_us = clock.now_us
-    journal = await FileJournal.open(tmp_path / "journal.jsonl")
-    opening = Decimal((await read_all(exchange.url, signer, clock, "/portfolio/balance", ""))[0]["balance_dollars"])
-    await hold_until_reconciled(ledger)
-    services = (
-        build_reconciler(
-            make_context("reconciler", clock, bus), ReconcilerSettings(orders_s=1, account_s=2, journal_s=0.1),
-            rest=rest, ledger=ledger, journal=journal,
-        ),
-        build_fill_listener(
-            make_context("fill_listener", clock, bus), FillListenerSettings(sweep_s=1), rest=rest,
-            connector=connector, ledger=ledger,
-        ),
-        build_execution(
-            make_context("execution", clock, bus),
-            ExecutionSettings(tier="prestige", order_lifetime_s=2, max_account_age_s=900), rest=rest, ledger=ledger,
-        ),
-    )  # fmt: skip
-    running = [Running(service) for service in services]
-    trader = Trader(ledger=ledger, bus=bus)  # type: ignore[arg-type]
-    trader.clock, trader.rest = clock, rest  # type: ignore[assignment]
-    try:
-        await until(lambda: not any(service.not_ready() for service in services), "all are ready", 10)
-
-        async def permitted() -> bool:
-            return not (await ledger.view(())).account.holds
-
-        async def is_quiet() -> bool:
-            return not any(market.orders for market in (await ledger.view(None)).markets)
-
-        await wait_for(permitted, "trading is permitted")
-        tickers = [market.ticker for market in await rest.markets(status="open")]
-        await trader.trade(tickers, FILLS_EACH_DAY, lambda: len(bus.of(FILLS)))
-        await wait_for(is_quiet, "all orders end")
-        assert clock.now_us() < MIDNIGHT_US, "the first day was too short for this machine"
-        clock.move_to(MIDNIGHT_US + 1_000_000)
-        before = len(bus.of(FILLS))
-        await trader.trade(tickers, before + FILLS_EACH_DAY, lambda: len(bus.of(FILLS)))
-        await ledger.apply(Hold(name="wind_down", mode=Mode.HALTED, owner="test"))
-        await wait_for(is_quiet, "all orders end")
-        settled = next(market for market in (await ledger.view(None)).markets if market.position_centi)
-        source = ActionSource(exchange)
-        await source.act(lambda engine, at_us: engine.lifecycle.determine(settled.ticker, 10_000, at_us))
-
-        async def is_settled() -> bool:
-            market = (await ledger.view((settled.ticker,))).market(settled.ticker)
-            return market is not None and market.settlement_cc is not None
-
-        await wait_for(is_settled, "the settlement is recorded")
-        fills = await read_all(exchange.url, signer, clock, "/portfolio/fills", "fills")
-        settlements = await read_all(exchange.url, signer, clock, "/portfolio/settlements", "settlements")
-        balance = (await read_all(exchange.url, signer, clock, "/portfolio/balance", ""))[0]["balance_dollars"]
-    finally:
-        for one in reversed(running):
-            await one.stop()
-        await rest.aclose()
-        await journal.aclose()
-        await ledger.aclose()
-        await server.stop()
-        await exchange.aclose()
-
+    async with Trading(tmp_path) as trading:
+        fills, settlements, balance = await trade_two_days(trading)
     periods = [period_of(day, ZONE) for day in (FIRST, SECOND)]
     borders = [periods[0].from_us, periods[1].from_us, periods[1].to_us]
-    days = recompute(opening, fills, settlements, borders)
-    made_us = periods[1].to_us + 1
-    first, second = (statement_of_files(journal.path, "two-days", period, made_us) for period in periods)
+    days = recompute(trading.opening, fills, settlements, borders)
+    first, second = (
+        statement_of_files(trading.path, "two-days", period, periods[1].to_us + 1) for period in periods
+    )  # fmt: skip
     check(first, days[0])
     check(second, days[1])
     assert first.closing.cash_micros == micros(days[0].closing) == second.conservation.opening_micros
-    assert second.closing.cash_micros == micros(days[1].closing) == micros(Decimal(balance))
+    assert second.closing.cash_micros == micros(days[1].closing) == micros(balance)
     assert [flow.kind for flow in first.flows] == ["opening"] and not second.flows
-    assert first.flows[0].amount_micros == micros(opening)
+    assert first.flows[0].amount_micros == micros(trading.opening)
     assert first.journal.last_seq + 1 == second.journal.first_seq
     heads = {one.journal.last_seq: one.journal.head or "" for one in (first, second)}
-    report = verify_journal(journal.path, heads)
+    report = verify_journal(trading.path, heads)
     assert (report.problem, report.heads) == ("", 2)
