@@ -28,6 +28,9 @@ from truebook.venue.grid import on_grid
 from truebook.venue.lifecycle import takes_orders
 from truebook.venue.rate_tiers import DEFAULT_COST
 
+RATE_LIMITED_US: Final = 1_000_000
+"""How long no order that takes risk is sent after a 429."""
+
 
 @dataclass(kw_only=True)
 class Limiters:
@@ -38,6 +41,13 @@ class Limiters:
     tokens: TokenBucket
     rate_reserve: int
     """Tokens that only cancels and risk-reducing orders may use."""
+    limited_until_us: int = 0
+    """After a 429: only cancels and risk-reducing orders are sent before this time."""
+
+    def rate_limited(self, now_us: int) -> None:
+        """Take the exchange's 429 into account: its bucket is empty, whatever ours holds."""
+        self.tokens.drain(now_us)
+        self.limited_until_us = now_us + RATE_LIMITED_US
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,8 +164,11 @@ def _is_unsupported_kind(candidate: Candidate) -> bool:
 
 
 def _budget_refuses(candidate: Candidate) -> bool:
-    keep = 0 if candidate.is_reducing else candidate.limiters.rate_reserve
-    return not candidate.limiters.tokens.take(DEFAULT_COST, candidate.now_us, keep)
+    limiters = candidate.limiters
+    if not candidate.is_reducing and candidate.now_us < limiters.limited_until_us:
+        return True
+    keep = 0 if candidate.is_reducing else limiters.rate_reserve
+    return not limiters.tokens.take(DEFAULT_COST, candidate.now_us, keep)
 
 
 def _is_expired(candidate: Candidate) -> bool:

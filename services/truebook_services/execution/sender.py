@@ -144,5 +144,5 @@ class Sender:
         if isinstance(error, Refused):
             await self._group.rejected(group_id, error)
         if isinstance(error, RateLimited):
-            self._limiters.tokens.drain(self._context.clock.now_us())
+            self._limiters.rate_limited(self._context.clock.now_us())
         return failure

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.execution_harness import ExecutionHarness, ask, bid
 from truebook.execution.guards import GUARDS
+from truebook.kalshi.port import RateLimited
 from truebook.messages.actions import OmittedSides
 from truebook.messages.envelope import Source
 from truebook.messages.orders import OrderOutcome
@@ -46,3 +47,18 @@ async def test_an_action_of_another_source_cancels_nothing() -> None:
         events = await harness.do(bid(4100), source=Source.CAPTURE, omitted_sides=OmittedSides.CANCEL)
         assert [(event.outcome, event.reason) for event in events] == [(OrderOutcome.REFUSED, Reason.SOURCE_MISMATCH)]
         assert len(await harness.open_orders()) == 2
+
+
+async def test_after_a_429_only_what_reduces_risk_is_sent_for_a_second() -> None:
+    async with ExecutionHarness() as harness:
+        await harness.open_market()
+        await harness.do(bid(4000))
+        await later(harness)
+        harness.exchange.fail("create_order", RateLimited(429, "too_many_requests"))
+        await harness.do(bid(4100), omitted_sides=OmittedSides.CANCEL)
+        seen = []
+        for _ in range(6):
+            await later(harness)
+            seen.append((await harness.do(ask(6000)))[-1].reason)
+        assert seen[:4] == [Reason.RATE_BUDGET] * 4
+        assert seen[4] is None, seen

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from support.fake_rest import BASE_URL, ScriptedExchange, event, market, ok, raw, series
 from truebook.clock import ManualClock
 from truebook.kalshi import port
+from truebook.kalshi.rest import calls
 from truebook.kalshi.rest.client import HttpRestClient
 from truebook.kalshi.rest.market_metadata import BULK_FROM, CACHE_S
 from truebook.kalshi.signing import Ed25519Signer, StubSigner
@@ -207,8 +208,9 @@ async def test_a_cancel_of_a_missing_order_is_not_found(rest: HttpRestClient) ->
     "failure", [raw(503, b""), raw(429, b""), httpx.ConnectError("refused"), httpx.ReadTimeout("late")]
 )
 async def test_a_read_is_retried_where_that_may_help(
-    exchange: ScriptedExchange, clock: ManualClock, failure: Any
+    exchange: ScriptedExchange, clock: ManualClock, failure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(calls, "RATE_LIMITED_S", 0.001)
     rest = HttpRestClient(BASE_URL, StubSigner(), clock, transport=exchange, read_attempts=2)
     exchange.on("GET", "/exchange/status", failure, ok({"exchange_active": True, "trading_active": False}))
     assert await rest.status() == port.ExchangeStatus(exchange_active=True, trading_active=False)

@@ -20,7 +20,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from truebook.clock import Clock
 from truebook.kalshi.hosts import check_rest_url, is_simulated
-from truebook.kalshi.port import BadResponse, ExchangeError
+from truebook.kalshi.port import BadResponse, ExchangeError, RateLimited
 from truebook.kalshi.proxy import find_proxy
 from truebook.kalshi.rest import errors
 from truebook.kalshi.rest.pace import ReadPace
@@ -34,6 +34,8 @@ PAGE_LIMIT: Final = 1000
 MAX_PAGES: Final = 1000
 READ_METHODS: Final = frozenset({"GET"})
 RETRY_WITHIN_S: Final = 10.0
+RATE_LIMITED_S: Final = 1.0
+"""After a 429: every bucket of the lowest tier is refilled by then, also that of the balance: one token a second."""
 # Below the five seconds after which uvicorn closes an idle connection: a POST on a connection that the other side is
 # closing has an unknown outcome. Kalshi's load balancers keep connections for a minute.
 _IDLE_SIMULATED_S: Final = 4.0
@@ -186,7 +188,10 @@ class Calls:
             raise errors.bad_response(error, what) from error
 
 
-def _may_retry(error: Exception) -> bool:
+def _may_retry(error: Exception) -> bool | float:
+    """Return whether to try again, or after how many seconds."""
+    if isinstance(error, RateLimited):
+        return RATE_LIMITED_S
     # A body of the wrong shape will be wrong the next time as well.
     return isinstance(error, ExchangeError) and error.retry and not isinstance(error, BadResponse)
 
