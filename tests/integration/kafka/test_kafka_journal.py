@@ -8,19 +8,28 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from support.journals import LOG, numbered
+from support.journals import LOG, numbered, unhashed
 from support.services import make_context
 from truebook.bus.kafka.bus import KafkaBus
 from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.reading import read_topic
 from truebook.bus.port import Record
 from truebook.clock import ManualClock
+from truebook.ledger.journal.chain import hash_of
+from truebook.ledger.journal.verify import verify_entries
 from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.verbs import NextNumber
 from truebook.messages.topics import JOURNAL
+from truebook.runtime.settings import TruebookSettings
+from truebook_services.operator.journal_reading import open_topic
 from truebook_services.reconciler.journal_topic import TopicJournal
 from truebook_services.reconciler.recovery import recover
 from truebook_services.reconciler.relay import Relay
+
+
+def settings_of(account: str, kafka_address: str) -> TruebookSettings:
+    return TruebookSettings(account=account, kafka_servers=kafka_address)
+
 
 pytestmark = [pytest.mark.containers]
 
@@ -38,7 +47,7 @@ async def bus(kafka_address: str) -> AsyncIterator[KafkaBus]:
 
 
 async def test_a_ledger_is_relayed_to_the_topic_and_restored_from_it(bus: KafkaBus, kafka_address: str) -> None:
-    account = f"journal-{uuid.uuid4().hex}"
+    account = f"journal-{uuid.uuid4().hex[:20]}"
     context = make_context("reconciler", ManualClock(), bus, account=account)
 
     def reading(newest: int | None) -> AsyncGenerator[Record, None]:
@@ -54,8 +63,11 @@ async def test_a_ledger_is_relayed_to_the_topic_and_restored_from_it(bus: KafkaB
 
     journal = await TopicJournal.open(context, reading)
     entries = await store.journal(0, 10_000)
-    assert journal.tail == entries[-1]
-    assert [entry async for entry in journal.read(2_400)] == list(entries[2_400:])
+    assert journal.tail is not None and unhashed([journal.tail]) == [entries[-1]]
+    assert unhashed([entry async for entry in journal.read(2_400)]) == list(entries[2_400:])
+    report = await verify_entries((await open_topic(settings_of(account, kafka_address), context)).read(0))
+    assert (report.problem, report.entries, report.chain_from_seq) == ("", 2_500, 1)
+    assert report.head == hash_of(journal.tail)
     emptied = MemoryStore()
     assert await recover(emptied, journal, LOG) == 2_500
     assert await emptied.journal(0, 2_500) == entries
