@@ -138,6 +138,7 @@ def test_any_text_is_valid_toml(choices: Choices) -> None:
         assert table["key_id"] == choices.key_id
 
 
+@pytest.mark.long
 def test_questions_repeat_until_an_answer_is_valid(folder: Path) -> None:
     """On a terminal; an empty answer keeps the default."""
     screen, terminal = pty.openpty()
@@ -159,6 +160,7 @@ def test_questions_repeat_until_an_answer_is_valid(folder: Path) -> None:
     assert settings.limits.given() == {"daily_loss_micros": 20_000_000}
 
 
+@pytest.mark.long
 def test_a_shell_completes_commands() -> None:
     done = subprocess.run(
         [*TRUEBOOK[:1], "-c", "from truebook_services.cli.__main__ import app; app(prog_name='truebook')"],
