@@ -78,12 +78,10 @@ class MarketVectorEnv(VectorEnv[Rows, Any, NDArray[Any]]):
             seeds = list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"got {len(seeds)} seeds for {self.num_envs} environments")
-        infos: dict[str, Any] = {}
         self._is_over[:] = False
         self._steps, self._first_step = [], 0
-        for number, each in enumerate(seeds):
-            infos = self._add_info(infos, self._begin(number, each, options), number)
-        return self._rows.copy(), infos
+        infos = {number: self._begin(number, each, options) for number, each in enumerate(seeds)}
+        return self._rows.copy(), self._with_infos({}, infos)
 
     def step(self, actions: Any) -> tuple[Rows, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
         """Step all environments; raises ``ValueError`` for an action that the space lacks."""
@@ -100,6 +98,7 @@ class MarketVectorEnv(VectorEnv[Rows, Any, NDArray[Any]]):
             self._steps.append(ids)
             if moved.any():
                 infos = self._move(moved, ids, terminated, truncated)
+        of_single: dict[int, dict[str, Any]] = {}
         for number in np.flatnonzero(~moved).tolist():
             if over[number]:
                 info = self._begin(number, None, None)
@@ -109,9 +108,26 @@ class MarketVectorEnv(VectorEnv[Rows, Any, NDArray[Any]]):
                     actions[number]
                 )
                 self._rows[number] = row
-            infos = self._add_info(infos, info, number)
+            of_single[number] = info
         self._is_over = terminated | truncated
-        return self._rows.copy(), rewards, terminated, truncated, infos
+        return self._rows.copy(), rewards, terminated, truncated, self._with_infos(infos, of_single)
+
+    def _with_infos(self, infos: dict[str, Any], found: dict[int, dict[str, Any]]) -> dict[str, Any]:
+        """Add the infos of single environments, whole numbers and texts, as gymnasium's ``_add_info`` one by one."""
+        columns: dict[str, tuple[list[int], list[Any]]] = {}
+        for number, info in found.items():
+            for key, value in info.items():
+                numbers, values = columns.setdefault(key, ([], []))
+                numbers.append(number)
+                values.append(value)
+        for key, (numbers, values) in columns.items():
+            if key not in infos:
+                is_whole = type(values[0]) is int
+                infos[key] = np.zeros(self.num_envs, np.int64) if is_whole else np.full(self.num_envs, None, object)
+                infos[f"_{key}"] = np.zeros(self.num_envs, np.bool_)
+            infos[key][numbers] = values
+            infos[f"_{key}"][numbers] = True
+        return infos
 
     def _begin(self, number: int, seed: int | None, options: dict[str, Any] | None) -> dict[str, Any]:
         env = self.envs[number]
