@@ -31,6 +31,7 @@ class Webhook:
     def __init__(self) -> None:
         self.port = free_port()
         self.status = 200
+        self.requests = 0
         self.received: list[dict[str, Any]] = []
         self.hold = threading.Event()
         self.hold.set()
@@ -50,6 +51,7 @@ class Webhook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                owner.requests += 1
                 owner.hold.wait(10)
                 if owner.status == 200:
                     owner.received.append(json.loads(body))

@@ -6,6 +6,7 @@ counts as failing; if the thread still delivers after that, the message is not s
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import Future
 from typing import Final
@@ -18,6 +19,8 @@ from truebook_services.alerts.store import Store
 
 ABANDON_AFTER: Final = 10
 """A thread that has not ended after this many timeouts is left alone, and the message sent again."""
+SETTLE_WITHIN_S: Final = 0.7
+"""Below the time that the last frames of a service have to stop."""
 
 
 class Delivery:
@@ -52,9 +55,20 @@ class Delivery:
             self._is_late = True
             await self._failed(Outcome(Result.TIMED_OUT, f"no response within {self._timeout_s:g} s"))
 
+    async def settle(self) -> None:
+        """Take the outcome of what is being sent, if there is one soon: the next process must not send it again."""
+        if self._attempt is None:
+            return
+        message, future, _ = self._attempt
+        await asyncio.wait((asyncio.wrap_future(future),), timeout=SETTLE_WITHIN_S)
+        if future.done() and self._attempt is not None:
+            self._attempt = None
+            await self._finish(message, _outcome(future))
+
     def _start(self, message: Outgoing) -> Future[Outcome]:
         """Send in a daemon thread: one that hangs does not keep the process from ending."""
         future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()  # it can't be cancelled: the thread sets its outcome
 
         def send() -> None:
             try:

@@ -17,6 +17,8 @@ from truebook_services.alerts.watcher import TOPICS, OpenLedger, Watcher
 GROUP: Final = "truebook.alerts"
 TICK_S: Final = 0.5
 """Interval between looks at the queue of a receiver."""
+SETTLE_S: Final = 3_600.0
+"""It matters at the stop only."""
 
 
 def build(
@@ -39,20 +41,19 @@ def build(
     watcher = Watcher(context, store, open_ledger, folder, settings.thresholds().window_us)
     desk = Desk(context, settings, watcher, store)
     context.log.info("alerts are on", receivers=[str(receiver) for receiver in receivers])
-    deliveries = [
-        Periodic(
-            context,
-            f"alerts.deliver.{receiver.label}",
-            TICK_S,
-            Delivery(context, receiver, sender, store, settings.send_timeout_s).tick,
-        )
+    deliveries = {
+        f"alerts.deliver.{receiver.label}": Delivery(context, receiver, sender, store, settings.send_timeout_s)
         for receiver in receivers
-    ]
+    }
     return Service(
         context,
         (
             Consumer(context, GROUP, TOPICS, watcher.handle, observer=True),
             Periodic(context, "alerts.judge", settings.check_s, desk.step),
-            *deliveries,
+            *(Periodic(context, name, TICK_S, delivery.tick) for name, delivery in deliveries.items()),
         ),
+        last=[
+            Periodic(context, f"{name}.settle", SETTLE_S, delivery.settle, at_stop=True)
+            for name, delivery in deliveries.items()
+        ],
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,9 @@ OVER = "[OVER] Trading is halted by the hold `clock`"
 
 
 def queues(folder: Path) -> dict[str, Queue]:
-    """The queues in the file."""
+    """The queues in the file; empty ones before it is written."""
     saved = read_saved(folder)
-    return {} if saved is None else saved.queues
+    return defaultdict(Queue, {} if saved is None else saved.queues)
 
 
 class Everything(logging.Handler):
@@ -115,6 +117,22 @@ async def test_a_restart_neither_repeats_nor_loses(tmp_path: Path, both: tuple[W
         await alerts.ledger.ledger.apply(CLOCK.release())
         await alerts.until(lambda: len(webhook.titles) == len(mail.mails) == 2, "both have the all-clear")
     assert webhook.titles == mail.subjects == [HOLD, OVER]
+
+
+async def test_a_stop_right_after_a_delivery_repeats_nothing(
+    tmp_path: Path, both: tuple[Webhook, MailServer]
+) -> None:  # fmt: skip
+    webhook, _ = both
+    alerts = await AlertService(tmp_path, webhook.url).start()
+    webhook.hold.clear()
+    async with alerts.running():
+        await alerts.ledger.ledger.apply(CLOCK.place())
+        await alerts.until(lambda: webhook.requests, "a message is being sent")
+        threading.Timer(0.05, webhook.hold.set).start()
+    assert webhook.titles == [HOLD]
+    async with alerts.running():
+        await alerts.pass_time(30)
+    assert webhook.titles == [HOLD]
 
 
 async def test_a_receiver_that_hangs_delays_no_other(tmp_path: Path, both: tuple[Webhook, MailServer]) -> None:
