@@ -14,6 +14,7 @@ from truebook.ledger.trading_holds import (
     DAILY_LOSS,
     DIFFERENCE,
     DRAWDOWN,
+    EXCHANGE_PAUSED,
     FLATTEN,
     OPERATOR,
     OPERATOR_KEEP_ORDERS,
@@ -121,21 +122,27 @@ def trading_hold(situation: Situation, thresholds: Thresholds, now_us: int) -> l
 
 
 def _hold(name: str, holds: list[HoldView], thresholds: Thresholds) -> Condition:
-    is_ours = name in BY_OPERATOR
+    is_expected = name in BY_OPERATOR or name == EXCHANGE_PAUSED.name
     scopes = sorted({scope_of_hold(hold.name) for hold in holds} - {""})
     where = f" in {listed(scopes)}" if scopes else ""
     severest = max((hold.mode for hold in holds), key=lambda mode: mode.severity)
     return Condition(
         kind=Kind.TRADING_HOLD,
         subject=name,
-        severity=Severity.NOTICE if is_ours or scopes else Severity.PAGE,
+        severity=Severity.NOTICE if is_expected or scopes else Severity.PAGE,
         headline=f"Trading is {severest}{where} by the hold `{name}`",
         detail=f"It is in force while {DESCRIPTIONS[name]}." if name in DESCRIPTIONS else f"Owner: {holds[0].owner}.",
-        to_do="`truebook resume` when trading shall continue."
-        if is_ours
-        else "`truebook status` lists the holds; the table of holds in the documentation explains each.",
+        to_do=_what_to_do(name),
         after_us=thresholds.hold_us,
     )
+
+
+def _what_to_do(name: str) -> str:
+    if name in BY_OPERATOR:
+        return "`truebook resume` when trading shall continue."
+    if name == EXCHANGE_PAUSED.name:
+        return "Nothing: it ends with the pause."
+    return "`truebook status` lists the holds; the table of holds in the documentation explains each."
 
 
 def loss(situation: Situation, thresholds: Thresholds, now_us: int) -> list[Condition] | None:

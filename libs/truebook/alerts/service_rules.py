@@ -12,6 +12,7 @@ from truebook.alerts.conditions import Condition, Kind, Severity
 from truebook.alerts.situation import Situation
 from truebook.alerts.texts import counted, listed, moment
 from truebook.alerts.thresholds import Thresholds
+from truebook.ledger.trading_holds import EXCHANGE_PAUSED
 from truebook.messages.services import ServiceReported
 
 
@@ -103,7 +104,7 @@ def stale_feed(situation: Situation, thresholds: Thresholds, now_us: int) -> lis
         return []
     if books is None or not_fresh is None:
         return None
-    if books > not_fresh:
+    if books > not_fresh or _is_paused(situation):
         return []
     return [
         Condition(
@@ -152,6 +153,11 @@ def dead_letters(situation: Situation, thresholds: Thresholds, now_us: int) -> l
             to_do="`truebook dead-letters` lists them with their reasons; the rest continues.",
         )
     ]
+
+
+def _is_paused(situation: Situation) -> bool:
+    """Whether the exchange has paused trading, which stops its market data as well."""
+    return situation.ledger is not None and any(hold.name == EXCHANGE_PAUSED.name for hold in situation.ledger.holds)
 
 
 def _has_reports(situation: Situation, thresholds: Thresholds, now_us: int) -> bool:

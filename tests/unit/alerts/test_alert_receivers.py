@@ -130,7 +130,5 @@ def test_a_failure_is_named_without_the_words_of_the_library(line: str, outcome:
 
 
 def test_apprise_is_loaded_by_its_first_use_only() -> None:
-    code = (
-        "import sys, truebook_services.alerts.service; print('apprise' in sys.modules)"
-    )
+    code = "import sys, truebook_services.alerts.service; print('apprise' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -22,7 +22,7 @@ from truebook.alerts.situation import Counted, Disk, UnknownOrder
 from truebook.alerts.thresholds import HOUR_US, Thresholds
 from truebook.clock import MICROS
 from truebook.ledger.port import HoldView, Marks
-from truebook.ledger.trading_holds import DAILY_LOSS, OPERATOR, WIND_DOWN
+from truebook.ledger.trading_holds import DAILY_LOSS, EXCHANGE_PAUSED, OPERATOR, WIND_DOWN
 from truebook.ledger.verbs import Limits, Mode
 
 MINUTE_US = 60 * MICROS
@@ -59,6 +59,9 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
         limits=LOSS, marks=marks(120_000_000), holds=(hold(DAILY_LOSS.name),))}, {"loss/daily_loss"}),
     ("a stale feed", {"services": with_service(
         service_report("execution", gauges={"books": 3, "books_not_fresh": 3}), "execution")}, {"stale_feed"}),
+    ("a stale feed in a pause of the exchange", {"ledger": ledger_reading(holds=(hold(EXCHANGE_PAUSED.name),)),
+     "services": with_service(service_report("execution", gauges={"books": 3, "books_not_fresh": 3}), "execution")},
+     {"trading_hold/exchange_paused"}),
     ("no book at all", {"services": with_service(
         service_report("execution", gauges={"books": 0, "books_not_fresh": 0}), "execution")}, {"stale_feed"}),
     ("no market is selected", {"services": with_service(
@@ -131,10 +134,11 @@ def test_what_can_not_be_judged_is_unseen(changes: dict[str, Any], unseen: set[K
     assert judged(**changes).unseen == unseen
 
 
-def test_a_hold_of_an_operator_is_a_notice() -> None:
-    [condition] = judged(ledger=ledger_reading(holds=(hold(OPERATOR.name, owner="operator"),))).conditions
+@pytest.mark.parametrize(("name", "to_do"), [(OPERATOR.name, "truebook resume"), (EXCHANGE_PAUSED.name, "Nothing")])
+def test_a_hold_that_is_expected_is_a_notice(name: str, to_do: str) -> None:
+    [condition] = judged(ledger=ledger_reading(holds=(hold(name),))).conditions
     assert condition.severity is Severity.NOTICE
-    assert "truebook resume" in condition.to_do
+    assert to_do in condition.to_do
 
 
 def test_an_unknown_hold_is_reported_as_well() -> None:
