@@ -199,6 +199,11 @@ class FaultSchedule:
         for held in (self._every, self._timed, self._spans, self.of_markets):
             held.clear()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no fault of a request or a frame is scheduled."""
+        return not (self._every or self._timed or self._spans)
+
     def since_start_us(self, now_us: int) -> int:
         return now_us - self._start_us
 

@@ -76,6 +76,8 @@ class FaultInjector:
 
     def _due(self, kind: FaultKind, subject: str = "") -> bool:
         self._counts[kind] += 1
+        if self.schedule.is_empty:
+            return False
         is_due = self.schedule.due(kind, self._now_us(), self._counts[kind])
         if is_due:
             self.report(kind, subject)

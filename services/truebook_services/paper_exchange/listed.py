@@ -9,11 +9,14 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.queries import VenueQueries
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
+
+_OF_LISTS: Final = (Filled, OrderChanged)
 
 
 def fill_key(fill: ExchangeFill) -> str:
@@ -58,7 +61,7 @@ class ListedState:
         for event in events:
             if isinstance(event, Settled):
                 self._positions.pop((event.account, event.settlement.ticker), None)
-            if not isinstance(event, Filled | OrderChanged):
+            if not isinstance(event, _OF_LISTS):
                 continue
             if shown_us is None:
                 self._number += 1

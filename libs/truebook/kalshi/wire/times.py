@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from truebook.money import WireFormatError
@@ -44,8 +45,13 @@ def from_rfc3339(text: object, field: str = "time") -> int:
 
 def to_rfc3339(at_us: int) -> str:
     """Write microseconds as the exchange does: UTC, six fractional digits, 'Z'; later than the year 9999: its end."""
-    moment = _EPOCH + timedelta(microseconds=min(at_us, LAST_US))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    seconds, micros = divmod(min(at_us, LAST_US), SECOND_US)
+    return f"{_second(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=64)  # frames of one moment share their second
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def from_unix_s(seconds: int) -> int:

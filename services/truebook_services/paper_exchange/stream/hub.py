@@ -31,9 +31,11 @@ from truebook_services.paper_exchange.sockets import FrameSession
 from truebook_services.paper_exchange.stream import frames, private_frames
 from truebook_services.paper_exchange.stream.frames import Outgoing
 from truebook_services.paper_exchange.stream.session import StreamLimits, StreamSession
+from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
 from truebook_services.paper_exchange.wire_fields import market_id
 
 PATH: Final = "/trade-api/ws/v2"
+_OF_BOOKS: Final = (LevelChanged, BookReplaced, Traded)
 
 
 class StreamHub:
@@ -138,7 +140,7 @@ class StreamHub:
         moved: dict[str, None] = {}
         sent = 0
         for event in events:
-            if isinstance(event, LevelChanged | BookReplaced | Traded):
+            if isinstance(event, _OF_BOOKS):
                 moved[event.ticker] = None
             fault = self._faults.delta_fault() if isinstance(event, LevelChanged) else None
             for outgoing in self._outgoing(event):
@@ -146,11 +148,14 @@ class StreamHub:
                 sent += 1
             if self._faults.doubles_fill(event):
                 self._publish(self._outgoing(event)[0])
-        for ticker in moved:
+        for ticker in moved if self._has_subscription(StreamChannel.TICKER) else ():
             update = self.ticker(ticker)
             if update is not None:
                 self._publish(update)
         return sent
+
+    def _has_subscription(self, channel: StreamChannel) -> bool:
+        return any(session.subscriptions.of(channel) is not None for session in self.sessions)
 
     def _publish(self, outgoing: Outgoing, fault: FaultKind | None = None) -> None:
         is_mute = self._faults.is_mute()

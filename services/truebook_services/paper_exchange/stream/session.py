@@ -242,9 +242,14 @@ class StreamSession:
         if len(self.outbox) >= self._limits.outbox:
             self._overflow(subscription)
             return
-        sequenced = outgoing.channel in SEQUENCED
-        body = msgspec.Raw(outgoing.body(self._is_own(outgoing.owner), subscription.use_yes_price))
-        self._send(outgoing.kind, body, subscription=subscription, sequenced=sequenced)
+        body = outgoing.body(outgoing.owner is not None and self._is_own(outgoing.owner), subscription.use_yes_price)
+        # As ``_send`` writes it: the frames of a market are most of what is sent.
+        start, at_ms = subscription.start_of(outgoing.kind), self._view.now_us() // 1000
+        if outgoing.channel in SEQUENCED:
+            frame = b'%b,"seq":%d,"sending_ts_ms":%d,"msg":%b}\n' % (start, subscription.next_seq(), at_ms, body)
+        else:
+            frame = b'%b,"sending_ts_ms":%d,"msg":%b}\n' % (start, at_ms, body)
+        self.outbox.append(frame)
         if twice:
             self.outbox.append(self.outbox[-1])
 
@@ -302,15 +307,13 @@ class StreamSession:
         *,
         command_id: int | None = None,
         subscription: ChannelSubscription | None = None,
-        sequenced: bool = True,
     ) -> None:
         frame: dict[str, Any] = {"type": kind}
         if command_id is not None:
             frame["id"] = command_id
         if subscription is not None:
             frame["sid"] = subscription.sid
-            if sequenced:
-                frame["seq"] = subscription.next_seq()
+            frame["seq"] = subscription.next_seq()
         frame["sending_ts_ms"] = self._view.now_us() // 1000
         if body is not None:
             frame["msg"] = body

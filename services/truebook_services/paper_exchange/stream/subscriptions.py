@@ -48,6 +48,14 @@ class ChannelSubscription:
         self.first_data_due_us: dict[str, int] = {}
         """Tickers whose first data is still to be sent, with its due time (monotonic): no other frame precedes it."""
         self._seq = 0
+        self._starts: dict[str, bytes] = {}
+
+    def start_of(self, kind: str) -> bytes:
+        """Return how this subscription's frames of a type begin."""
+        start = self._starts.get(kind)
+        if start is None:
+            start = self._starts[kind] = b'{"type":"%b","sid":%d' % (kind.encode(), self.sid)
+        return start
 
     def next_seq(self) -> int:
         self._seq += 1
