@@ -17,7 +17,7 @@ def dashboard(
     link_: Annotated[
         bool, typer.Option("--link", help="Print the link of the page that is served, with its token, and exit.")
     ] = False,
-    beside_run: Annotated[bool, typer.Option("--beside-run", hidden=True)] = False,
+    beside_run: Annotated[bool, typer.Option("--beside-run", hidden=True, help="Used by `truebook run`.")] = False,
 ) -> None:
     """Serve a page that shows the system and controls it; prints its link."""
     settings = load(DashboardSettings, dashboard={"port": port})

@@ -7,13 +7,13 @@ for ever, since the digest changes with their content.
 from __future__ import annotations
 
 import hashlib
+import importlib
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from nicegui import Client, ui
 from nicegui.dependencies import register_importmap_override
-from nicegui.elements import aggrid, echart
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -29,7 +29,7 @@ from truebook_services.dashboard.poller import Poller
 from truebook_services.dashboard.sessions import Attempts, Sessions
 from truebook_services.dashboard.sign_in import sign_in_routes
 
-LIBRARIES: Final = (aggrid, echart)
+LIBRARIES: Final = ("aggrid", "echart")
 """Importing them registers the grid and the charts, which the views import in the browser."""
 TITLES: Final = {
     "overview": "Overview", "markets": "Markets", "orders": "Orders and fills", "model": "Model", "system": "System",
@@ -59,6 +59,8 @@ def build_application(parts: Parts, allowed_hosts: tuple[str, ...]) -> ASGIApp:
     app.router.routes.append(Route("/favicon.ico", _favicon, methods=["GET"]))
     app.router.routes.append(Mount(f"/static/{digest}", _Immutable(directory=STATIC)))
     app.router.routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+    for name in LIBRARIES:
+        importlib.import_module(f"nicegui.elements.{name}")
     _add_pages(parts, digest)
     ui.run_with(
         app, title="Truebook", dark=None, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.types import ASGIApp
-
 from truebook.bus.port import BusError
 from truebook.kalshi.port import ExchangeError
 from truebook.ledger.port import LedgerError
@@ -79,7 +77,10 @@ async def serve_page(
     )  # fmt: skip
     sessions = Sessions(token, settings.session_h * SECONDS_PER_HOUR, clock.now_us)
     controls = Controls(poller, context.log, clock.monotonic_us)
-    app = _application(board, poller, controls, sessions, context, settings)
+    from truebook_services.dashboard.application import Parts, build_application  # NiceGUI takes a second to import
+
+    parts = Parts(board=board, poller=poller, controls=controls, sessions=sessions, clock=clock)
+    app = build_application(parts, settings.allowed_hosts)
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     address = Address(url=f"http://{f'[{host}]' if ':' in host else host}:{server.port}", pid=os.getpid())
     try:
@@ -89,15 +90,6 @@ async def serve_page(
     finally:
         remove_address(folder, address)
         await server.aclose()
-
-
-def _application(
-    board: Board, poller: Poller, controls: Controls, sessions: Sessions, context: Context, settings: DashboardSection
-) -> ASGIApp:
-    from truebook_services.dashboard.application import Parts, build_application  # NiceGUI takes a second to import
-
-    parts = Parts(board=board, poller=poller, controls=controls, sessions=sessions, clock=context.clock)
-    return build_application(parts, settings.allowed_hosts)
 
 
 def _bound(settings: DashboardSection, *, or_any_port: bool) -> HttpServer:
