@@ -67,6 +67,8 @@ class FaultInjector:
         self.listed = listed
         self.on_injected: Callable[[Injected], None] | None = None
         """Called for each fault that happens."""
+        self.happened: dict[FaultKind, tuple[int, int]] = {}
+        """How often each kind has happened, and when it did last."""
         self.last_refusal: FaultKind | None = None
         """Why the last request was refused; None if it was not."""
         self._late_fill_delay_us = late_fill_delay_us
@@ -85,6 +87,7 @@ class FaultInjector:
 
     def report(self, kind: FaultKind, subject: str = "") -> None:
         """Note that a fault happened."""
+        self.happened[kind] = (self.happened.get(kind, (0, 0))[0] + 1, self._now_us())
         if self.on_injected is not None:
             self.on_injected(Injected(self._now_us(), kind, subject))
 

@@ -181,6 +181,7 @@ class PaperExchange:
             history_after_s=settings.history_after_s,
             api_keys=ApiKeys(authenticator, settings.state_folder),
             reward_cents=settings.liquidity_reward_cents,
+            market_data=settings.described_markets(opened.seed),
             operator_token=operator_token(settings.state_folder, settings.operator_token),
         )
         self.app = application(self.state, self._connections)

@@ -137,6 +137,14 @@ class PaperExchangeSettings(Section):
         ShardPlan.parse(value)
         return value
 
+    def described_markets(self, seed: int) -> str:
+        """Describe the market data in a few words."""
+        if self.capture is not None:
+            return f"recording {self.capture.name}, speed {self.speed:g}"
+        if self.mirror is not None:
+            return f"mirror of {self.mirror}"
+        return f"synthetic markets {self.preset.value}, seed {seed}"
+
     @property
     def transfer_latency(self) -> Latency:
         """How long transfers between shards take."""

@@ -49,6 +49,10 @@ class Connections:
         self.is_mute: Callable[[], bool] = lambda: False
         """Whether a fault keeps WebSockets from sending."""
 
+    @property
+    def open_sockets(self) -> int:
+        return len(self._sockets)
+
     def opened(self, transport: asyncio.Transport) -> None:
         self._transports[transport.get_extra_info("peername")[:2]] = transport
 

@@ -132,6 +132,10 @@ class VenueQueries:
         newest_first = reversed(self._accounts.account(account).fills)
         return list(takewhile(lambda fill: fill.created_us >= since_us, newest_first))
 
+    def fill_count(self, account: str) -> int:
+        """Return how many fills of an account are kept."""
+        return len(self._accounts.account(account).fills)
+
     def settlements(self, account: str) -> list[ExchangeSettlement]:
         """List an account's settlements, newest first."""
         return self._accounts.account(account).settlements[::-1]

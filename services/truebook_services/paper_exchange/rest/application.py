@@ -33,6 +33,7 @@ from truebook_services.paper_exchange.rest import (
 from truebook_services.paper_exchange.rest.delivery import Delivery, write
 from truebook_services.paper_exchange.rest.fault_control import fault_routes
 from truebook_services.paper_exchange.rest.openapi.served import document_routes
+from truebook_services.paper_exchange.rest.overview import overview_routes
 from truebook_services.paper_exchange.rest.paging import Query
 from truebook_services.paper_exchange.rest.rate_limits import charged_shard
 from truebook_services.paper_exchange.rest.requests import Endpoint, ExchangeState, Reply, RequestContext
@@ -59,6 +60,7 @@ def application(state: ExchangeState, connections: Connections) -> RoutedApplica
         serve = _serve(state, endpoints, connections)
         served.append((Route(PREFIX + path, serve, methods=[endpoint.method for endpoint in endpoints]), serve))
     routes = [route for route, _ in served]
+    routes += overview_routes(state, connections, state.operator_token)
     routes += fault_routes(
         state.faults.schedule, state.now_us, state.operator_token,
         lambda ticker: state.engine.queries.market(ticker) is not None,

@@ -1,7 +1,12 @@
-"""Who may use the operator's interface: requests from this machine, with ``Authorization: Bearer TOKEN``."""
+"""Who may use the operator's interface: requests from this machine, with ``Authorization: Bearer TOKEN``.
+
+A page for browsers takes the token as the password of HTTP's Basic scheme too, which they ask for and then repeat.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
@@ -29,18 +34,34 @@ def operator_token(folder: Path | None, token: str | None) -> str | None:
     return file.read_text(encoding="ascii").strip()
 
 
-def guarded(handle: OperatorHandler, token: str) -> OperatorHandler:
-    """Let a handler serve only requests that the operator makes."""
+def guarded(handle: OperatorHandler, token: str, *, asks_for_password: bool = False) -> OperatorHandler:
+    """Let a handler serve only requests that the operator makes; a browser may be asked for the token as a password."""
 
     async def serve(request: Request) -> Response:
         if request.client is not None and not ipaddress.ip_address(request.client.host).is_loopback:
             return refusal(403, "the operator's interface is for the exchange's own machine only")
-        given = request.headers.get("authorization", "").encode("latin-1")
-        if not secrets.compare_digest(given, f"Bearer {token}".encode()):
-            return refusal(401, f"send 'Authorization: Bearer TOKEN' with the token of {TOKEN_FILE}")
+        given = _token_in(request.headers.get("authorization", ""), may_be_password=asks_for_password)
+        if not secrets.compare_digest(given, token.encode()):
+            refused = refusal(401, f"send 'Authorization: Bearer TOKEN' with the token of {TOKEN_FILE}")
+            if asks_for_password:
+                refused.headers["www-authenticate"] = 'Basic realm="operator token as the password", charset="UTF-8"'
+            return refused
         return await handle(request)
 
     return serve
+
+
+def _token_in(header: str, *, may_be_password: bool) -> bytes:
+    """Return the token of an Authorization header; empty without one."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.encode("latin-1")
+    if scheme.lower() != "basic" or not may_be_password:
+        return b""
+    try:
+        return base64.b64decode(value, validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def refusal(status: int, text: str) -> Response:

@@ -95,6 +95,8 @@ class ExchangeState:
     """Age at which settled markets, trades, fills and ended orders are listed as historical."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
     operator_token: str | None = None
+    market_data: str = ""
+    """What the markets are, in words: for the operator's page."""
     observer: RequestObserver | None = None
     """Is given each request that was responded to."""
     calls: Iterator[int] = field(default_factory=itertools.count)
