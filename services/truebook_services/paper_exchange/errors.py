@@ -37,7 +37,13 @@ def nested_body(code: str, details: str = "", message: str = "") -> dict[str, st
 
 def rejected(rejection: Rejected) -> WireError:
     """A rejection by the matching engine."""
-    return nested(rejection.status, rejection.code, rejection.detail)
+    return WireError(rejection.status, {"error": rejected_body(rejection)})
+
+
+def rejected_body(rejection: Rejected) -> dict[str, str]:
+    """The inner object of a rejection by the engine; as recorded, it names the service if it has no details."""
+    body = nested_body(rejection.code, rejection.detail)
+    return body if "details" in body else body | {"service": "exchange"}
 
 
 def bad_request(details: str) -> WireError:

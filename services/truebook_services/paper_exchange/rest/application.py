@@ -134,10 +134,16 @@ async def _request_context(state: ExchangeState, endpoint: Endpoint, delivery: D
     )
 
 
+def _signed_path(request: Request) -> str:
+    """Return the path as it was sent: clients sign it with its percent signs."""
+    sent: bytes = request.scope.get("raw_path") or b""
+    return sent.partition(b"?")[0].decode("latin-1") or request.url.path
+
+
 def _account(state: ExchangeState, endpoint: Endpoint, request: Request) -> str:
     try:
         signed_us = state.now_us() + state.faults.skew_us()
-        account = state.authenticator.account_of(request.headers, request.method, request.url.path, signed_us)
+        account = state.authenticator.account_of(request.headers, request.method, _signed_path(request), signed_us)
     except WireError:
         if endpoint.access == "public":
             return ""

@@ -21,7 +21,7 @@ from truebook_services.paper_exchange.engine.commands import (
     DecreaseOrder,
     PlaceOrder,
 )
-from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, nested_body
+from truebook_services.paper_exchange.errors import WireError, legacy_endpoint, rejected_body
 from truebook_services.paper_exchange.rest.paging import MAX_LIMIT
 from truebook_services.paper_exchange.rest.rate_limits import Routing
 from truebook_services.paper_exchange.rest.request_bodies import (
@@ -184,7 +184,7 @@ def _batch_created(context: RequestContext, command: PlaceOrder, response: Comma
         return _created(context, command.account, command.request, response)
     assert isinstance(response, Rejected)
     rejection = context.as_configured(response)
-    return {"client_order_id": command.request.client_order_id, "error": nested_body(rejection.code, rejection.detail)}
+    return {"client_order_id": command.request.client_order_id, "error": rejected_body(rejection)}
 
 
 def _inner(error: WireError) -> dict[str, Any]:
@@ -206,8 +206,7 @@ async def batch_cancel(context: RequestContext) -> dict[str, Any]:
             bodies.append(_cancelled(response))
         else:
             assert isinstance(response, Rejected)
-            error = nested_body(response.code, response.detail)
-            bodies.append({"order_id": order_id, "reduced_by": "0.00", "error": error})
+            bodies.append({"order_id": order_id, "reduced_by": "0.00", "error": rejected_body(response)})
     return {"orders": bodies}
 
 

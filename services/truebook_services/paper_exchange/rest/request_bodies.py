@@ -14,11 +14,12 @@ import msgspec
 from truebook.kalshi.wire.times import LAST_US, to_unix_s
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
+from truebook.simulation.venue.account_book import INVALID_ORDER_SIZE
 from truebook.simulation.venue.order_changes import Amendment
 from truebook.simulation.venue.subaccount_names import MAX_SUBACCOUNT, PRIMARY
 from truebook.venue.account import OrderRequest, SelfTradePrevention
 from truebook.venue.shards import AUTOMATIC, MAX_SHARD
-from truebook_services.paper_exchange.errors import WireError, bad_request, nested
+from truebook_services.paper_exchange.errors import WireError, bad_request, nested, rejected
 
 _GO_TYPES: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int64", list: "[]json.RawMessage"}
 CLIENT_ID_LIMIT: Final = 64
@@ -172,7 +173,7 @@ def read_count(text: str, minimum: int = 1) -> int:
     except WireFormatError as error:
         raise nested(400, "invalid_order_size", str(error)) from error
     if centi < minimum:
-        raise nested(400, "invalid_order_size")
+        raise rejected(INVALID_ORDER_SIZE)
     return centi
 
 

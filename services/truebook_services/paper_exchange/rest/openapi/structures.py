@@ -36,7 +36,7 @@ STRUCTURES: Final[dict[str, str]] = {
     ),
     "CandlePrice": (
         "open_dollars?:price low_dollars?:price high_dollars?:price close_dollars?:price mean_dollars?:price "
-        "previous_dollars?:price min_dollars?:price max_dollars?:price"
+        "previous_dollars?:price"
     ),
     "CandleQuote": "open_dollars:price low_dollars:price high_dollars:price close_dollars:price",
     "Candlesticks": "ticker:text candlesticks:[Candle]",
@@ -51,7 +51,7 @@ STRUCTURES: Final[dict[str, str]] = {
         "market_settled_ts:time trades_created_ts:time orders_updated_ts:time market_positions_last_updated_ts:time"
     ),
     "EndpointCost": "cost:int method:text path:text",
-    "ErrorDetails": "code:text message:text details?:text",
+    "ErrorDetails": "code:text message:text details?:text service?:text",
     "Event": (
         "event_ticker:text series_ticker:text title:text sub_title:text collateral_return_type:text "
         "mutually_exclusive:bool category:text strike_period:text settlement_sources:[object] last_updated_ts:time "
