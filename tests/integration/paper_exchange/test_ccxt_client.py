@@ -60,6 +60,8 @@ async def test_what_surprises_users_of_ccxt(tmp_path: Path) -> None:
         ticker = session.ticker
         crossing = await create(exchange, ticker, 1, 0.99, postOnly=True)
         assert crossing["filled"] == 1
+        headers = {name.lower(): value for name, value in exchange.last_response_headers.items()}
+        assert headers["truebook-ignored"] == "postOnly"
         with pytest.raises(ExchangeError):
             await create(exchange, ticker, 1, 0.99, post_only=True)
         for _ in range(105):

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from support.foreign_clients import foreign_session
+from support.foreign_clients import A, foreign_session, recorded_settings
+from support.paper_client import running
+from truebook.kalshi.hosts import addresses
+from truebook_services.paper_exchange.server import exchange_clock
 
 synpath = pytest.importorskip("synpath", reason="synpath is not installed: make clients")
 
@@ -44,6 +47,22 @@ async def test_a_session_of_synpath_has_no_error(tmp_path: Path) -> None:
         await venue.close()
         assert session.refused() == []
         assert len(session.operations()) >= 16
+
+
+async def test_the_quantity_of_an_immediate_order_is_what_was_filled(tmp_path: Path) -> None:
+    from synpath.trading.credentials import KalshiCredentials
+    from synpath.trading.kalshi import KalshiTrading
+
+    configured = recorded_settings(tmp_path, capture_times="now")
+    async with running(configured, exchange_clock(configured)) as exchange:
+        [key] = exchange.exchange.keys
+        assert key.private_key_file is not None
+        credentials = KalshiCredentials(key.key_id, key.private_key_file.read_bytes())
+        venue = KalshiTrading(credentials, base_url=addresses(exchange.exchange.url)[0])
+        for filled in (5, 0):
+            order = await venue.create_order(bid(f"kalshi:{A}", "0.52", "7.00", synpath.TimeInForce.IOC))
+            assert (order.filled, order.quantity) == (filled, filled)
+        await venue.close()
 
 
 def bid(market: str, price: str, quantity: str, time_in_force: Any = None, **more: Any) -> Any:
