@@ -85,7 +85,7 @@ def _row(one: Judgement) -> str:
 
 
 def _ended(exit_code: int | None) -> str:
-    return "" if exit_code is None else f", where the client ended by itself with exit code {exit_code}"
+    return "" if exit_code is None else f": the client ended before the time, with exit code {exit_code}"
 
 
 def _counts(wasted: Mapping[str, int]) -> str:

@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int
     requests: int
     exit_code: int | None
-    """Of a client that ended by itself, before the time was over; another one than 0 is a failure."""
+    """Of a client that ended before the time was over; another one than 0 is a failure."""
     unrecorded: int
     """Requests beyond those that are recorded: with any, the run is not judged as passed."""
     orders_sent: int

@@ -107,6 +107,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[SeenFault, ...]
     account: Account
     exit_code: int | None = None
-    """Of a client that ended by itself; None: it was running at the end."""
+    """Of a client that ended before the time; None: it was running at the end."""
     unrecorded: int = 0
     """Requests of the client that are not among the records."""
