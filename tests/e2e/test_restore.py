@@ -104,7 +104,7 @@ def test_another_ledger_or_a_damaged_journal_is_refused(tmp_path: Path) -> None:
 
     journal = folder / "journal.jsonl"
     text = bytearray(journal.read_bytes())
-    text[200] ^= 1
+    text[300] ^= 1
     journal.write_bytes(text)
     refused = truebook(tmp_path, "run", *SAME)
     assert refused.returncode == 3
