@@ -86,6 +86,15 @@ async def test_a_refused_key_is_reported_with_its_reason(status: int) -> None:
     assert caught.value.status == status
 
 
+async def test_a_signature_of_another_time_may_be_tried_again() -> None:
+    def refuse(socket: ServerConnection, request: Request) -> Response:
+        return socket.respond(http.HTTPStatus.UNAUTHORIZED, '{"error":{"code":"header_timestamp_expired"}}')
+
+    async with server(nothing, process_request=refuse) as url:
+        with pytest.raises(StreamClosed, match="header_timestamp_expired"):
+            await connect(url)
+
+
 @pytest.mark.parametrize("status", [302, 404, 429, 502, 503])
 async def test_every_other_response_to_the_upgrade_is_stream_closed(status: int) -> None:
     requested = []

@@ -1,6 +1,7 @@
 """Kalshi's WebSocket behind ``kalshi.port.Connector``: a signed upgrade, text frames, and an error for every end.
 
-StreamRefused   the upgrade was refused with 401 or 403: the key is wrong
+StreamRefused   the upgrade was refused with 401 or 403: the key is wrong (not if the signature's time is refused: a
+                clock that differs is corrected, and a slow machine signs again)
 StreamClosed    everything else that ends or prevents a connection, silence included
 
 The exchange pings an idle connection every ten seconds, but not a busy one, so silence is detected by our own pings.
@@ -35,6 +36,8 @@ MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
 QUEUED_FRAMES: Final = 1024
 CLOSE_WITHIN_S: Final = 1.0
 _REFUSALS: Final = frozenset({401, 403})
+_CLOCK: Final = "header_timestamp"
+"""Begin of the exchange's codes for a signature whose time is too far from its own."""
 _DETAIL_LIMIT: Final = 200
 _LOST: Final = (ConnectionClosed, InvalidHandshake, OSError, EOFError)
 # ``ConcurrencyError`` and ``InvalidURI`` are bugs of the caller and not included.
@@ -94,6 +97,8 @@ class WebsocketConnector(Connector):
             status = error.response.status_code
             if status in _REFUSALS:
                 detail = bytes(error.response.body or b"")[:_DETAIL_LIMIT].decode("utf-8", "replace")
+                if _CLOCK in detail:
+                    raise StreamClosed(f"{self._url}: HTTP {status} {detail.strip()}") from error
                 raise StreamRefused(status, detail.strip()) from error
             raise StreamClosed(f"{self._url}: the upgrade failed with HTTP {status}") from error
         except _LOST as error:
