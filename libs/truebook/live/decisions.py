@@ -6,7 +6,9 @@ Most decisions with targets lead to no order, since their targets are working al
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from truebook.evidence.records import Step
 from truebook.live.views import DecisionRow, DecisionState, Lifecycle, OrderLife, OwnFill
@@ -20,6 +22,9 @@ MAX_SENT: Final = 4_000
 MAX_EVENTS: Final = 64
 """Per decision: events and fills beyond it are not kept."""
 MAX_DETAIL: Final = 200
+MAX_EARLY: Final = 500
+"""Decisions and orders of which something was read before they were."""
+KeptT = TypeVar("KeptT", OrderEvent, OwnFill)
 _ENDS: Final = {
     OrderOutcome.REJECTED: DecisionState.NOT_ACCEPTED,
     OrderOutcome.CANCELLED: DecisionState.CANCELLED,
@@ -117,8 +122,12 @@ class Decisions:
         self._sent: dict[str, Life] = {}
         """In the order of their last change."""
         self._by_order: dict[str, Life] = {}
+        self._early_events: dict[str, list[OrderEvent]] = {}
+        """By action: topics have no common order, so an event may be read before its decision."""
+        self._early_fills: dict[str, list[OwnFill]] = {}
+        """By order."""
 
-    def decided(self, action: Action, observation: Observation | None) -> None:
+    def decided(self, action: Action, observation: Observation | None, version: int) -> None:
         """Keep a decision; a repeated one keeps what became of it."""
         if not action.targets or action.id in self._unsent or action.id in self._sent:
             return
@@ -126,26 +135,32 @@ class Decisions:
         self._unsent[action.id] = Life(action, seen)
         if len(self._unsent) > MAX_UNSENT:
             del self._unsent[next(iter(self._unsent))]
+        for event in self._early_events.pop(action.id, ()):
+            self.ordered(event, version)
 
-    def ordered(self, event: OrderEvent, version: int) -> Life | None:
-        """Add an event to its decision; None if that is not known."""
+    def ordered(self, event: OrderEvent, version: int) -> None:
+        """Add an event to its decision, now or once that is known."""
         life = self.find(event.action_id)
-        if life is None or len(life.events) >= MAX_EVENTS:
-            return life
-        life.events.append(event)
-        if event.outcome is OrderOutcome.SENT and event.client_order_id:
-            life.sent.add(event.client_order_id)
-            self._by_order[event.client_order_id] = life
-        self._touch(life, version)
-        return life
+        if life is None:
+            _keep(self._early_events, event.action_id, event)
+        elif len(life.events) < MAX_EVENTS:
+            life.events.append(event)
+            if event.outcome is OrderOutcome.SENT and event.client_order_id:
+                life.sent.add(event.client_order_id)
+                self._by_order[event.client_order_id] = life
+                for fill in self._early_fills.pop(event.client_order_id, ()):
+                    self.filled(msgspec.structs.replace(fill, action_id=life.action.id), version)
+            self._touch(life, version)
 
     def of_order(self, client_order_id: str) -> Life | None:
         return self._by_order.get(client_order_id)
 
     def filled(self, fill: OwnFill, version: int) -> None:
-        """Add a fill to the decision of its order."""
+        """Add a fill to the decision of its order, now or once that is known."""
         life = self._by_order.get(fill.client_order_id)
-        if life is not None and len(life.fills) < MAX_EVENTS:
+        if life is None:
+            _keep(self._early_fills, fill.client_order_id, fill)
+        elif len(life.fills) < MAX_EVENTS:
             life.fills.append(fill)
             self._touch(life, version)
 
@@ -180,6 +195,14 @@ class Decisions:
             dropped = self._sent.pop(next(iter(self._sent)))
             for order_id in dropped.sent:
                 self._by_order.pop(order_id, None)
+
+
+def _keep(early: dict[str, list[KeptT]], key: str, item: KeptT) -> None:
+    """Keep an item for later, if it names what it belongs to; the oldest are dropped."""
+    if key:
+        early.setdefault(key, []).append(item)
+        if len(early) > MAX_EARLY:
+            del early[next(iter(early))]
 
 
 def own_fill(fill: FillRecorded, action_id: str | None) -> OwnFill:

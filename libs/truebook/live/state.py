@@ -299,7 +299,7 @@ class LiveState:
         market.decisions += 1
         market.changed = self._next
         self._models.decided(action)
-        self._decisions.decided(action, market.observation)
+        self._decisions.decided(action, market.observation, self._next)
         if action.fair_ppm is not None:
             market.fair_ppm = action.fair_ppm
             if action.produced_us - market.probability_us >= PROBABILITY_EVERY_US:

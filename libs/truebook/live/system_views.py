@@ -24,11 +24,11 @@ class AccountPoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
-    """The account's newest report; see ``truebook.messages.accounts.AccountReported``."""
+    """The account's newest report (``truebook.messages.accounts.AccountReported``), or what the last run left of it."""
 
     at_us: int
     account: str
-    ledger_seq: int
+    ledger_seq: int | None
     opened: bool
     mode: str
     holds: tuple[str, ...]
@@ -37,8 +37,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     overdrawn_micros: int
     reserved_micros: int
     position_cost_micros: int
-    positions: int
-    open_orders: int
+    positions: int | None
+    open_orders: int | None
     equity_micros: int | None
     valued_us: int | None
     realized_micros: int

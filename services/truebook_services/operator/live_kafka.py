@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -44,7 +44,7 @@ from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.live import LiveSource
 from truebook_services.operator.live_memory import MemoryLive, live_state
 from truebook_services.operator.model_failures import read_pointer
-from truebook_services.operator.statistics import Statistics
+from truebook_services.operator.statistics import PRODUCED, Statistics
 from truebook_services.serving.settings import kafka_connection, redis_address
 
 DAY_US: Final = 86_400 * MICROS
@@ -56,6 +56,8 @@ HISTORY: Final[tuple[tuple[Topic, int], ...]] = (
 """What is read, and how far back; the compacted topics from their beginning, books from now on."""
 RECALLED: Final = (Observation, Action, OrderEvent, FillRecorded)
 """Of these, earlier messages are shown and not counted: their books were not counted either."""
+EARLY_US: Final = 3 * MICROS
+MAX_EARLY: Final = 20_000
 BREATHE_EVERY: Final = 200
 """Records between two yields to the event loop, on which pages are served."""
 _BY_NAME: Final = {topic.name: topic for topic in TOPICS}
@@ -107,6 +109,9 @@ class TopicReader:
             log=logger("dashboard"),
         )  # fmt: skip
         self._since_us = now_us
+        self._clock = clock
+        self._early: list[Message] | None = []
+        self._early_until_us = clock.monotonic_us() + EARLY_US
         self.statistics = Statistics(now_us)
         self.statistics.live = live_state(self.statistics, now_us, f"kafka {os.getpid()}")
         self._account = settings.account
@@ -115,24 +120,43 @@ class TopicReader:
         self.service = Service(context, [Feed(context, "topics", self._follow)])
 
     async def _follow(self, stop: asyncio.Event, feed: Feed) -> None:
-        async for batch in self._follower.batches():
-            feed.mark_healthy()
-            await self.take(batch)
-            if stop.is_set():
-                return
+        async with aclosing(self._follower.batches()) as batches:
+            async for batch in batches:
+                feed.mark_healthy()
+                await self.take(self._in_order(self._decoded(batch)))
+                if stop.is_set():
+                    return
 
-    async def take(self, batch: Sequence[Record]) -> None:
-        """Count the records of this account; unreadable ones are in ``dead_letters`` already."""
-        for number, record in enumerate(batch):
-            if number % BREATHE_EVERY == BREATHE_EVERY - 1:
-                await asyncio.sleep(0)
+    def _in_order(self, messages: list[Message]) -> list[Message]:
+        """Return the messages to take now: at first none, until what the topics had at the start can be ordered."""
+        if self._early is None:
+            return messages
+        self._early += messages
+        if messages and len(self._early) < MAX_EARLY and self._clock.monotonic_us() < self._early_until_us:
+            return []
+        messages, self._early = self._early, None
+        return messages
+
+    def _decoded(self, batch: Sequence[Record]) -> list[Message]:
+        """Return the messages of this account; unreadable ones are in ``dead_letters`` already."""
+        messages: list[Message] = []
+        for record in batch:
             if not record.value:
                 continue
             try:
                 message = decode(_BY_NAME[record.topic], record.value)
             except DecodeError:
                 continue
-            if message.account != self._account or self._is_before_snapshot(message):
+            if message.account == self._account:
+                messages.append(message)
+        return messages
+
+    async def take(self, messages: Sequence[Message]) -> None:
+        """Count messages in the order of time: topics have no common order, and an event follows its decision."""
+        for number, message in enumerate(sorted(messages, key=PRODUCED)):
+            if number % BREATHE_EVERY == BREATHE_EVERY - 1:
+                await asyncio.sleep(0)
+            if self._is_before_snapshot(message):
                 continue
             if isinstance(message, RECALLED) and message.produced_us < self._since_us:
                 self.statistics.recall(message)

@@ -122,10 +122,10 @@ def _account(account: str, summary: Status, points: list[AccountPoint]) -> Accou
     """Return the account as of the end of the run."""
     last = points[-1] if points else None
     return AccountState(
-        at_us=summary.at_us, account=account, ledger_seq=0, opened=True, mode=summary.mode, holds=summary.holds,
+        at_us=summary.at_us, account=account, ledger_seq=None, opened=True, mode=summary.mode, holds=summary.holds,
         deposits_micros=summary.deposits_micros, cash_micros=summary.cash_micros,
         overdrawn_micros=summary.overdrawn_micros, reserved_micros=summary.reserved_micros,
-        position_cost_micros=summary.position_cost_micros, positions=0, open_orders=0,
+        position_cost_micros=summary.position_cost_micros, positions=None, open_orders=None,
         equity_micros=summary.equity_micros, valued_us=None if last is None else last.at_us,
         realized_micros=summary.realized_micros, unrealized_micros=summary.unrealized_micros,
         fees_micros=summary.fees_micros, conservation_error_micros=summary.conservation_error_micros,

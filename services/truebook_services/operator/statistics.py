@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from cachetools import FIFOCache
 
@@ -26,6 +27,7 @@ from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Incoming
 from truebook_services.operator.port import Latency
 
+PRODUCED = attrgetter("produced_us")
 MAX_LATENCIES = 100_000
 MAX_EVENTS = 12
 MAX_CLOSED = 1_000
@@ -89,9 +91,10 @@ class Statistics:
         return Latency(**{f"p{n}": round(ordered[(len(ordered) - 1) * n // 100] / 1000, 3) for n in (50, 99)})
 
     async def take(self, batch: Sequence[Incoming]) -> None:
-        for incoming in batch:
-            if isinstance(incoming.message, Message):
-                self.count(incoming.message)
+        """Count a batch in the order of time: topics have no common order, and an event follows its decision."""
+        messages = [incoming.message for incoming in batch if isinstance(incoming.message, Message)]
+        for message in sorted(messages, key=PRODUCED):
+            self.count(message)
 
     def skip(self, messages: int) -> None:
         """Note that the bus has replaced messages before they were read: the other counts lack them."""

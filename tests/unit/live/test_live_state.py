@@ -89,6 +89,14 @@ def test_a_lifecycle_has_the_times_between_its_steps() -> None:
     assert (life.fair_ppm, life.bid_cc, life.orders[0].fills[0].action_id) == (481_250, 4_600, "aa")
 
 
+def test_topics_may_be_read_in_any_order() -> None:
+    """A fill and an order's events may be read before the decision."""
+    state = taken(sample("fills.fill_recorded"), order(OrderOutcome.SENT), action(id="aa"))
+    life = state.lifecycle("aa")
+    assert life is not None and life.state is DecisionState.FILLED
+    assert life.orders[0].fills[0].action_id == "aa"
+
+
 def test_a_fill_that_is_repeated_counts_once() -> None:
     fills = [
         sample("fills.fill_recorded", outcome=outcome)

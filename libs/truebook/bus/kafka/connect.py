@@ -4,8 +4,10 @@ reports that it can't connect: a wrong password would look like a broker that is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError
@@ -13,6 +15,8 @@ from aiokafka.errors import KafkaError
 from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.errors import translated, translating
 from truebook.bus.port import BusError, BusUnavailable
+
+CLOSE_WITHIN_S: Final = 3.0
 
 
 @asynccontextmanager
@@ -26,6 +30,22 @@ async def entering(connection: KafkaConnection) -> AsyncIterator[None]:
         if refusal is None:
             raise
         raise refusal from error
+
+
+async def stop_consumer(client: Any) -> None:
+    """Stop a consumer of aiokafka, within a time: it waits for a broker that does not respond.
+
+    It awaits tasks that it has cancelled, and so raises ``CancelledError`` while a broker can't be reached. That must
+    not count as a cancellation of the caller, whose task would end without an error.
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait((stopping,), timeout=CLOSE_WITHIN_S)
+    if not stopping.done():
+        stopping.cancel()
+        return
+    error = None if stopping.cancelled() else stopping.exception()
+    if error is not None and not isinstance(error, KafkaError | OSError | TimeoutError):
+        raise error
 
 
 async def _refusal(connection: KafkaConnection) -> BusError | None:

@@ -22,9 +22,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from truebook.bus.kafka.connect import entering
+from truebook.bus.kafka.connect import entering, stop_consumer
 from truebook.bus.kafka.connection import REBALANCE_WITHIN_S, KafkaConnection
 from truebook.bus.kafka.errors import NAME_USED_TWICE, translating
 from truebook.bus.port import BusClosed, BusConsumer, BusUnavailable, Partition, Rebalance, Record
@@ -32,7 +32,6 @@ from truebook.messages.topics import StartAt, Topic
 
 SETTLE_WITHIN_S: Final = 5.0
 COMMIT_WITHIN_S: Final = 3.0
-CLOSE_WITHIN_S: Final = 3.0
 REPLACED_TIMES: Final = 3
 REPLACED_WITHIN_S: Final = 60.0
 """So often within this time the broker has given a member another id: two processes replace each other in turn."""
@@ -164,9 +163,7 @@ class KafkaConsumer(BusConsumer):
         self._closed = True
         self._interrupt()
         self._on_close(self)
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._client.stop()
+        await stop_consumer(self._client)
 
     def _new_client(self) -> Any:
         connection = self._connection
@@ -182,9 +179,7 @@ class KafkaConsumer(BusConsumer):
 
     async def _replace_client(self) -> None:
         """Create a new client: one whose start has failed while joining can't be started again."""
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._client.stop()
+        await stop_consumer(self._client)
         self._unsettled = None
         self._has_joined.clear()
         self._member_id = None

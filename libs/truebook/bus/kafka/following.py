@@ -5,21 +5,25 @@ Nothing is committed, and no group is left behind at the broker.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from truebook.bus.kafka.connect import entering
+from truebook.bus.kafka.connect import entering, stop_consumer
 from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.errors import translating
-from truebook.bus.port import Record, TopicMismatch
+from truebook.bus.port import BusUnavailable, Record, TopicMismatch
 from truebook.messages.topics import StartAt, Topic
 
 POLL_MS: Final = 250
 MAX_RECORDS: Final = 2_000
 FETCH_WAIT_MS: Final = 100
 """How long a broker holds an empty fetch."""
+
+PROBE_AFTER_S: Final = 2.0
+PROBE_WITHIN_S: Final = 3.0
 
 
 class Follower:
@@ -57,10 +61,26 @@ class Follower:
                 client.assign(parts)
                 for part, offset in (await self._starts(client, parts)).items():
                     client.seek(part, offset)
-                while True:
-                    yield self._records(await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS))
+                async for batch in self._poll(client):
+                    yield batch
         finally:
-            await client.stop()
+            await stop_consumer(client)
+
+    async def _poll(self, client: Any) -> AsyncGenerator[list[Record], None]:
+        """Yield what is fetched; without any record for a while, check that the cluster responds.
+
+        The client itself returns nothing for as long as it can't reach a broker, without an error.
+        """
+        loop = asyncio.get_running_loop()
+        heard_s = loop.time()
+        while True:
+            batch = self._records(await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS))
+            if batch:
+                heard_s = loop.time()
+            elif loop.time() - heard_s >= PROBE_AFTER_S:
+                await _probe(client, next(iter(self._positions)))
+                heard_s = loop.time()
+            yield batch
 
     async def _starts(self, client: Any, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         new = [part for part in parts if part not in self._positions]
@@ -82,3 +102,12 @@ class Follower:
             if found:
                 self._positions[part] = found[-1].offset + 1
         return records
+
+
+async def _probe(client: Any, part: TopicPartition) -> None:
+    """Request an offset; raises ``BusUnavailable`` without a response."""
+    try:
+        async with asyncio.timeout(PROBE_WITHIN_S):
+            await client.end_offsets([part])
+    except TimeoutError as error:
+        raise BusUnavailable(f"Kafka does not respond within {PROBE_WITHIN_S:g} s") from error

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from truebook.bus.kafka.connect import entering
+from truebook.bus.kafka.connect import entering, stop_consumer
 from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.errors import translating
 from truebook.bus.port import Record, TopicMismatch
@@ -46,7 +46,7 @@ async def read_topic(
                             yield Record(found.topic, found.partition, found.offset, key, found.value or b"")
                 left = {part: end for part, end in left.items() if await client.position(part) < end}
     finally:
-        await client.stop()
+        await stop_consumer(client)
 
 
 async def count_since(
@@ -64,7 +64,7 @@ async def count_since(
                 firsts, ends = await _bounds(client, parts, since_us)
                 counts[topic.name] = sum(ends[part] - firsts[part] for part in parts)
     finally:
-        await client.stop()
+        await stop_consumer(client)
     return counts
 
 
