@@ -1,10 +1,11 @@
-"""The simulated exchange's pure core: orders on one core, and memory of many listed markets, without sockets."""
+"""The simulated exchange: its pure core (orders on one core, memory of many listed markets), and as a process."""
 
 from __future__ import annotations
 
 import itertools
 import multiprocessing
 
+from bench import exchange_served, exchange_stream
 from bench.measure import Row, cpu_s, peak_mb
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, MarketStatus
@@ -34,6 +35,8 @@ def bench() -> list[Row]:
             ours=f"{after_mb:.0f} MB ({before_mb:.0f} MB without markets)", baseline="–", ratio="–",
             target="< 400 MB", reached=after_mb < 400,
         ),
+        *exchange_served.rows(),
+        *exchange_stream.rows(),
     ]  # fmt: skip
 
 

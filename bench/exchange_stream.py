@@ -130,15 +130,14 @@ def _received(sockets: list[socket.socket], seconds: float) -> int:
     frames, rests = 0, dict.fromkeys(sockets, b"")
     with selectors.DefaultSelector() as selector:
         for one in sockets:
-            selector.register(one, selectors.EVENT_READ)
+            selector.register(one, selectors.EVENT_READ, one)
         until_s = time.perf_counter() + seconds
         while (left_s := until_s - time.perf_counter()) > 0:
             for key, _ in selector.select(left_s):
-                one: socket.socket = key.fileobj  # type: ignore[assignment]
-                data = rests[one] + one.recv(2**20)
+                data = rests[key.data] + key.data.recv(2**20)
                 if _OVERFLOW in data:
                     raise RuntimeError("the exchange ended a subscription: its queue was full")
                 frames += data.count(_DELTA)
                 # A name that is divided between two reads counts once.
-                rests[one] = data[-len(_DELTA) + 1 :]
+                rests[key.data] = data[-len(_DELTA) + 1 :]
     return frames

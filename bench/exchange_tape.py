@@ -1,7 +1,8 @@
-"""The simulated exchange with deltas made before: ``python -m bench.exchange_tape SETTINGS`` (JSON of its settings).
+"""The simulated exchange for benchmarks: ``python -m bench.exchange_tape SETTINGS [LISTED]`` (JSON of its settings).
 
-Hub, sessions and sockets are the service's own, and the engine has no part. Each line on standard input sets the deltas
-per second; after it the number of deltas so far is printed.
+Hub, sessions and sockets are the service's own. Without ``LISTED`` the market is a tape of deltas made before, and the
+engine has no part: each line on standard input sets the deltas per second; after it their number so far is printed.
+With it, synthetic traders trade beside so many further markets that are only listed.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class TapeSource:
     def skip(self, until_us: int, at_us: int) -> Sequence[SimulationEvent]:
         return []
 
+    def reseed(self, seed: int) -> None: ...
+
 
 class TapeExchange(PaperExchange):
     """The service's exchange, whose market is the tape."""
@@ -77,8 +80,28 @@ class TapeExchange(PaperExchange):
         return opened
 
 
+class ListingExchange(PaperExchange):
+    """The service's exchange with further markets that are only listed, behind the traded ones."""
+
+    listed = 0
+
+    def _open_engine(self) -> OpenedEngine:
+        opened = super()._open_engine()
+        opened.core.tick(self._clock.now_us(), lambda events: None)
+        for ticker in tickers(self.listed):
+            opened.core.engine.lifecycle.add_market(metadata(ticker), opened.core.reached_us)
+        return opened
+
+
 async def main() -> None:
     settings = PaperExchangeSettings.model_validate_json(sys.argv[1])
+    if len(sys.argv) > 2:
+        listing = ListingExchange(settings, SystemClock(), structlog.get_logger())
+        listing.listed = int(sys.argv[2])
+        await listing.start()
+        print(f"ready {listing.url}", flush=True)
+        await listing.wait()
+        return
     exchange = TapeExchange(settings, SystemClock(), structlog.get_logger())
     await exchange.start()
     print(f"ready {exchange.url}", flush=True)

@@ -68,7 +68,7 @@ class MarketHolds:
     def side_held_micros(self, side: BookSide, position_centi: int) -> int:
         """Return the cash that the orders of one side hold."""
         held = self._sums[side]
-        left_centi = max(0, -position_centi if side is BookSide.BID else position_centi)
+        left_centi = _covered_centi(side, position_centi)
         if not left_centi:
             return held
         for entry in self._ranked[side].values():
@@ -82,8 +82,10 @@ class MarketHolds:
 
     def held_with(self, order: LiveOrder, position_centi: int, *, instead_of: LiveOrder | None = None) -> int:
         """Return the cash that would be held with one more order, or with one in place of another."""
-        if instead_of is None and not position_centi:  # no order is covered, so each adds what it holds alone
-            return self.held_micros(0) + self._held(order.remaining_centi, order.own_price_cc, order.price_cc)
+        if instead_of is None and not _covered_centi(order.book_side, position_centi):
+            # No order of its side is covered, so it adds what it holds alone.
+            held = self._held(order.remaining_centi, order.own_price_cc, order.price_cc)
+            return self.held_micros(position_centi) + held
         replaced = None if instead_of is None else self._entries.get(instead_of.exchange_order_id)
         if instead_of is not None and replaced is not None:
             self._take(instead_of.exchange_order_id)
@@ -120,3 +122,9 @@ class MarketHolds:
         entry = self._entries.pop(key)
         del self._ranked[entry.side][entry.rank]
         self._sums[entry.side] -= entry.held_micros
+
+
+def _covered_centi(side: BookSide, position_centi: int) -> int:
+    """Return how much of a side's orders the position covers: what reduces it."""
+    against_centi = -position_centi if side is BookSide.BID else position_centi
+    return max(0, against_centi)

@@ -27,10 +27,11 @@ class Level(msgspec.Struct, eq=False):
 class RestingOrders:
     """Both sides of one market's book."""
 
-    __slots__ = ("_sides", "clock")
+    __slots__ = ("_best", "_sides", "clock")
 
     def __init__(self) -> None:
         self._sides: dict[BookSide, Any] = {BookSide.BID: SortedDict(), BookSide.ASK: SortedDict()}
+        self._best: dict[BookSide, int | None] = dict.fromkeys(BookSide)
         self.clock = 0
         """Number of changes of this book."""
 
@@ -40,6 +41,9 @@ class RestingOrders:
         level = levels.get(order.price_cc)
         if level is None:
             level = levels[order.price_cc] = Level()
+            best_cc = self._best[order.book_side]
+            if best_cc is None or is_better(order.book_side, order.price_cc, best_cc):
+                self._best[order.book_side] = order.price_cc
         level.orders[order.exchange_order_id] = order
         level.total_centi += order.remaining_centi
         self.clock += 1
@@ -53,7 +57,7 @@ class RestingOrders:
             del level.orders[order.exchange_order_id]
         if not level.orders:
             assert level.total_centi == 0, level.total_centi
-            del levels[order.price_cc]
+            self._remove_level(order.book_side, order.price_cc)
         self.clock += 1
 
     def remove(self, order: LiveOrder) -> None:
@@ -62,15 +66,17 @@ class RestingOrders:
         del level.orders[order.exchange_order_id]
         level.total_centi -= order.remaining_centi
         if not level.orders:
-            del self._sides[order.book_side][order.price_cc]
+            self._remove_level(order.book_side, order.price_cc)
         self.clock += 1
 
-    def best_price(self, side: BookSide) -> int | None:
+    def _remove_level(self, side: BookSide, price_cc: int) -> None:
         levels = self._sides[side]
-        if not levels:
-            return None
-        price_cc: int = levels.peekitem(-1 if side is BookSide.BID else 0)[0]
-        return price_cc
+        del levels[price_cc]
+        if price_cc == self._best[side]:
+            self._best[side] = levels.peekitem(-1 if side is BookSide.BID else 0)[0] if levels else None
+
+    def best_price(self, side: BookSide) -> int | None:
+        return self._best[side]
 
     def first(self, side: BookSide) -> LiveOrder | None:
         """Return the next order to trade: the oldest at the best price."""
