@@ -165,7 +165,7 @@ def _balances(statement: Statement) -> Section:
     return Section(
         heading="Balances", lines=tuple(_valuation(statement, opening, closing)),
         table=Table(
-            columns=(Column(""), Column("opening", True), Column("closing", True), Column("change", True)),
+            columns=(Column("balance"), Column("opening", True), Column("closing", True), Column("change", True)),
             rows=tuple(rows), total=row("equity", "equity_micros"),
         ),
     )  # fmt: skip
@@ -197,7 +197,7 @@ def _cash(statement: Statement) -> Section:
     return Section(
         heading="Conservation check",
         table=Table(
-            columns=(Column(""), Column("amount", True)), rows=rows, total=("difference", money(one.error_micros))
+            columns=(Column("line"), Column("amount", True)), rows=rows, total=("difference", money(one.error_micros))
         ),
     )  # fmt: skip
 
