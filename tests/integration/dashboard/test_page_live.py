@@ -172,3 +172,23 @@ def test_nothing_is_read_while_no_page_is_open(browser: Browser, tmp_path: Path)
             page_free.close()
             if served.command("count")["calls"] == before:
                 break
+
+
+def test_rows_that_come_and_go_at_once_are_no_error(page: Page, page_process: ServedPage) -> None:
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    open_grid(page, page_process)
+    page.evaluate(
+        """async () => {
+            const { apply, table } = await import("truebook/store.js");
+            const row = { ...table("rows").values().next().value, ticker: "MADE" };
+            const now_us = 1;
+            apply({ now_us, tables: { rows: { set: { MADE: row } } } });
+            apply({ now_us, tables: { rows: { set: { MADE: { updates: 5 } } } } });
+            apply({ now_us, tables: { rows: { set: {}, removed: ["MADE"] } } });
+            apply({ now_us, tables: { rows: { set: {}, removed: ["MADE"] } } });
+            apply({ now_us, tables: { rows: { set: { MADE: row } } } });
+        }"""
+    )
+    page.wait_for_function("truebookGrid.getRowNode('MADE') !== undefined")
+    assert problems == []

@@ -155,11 +155,17 @@ export default {
     change(keys, removed, first) {
       const rows = table("rows");
       this.rows = rows.size;
-      if (first) return;
+      if (first) {
+        this.known = new Set(keys);
+        return;
+      }
+      // Transactions wait for a moment: whether the grid has a row is decided here, not by what it shows by now.
       const add = [];
       const update = [];
-      for (const key of keys) (this.api.getRowNode(key) ? update : add).push(rows.get(key));
-      const remove = removed.filter((key) => this.api.getRowNode(key)).map((ticker) => ({ ticker }));
+      for (const key of keys) (this.known.has(key) ? update : add).push(rows.get(key));
+      const remove = removed.filter((key) => this.known.has(key)).map((ticker) => ({ ticker }));
+      for (const { ticker } of add) this.known.add(ticker);
+      for (const { ticker } of remove) this.known.delete(ticker);
       this.api.applyTransactionAsync({ add, update, remove });
     },
     filter() {
