@@ -91,7 +91,8 @@ class ReconcilerSettings(Section):
     """A larger fall of the account's profit from its peak since the active model was activated rolls that model back.
     None: never."""
     day_zone: str = "America/New_York"
-    """Time zone at whose midnight the day of ``limits.daily_loss_micros`` begins; by default that of the exchange."""
+    """Time zone at whose midnight the day of ``limits.daily_loss_micros`` and of a statement begins; by default that of
+    the exchange."""
     treasurer: TreasurerSettings = TreasurerSettings()
     """Moving cash between shards of the exchange."""
     journal_s: float = Field(default=1.0, gt=0)
