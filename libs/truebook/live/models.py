@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Final
 
-from truebook.live.system_views import ActionsMinute, CalibrationBin, ProbabilityPoint
+from truebook.live.system_views import ACTION_KINDS, ActionsMinute, CalibrationBin, ProbabilityPoint
 from truebook.messages.actions import Action
 from truebook.messages.envelope import BookSide
 from truebook.money import ONE_DOLLAR_CC
@@ -76,8 +76,9 @@ class LiveModels:
 
 def kind_of(action: Action) -> str:
     """Return the decision's kind, one of ``ACTION_KINDS``."""
+    quote, bid, ask, none = ACTION_KINDS
     if not action.targets:
-        return "none"
+        return none
     if len(action.targets) == BOTH:
-        return "quote"
-    return "bid" if action.targets[0].book_side is BookSide.BID else "ask"
+        return quote
+    return bid if action.targets[0].book_side is BookSide.BID else ask

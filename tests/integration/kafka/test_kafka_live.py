@@ -88,7 +88,7 @@ async def following(address: str) -> AsyncIterator[tuple[LiveSource, TopicReader
         await asyncio.wait_for(task, WITHIN_S)
 
 
-async def test_history_and_news_are_joined(broker: BrokerContainer) -> None:
+async def test_history_and_updates_are_joined(broker: BrokerContainer) -> None:
     """What the services published before this process began is shown and not counted; all later is both."""
     now_us = SystemClock().now_us()
     before_us = now_us - 60 * MICROS

@@ -125,7 +125,7 @@ def test_the_number_of_markets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert (later.removed, [row.ticker for row in later.rows]) == (("M0",), ["M3"])
 
 
-def test_a_version_before_forgotten_removals_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_before_dropped_removals_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_MARKETS", 2)
     state = taken(update("M0"), update("M1"))
     first = state.changes(None, LATER_US)

@@ -72,14 +72,14 @@ class Follower:
         The client itself returns nothing for as long as it can't reach a broker, without an error.
         """
         loop = asyncio.get_running_loop()
-        heard_s = loop.time()
+        received_s = loop.time()
         while True:
             batch = self._records(await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS))
             if batch:
-                heard_s = loop.time()
-            elif loop.time() - heard_s >= PROBE_AFTER_S:
+                received_s = loop.time()
+            elif loop.time() - received_s >= PROBE_AFTER_S:
                 await _probe(client, next(iter(self._positions)))
-                heard_s = loop.time()
+                received_s = loop.time()
             yield batch
 
     async def _starts(self, client: Any, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
