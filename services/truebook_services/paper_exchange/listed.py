@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from truebook.simulation.events import Filled, OrderChanged, Settled, SimulationEvent
+from truebook.simulation.events import Filled, MarketChanged, OrderChanged, SimulationEvent
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.queries import VenueQueries
 from truebook.venue.account import ExchangeFill, ExchangeOrder, OrderStatus
@@ -57,10 +57,11 @@ class ListedState:
         ``cancelled_lag_us`` returns how long the next cancelled order is still listed at least.
         """
         traded: dict[tuple[str, str], None] = {}
+        settled: set[str] = set()
         shown_us = None
         for event in events:
-            if isinstance(event, Settled):
-                self._positions.pop((event.account, event.settlement.ticker), None)
+            if isinstance(event, MarketChanged) and event.event_type == "settled":
+                settled.add(event.metadata.ticker)  # flat positions too, which no settlement names
             if not isinstance(event, _OF_LISTS):
                 continue
             if shown_us is None:
@@ -74,7 +75,11 @@ class ListedState:
                     self._record_order(event, max(shown_us, now_us + cancelled_lag_us()))
                 else:
                     self._record_order(event, shown_us)
+        if settled:
+            self._positions = {key: kept for key, kept in self._positions.items() if key[1] not in settled}
         for account, ticker in traded:
+            if ticker in settled:
+                continue
             held = queries.position(account, ticker)
             if held is not None and shown_us is not None:
                 history = self._positions.setdefault((account, ticker), deque())

@@ -85,3 +85,18 @@ def test_settled_markets_of_our_orders_are_dropped(monkeypatch: pytest.MonkeyPat
         venue.cancel("alice", first.exchange_order_id, at_us)[0]
         == venue.cancel("alice", order.exchange_order_id, at_us)[0]
     )
+
+
+def test_expiries_of_ended_orders_are_dropped(venue: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be due in years; an order that rests still expires at its time."""
+    monkeypatch.setattr("truebook.simulation.venue.lifecycle.MIN_PRUNED", 10)
+    venue.lifecycle._pruned_at = 10
+    expires_s = START_US // SECOND_US + 10
+    lasting = placed(venue, "alice", request(BID, 100, 100, client_order_id="lasting", expiration_s=expires_s))[0]
+    for number in range(KEPT - 1 + 60):
+        order = request(BID, 200, 100, client_order_id=f"c{number}", expiration_s=expires_s + 10**8)
+        venue.cancel("alice", placed(venue, "alice", order)[0].exchange_order_id, START_US)
+    assert len(venue.lifecycle._calendar) <= 12
+    venue.advance(expires_s * SECOND_US)
+    expired = venue.queries.order("alice", lasting.exchange_order_id)
+    assert expired is not None and expired.last_update_reason == "ExpiryCancel"

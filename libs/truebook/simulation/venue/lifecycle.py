@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,9 @@ from truebook.simulation.venue.engine import Engine
 from truebook.simulation.venue.markets import MarketRecord
 from truebook.simulation.venue.orders import LiveOrder, UpdateReason
 from truebook.venue.lifecycle import may_become, may_reopen
+
+MIN_PRUNED: Final = 10_000
+"""Entries of the calendar from which on those without effect are dropped, each time it has doubled."""
 
 
 class Due(StrEnum):
@@ -47,6 +51,7 @@ class MarketLifecycle:
         self._delay_us = settlement_delay_us
         self._calendar: list[tuple[int, int, Due, str, str]] = []
         self._scheduled = 0
+        self._pruned_at = MIN_PRUNED
         self._handlers: dict[Due, Callable[[str, str, int], list[SimulationEvent]]] = {}
         self._outcomes: dict[str, int] = {}
         """Values that markets are determined at when they close."""
@@ -168,15 +173,33 @@ class MarketLifecycle:
         """Put an entry on the calendar."""
         self._scheduled += 1
         heapq.heappush(self._calendar, (due_us, self._scheduled, kind, subject, detail))
+        if len(self._calendar) > self._pruned_at:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Drop the expiries of orders that ended before: they have no effect, and may be due in years."""
+        self._calendar = [
+            entry
+            for entry in self._calendar
+            if entry[2] is not Due.EXPIRE or self._expiring(entry[3], entry[4], entry[0])
+        ]
+        heapq.heapify(self._calendar)
+        self._pruned_at = max(MIN_PRUNED, 2 * len(self._calendar))
+
+    def _expiring(self, account: str, order_id: str, at_us: int) -> LiveOrder | None:
+        """Return the order that expires at a time; an amended expiry has a later entry of its own, or none."""
+        order = self._accounts.find(account, order_id)
+        if order is None or not order.is_resting or order.expires_us is None or order.expires_us > at_us:
+            return None
+        return order
 
     def _execute(self, kind: Due, subject: str, order_id: str, at_us: int) -> list[SimulationEvent]:
         handler = self._handlers.get(kind)
         if handler is not None:
             return handler(subject, order_id, at_us)
         if kind is Due.EXPIRE:
-            order = self._accounts.find(subject, order_id)
-            # An amended expiry has a later entry of its own, or none.
-            if order is None or not order.is_resting or order.expires_us is None or order.expires_us > at_us:
+            order = self._expiring(subject, order_id, at_us)
+            if order is None:
                 return []
             return self._engine.cancel(order, UpdateReason.EXPIRY_CANCEL, at_us)
         record = self._accounts.markets.get(subject)
