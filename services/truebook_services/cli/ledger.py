@@ -108,5 +108,5 @@ def _chain_lines(report: JournalReport) -> list[str]:
     if report.unhashed:
         lines.append(f"{report.unhashed:,} entries have no hash: an earlier version copied them")
     if report.heads:
-        lines.append(f"{report.heads} given heads are those of their entries")
+        lines.append(f"given heads that are those of their entries: {report.heads}")
     return [*lines, f"head: {report.last_seq}:{report.head}"]

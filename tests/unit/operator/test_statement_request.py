@@ -162,6 +162,6 @@ def test_a_named_head_is_verified_by_the_command(settings: TruebookSettings) -> 
         return CliRunner().invoke(app, ["ledger", "verify", "--head", head])
 
     done = verify(f"{journal['last_seq']}:{journal['head']}")
-    assert done.exit_code == 0 and "1 given heads are those of their entries" in done.output
+    assert done.exit_code == 0 and "given heads that are those of their entries: 1" in done.output
     assert verify(f"{journal['last_seq']}:{'0' * 64}").exit_code == 1
     assert verify("7").exit_code == 2
