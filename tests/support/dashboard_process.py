@@ -64,12 +64,16 @@ async def main(folder: Path, markets: int, changes: int, every_s: float, port: i
     async def connect() -> AsyncIterator[Backend]:
         yield Backend(source, operator)
 
+    @contextlib.asynccontextmanager
+    async def connect_operator() -> AsyncIterator[FakeOperator]:
+        yield operator
+
     context = Context(
         service="dashboard", account="sim-main", strategy="main", source=Source.SIMULATED, clock=SystemClock(),
         bus=MemoryBus(), metrics=Metrics("dashboard"), log=logger("dashboard"),
     )  # fmt: skip
     settings = DashboardSection(port=port)
-    async with serve_page(context, settings, folder / "sim-main-simulated", connect) as page:
+    async with serve_page(context, settings, folder / "sim-main-simulated", connect, connect_operator) as page:
         stop = asyncio.Event()
         running = asyncio.create_task(page.service.run(stop))
         moving = asyncio.create_task(_move(source, changes, every_s))

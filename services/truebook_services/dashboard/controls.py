@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import msgspec
 
 from truebook.clock import MICROS
 from truebook.money import format_size
-from truebook_services.dashboard.poller import Poller
+from truebook_services.dashboard.poller import FAILURES
 from truebook_services.operator.holds import AFTER_HALT
 from truebook_services.operator.port import Operator, OperatorError, ResumeResult
 from truebook_services.operator.requests import ActivateModel, ChangeLimits, Flatten, FlattenReport, RollBackModel
+
+ConnectOperator = Callable[[], AbstractAsyncContextManager[Operator]]
 
 MAX_REMEMBERED: Final = 500
 WITHIN_S: Final = 45.0
@@ -69,10 +72,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controls:
-    """Handles the requests of all pages."""
+    """Handles the requests of all pages.
 
-    def __init__(self, poller: Poller, log: Any, monotonic_us: Callable[[], int]) -> None:
-        self._poller = poller
+    Each is sent over a connection of its own: a halt must not depend on what the page reads, which may be away.
+    ``changed`` is called after each.
+    """
+
+    def __init__(
+        self, connect: ConnectOperator, changed: Callable[[], None], log: Any, monotonic_us: Callable[[], int]
+    ) -> None:
+        self._connect = connect
+        self._changed = changed
         self._log = log
         self._monotonic_us = monotonic_us
         self._tasks: OrderedDict[str, asyncio.Task[Outcome]] = OrderedDict()
@@ -95,15 +105,17 @@ class Controls:
         name = type(control).__struct_config__.tag
         since_us = self._monotonic_us()
         try:
-            async with asyncio.timeout(WITHIN_S):
-                text, hint, ok = await _requested(control, self._poller.operator)
+            async with asyncio.timeout(WITHIN_S), self._connect() as operator:
+                text, hint, ok = await _requested(control, operator)
         except OperatorError as error:
             text, hint, ok = error.problem, error.hint, False
         except TimeoutError:
             text, hint, ok = f"no result within {WITHIN_S:g} s: it may have been done", "check the state above", False
+        except FAILURES as error:
+            text, hint, ok = str(error) or type(error).__name__, "it may have been done: check the state above", False
         took_ms = (self._monotonic_us() - since_us) * 1_000 // MICROS
         self._log.info("operator's request", control=name, ok=ok, result=text, took_ms=took_ms)
-        self._poller.poll_soon()
+        self._changed()
         return Outcome(id=control.id, ok=ok, text=text, hint=hint)
 
 

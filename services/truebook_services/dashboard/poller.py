@@ -14,7 +14,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from truebook.bus.port import BusError
 from truebook.clock import MICROS
+from truebook.kalshi.port import ExchangeError
+from truebook.ledger.port import LedgerError
 from truebook.ledger.verbs import LIMIT_NAMES
 from truebook.statement.document import Document, document_of
 from truebook_services.dashboard.board import Board
@@ -23,6 +26,8 @@ from truebook_services.operator.port import NotResponding, NotRunning, Operator,
 from truebook_services.operator.requests import ChangeLimits, ListModels, ShowStatement
 
 RETRY_S: Final = 1.0
+FAILURES: Final = (OperatorError, LedgerError, ExchangeError, BusError, OSError)
+"""What the backends raise while their sources can't be reached."""
 READ_WITHIN_S: Final = 5.0
 SUBJECT_S: Final[dict[str, float]] = {"market": 0.5, "decision": 1.0, "model": 2.0, "system": 1.0, "limits": 5.0}
 """How often each kind of subject is read; any other kind only once per ``open``."""
@@ -97,14 +102,12 @@ class Poller:
 
     def __init__(
         self, board: Board, connect: Connect, *, every_s: float, now_us: Callable[[], int], log: Any,
-        failures: tuple[type[Exception], ...] = (OperatorError, OSError),
     ) -> None:  # fmt: skip
         self._board = board
         self._connect = connect
         self._every_s = every_s
         self._now_us = now_us
         self._log = log
-        self._failures = failures
         self._pages: set[Page] = set()
         self._has_pages = asyncio.Event()
         self._soon = asyncio.Event()
@@ -133,14 +136,6 @@ class Poller:
         """Read without waiting for the interval: something was just changed."""
         self._soon.set()
 
-    @property
-    def operator(self) -> Operator:
-        """The operator's port of the open connection; raises ``OperatorError`` while there is none."""
-        if self._backend is None:
-            problem = self._board.source["problem"] or "not connected yet"
-            raise OperatorError(problem, "retry once the page shows that the system can be reached")
-        return self._backend.operator
-
     def not_ready(self) -> str | None:
         """Return why the source can't be read; None also while no page needs it."""
         return self._board.source["problem"] if self._pages else None
@@ -152,7 +147,7 @@ class Poller:
             try:
                 async with self._connected():
                     await self._poll_while_open()
-            except self._failures as error:
+            except FAILURES as error:
                 self._lose(error)
                 await self._pause(RETRY_S)
 
@@ -196,7 +191,7 @@ class Poller:
             try:
                 async with _within(SLOW[subject.partition("/")[0]]):
                     await self._read(backend, subject)
-            except self._failures as error:
+            except FAILURES as error:
                 self._board.put(subject, None, str(error))
             if subject not in self._subjects():
                 self._board.drop(subject)

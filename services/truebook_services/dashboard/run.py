@@ -22,6 +22,7 @@ from truebook_services.dashboard.connect import open_backend
 from truebook_services.dashboard.launch import Started
 from truebook_services.dashboard.service import ServedPage, serve_page
 from truebook_services.dashboard.settings import DashboardSettings
+from truebook_services.operator.connect import open_operator
 
 NAME: Final = "dashboard"
 NICE: Final = 5
@@ -39,12 +40,16 @@ def run_page(settings: DashboardSettings, *, is_child: bool = False) -> None:
 
 
 async def _run(settings: DashboardSettings, *, is_child: bool) -> None:
-    stop, connect = stop_on_signal(), partial(open_backend, settings)
+    stop = stop_on_signal()
+    connect, connect_operator = partial(open_backend, settings), partial(open_operator, settings)
     context = Context(
         service=NAME, account=settings.account, strategy=settings.strategy, source=settings.market_data,
         clock=SystemClock(), bus=MemoryBus(), metrics=Metrics(NAME), log=logger(NAME),
     )  # fmt: skip
-    async with serve_page(context, settings.dashboard, settings.state_path, connect, or_any_port=is_child) as page:
+    serving = serve_page(
+        context, settings.dashboard, settings.state_path, connect, connect_operator, or_any_port=is_child
+    )
+    async with serving as page:
         http_port = 0 if is_child else settings.http_port
         async with serve_health([page.service], http_port, host=settings.http_host):
             context.log.info("started", page=page.address.url)

@@ -9,22 +9,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from truebook.bus.port import BusError
-from truebook.kalshi.port import ExchangeError
-from truebook.ledger.port import LedgerError
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Service
 from truebook.runtime.http import HttpServer, PortInUse
 from truebook_services.dashboard.access import Address, page_token, remove_address, write_address
 from truebook_services.dashboard.board import Board
-from truebook_services.dashboard.controls import Controls
+from truebook_services.dashboard.controls import ConnectOperator, Controls
 from truebook_services.dashboard.poller import Connect, Poller
 from truebook_services.dashboard.sessions import Sessions
 from truebook_services.dashboard.settings import DashboardSection
-from truebook_services.operator.port import OperatorError
 
-FAILURES = (OperatorError, LedgerError, ExchangeError, BusError, OSError)
-"""What the backends raise while their sources can't be reached."""
 SECONDS_PER_HOUR = 3_600
 
 
@@ -61,8 +55,9 @@ class PollerFrame:
 
 @contextlib.asynccontextmanager
 async def serve_page(
-    context: Context, settings: DashboardSection, folder: Path, connect: Connect, *, or_any_port: bool = False
-) -> AsyncIterator[ServedPage]:
+    context: Context, settings: DashboardSection, folder: Path, connect: Connect, connect_operator: ConnectOperator,
+    *, or_any_port: bool = False,
+) -> AsyncIterator[ServedPage]:  # fmt: skip
     """Serve the page while entered; its service has to be run beside it.
 
     ``or_any_port``: where another process has the port, take a free one; otherwise that raises ``PortInUse``. Raises
@@ -72,11 +67,10 @@ async def serve_page(
     server = _bound(settings, or_any_port=or_any_port)
     board, clock = Board(), context.clock
     poller = Poller(
-        board, connect, every_s=settings.poll_ms / 1_000, now_us=clock.now_us, log=context.log,
-        failures=FAILURES,
+        board, connect, every_s=settings.poll_ms / 1_000, now_us=clock.now_us, log=context.log
     )  # fmt: skip
     sessions = Sessions(token, settings.session_h * SECONDS_PER_HOUR, clock.now_us)
-    controls = Controls(poller, context.log, clock.monotonic_us)
+    controls = Controls(connect_operator, poller.poll_soon, context.log, clock.monotonic_us)
     from truebook_services.dashboard.application import Parts, build_application  # NiceGUI takes a second to import
 
     parts = Parts(board=board, poller=poller, controls=controls, sessions=sessions, clock=clock)

@@ -96,6 +96,16 @@ def test_halt_of_another_operator_is_seen(browser: Browser, page: Page, page_pro
     other.context.close()
 
 
+def test_halt_works_while_the_views_can_not_be_read(page: Page, page_process: ServedPage) -> None:
+    before = page_process.command("lose")["cancels"]
+    expect(page.locator("[data-testid=source-lost]")).to_be_visible()
+    page.get_by_role("button", name="Halt").click()
+    page.locator("[data-testid=confirm]").click()
+    expect(page.locator("[data-testid=outcome]")).to_contain_text("Trading is halted")
+    page_process.command("find")
+    assert page_process.command("release")["cancels"] == before + 1
+
+
 def test_second_click_does_nothing_again(page: Page, page_process: ServedPage) -> None:
     before = page_process.command("count")["cancels"]
     page.get_by_role("button", name="Halt").click()

@@ -1,82 +1,84 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from support.fake_operator import FakeOperator
 from support.services import make_context
 from truebook.ledger.outcomes import Mode
+from truebook.ledger.port import StoreUnavailable
 from truebook_services.dashboard.controls import Controls
-from truebook_services.dashboard.poller import Poller
 from truebook_services.operator.port import NotRunning, Operator
 
 
-class ConnectedPoller:
-    """The part of a poller that controls use."""
+class ConnectedOperator:
+    """The port behind a connection that can fail."""
 
     def __init__(self) -> None:
         self.port = FakeOperator()
         self.error: Exception | None = None
-        self.polls = 0
+        self.changes = 0
 
-    @property
-    def operator(self) -> Operator:
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[Operator]:
         if self.error is not None:
             raise self.error
-        return self.port
+        yield self.port
 
-    def poll_soon(self) -> None:
-        self.polls += 1
-
-
-@pytest.fixture
-def poller() -> ConnectedPoller:
-    return ConnectedPoller()
+    def changed(self) -> None:
+        self.changes += 1
 
 
 @pytest.fixture
-def controls(poller: ConnectedPoller) -> Controls:
-    return Controls(cast(Poller, poller), make_context("dashboard").log, lambda: 5)
+def connected() -> ConnectedOperator:
+    return ConnectedOperator()
 
 
-async def mode(poller: ConnectedPoller) -> Mode:
-    return (await poller.port.ledger.view(())).account.mode
+@pytest.fixture
+def controls(connected: ConnectedOperator) -> Controls:
+    return Controls(connected.connect, connected.changed, make_context("dashboard").log, lambda: 5)
 
 
-async def test_halt_and_resume_report_what_the_port_reports(controls: Controls, poller: ConnectedPoller) -> None:
+async def mode(connected: ConnectedOperator) -> Mode:
+    return (await connected.port.ledger.view(())).account.mode
+
+
+async def test_halt_and_resume_report_what_the_port_reports(controls: Controls, connected: ConnectedOperator) -> None:
     outcome = await controls.handle({"control": "halt", "id": "1", "keep_orders": False})
     assert (outcome.ok, outcome.text) == (True, "Trading is halted: all orders are cancelled.")
-    assert await mode(poller) is Mode.HALTED
+    assert await mode(connected) is Mode.HALTED
     outcome = await controls.handle({"control": "resume", "id": "2"})
     assert (outcome.ok, outcome.text) == (True, "Released.")
-    assert await mode(poller) is Mode.RUNNING
-    assert poller.polls == 2
+    assert await mode(connected) is Mode.RUNNING
+    assert connected.changes == 2
 
 
-async def test_same_id_is_handled_once(controls: Controls, poller: ConnectedPoller) -> None:
+async def test_same_id_is_handled_once(controls: Controls, connected: ConnectedOperator) -> None:
     request = {"control": "halt", "id": "1"}
     first, second = await asyncio.gather(controls.handle(request), controls.handle(request))
     third = await controls.handle({"control": "resume", "id": "1"})
     assert first == second == third
-    assert poller.port.cancels == 1
-    assert await mode(poller) is Mode.HALTED
+    assert connected.port.cancels == 1
+    assert await mode(connected) is Mode.HALTED
 
 
-async def test_failed_cancellation_is_reported_with_its_hint(controls: Controls, poller: ConnectedPoller) -> None:
-    poller.port.hangs = True
+async def test_failed_cancellation_is_reported_with_its_hint(controls: Controls, connected: ConnectedOperator) -> None:
+    connected.port.hangs = True
     outcome = await controls.handle({"control": "halt", "id": "1"})
     assert not outcome.ok
     assert "trading is halted, but not all orders are cancelled" in outcome.text
     assert "orders may still rest" in outcome.hint
 
 
-async def test_limits_are_set_and_cleared(controls: Controls, poller: ConnectedPoller) -> None:
+async def test_limits_are_set_and_cleared(controls: Controls, connected: ConnectedOperator) -> None:
     assert (await controls.handle({"control": "limits", "id": "1", "changes": {"open_orders": 7}})).ok
-    assert (await poller.port.ledger.view(())).account.limits.open_orders == 7
+    assert (await connected.port.ledger.view(())).account.limits.open_orders == 7
     assert (await controls.handle({"control": "limits", "id": "2", "changes": {"open_orders": None}})).ok
-    assert (await poller.port.ledger.view(())).account.limits.open_orders is None
+    assert (await connected.port.ledger.view(())).account.limits.open_orders is None
 
 
 INVALID: list[Any] = [
@@ -86,17 +88,20 @@ INVALID: list[Any] = [
 
 
 @pytest.mark.parametrize("request_", INVALID)
-async def test_invalid_request_changes_nothing(controls: Controls, poller: ConnectedPoller, request_: Any) -> None:
+async def test_invalid_request_changes_nothing(controls: Controls, connected: ConnectedOperator, request_: Any) -> None:
     outcome = await controls.handle(request_)
     assert not outcome.ok
     assert "invalid" in outcome.text
-    assert await mode(poller) is Mode.RUNNING
+    assert await mode(connected) is Mode.RUNNING
 
 
-async def test_lost_system_is_reported(controls: Controls, poller: ConnectedPoller) -> None:
-    poller.error = NotRunning("away", "start it")
+async def test_lost_system_is_reported(controls: Controls, connected: ConnectedOperator) -> None:
+    connected.error = NotRunning("away", "start it")
     outcome = await controls.handle({"control": "halt", "id": "1"})
     assert (outcome.ok, outcome.text, outcome.hint) == (False, "away", "start it")
+    connected.error = StoreUnavailable("the ledger is away")
+    outcome = await controls.handle({"control": "halt", "id": "2"})
+    assert (outcome.ok, outcome.text) == (False, "the ledger is away")
 
 
 @pytest.mark.parametrize("changes", [{"no_such_limit": 1}, {"open_orders": -1}])
