@@ -28,7 +28,7 @@ from truebook_services.operator.requests import ChangeLimits, ListModels, ShowSt
 RETRY_S: Final = 1.0
 FAILURES: Final = (OperatorError, LedgerError, ExchangeError, BusError, OSError)
 """What the backends raise while their sources can't be reached."""
-READ_WITHIN_S: Final = 5.0
+READ_WITHIN_S: Final = 8.0
 SUBJECT_S: Final[dict[str, float]] = {"market": 0.5, "decision": 1.0, "model": 2.0, "system": 1.0, "limits": 5.0}
 """How often each kind of subject is read; any other kind only once per ``open``."""
 
@@ -62,8 +62,8 @@ async def _statement(backend: Backend, day: str) -> Document:
     return document_of(await backend.operator.perform(ShowStatement(day=day or None)))
 
 
-SLOW: Final = {"statement": ShowStatement.TIMEOUT_S}
-"""Kinds that are read beside the polling, each within so many seconds."""
+SLOW: Final = {"statement": ShowStatement.TIMEOUT_S, "limits": 20.0, "models": 60.0}
+"""Kinds that the operator's port reads, within so many seconds: beside the polling, which must not wait for them."""
 READS: Final[dict[str, Read]] = {
     "market": lambda backend, name: backend.live.market(name),
     "decision": lambda backend, name: backend.live.lifecycle(name),

@@ -10,10 +10,12 @@ from support.fake_operator import FakeOperator
 from support.made_live import MadeLive
 from support.manual_time import Now
 from support.services import make_context
+from truebook.ledger.port import StoreUnavailable
 from truebook.live.views import Changes
 from truebook_services.dashboard.board import Board
 from truebook_services.dashboard.poller import Backend, Poller
 from truebook_services.operator.port import NotRunning
+from truebook_services.operator.requests import Request, ResultT
 
 EVERY_S = 0.001
 
@@ -142,3 +144,21 @@ async def test_refused_subject_costs_no_other(harness: Harness) -> None:
     assert refused is not None
     assert refused["problem"]
     assert harness.board.source["problem"] is None
+
+
+class AwayOperator(FakeOperator):
+    """Its ledger is away."""
+
+    async def perform(self, request: Request[ResultT]) -> ResultT:
+        raise StoreUnavailable("the ledger is away")
+
+
+async def test_ledger_that_is_away_costs_its_subjects_only(harness: Harness) -> None:
+    harness.operator = AwayOperator()
+    page = OpenedPage("limits", "models", "system")
+    harness.poller.open(page)
+    while (limits := harness.board.row("limits")) is None or harness.board.row("models") is None:
+        await page.wait()
+    assert limits == {"known": False, "problem": "the ledger is away"}
+    assert harness.board.source["problem"] is None
+    assert harness.connections == 1
