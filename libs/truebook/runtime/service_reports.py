@@ -122,7 +122,7 @@ def _is_standby(parts: Sequence[Service]) -> bool:
 
 
 async def _lag(parts: Sequence[Service]) -> dict[str, int]:
-    """Add up the unread records of all consumers, by topic; a consumer that can't tell is left out."""
+    """Add up the unread records of all consumers, by topic; a consumer that can't report is left out."""
     found: Counter[str] = Counter()
     for part in parts:
         for frame in part.frames:
