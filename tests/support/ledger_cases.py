@@ -32,7 +32,7 @@ POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
     "settle_fill": ("trade_id", "order_id", "book_side", "ticker"), "close": ("order_id", "exchange_order_id"),
     "settle_market": ("ticker",), "adjust": ("adjust_id", "kind"), "hold": ("name", "mode", "owner"),
     "release": ("name", "owner"), "set_limits": (), "mark_equity": ("day", "profit_micros"),
-    "raise_epoch": ("partition",), "request_transfer": ("transfer_id", "from_shard", "to_shard"),
+    "raise_epoch": ("partition",), "prune": (), "request_transfer": ("transfer_id", "from_shard", "to_shard"),
     "report_transfer": ("transfer_id", "exchange_transfer_id", "from_shard", "to_shard", "status"),
 }  # fmt: skip
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
@@ -41,7 +41,7 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
         "nonce": "n1", "exclusive": False, "reduce_only": False, "fee_rate_ppm": 0, "deadline_us": 1_000_000,
         "now_us": 1000, "partition": 0, "epoch": 1,
     },
-    "adjust": {"reason": "test"}, "request_transfer": {"now_us": 5}, "report_transfer": {"now_us": 7},
+    "prune": {"terminal_before_us": 0}, "adjust": {"reason": "test"}, "request_transfer": {"now_us": 5}, "report_transfer": {"now_us": 7},
 }  # fmt: skip
 """The event of a reserve defaults to its ticker."""
 

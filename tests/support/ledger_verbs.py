@@ -202,7 +202,9 @@ numbers = st.builds(NextNumber, name=st.sampled_from(("ingest", "observation")))
 binds = st.builds(BindExchange, exchange=st.sampled_from(("", "A", "B", "C")), former=st.sampled_from(("", "A", "B")))
 watermarks = st.builds(AdvanceWatermark, name=st.just("fills"), to_us=st.sampled_from((0, 5, 9)))
 prune_times = st.sampled_from((0, 1_500, 10**9))
-prunes = st.builds(Prune, terminal_before_us=prune_times, settled_before_us=prune_times)
+prunes = st.builds(
+    Prune, terminal_before_us=prune_times, settled_before_us=prune_times, transfers_before_us=prune_times
+)
 
 _transfer_ids = st.sampled_from(("x", "y", "z"))
 _transfer_amounts = st.sampled_from((0, 150, 300, 4_000_000, 100_000_000))

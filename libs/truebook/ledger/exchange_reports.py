@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 OPENED = "opened"
 """Watermark: the exchange time at which the account was opened."""
+ADDED_UP = "transfers_added_up"
+"""Watermark: transfers between shards that were made before are added up, and not reported any more."""
 SWEPT = "swept"
 """Watermark: the exchange time up to which every fill, order and settlement is recorded."""
 READABLE = "readable"

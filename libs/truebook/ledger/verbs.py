@@ -310,14 +310,18 @@ class AdvanceWatermark(Verb[int], frozen=True, kw_only=True):
 
 
 class Prune(Verb[int], frozen=True, kw_only=True):
-    """Drop orders that ended before a time, with their fills, and add up markets that settled before another one in one
-    record; returns how many of all three. ``settled_before_us`` 0: no markets, as in journals of earlier versions."""
+    """Drop orders that ended before a time, with their fills, and add up markets that settled before another one, and
+    ended transfers that were requested before a third one; returns how many of all four.
+
+    The last two times are 0 (none) in journals of earlier versions.
+    """
 
     VERB = "prune"
     RESULT = int
 
     terminal_before_us: int
     settled_before_us: int = 0
+    transfers_before_us: int = 0
 
 
 class RequestTransfer(Verb[TransferOutcome], frozen=True, kw_only=True):

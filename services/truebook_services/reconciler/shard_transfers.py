@@ -17,7 +17,7 @@ import msgspec
 
 from truebook.clock import MICROS
 from truebook.kalshi.port import AlreadyExists, ExchangeError, Refused, RestClient, Unreachable
-from truebook.ledger.exchange_reports import OPENED, persist
+from truebook.ledger.exchange_reports import ADDED_UP, OPENED, persist
 from truebook.ledger.outcomes import TransferOutcome, TransferState
 from truebook.ledger.port import LedgerStore, ShardTransferView
 from truebook.ledger.trading_holds import CONFLICTING_REPORT
@@ -94,9 +94,9 @@ class ShardTransfers:
                 recorded += await self._report_row(own, row)
             elif own.state is TransferState.REQUESTED:
                 await self._continue(own, is_absent=not listed.unreadable, data_us=data_us)
-        opened_us = await self._ledger.watermark(OPENED)
+        since_us = max(await self._ledger.watermark(OPENED) - MICROS, await self._ledger.watermark(ADDED_UP))
         for row in untied:
-            if row.created_us >= opened_us - MICROS:
+            if row.created_us >= since_us:
                 recorded += await self._report_row(_by_others(row), row)
         return recorded
 

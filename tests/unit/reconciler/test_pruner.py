@@ -8,9 +8,9 @@ from support.ledger_verbs import a_fill, a_reserve, an_acknowledge
 from support.services import make_context
 from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
-from truebook.ledger.exchange_reports import SWEPT
+from truebook.ledger.exchange_reports import ADDED_UP, SWEPT
 from truebook.ledger.memory_store import MemoryStore
-from truebook.ledger.verbs import RESERVED, AdvanceWatermark, Close, OpenAccount, SettleMarket
+from truebook.ledger.verbs import RESERVED, AdvanceWatermark, Close, OpenAccount, ReportTransfer, SettleMarket
 from truebook_services.reconciler.pruner import Pruner
 from truebook_services.reconciler.settings import ReconcilerSettings
 
@@ -126,3 +126,29 @@ async def test_a_run_prunes_all_orders_in_parts(harness: PrunerHarness) -> None:
     await harness.pass_time(1)
     await harness.pruner.run()
     assert harness.orders() == {"newest"}
+
+
+async def test_ended_transfers_are_added_up_after_a_week(harness: PrunerHarness) -> None:
+    async def report(name: str) -> str:
+        return await harness.ledger.apply(
+            ReportTransfer(
+                transfer_id=name,
+                exchange_transfer_id=f"e{name}",
+                from_shard=0,
+                to_shard=2,
+                amount_micros=100,
+                status="arrived",
+                now_us=harness.clock.now_us(),
+            )
+        )
+
+    await report("old")
+    await harness.pass_time(6 * 24)
+    await report("young")
+    await harness.trade("any")
+    await harness.pruner.run()
+    await harness.pass_time(24 + 2)
+    await harness.decide("other")
+    await harness.pruner.run()
+    assert [one.transfer_id for one in await harness.ledger.transfers()] == ["#0>2", "young"]
+    assert await harness.ledger.watermark(ADDED_UP) == harness.clock.now_us() - 7 * 24 * HOUR_US

@@ -11,8 +11,9 @@ from support.account_harness import AccountHarness
 from support.in_memory_rest import Shown
 from support.services import Running
 from truebook.kalshi.port import OutcomeUnknown, Refused, Unreachable
+from truebook.ledger.exchange_reports import ADDED_UP
 from truebook.ledger.port import AccountView
-from truebook.ledger.verbs import AdoptedPosition, Mode
+from truebook.ledger.verbs import AdoptedPosition, AdvanceWatermark, Mode, Prune
 from truebook.simulation.venue.shard_plan import ShardChange
 from truebook.venue.account import Listing, UnreadableItem
 from truebook.venue.shards import ShardTransfer
@@ -204,6 +205,21 @@ async def test_a_transfer_of_others_is_recorded_without_a_halt(shards: Shards, d
         modes.add((await shards.account()).mode)
     assert modes == {Mode.RUNNING}
     assert cash(await shards.account()) == {0: 930 * DOLLAR, 3: 70 * DOLLAR}
+    await shards.agrees()
+
+
+async def test_a_transfer_that_was_added_up_is_not_recorded_again(shards: Shards) -> None:
+    await shards.begin(TreasurerSettings())
+    await shards.rig.pass_s(10)
+    await shards.by_others(0, 3, 70)
+    await shards.rig.pass_s(90)
+    ledger, now_us = shards.rig.ledger, shards.rig.clock.now_us()
+    await ledger.apply(AdvanceWatermark(name=ADDED_UP, to_us=now_us))
+    assert await ledger.apply(Prune(terminal_before_us=0, transfers_before_us=now_us)) == 1
+    await shards.by_others(3, 0, 20)
+    await shards.rig.pass_s(90)
+    assert cash(await shards.account()) == {0: 950 * DOLLAR, 3: 50 * DOLLAR}
+    assert next(one.transfer_id for one in await ledger.transfers()) == "#0>3"
     await shards.agrees()
 
 

@@ -1,13 +1,12 @@
 #!lua flags=allow-oom
--- include: common
--- prune: drop ended orders with their fills, and refusals past their deadline, and add up markets that settled before a
--- time of their own in one record of each shard (rules/account.py). At most 1000 orders and markets a call.
---
--- An order is dropped, with its fills, only when its deadline has passed: its id can't be reserved again.
+-- include: common, transfers
+-- prune: drop ended orders with their fills, and refusals past their deadline; add up settled markets by shard, ended
+-- transfers by route, each before a time of its own (rules/account.py, transfers.py). At most 1000 of each a call.
+-- An order is dropped only when its deadline has passed: its id can't be reserved again.
 --
 -- KEYS fills: the stem of the keys, since the orders are found here
 --
--- Returns how many orders, fills and markets were dropped, as a decimal string.
+-- Returns how many orders, fills, markets and transfers were dropped, as a decimal string.
 
 L.load_account()
 local dropped = 0
@@ -71,6 +70,7 @@ if #settled > 0 then
   end
   for name, pruned in pairs(records) do L.write('HSET', K.markets, name, pack(pruned)) end
 end
+dropped = dropped + T.add_up(args.transfers_before_us or 0)
 local clock = L.text(account.clock_us)
 for _, order_id in ipairs(call('ZRANGEBYSCORE', K.refusal_deadlines, '-inf', clock, 'LIMIT', 0, 1000)) do
   L.drop_refusal(order_id)

@@ -24,6 +24,7 @@ from truebook.ledger.rules.state import (
     LedgerMarket,
     LedgerState,
 )
+from truebook.ledger.rules.transfers import add_up_transfers
 from truebook.ledger.verbs import (
     LIMIT_NAMES,
     Adjust,
@@ -42,7 +43,7 @@ from truebook.ledger.verbs import (
 from truebook.venue.shards import DEFAULT_SHARD, MAX_SHARD
 
 PRUNE_BATCH: Final = 1000
-"""Orders that one ``prune`` considers, so that it never blocks the ledger for long."""
+"""Orders, markets and transfers that one ``prune`` considers, so that it never blocks the ledger for long."""
 PRUNED: Final = ""
 """The ticker of the record in which settled markets are added up: no market can have it. Of shard 2: ``#2``."""
 OPENING: Final = ""
@@ -180,7 +181,7 @@ def advance_watermark(state: LedgerState, verb: AdvanceWatermark) -> tuple[int, 
 
 
 def prune(state: LedgerState, verb: Prune) -> tuple[int, bool]:
-    """Drop ended orders with their fills and past refusals, and add up settled markets; count orders, fills, markets.
+    """Drop ended orders with their fills and past refusals, and add up settled markets and ended transfers; count them.
 
     An order is dropped only when its deadline has passed: the same id can't be reserved again. Its fills are dropped
     with it, never earlier: a repeated fill then finds no order and is parked instead of being applied twice.
@@ -203,6 +204,7 @@ def prune(state: LedgerState, verb: Prune) -> tuple[int, bool]:
             state.totals.parked -= sum(fill.parked for fill in fills.values())
             dropped += len(fills)
     dropped += _add_up_settled(state, verb.settled_before_us)
+    dropped += add_up_transfers(state, verb.transfers_before_us, PRUNE_BATCH)
     past = [order_id for order_id, refusal in state.refusals.items() if refusal.request.deadline_us <= state.clock_us]
     for order_id in past:
         del state.refusals[order_id]

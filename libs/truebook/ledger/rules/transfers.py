@@ -7,6 +7,8 @@ others made (the exchange's own allocation, its web page) is recorded when it is
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from truebook.ledger.outcomes import TransferOutcome, TransferState
@@ -15,6 +17,8 @@ from truebook.ledger.rules.state import MAX_SINGLE_MICROS, MAX_TIME_US, LedgerSt
 from truebook.ledger.verbs import ReportTransfer, RequestTransfer
 from truebook.venue.shards import MAX_SHARD, TRANSFER_UNIT_MICROS
 
+SUM: Final = "#"
+"""The id of a record that adds up transfers begins with it: ``#0>2``."""
 _REPORTED = (TransferState.ACCEPTED, TransferState.ARRIVED, TransferState.REFUSED)
 
 
@@ -60,9 +64,34 @@ def report_transfer(state: LedgerState, verb: ReportTransfer) -> tuple[TransferO
     return TransferOutcome(reported), True
 
 
+def add_up_transfers(state: LedgerState, before_us: int, most: int) -> int:
+    """Replace ended transfers that were requested before a time by one record of each route; count them.
+
+    The record has the sum of what arrived, since the cash on the shards is checked against it. A report of a transfer
+    that was added up would take its cash again: whoever prunes must not report such transfers any more.
+    """
+    ended = sorted(
+        (one.requested_us, one.transfer_id.encode())
+        for one in state.transfers.values()
+        if not one.state.is_open and one.requested_us < before_us and not one.transfer_id.startswith(SUM)
+    )[:most]
+    for _, encoded_id in ended:
+        transfer = state.transfers.pop(encoded_id.decode())
+        if transfer.exchange_transfer_id:
+            del state.transfer_ids[transfer.exchange_transfer_id]
+        if transfer.state is TransferState.ARRIVED:
+            name = f"{SUM}{transfer.from_shard}>{transfer.to_shard}"
+            known = state.transfers.get(name)
+            total = transfer.amount_micros + (0 if known is None else known.amount_micros)
+            state.transfers[name] = msgspec.structs.replace(
+                transfer, transfer_id=name, exchange_transfer_id="", amount_micros=total, requested_us=0
+            )
+    return len(ended)
+
+
 def _is_valid(verb: RequestTransfer | ReportTransfer) -> bool:
     return (
-        verb.transfer_id != "" and verb.from_shard != verb.to_shard
+        verb.transfer_id != "" and not verb.transfer_id.startswith(SUM) and verb.from_shard != verb.to_shard
         and 0 <= verb.from_shard <= MAX_SHARD and 0 <= verb.to_shard <= MAX_SHARD
         and 0 < verb.amount_micros <= MAX_SINGLE_MICROS and verb.amount_micros % TRANSFER_UNIT_MICROS == 0
         and 0 <= verb.now_us <= MAX_TIME_US
