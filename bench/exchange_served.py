@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -37,6 +37,9 @@ class _Turn(NamedTuple):
     at_once_cpu_s: float
 
 
+_Value = Callable[[_Turn], float]
+
+
 def rows() -> list[Row]:
     return [*_creates(), _restart(), _first_page()]
 
@@ -56,24 +59,29 @@ def _creates() -> list[Row]:
     p50_s = statistics.median(turn.p50_s for turn in ours)
     name = "simulated exchange, orders over loopback"
     return [
-        _row(f"{name}, one after the other", ours, theirs, ("serial_per_s", "serial_cpu_s"), at_least=3),
+        _row(
+            f"{name}, one after the other", ours, theirs, lambda one: one.serial_per_s, lambda one: one.serial_cpu_s,
+            at_least=3,
+        ),
         Row(
             path=f"{name}, the median of one", ours=millis(p50_s),
             baseline=millis(statistics.median(turn.p50_s for turn in theirs)) if theirs else "–", ratio="–",
             target="≤ 1 ms", reached=p50_s <= 0.001,
         ),
-        _row(f"{name}, {AT_ONCE} at once", ours, theirs, ("at_once_per_s", "at_once_cpu_s"), at_least=4),
+        _row(
+            f"{name}, {AT_ONCE} at once", ours, theirs, lambda one: one.at_once_per_s, lambda one: one.at_once_cpu_s,
+            at_least=4,
+        ),
     ]  # fmt: skip
 
 
-def _row(path: str, ours: list[_Turn], theirs: list[_Turn], names: tuple[str, str], *, at_least: int) -> Row:
-    """Compare the turns in what ``names`` names: a rate, and CPU seconds."""
-    rate, cpu = names
+def _row(path: str, ours: list[_Turn], theirs: list[_Turn], rate: _Value, cpu: _Value, *, at_least: int) -> Row:
+    """Compare the turns' rates, and their CPU seconds."""
     present = f"{_median(ours, rate):,.0f}/s"
     cpu_each = f"CPU each {millis(_median(ours, cpu))}"
     if not theirs:
         return Row(path=path, ours=present, baseline="–", ratio=cpu_each, target=f"≥ {at_least} ×", reached=None)
-    ratio = statistics.median(getattr(a, rate) / getattr(b, rate) for a, b in zip(ours, theirs, strict=True))
+    ratio = statistics.median(rate(a) / rate(b) for a, b in zip(ours, theirs, strict=True))
     return Row(
         path=path, ours=present, baseline=f"{_median(theirs, rate):,.0f}/s (the earlier checkout)",
         ratio=f"{ratio:.1f} × as fast; {cpu_each}, {millis(_median(theirs, cpu))}", target=f"≥ {at_least} ×",
@@ -81,8 +89,8 @@ def _row(path: str, ours: list[_Turn], theirs: list[_Turn], names: tuple[str, st
     )  # fmt: skip
 
 
-def _median(turns: list[_Turn], name: str) -> float:
-    return float(statistics.median(getattr(turn, name) for turn in turns))
+def _median(turns: list[_Turn], value: _Value) -> float:
+    return statistics.median(value(turn) for turn in turns)
 
 
 def _turn(running: Exchange) -> _Turn:

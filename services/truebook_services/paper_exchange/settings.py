@@ -61,8 +61,8 @@ class PaperExchangeSettings(Section):
     """``home`` or ``hosted``, a time such as ``100ms``, or a JSON file of measured latencies: ways out and back, slow
     calls and lists that lag; empty: the next three settings, and no way back."""
     order_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
-    """Time from the receipt of an order to its execution, in exchange time; default 50 ms with a recording, else 0. With
-    a latency profile, this and the next two settings are its way out instead."""
+    """Time from the receipt of an order to its execution, in exchange time; default 50 ms with a recording, else 0.
+    With a latency profile, this and the next two settings are its way out instead."""
     cancel_latency_us: int | None = Field(default=None, ge=0, le=10_000_000)
     """The same for cancels; default: that of orders."""
     latency_jitter_us: int | None = Field(default=None, ge=0, le=10_000_000)
@@ -164,8 +164,8 @@ class PaperExchangeSettings(Section):
         for name in ("cancel_latency_us", "latency_jitter_us"):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"{name} has no effect beside latency_profile = {self.latency_profile!r}, which has a way out of its "
-                    f"own: remove it, or set order_latency_us too, which replaces that way out"
+                    f"{name} has no effect beside latency_profile = {self.latency_profile!r}, which has a way out of "
+                    f"its own: remove it, or set order_latency_us too, which replaces that way out"
                 )
         return self
 
