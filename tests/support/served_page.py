@@ -14,7 +14,7 @@ from typing import Any, Final
 import httpx
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-STOP_WITHIN_S: Final = 20
+STOP_WITHIN_S: Final = 60
 
 
 class ServedPage:
