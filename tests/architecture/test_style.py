@@ -41,7 +41,7 @@ MAY_USE_RANDOMNESS = {
     "services/truebook_services/operator/access.py": "a token must be unguessable",
     "services/truebook_services/paper_exchange/auth.py": "new key pairs need unique ids",
     "services/truebook_services/paper_exchange/rest/api_keys.py": "new keys need unique ids",
-    "services/truebook_services/paper_exchange/rest/fault_control.py": "a token must be unguessable",
+    "services/truebook_services/paper_exchange/rest/operator_access.py": "a token must be unguessable",
 }
 CLIENTS = frozenset({
     "Client", "AsyncClient", "Redis", "from_url", "ConnectionPool", "Console", "CollectorRegistry", "Counter",
