@@ -26,6 +26,8 @@ MAY_CATCH_ALL = {
 MAY_READ_THE_CLOCK = {
     "libs/truebook/models/pointer.py": "waits between tries for the lock of the registry, which other processes hold",
     "libs/truebook/clock.py": "it is the injected clock",
+    "services/truebook_services/paper_exchange/engine/checkpoint.py": "saves are paced by their real duration",
+    "services/truebook_services/paper_exchange/engine/forked_save.py": "measures the real duration of a save",
     "libs/truebook/ledger/redis/bundled.py": "waits in real time for a server process to start and to stop",
 }
 RANDOMNESS = frozenset({"uuid.uuid1", "uuid.uuid4", "os.urandom", "secrets.token_urlsafe", "secrets.token_hex"})

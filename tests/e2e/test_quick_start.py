@@ -24,7 +24,7 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def test_the_quick_start_runs_as_it_stands(tmp_path: Path) -> None:
+def test_the_quick_start_runs_unchanged(tmp_path: Path) -> None:
     blocks = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
     assert list(blocks) == [
         "Install", "Settings", "Trade", "Look at it", "Stop it", "Is the model worth running?",

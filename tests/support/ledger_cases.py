@@ -41,7 +41,8 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
         "nonce": "n1", "exclusive": False, "reduce_only": False, "fee_rate_ppm": 0, "deadline_us": 1_000_000,
         "now_us": 1000, "partition": 0, "epoch": 1,
     },
-    "prune": {"terminal_before_us": 0}, "adjust": {"reason": "test"}, "request_transfer": {"now_us": 5}, "report_transfer": {"now_us": 7},
+    "prune": {"terminal_before_us": 0}, "adjust": {"reason": "test"},
+    "request_transfer": {"now_us": 5}, "report_transfer": {"now_us": 7},
 }  # fmt: skip
 """The event of a reserve defaults to its ticker."""
 

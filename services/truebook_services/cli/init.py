@@ -20,7 +20,7 @@ from truebook_services.cli.errors import UsageError
 from truebook_services.cli.settings_file import Choices, settings_text
 from truebook_services.embedded.settings import EmbeddedSettings
 
-NO_ANSWER: Final = ""
+EMPTY: Final = ""
 Value = TypeVar("Value")
 
 
@@ -77,7 +77,7 @@ def init(
 
 
 class _Questions:
-    """Asks for values that no flag gave; an empty answer leaves the default."""
+    """Asks for values that no flag gave; empty input leaves the default."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
@@ -85,16 +85,16 @@ class _Questions:
     def __call__(
         self, text: str, given: str | Value | None, read: Callable[[str], Value], *, default: Value | None = None
     ) -> Value | None:
-        """Return the flag's value, or the answer; raises ``typer.BadParameter`` for a flag that can't be read."""
+        """Return the flag's value, or the input; raises ``typer.BadParameter`` for a flag that can't be read."""
         if given is not None:
             return read(given) if isinstance(given, str) else given
         while self._enabled:
             shown = "the default" if default is None else str(default)
-            answer = typer.prompt(f"{text} [{shown}]", default=NO_ANSWER, show_default=False).strip()
-            if answer == NO_ANSWER:
+            typed = typer.prompt(f"{text} [{shown}]", default=EMPTY, show_default=False).strip()
+            if typed == EMPTY:
                 break
             try:
-                return read(answer)
+                return read(typed)
             except (typer.BadParameter, ValueError) as error:
                 typer.echo(str(error), err=True)
         return default

@@ -45,8 +45,9 @@ class EmbeddedSettings(TruebookSettings):
     crash_at: str | None = None
     """For crash tests: LABEL[:COUNT], see ``serving/crash.py``."""
 
-    # A private exchange: no reason for fewer markets, a lower rate or a wide margin before their close.
-    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER)
+    # A private exchange: no reason for fewer markets, a lower rate or a wide margin before their close. Its responses
+    # wait for the disk, as the ledger's do: after a loss of power the two must still be equal.
+    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER, journal_sync_ms=0)
     ingest: IngestSettings = IngestSettings(universe=UniverseSettings(max_markets=1_000, min_time_to_close_s=10))
     observation: ObservationSettings = ObservationSettings()
     policy: PolicySettings = PolicySettings()

@@ -25,7 +25,7 @@ class AccountLimits:
         self._used = TIER_LIMITS[settings.tier].write
 
     async def read(self) -> None:
-        """Read the limit once; without an answer the last known one stays."""
+        """Read the limit once; without a response the last known one stays."""
         try:
             granted = await self._rest.write_limits()
         except ExchangeError as error:

@@ -54,7 +54,7 @@ async def test_a_fault_of_a_market_that_is_not_listed_is_refused() -> None:
         assert (await client.http.get("/simulated/faults", headers=TOKEN)).json()["faults"] == []
 
 
-async def test_a_batch_that_trades_may_be_answered_after_its_fill() -> None:
+async def test_a_batch_that_trades_may_get_its_response_after_its_fill() -> None:
     async with running(paper_settings(operator_token="secret")) as client, client.socket() as listener:
         ticker = (await client.two_sided())["ticker"]
         await listener.send("subscribe", channels=["fill"])

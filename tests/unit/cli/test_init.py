@@ -139,15 +139,15 @@ def test_any_text_is_valid_toml(choices: Choices) -> None:
 
 
 @pytest.mark.long
-def test_questions_repeat_until_an_answer_is_valid(folder: Path) -> None:
-    """On a terminal; an empty answer keeps the default."""
+def test_questions_repeat_until_the_input_is_valid(folder: Path) -> None:
+    """On a terminal; empty input keeps the default."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
         [*TRUEBOOK, "init", "--model", "hold"], cwd=folder, env=environment(), stdin=terminal,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    answers = ["", "easy", "much", "250", "5", "", "", "20", ""]
-    os.write(screen, "".join(f"{answer}\n" for answer in answers).encode())
+    typed = ["", "easy", "much", "250", "5", "", "", "20", ""]
+    os.write(screen, "".join(f"{line}\n" for line in typed).encode())
     output, _ = process.communicate(timeout=60)
     os.close(screen)
     os.close(terminal)

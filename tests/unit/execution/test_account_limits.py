@@ -16,7 +16,7 @@ from truebook_services.execution.settings import ExecutionSettings
 
 
 class Granting:
-    """Stands for the exchange: it grants a tier, or does not respond."""
+    """The exchange: it grants a tier, or does not respond."""
 
     def __init__(self, tier: Tier | None) -> None:
         self.tier = tier
@@ -49,7 +49,7 @@ async def test_the_lower_of_both_limits_is_used() -> None:
     assert (limiters.tokens.capacity, limiters.rate_reserve) == (3_600, 720)
 
 
-async def test_without_an_answer_the_known_limit_stays() -> None:
+async def test_without_a_response_the_known_limit_stays() -> None:
     limiters, rest = limiters_of("premier"), Granting("advanced")
     context = make_context("execution", ManualClock(1_000_000), MemoryBus())
     limits = AccountLimits(context, rest, ExecutionSettings(tier="premier"), limiters)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ NAMED = "KXA-26-X"
 
 
 class Faulty:
-    """An exchange whose ticks are run by hand, with what its log says of faults."""
+    """An exchange whose ticks are run by hand, with what its log states of faults."""
 
     def __init__(self, *faults: str) -> None:
         self.exchange = ManualExchange(tickers=(NAMED,), settlement_delay_ms=0)

@@ -189,7 +189,7 @@ class Calls:
 
 
 def _may_retry(error: Exception) -> bool | float:
-    """Return whether to try again, or after how many seconds."""
+    """Return whether to retry, or after how many seconds."""
     if isinstance(error, RateLimited):
         return RATE_LIMITED_S
     # A body of the wrong shape will be wrong the next time as well.

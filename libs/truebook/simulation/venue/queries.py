@@ -79,10 +79,6 @@ class VenueQueries:
         """Return whether NO contracts bought from now on take part in collateral return."""
         return self._accounts.account(account).is_netting
 
-    def returned_by_event(self, account: str) -> dict[str, int]:
-        """Return the collateral that a subaccount was returned, by event."""
-        return {event: one.returned_micros for event, one in self._accounts.account(account).returns.items()}
-
     def returned_micros(self, account: str, *, on: Callable[[int], bool]) -> int:
         """Return the collateral that a subaccount was returned on the selected shards."""
         returns = self._accounts.account(account).returns.values()

@@ -48,7 +48,7 @@ class ForkedSave:
         try:
             child, status = os.waitpid(self._child, 0 if wait else os.WNOHANG)
         except ChildProcessError:  # its exit was taken by another part of the process
-            child, status = self._child, 0
+            child, status = self._child, 1  # not known to have succeeded: saved again
         if child == 0:
             return None
         self._child, self.took_s = None, time.monotonic() - self._began_s

@@ -35,7 +35,7 @@ def operator_token(folder: Path | None, token: str | None) -> str | None:
 
 
 def guarded(handle: OperatorHandler, token: str, *, asks_for_password: bool = False) -> OperatorHandler:
-    """Let a handler serve only requests that the operator makes; a browser may be asked for the token as a password."""
+    """Let a handler serve only requests that the operator makes; browsers may send its token as a password."""
 
     async def serve(request: Request) -> Response:
         if request.client is not None and not ipaddress.ip_address(request.client.host).is_loopback:

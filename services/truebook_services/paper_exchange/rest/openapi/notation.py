@@ -1,4 +1,4 @@
-"""The short notation of the tables, and the JSON Schema that it stands for.
+"""The short notation of the tables, and the JSON Schema that it means.
 
 | written | is |
 |---|---|
