@@ -197,6 +197,9 @@ def no_order(situation: Situation, thresholds: Thresholds, now_us: int) -> list[
     """No order was sent for too long, whatever the reason."""
     if thresholds.no_order_us is None:
         return []
+    reported_us, known_us = situation.reported_us, thresholds.service_down_us
+    if now_us - situation.started_us < known_us or reported_us is None or now_us - reported_us >= known_us:
+        return None  # just started, or the bus can't be read: orders may have been sent
     since_us = situation.last_order_us
     if since_us is None:
         since_us = situation.watched_since_us

@@ -177,7 +177,8 @@ class _Step:
         before = self._held_back.get(key) or HeldBack(headline=headline, severity=condition.severity)
         self._held_back[key] = msgspec.structs.replace(
             before,
-            raised=before.raised + (sort is not Sort.CLEARED),
+            raised=before.raised + (sort is Sort.RAISED),
+            repeated=before.repeated + (sort is Sort.REPEATED),
             cleared=before.cleared + (sort is Sort.CLEARED),
             headline=headline,
             severity=max(before.severity, condition.severity, key=lambda each: each.value),

@@ -40,6 +40,7 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
     """What was not notified about one condition, because of the limit."""
 
     raised: int = 0
+    repeated: int = 0
     cleared: int = 0
     headline: str
     severity: Severity
@@ -72,7 +73,7 @@ def limited(max_per_hour: int) -> tuple[str, str]:
 
 def summary(held_back: Sequence[HeldBack], since_us: int, in_force: Sequence[str], zone: tzinfo) -> tuple[str, str]:
     """Return title and body of what was collected since then. ``in_force``: the headlines of all active alerts."""
-    count = sum(each.raised + each.cleared for each in held_back)
+    count = sum(each.raised + each.repeated + each.cleared for each in held_back)
     lines = [f"Not sent since {moment(since_us, zone)} because of the limit of notifications in an hour:"]
     lines += [f"- {each.headline}: {_times(each)}" for each in held_back]
     lines += (
@@ -83,7 +84,9 @@ def summary(held_back: Sequence[HeldBack], since_us: int, in_force: Sequence[str
 
 def _times(each: HeldBack) -> str:
     parts = [
-        f"{word} {counted(count, 'time')}" for word, count in (("raised", each.raised), ("over", each.cleared)) if count
+        f"{word} {counted(count, 'time')}"
+        for word, count in (("raised", each.raised), ("repeated", each.repeated), ("over", each.cleared))
+        if count
     ]
     return ", ".join(parts)
 

@@ -52,7 +52,8 @@ class AccountHistory:
             return False
         profit_micros = profit_of(point)
         if profit_micros is not None:
-            self._peak_micros = max(profit_micros, self._peak_micros or profit_micros)
+            peak_micros = self._peak_micros
+            self._peak_micros = profit_micros if peak_micros is None else max(profit_micros, peak_micros)
         return True
 
 

@@ -139,14 +139,16 @@ class ModelRegistry:
         """Return whether ``version`` returns at once."""
         return version.sha256 in self._cache
 
-    def activate(self, name: str, *, evidence: str | None = None) -> Model:
+    def activate(self, name: str, *, evidence: str | None = None, instead_of: str | None = None) -> Model:
         """Check a model, copy its bytes, make it active; raises ``ModelRefused`` and then changes nothing.
 
+        ``instead_of``: only while that model is the active one.
         With ``evidence``, the summary of its shadow run, it is recorded as promoted. Raises ``RegistryReadOnly`` and
         ``RegistryBusy`` too, as all changes do.
         """
         model, version, content = self._checked(name)
         with self.files.locked():
+            _refuse_others_change(self.files.read_or_default().active.name, instead_of)
             self.files.copy(version, content)
             self._activate(version, evidence)
         return model
@@ -191,14 +193,15 @@ class ModelRegistry:
             self.files.write(msgspec.structs.replace(pointer, shadow=None, shadow_since_us=0), change)
         return True
 
-    def roll_back(self) -> Model:
-        """Make the previous model active again.
+    def roll_back(self, *, instead_of: str | None = None) -> Model:
+        """Make the previous model active again; ``instead_of``: only while that model is the active one.
 
         Raises ``ModelRefused`` if there is none, or if the active model was rolled back meanwhile.
         """
         pointer = self.pointer()
         if pointer is None or not pointer.before:
             raise ModelRefused(str(self.folder), ["there is no earlier model to roll back to"])
+        _refuse_others_change(pointer.active.name, instead_of)
         model = self.version(pointer.before[0])
         self.files.roll_back(self._clock.now_us(), expected=pointer.active)
         return model
@@ -244,3 +247,8 @@ class ModelRegistry:
         if hashlib.sha256(content).hexdigest() != version.sha256:
             raise ModelRefused(str(path), ["its bytes differ from the activated ones: activate the model again"])
         return self.load_content(content, str(path), version.name)
+
+
+def _refuse_others_change(active: str, expected: str | None) -> None:
+    if expected not in (None, active):
+        raise ModelRefused(active, [f"{expected} is not active any more, {active} is: nothing was changed"])

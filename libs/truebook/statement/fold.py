@@ -98,6 +98,8 @@ class StatementFold:
         self._holds: list[HoldLine] = []
         self._markets, self._models = Profits(), Profits()
         self._comparisons, self._last_us = 0, 0
+        self._is_closed = False
+        """Whether the journal has an entry of a later day: no further one can belong to this day."""
         if self._is_late_start:
             self._open()
 
@@ -113,6 +115,7 @@ class StatementFold:
         verb = verb_of(entry)
         clock_us = max(self._clock_us, time_of(verb))
         if clock_us >= self._period.to_us:
+            self._is_closed = True
             return False
         self._hashes.add(entry)
         if clock_us >= self._period.from_us and self._opening is None:
@@ -234,15 +237,19 @@ class StatementFold:
         markets = tuple(_profit_line(name, sums) for name, sums in self._markets.items())
         return Statement(
             account=account, period=self._period, made_us=made_us, is_final=made_us >= self._period.to_us,
-            traded=bool(self._fills or self._settlements), notes=self._notes(), opening=opening, closing=closing,
+            traded=bool(self._fills or self._settlements), notes=self._notes(made_us), opening=opening, closing=closing,
             profit=_sum_of(markets), markets=markets, models=tuple(models), positions=self._positions(),
             fills=tuple(self._fills), settlements=tuple(self._settlements), flows=tuple(self._flows),
             conservation=self._conservation(opening, closing), reconciliation=self._reconciliation(),
             journal=self._journal(),
         )  # fmt: skip
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, made_us: int) -> tuple[str, ...]:
         notes = []
+        if made_us >= self._period.to_us and not self._is_closed:
+            notes.append(
+                "The journal has no entry of a later day yet: entries that are not copied yet may belong to this one."
+            )
         if self._is_late_start:
             notes.append(
                 f"The journal no longer has the entries before {self._begin_seq + 1}: the statement begins with that "

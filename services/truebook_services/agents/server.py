@@ -7,6 +7,7 @@ the unit in the name, null for what is not known.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from importlib import metadata
@@ -29,6 +30,8 @@ from truebook_services.operator.requests import (
 
 OpenOperator = Callable[[], AbstractAsyncContextManager[Operator]]
 """Connects to what runs now; raises what can't be reached or is refused."""
+Halt = Callable[[bool], Awaitable[msgspec.Struct]]
+"""Halts as `truebook halt` does; the argument is whether resting orders are kept."""
 Describe = Callable[[BaseException], str | None]
 """Returns one line about an expected error; None for a bug."""
 
@@ -48,9 +51,12 @@ MAX_FILLS: Final = 200
 class OperatorTools:
     """The tools, one method each: its docstring is what the agent reads."""
 
-    def __init__(self, open_operator: OpenOperator, describe: Describe) -> None:
+    def __init__(self, open_operator: OpenOperator, halt: Halt, describe: Describe) -> None:
         self._open_operator = open_operator
+        self._halt = halt
         self._describe = describe
+        self._one_at_a_time = asyncio.Lock()
+        """Of reads: where nothing runs, each opens the ledger, which only one may do. A halt does not wait for them."""
 
     async def status(self) -> dict[str, Any]:
         """Report mode, trading holds, cash, equity, orders, fills, and whether ledger and exchange are equal."""
@@ -91,14 +97,20 @@ class OperatorTools:
 
     async def halt(self, keep_orders: bool = False) -> dict[str, Any]:
         """Halt all trading and cancel all resting orders (unless `keep_orders`); only a person can resume it."""
-        return await self._call(lambda operator: operator.halt(keep_orders=keep_orders))
+        return await self._result(lambda: self._halt(keep_orders))
 
     async def _call(self, action: Callable[[Operator], Awaitable[msgspec.Struct]]) -> dict[str, Any]:
+        async def connected() -> msgspec.Struct:
+            async with self._one_at_a_time, self._open_operator() as operator:
+                return await action(operator)
+
+        return await self._result(connected)
+
+    async def _result(self, action: Callable[[], Awaitable[msgspec.Struct]]) -> dict[str, Any]:
         """Return the result as JSON values; an expected error becomes the tool's, with what to do."""
         try:
-            async with self._open_operator() as operator:
-                result: dict[str, Any] = msgspec.to_builtins(await action(operator))
-                return result
+            result: dict[str, Any] = msgspec.to_builtins(await action())
+            return result
         except Exception as error:
             line = self._describe(error)
             if line is None:
@@ -112,10 +124,10 @@ def _without_fills(statement: dict[str, Any]) -> dict[str, Any]:
     return {**statement, "number_of_fills": len(fills)}
 
 
-def mcp_server(open_operator: OpenOperator, describe: Describe) -> MCPServer:
+def mcp_server(open_operator: OpenOperator, halt: Halt, describe: Describe) -> MCPServer:
     """Build the server with its tools."""
     server = MCPServer(name="truebook", version=metadata.version("truebook"), instructions=INSTRUCTIONS)
-    tools = OperatorTools(open_operator, describe)
+    tools = OperatorTools(open_operator, halt, describe)
     reads = (
         tools.status,
         tools.why,

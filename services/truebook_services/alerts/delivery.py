@@ -80,7 +80,10 @@ class Delivery:
             else:
                 future.set_result(outcome)
 
-        threading.Thread(target=send, name=f"alerts:{self._receiver.label}", daemon=True).start()
+        try:
+            threading.Thread(target=send, name=f"alerts:{self._receiver.label}", daemon=True).start()
+        except RuntimeError as error:  # the limit of threads or memory: a failed attempt, not the end of the service
+            future.set_exception(error)
         return future
 
     async def _finish(self, message: Outgoing, outcome: Outcome) -> None:

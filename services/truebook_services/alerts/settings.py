@@ -32,8 +32,8 @@ class AlertsSettings(Section):
     """Share of ``limits.daily_loss_micros`` and ``limits.drawdown_micros`` from which on a loss is an alert."""
     stale_feed_s: float = Field(default=60.0, ge=0)
     """No fresh order book for longer, while markets are selected, is an alert."""
-    service_down_s: float = Field(default=60.0, gt=0)
-    """A service without a valid report for longer is an alert."""
+    service_down_s: float = Field(default=60.0, ge=20)
+    """A service without a valid report for longer is an alert; reports are up to ten seconds apart."""
     service_not_ready_s: float = Field(default=120.0, ge=0)
     """A service that runs and can't work for longer is an alert."""
     ledger_unreadable_s: float = Field(default=60.0, ge=0)

@@ -34,7 +34,7 @@ def halt(
     if folder is not None:
         _print(_halt_folder(folder, settings, problem, keep_orders=keep_orders), json_)
         return
-    running = _find(settings)
+    running = find_running(settings)
     if not all_:
         try:
             if settings is None or problem is not None:
@@ -58,7 +58,8 @@ def _load() -> tuple[EmbeddedSettings | None, SettingsError | None]:
         return None, error
 
 
-def _find(settings: EmbeddedSettings | None) -> list[RunningSystem]:
+def find_running(settings: EmbeddedSettings | None) -> list[RunningSystem]:
+    """Find the systems that a halt must not leave out: all on this machine, or those of the settings' folder."""
     if settings is not None and settings.operator.find_systems == "folder":
         return find_in(settings.state_folder)
     return find_on_machine()

@@ -18,7 +18,14 @@ from truebook.clock import MICROS
 from truebook.money import format_size
 from truebook_services.dashboard.poller import FAILURES
 from truebook_services.operator.holds import AFTER_HALT
-from truebook_services.operator.port import Operator, OperatorError, ResumeResult
+from truebook_services.operator.port import (
+    CancelFailed,
+    NotResponding,
+    NotRunning,
+    Operator,
+    OperatorError,
+    ResumeResult,
+)
 from truebook_services.operator.requests import ActivateModel, ChangeLimits, Flatten, FlattenReport, RollBackModel
 
 ConnectOperator = Callable[[], AbstractAsyncContextManager[Operator]]
@@ -66,7 +73,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a request, for a person."""
 
     id: str
-    ok: bool
+    ok: bool | None
+    """Null: not known, or done in part."""
     text: str
     hint: str = ""
 
@@ -104,22 +112,24 @@ class Controls:
     async def _perform(self, control: AnyControl) -> Outcome:
         name = type(control).__struct_config__.tag
         since_us = self._monotonic_us()
+        ok: bool | None
         try:
             async with asyncio.timeout(WITHIN_S), self._connect() as operator:
                 text, hint, ok = await _requested(control, operator)
         except OperatorError as error:
-            text, hint, ok = error.problem, error.hint, False
+            is_unknown = isinstance(error, NotRunning | NotResponding | CancelFailed)
+            text, hint, ok = error.problem, error.hint, None if is_unknown else False
         except TimeoutError:
-            text, hint, ok = f"no result within {WITHIN_S:g} s: it may have been done", "check the state above", False
+            text, hint, ok = f"no result within {WITHIN_S:g} s: it may have been done", "check the state above", None
         except FAILURES as error:
-            text, hint, ok = str(error) or type(error).__name__, "it may have been done: check the state above", False
+            text, hint, ok = str(error) or type(error).__name__, "it may have been done: check the state above", None
         took_ms = (self._monotonic_us() - since_us) * 1_000 // MICROS
         self._log.info("operator's request", control=name, ok=ok, result=text, took_ms=took_ms)
         self._changed()
         return Outcome(id=control.id, ok=ok, text=text, hint=hint)
 
 
-async def _requested(control: AnyControl, operator: Operator) -> tuple[str, str, bool]:
+async def _requested(control: AnyControl, operator: Operator) -> tuple[str, str, bool | None]:
     """Request it; returns what happened, what to do, and whether that is all that was requested."""
     match control:
         case Halt(keep_orders=keep_orders):
@@ -140,14 +150,14 @@ async def _requested(control: AnyControl, operator: Operator) -> tuple[str, str,
             return f"{model.name} is active again.", "", True
 
 
-def _resumed(result: ResumeResult) -> tuple[str, str, bool]:
+def _resumed(result: ResumeResult) -> tuple[str, str, bool | None]:
     remaining = "; ".join(
         f"{each.name} ({each.mode}, by {each.owner}), while {each.reason}" for each in result.remaining
     )
     text = "Released." if result.result == "released" else f"Nothing to release: {result.result}."
     if not remaining:
         return text, "", True
-    return f"{text} Still in force: {remaining}.", "", result.may_trade
+    return f"{text} Still in force: {remaining}.", "", True if result.may_trade else None
 
 
 def _flattened(report: FlattenReport) -> tuple[str, str, bool]:

@@ -54,6 +54,7 @@ async def _report_start(child: asyncio.subprocess.Process, report: Callable[[str
         async with asyncio.timeout(STARTS_WITHIN_S):
             line = await child.stdout.readline()
     except TimeoutError:
+        child.kill()
         report(f"the page did not start within {STARTS_WITHIN_S:g} s: use `truebook dashboard`")
         return
     if not line:
@@ -62,8 +63,11 @@ async def _report_start(child: asyncio.subprocess.Process, report: Callable[[str
         return
     started = msgspec.json.decode(line, type=Started)
     report(_where(started, is_terminal=sys.stderr.isatty()))
-    while await child.stderr.read(65_536):  # a full pipe would block the child
-        pass
+    tail = b""
+    while part := await child.stderr.read(65_536):  # a full pipe would block the child
+        tail = (tail + part)[-4_096:]
+    reason = tail.decode(errors="replace").strip().rpartition("\n")[2]
+    report(f"the page has ended: {reason or 'no reason was given'}; trading is not affected; use `truebook dashboard`")
 
 
 def _where(started: Started, *, is_terminal: bool) -> str:

@@ -76,7 +76,7 @@ class OpenPage:
         element.on("control", self._control)
         client.on_connect(self._connected)
         client.on_disconnect(self._disconnected)
-        client.on_delete(self._disconnected)
+        client.on_delete(lambda: poller.close(self))
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -105,7 +105,8 @@ class OpenPage:
         self.refresh()
 
     def _disconnected(self) -> None:
-        self._poller.close(self)
+        if not self._client.has_socket_connection:  # an old socket may end after the browser has a new one
+            self._poller.close(self)
 
     def _shown(self) -> None:
         self._unshown = max(0, self._unshown - 1)

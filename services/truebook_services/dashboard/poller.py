@@ -18,7 +18,10 @@ from truebook.bus.port import BusError
 from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError
 from truebook.ledger.port import LedgerError
+from truebook.ledger.redis.bundled import BundledServerError
 from truebook.ledger.verbs import LIMIT_NAMES
+from truebook.runtime.settings import SettingsError
+from truebook.runtime.state_folder import FolderInUse
 from truebook.statement.document import Document, document_of
 from truebook_services.dashboard.board import Board
 from truebook_services.operator.live import LiveSource
@@ -26,10 +29,23 @@ from truebook_services.operator.port import NotResponding, NotRunning, Operator,
 from truebook_services.operator.requests import ChangeLimits, ListModels, ShowStatement
 
 RETRY_S: Final = 1.0
-FAILURES: Final = (OperatorError, LedgerError, ExchangeError, BusError, OSError)
+FAILURES: Final = (
+    OperatorError,
+    LedgerError,
+    ExchangeError,
+    BusError,
+    SettingsError,
+    FolderInUse,
+    BundledServerError,
+    OSError,
+)
 """What the backends raise while their sources can't be reached."""
 READ_WITHIN_S: Final = 8.0
-SUBJECT_S: Final[dict[str, float]] = {"market": 0.5, "decision": 1.0, "model": 2.0, "system": 1.0, "limits": 5.0}
+KEEP_S: Final = 60.0
+"""How long the source stays open without a page: another view is another page."""
+SUBJECT_S: Final[dict[str, float]] = {
+    "market": 0.5, "decision": 1.0, "model": 2.0, "system": 1.0, "limits": 5.0, "models": 5.0,
+}  # fmt: skip
 """How often each kind of subject is read; any other kind only once per ``open``."""
 
 
@@ -112,7 +128,8 @@ class Poller:
         self._has_pages = asyncio.Event()
         self._soon = asyncio.Event()
         self._backend: Backend | None = None
-        self._read_us: dict[str, int] = {}
+        self._read_us: dict[str, int | None] = {}
+        """None: to be read now."""
         self._since: str | None = None
         self._slow: set[asyncio.Task[None]] = set()
 
@@ -121,7 +138,7 @@ class Poller:
         self._pages.add(page)
         self._has_pages.set()
         for subject in page.subjects:
-            self._read_us.pop(subject, None)
+            self._read_us[subject] = None
         self.poll_soon()
 
     def close(self, page: Page) -> None:
@@ -135,6 +152,11 @@ class Poller:
     def poll_soon(self) -> None:
         """Read without waiting for the interval: something was just changed."""
         self._soon.set()
+
+    def changed(self) -> None:
+        """Read again, without waiting, what a request may have changed."""
+        self._read_us |= {each: None for each in self._read_us if not each.startswith("statement")}
+        self.poll_soon()
 
     def not_ready(self) -> str | None:
         """Return why the source can't be read; None also while no page needs it."""
@@ -154,7 +176,7 @@ class Poller:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
         async with self._connect() as backend:
-            self._backend, self._since = backend, None
+            self._backend, self._since, self._read_us = backend, None, dict.fromkeys(self._read_us)
             try:
                 yield
             finally:
@@ -163,9 +185,18 @@ class Poller:
                     task.cancel()
 
     async def _poll_while_open(self) -> None:
-        while self._pages:
+        while self._pages or await self._opens_again():
             await self._poll()
             await self._pause(self._every_s)
+
+    async def _opens_again(self) -> bool:
+        """Wait for the next page with the source open, reading nothing: what it has collected is kept meanwhile."""
+        try:
+            async with asyncio.timeout(KEEP_S):
+                await self._has_pages.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _poll(self) -> None:
         backend = self._backend
@@ -175,7 +206,7 @@ class Poller:
         self._since = changes.version
         self._board.apply(changes, self._now_us())
         for subject in sorted(self._subjects()):
-            if self._is_due(subject):
+            if self._is_due(subject) and all(task.get_name() != subject for task in self._slow):
                 self._read_us[subject] = self._now_us()
                 if subject.partition("/")[0] in SLOW:
                     self._read_slowly(backend, subject)
@@ -201,8 +232,10 @@ class Poller:
         task.add_done_callback(self._slow.discard)
 
     def _is_due(self, subject: str) -> bool:
-        read_us = self._read_us.get(subject)
-        every_s = SUBJECT_S.get(subject.partition("/")[0])
+        read_us, kind = self._read_us.get(subject), subject.partition("/")[0]
+        # Where nothing runs these open the ledger, whose folder a run or a command may need.
+        is_once = kind in SLOW and self._board.source["live"] is False
+        every_s = None if is_once else SUBJECT_S.get(kind)
         return read_us is None or (every_s is not None and self._now_us() - read_us >= every_s * MICROS)
 
     async def _read(self, backend: Backend, subject: str) -> None:

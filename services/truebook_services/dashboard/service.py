@@ -70,7 +70,7 @@ async def serve_page(
         board, connect, every_s=settings.poll_ms / 1_000, now_us=clock.now_us, log=context.log
     )  # fmt: skip
     sessions = Sessions(token, settings.session_h * SECONDS_PER_HOUR, clock.now_us)
-    controls = Controls(connect_operator, poller.poll_soon, context.log, clock.monotonic_us)
+    controls = Controls(connect_operator, poller.changed, context.log, clock.monotonic_us)
     from truebook_services.dashboard.application import Parts, build_application  # NiceGUI takes a second to import
 
     parts = Parts(board=board, poller=poller, controls=controls, sessions=sessions, clock=clock)
@@ -78,7 +78,7 @@ async def serve_page(
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     address = Address(url=f"http://{f'[{host}]' if ':' in host else host}:{server.port}", pid=os.getpid())
     try:
-        await server.start(app, lifespan="on", ws="websockets-sansio")
+        await server.start(app, lifespan="on", ws="websockets-sansio", proxy_headers=False)
         write_address(folder, address)
         yield ServedPage(address, token_file, Service(context, (PollerFrame(poller),)))
     finally:

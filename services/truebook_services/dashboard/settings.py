@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from truebook.runtime.settings import Section
-from truebook_services.serving.settings import ServeSettings
+from truebook_services.serving.settings import LayoutSection, ServeSettings
 
 PORT: Final = 8650
 
@@ -36,3 +36,4 @@ class DashboardSettings(ServeSettings):
     """Settings of the process that serves the page."""
 
     dashboard: DashboardSection = DashboardSection()
+    observation: LayoutSection = LayoutSection()

@@ -53,9 +53,9 @@ def sign_in_routes(sessions: Sessions, attempts: Attempts) -> list[Route]:
 
 async def _open(request: Request, sessions: Sessions, attempts: Attempts) -> Response:
     peer = request.client.host if request.client is not None else ""
-    if wait_s := attempts.wait_s(peer):
-        return _refused(429, "too many wrong tokens", wait_s)
     given = await _read(request)
+    if wait_s := attempts.wait_s(peer):  # behind the body: requests that are read side by side wait too
+        return _refused(429, "too many wrong tokens", wait_s)
     if given is None:
         return JSONResponse({"error": 'expected {"token": "…"}'}, status_code=400)
     if not sessions.accepts(given.token.strip()):
@@ -64,7 +64,7 @@ async def _open(request: Request, sessions: Sessions, attempts: Attempts) -> Res
     response = Response(status_code=204)
     response.set_cookie(
         sessions.cookie, sessions.issue(), max_age=sessions.max_age_s, path="/", httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.headers.get("x-forwarded-proto", request.url.scheme) == "https",
     )  # fmt: skip
     return response
 

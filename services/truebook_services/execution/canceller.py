@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from truebook.kalshi.port import ExchangeError, NotFound, RestClient
+from truebook.execution.guards import Limiters
+from truebook.kalshi.port import ExchangeError, NotFound, RateLimited, RestClient
 from truebook.ledger.port import OrderView
 from truebook.ledger.verbs import OrderState
 from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.pacing.tokens import TokenBucket
 from truebook.runtime.context import Context
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook_services.execution.records import OrderRecords
@@ -35,14 +35,14 @@ class Canceller:
         records: OrderRecords,
         *,
         reports: Reports,
-        tokens: TokenBucket,
+        limiters: Limiters,
         retry_us: int,
     ) -> None:
         self._context = context
         self._rest = rest
         self._records = records
         self._reports = reports
-        self._tokens = tokens
+        self._limiters = limiters
         self._retry_us = retry_us
         self._sent_us: dict[str, int] = {}
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
@@ -60,7 +60,7 @@ class Canceller:
         """Cancel one order; return False if the rate budget is empty (a later action or sweep sends it)."""
         if order.exchange_order_id is None:
             return False
-        if not self._tokens.take(CANCEL_COST, self._context.clock.now_us()):
+        if not self._limiters.tokens.take(CANCEL_COST, self._context.clock.now_us()):
             self._reports.add(self._reports.of_order(order, OrderOutcome.REFUSED, Reason.RATE_BUDGET, "cancel", cause))
             return False
         self._prune_sent()
@@ -80,6 +80,8 @@ class Canceller:
         except NotFound:
             return await self._look_up(exchange_order_id)
         except ExchangeError as error:
+            if isinstance(error, RateLimited):
+                self._limiters.rate_limited(self._context.clock.now_us())
             self._context.log.warning("cancel failed", order_id=order.order_id, error=str(error))
             return None, str(error)
         filled_centi = order.size_centi - response.reduced_centi

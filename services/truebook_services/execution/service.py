@@ -53,7 +53,7 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
     )
     epochs = PartitionEpochs(context, ledger, resolver)
     canceller = Canceller(
-        context, rest, records, reports=reports, tokens=limiters.tokens, retry_us=durations.cancel_retry_us
+        context, rest, records, reports=reports, limiters=limiters, retry_us=durations.cancel_retry_us
     )
     group = OrderGroup(context, rest, ledger, tokens=limiters.tokens, limit_centi=settings.order_group_limit_centi)
     sender = Sender(

@@ -56,7 +56,9 @@ class ApiClient:
         try:
             return _decode(await self._http.request(method, path, **options), kind)
         except httpx.TransportError as error:
-            raise NotRunning(f"{self.access.url} does not respond ({error})", "check `truebook run`") from error
+            raise NotRunning(
+                f"{self.access.url} does not respond ({str(error) or type(error).__name__})", "check `truebook run`"
+            ) from error
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -76,11 +76,13 @@ class Models:
 
     def _activate(self, request: ActivateModel) -> ListedModel:
         self._check_active(request.instead_of)
-        return described(self.registry.activate(request.name).metadata, request.name, is_active=True)
+        return described(
+            self.registry.activate(request.name, instead_of=request.instead_of).metadata, request.name, is_active=True
+        )
 
     def _roll_back(self, request: RollBackModel) -> ListedModel:
         self._check_active(request.instead_of)
-        metadata = self.registry.roll_back().metadata
+        metadata = self.registry.roll_back(instead_of=request.instead_of).metadata
         return described(metadata, self.registry.active_name(), is_active=True)
 
     def _check_active(self, expected: str | None) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from truebook.clock import MICROS
 from truebook.ledger.journal.anchors import anchors_of, ledger_at, load_anchor
 from truebook.ledger.journal.chain import ChainBroken
 from truebook.ledger.journal.port import JournalCorrupt
@@ -38,6 +39,8 @@ REFUSED: Final = 2
 FAILED: Final = 3
 _MAKER: Final = "truebook_services.operator.statement_process"
 _ATTEMPTS: Final = 3
+_MARGIN_US: Final = 3_600 * MICROS
+"""An anchor's clock may be behind the journal's: not every entry's time is part of the state."""
 """A segment may be removed by its owner while it is read."""
 _PAUSE_EVERY: Final = 500
 """Entries of a topic after which other work of the process gets its turn."""
@@ -139,6 +142,9 @@ def statement_of_files(path: Path, account: str, period: Period, made_us: int) -
             for entry in SegmentReader(path).entries(ledger.seq):
                 if not fold.add(entry):
                     break
+            else:
+                if attempt < _ATTEMPTS and SegmentedFile(path).closed() != before:
+                    continue  # the open file was exchanged while it was read
             return fold.finish(account, made_us)
         except (JournalCorrupt, StoreCorrupt):
             if attempt == _ATTEMPTS or SegmentedFile(path).closed() == before:
@@ -176,7 +182,7 @@ def _start(path: Path, period: Period) -> tuple[Ledger, str]:
         if anchor is None:
             continue
         oldest = ledger_at(anchor), anchor.head
-        if clock_of(oldest[0].state) < period.from_us:
+        if clock_of(oldest[0].state) < period.from_us - _MARGIN_US:
             return oldest
     first = next(SegmentReader(path).entries(0), None)
     if first is None or first.seq == 1:

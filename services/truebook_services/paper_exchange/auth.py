@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from truebook.files import write_atomically
+from truebook.simulation.venue.subaccount_names import is_plain
 from truebook_services.paper_exchange.errors import nested, unauthenticated
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -194,6 +195,8 @@ def check_key_settings(settings: PaperExchangeSettings) -> None:
         settings.key_id is None or settings.verify_signatures
     ):
         raise KeyFileError("paper_exchange.key_id and public_key_file belong together: set both or neither")
+    if not is_plain(settings.account):
+        raise KeyFileError(f"paper_exchange.account: {settings.account!r} has a '/', which names subaccounts")
     for number, account in enumerate(settings.accounts):
         if _ACCOUNT.fullmatch(account) is None or account in (settings.account, *settings.accounts[:number]):
             raise KeyFileError(

@@ -285,7 +285,11 @@ class PaperExchange:
         """Bring the journal to disk beside the ticks; after a failure the next entry ends the exchange."""
         journal = self.state.core.journal
         while True:
-            flush = journal.pending_flush()
+            flush = None
+            try:
+                flush = journal.pending_flush()
+            except OSError as error:  # no descriptor is free: the next round repeats it
+                self._log.warning("journal not flushed yet", error=str(error))
             if flush is not None:
                 try:
                     await asyncio.to_thread(flush)

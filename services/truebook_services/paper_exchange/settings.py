@@ -100,7 +100,7 @@ class PaperExchangeSettings(Section):
     version that wrote its checkpoints."""
     faults: tuple[str, ...] = ()
     """Scheduled faults, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
-    operator_token: str | None = None
+    operator_token: str | None = Field(default=None, min_length=1)
     """Token of ``/simulated/faults`` and ``/simulated/shards``; by default one is made in the state folder. Without
     either they do not exist."""
     late_fill_delay_ms: int = Field(default=1_000, ge=0)

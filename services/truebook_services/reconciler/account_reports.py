@@ -45,6 +45,7 @@ class AccountReports:
         self._books = books
         self._reported: tuple[object, ...] | None = None
         self._due_us = 0
+        self._read_due_us = 0
 
     async def run(self) -> None:
         """Publish a report if it is due; raises ``LedgerError`` and ``BusError``."""
@@ -64,7 +65,9 @@ class AccountReports:
     async def _read_books(self, view: LedgerView, now_us: int) -> None:
         """Read the books of the positions if that is due; an exchange that is away leaves the last ones."""
         every_us = max(READ_EVERY_US, READ_PER_MARKET_US * len(held_markets(view)))
-        is_due = self._books.read_us is None or now_us - self._books.read_us >= every_us
+        is_due = now_us >= max(self._read_due_us, (self._books.read_us or 0) + every_us)
+        if is_due:
+            self._read_due_us = now_us + every_us  # also if it fails
         try:
             await (self._books.read(view) if is_due else self._books.read_new(view))
         except ExchangeError as error:

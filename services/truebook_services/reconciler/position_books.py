@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from truebook.kalshi.port import NotFound, RestClient
+from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.port import LedgerView, MarketView
 from truebook.ledger.valuation import Book, is_seen, others_book, outcome_book, shows_a_book
 from truebook.messages.market_metadata import MarketMetadata
@@ -30,11 +30,14 @@ class PositionBooks:
         self.read_us: int | None = None
         """When all of them were read last."""
         self._unvalued: frozenset[str] = frozenset()
+        self._tried: set[str] = set()
+        """Positions whose books were requested since the last complete reading began."""
 
     async def read(self, view: LedgerView) -> dict[str, Book]:
         """Read the book or the outcome of each position's market; raises ``ExchangeError``."""
         now_us = self._context.clock.now_us()
         held = held_markets(view)
+        self._tried = set(held)
         await self._read(held)
         self.books = {ticker: book for ticker, book in self.books.items() if ticker in held}
         unvalued = frozenset(held) - self.books.keys()
@@ -46,14 +49,25 @@ class PositionBooks:
         return self.books
 
     async def read_new(self, view: LedgerView) -> None:
-        """Read the books of a few positions that have none yet; raises ``ExchangeError``."""
-        new = [market for ticker, market in held_markets(view).items() if ticker not in self.books]
-        await self._read({market.ticker: market for market in new[:MAX_NEW]})
+        """Read the books of a few new positions; raises ``ExchangeError``."""
+        held = held_markets(view)
+        new = [ticker for ticker in held if ticker not in self.books and ticker not in self._tried][:MAX_NEW]
+        self._tried.update(new)
+        await self._read({ticker: held[ticker] for ticker in new})
 
     async def _read(self, held: Mapping[str, MarketView]) -> None:
         listed = await self._rest.markets(tickers=sorted(held)) if held else ()
         for metadata in listed:
-            if metadata.ticker in held and (book := await self._book(held[metadata.ticker], metadata)) is not None:
+            if metadata.ticker not in held:
+                continue
+            try:
+                book = await self._book(held[metadata.ticker], metadata)
+            except ExchangeError as error:
+                if error.retry:
+                    raise
+                self._context.log.warning("book not readable", ticker=metadata.ticker, error=str(error))
+                continue
+            if book is not None:
                 self.books[metadata.ticker] = book
 
     async def _book(self, market: MarketView, metadata: MarketMetadata) -> Book | None:

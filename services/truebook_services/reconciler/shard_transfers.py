@@ -30,6 +30,8 @@ BY_OTHERS: Final = "exchange:"
 CLOCK_SLACK_US: Final = 2 * MICROS
 """The exchange states whole seconds, and its clock may differ from this machine's by up to a second."""
 RESEND_US: Final = 5 * MICROS
+RESEND_FOR_US: Final = 30 * 60 * MICROS
+"""An older request is not sent again: the pruner relies on a transfer being made within an hour of its request."""
 MAX_REQUESTS: Final = 4
 PROVEN_ABSENT_US: Final = 60 * MICROS
 """A request is not executed later than this: its signature has expired by far, and the list has caught up."""
@@ -119,7 +121,8 @@ class ShardTransfers:
         """Send a request without a known outcome again; once none can be executed any more, its absence is proof."""
         now_us = self._context.clock.now_us()
         requests = self._requests.setdefault(own.transfer_id, _Requests(sent_us=now_us))
-        if requests.count < MAX_REQUESTS and now_us - requests.sent_us >= RESEND_US:
+        is_recent = now_us - own.requested_us < RESEND_FOR_US
+        if is_recent and requests.count < MAX_REQUESTS and now_us - requests.sent_us >= RESEND_US:
             await self._send(own)
         elif is_absent and min(now_us, data_us) - requests.sent_us > PROVEN_ABSENT_US:
             await self._report(own, TransferState.REFUSED)

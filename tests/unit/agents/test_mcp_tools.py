@@ -13,7 +13,7 @@ from support.fake_operator import FakeOperator
 from truebook.ledger.port import LedgerError
 from truebook_services.agents.server import mcp_server
 from truebook_services.cli.mcp import _describe
-from truebook_services.operator.port import NotRunning, Operator
+from truebook_services.operator.port import HaltResult, NotRunning, Operator
 
 READS = {"status", "why", "positions", "orders", "fills", "profit", "model", "statement"}
 
@@ -26,7 +26,10 @@ async def connected(operator: FakeOperator, opens: Exception | None = None) -> A
             raise opens
         yield operator
 
-    async with Client(mcp_server(open_operator, _describe)) as client:
+    async def halt(keep_orders: bool) -> HaltResult:
+        return await operator.halt(keep_orders=keep_orders)
+
+    async with Client(mcp_server(open_operator, halt, _describe)) as client:
         yield client
 
 

@@ -138,6 +138,17 @@ def test_beyond_the_limit_alerts_are_collected() -> None:
     assert body.endswith("In force now:\n- headline 9")
 
 
+def test_a_repeated_alert_is_not_collected_as_raised() -> None:
+    desk = Desk(Pacing(max_per_hour=2, repeat_us=1_800 * MICROS))
+    lasting = condition("lasting")
+    assert desk.step([lasting]) == [Sort.RAISED]
+    desk.step([lasting, *(condition(str(n)) for n in range(5))], seconds=1_700)
+    desk.step([lasting], seconds=101)
+    while Sort.SUMMARY not in desk.step([lasting], seconds=300):
+        assert desk.now_us < T0 + 4 * 3_600 * MICROS
+    assert "- headline lasting: repeated" in desk.due[-1].body
+
+
 def test_notices_leave_half_of_the_limit_to_pages() -> None:
     desk = Desk(Pacing(max_per_hour=4))
     notices = [condition(str(n), Severity.NOTICE) for n in range(10)]

@@ -82,10 +82,13 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
      {"service_not_ready/execution"}),
     ("no order for a day", {"last_order_us": NOW_US - 25 * HOUR_US}, {"no_order"}),
     ("no order since the start", {"last_order_us": None, "watched_since_us": NOW_US - 25 * HOUR_US}, {"no_order"}),
+    ("no order, but just started", {"last_order_us": NOW_US - 25 * HOUR_US, "started_us": NOW_US - 1}, set()),
     ("a full disk", {"disks": (Disk("/state", 5, 100),)}, {"disk//state"}),
     ("dead letters", {"dead_letters": {"observations (undecodable)": Counted(2, NOW_US)}}, {"dead_letters"}),
     ("the ledger is away", {"ledger_failing_since_us": NOW_US - MINUTE_US}, {"ledger_unreadable"}),
     ("nothing reports", {"reported_us": SILENT}, {"reports_missing"}),
+    ("no order that could be read", {"reported_us": SILENT, "last_order_us": NOW_US - 25 * HOUR_US},
+     {"reports_missing"}),
     ("nothing has reported yet", {"reported_us": None, "started_us": NOW_US - 1}, set()),
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from support.fake_operator import FakeOperator
 from support.services import make_context
 from truebook.ledger.outcomes import Mode
 from truebook.ledger.port import StoreUnavailable
+from truebook.runtime.state_folder import FolderInUse
 from truebook_services.dashboard.controls import Controls
 from truebook_services.operator.port import NotRunning, Operator
 
@@ -84,6 +86,7 @@ async def test_limits_are_set_and_cleared(controls: Controls, connected: Connect
 INVALID: list[Any] = [
     None, [], "halt", {}, {"id": "1"}, {"control": "withdraw", "id": "1"}, {"control": "halt"},
     {"control": "halt", "id": "1", "extra": 1}, {"control": "limits", "id": "1", "changes": {"open_orders": "many"}},
+    {"control": "limits", "id": "1", "changes": {"open_orders": "7.5"}},
 ]  # fmt: skip
 
 
@@ -98,10 +101,13 @@ async def test_invalid_request_changes_nothing(controls: Controls, connected: Co
 async def test_lost_system_is_reported(controls: Controls, connected: ConnectedOperator) -> None:
     connected.error = NotRunning("away", "start it")
     outcome = await controls.handle({"control": "halt", "id": "1"})
-    assert (outcome.ok, outcome.text, outcome.hint) == (False, "away", "start it")
+    assert (outcome.ok, outcome.text, outcome.hint) == (None, "away", "start it")
     connected.error = StoreUnavailable("the ledger is away")
     outcome = await controls.handle({"control": "halt", "id": "2"})
-    assert (outcome.ok, outcome.text) == (False, "the ledger is away")
+    assert (outcome.ok, outcome.text) == (None, "the ledger is away")
+    connected.error = FolderInUse(Path("state"), None)
+    outcome = await controls.handle({"control": "halt", "id": "3"})
+    assert outcome.ok is None and "is in use" in outcome.text
 
 
 @pytest.mark.parametrize("changes", [{"no_such_limit": 1}, {"open_orders": -1}])

@@ -50,11 +50,24 @@ class OpenedPage:
         await self.refreshed.wait()
 
 
+class AwayOperator(FakeOperator):
+    """Its ledger is away, until ``is_away`` is False."""
+
+    is_away = True
+
+    async def perform(self, request: Request[ResultT]) -> ResultT:
+        if self.is_away:
+            raise StoreUnavailable("the ledger is away")
+        return await super().perform(request)
+
+
 class Harness:
     """A poller on made data, running."""
 
     def __init__(self) -> None:
-        self.board, self.live, self.operator, self.now = Board(), CountingLive(), FakeOperator(), Now(5)
+        self.board, self.live, self.now = Board(), CountingLive(), Now(5)
+        self.operator = AwayOperator()
+        self.operator.is_away = False
         self.connections = 0
         context = make_context("dashboard")
         self.poller = Poller(self.board, self.connect, every_s=EVERY_S, now_us=self.now, log=context.log)
@@ -115,6 +128,43 @@ async def test_lost_source_is_read_again(harness: Harness) -> None:
     assert harness.connections == 2
 
 
+async def test_another_view_keeps_the_source_open(harness: Harness) -> None:
+    first, second = OpenedPage(), OpenedPage()
+    harness.poller.open(first)
+    await first.wait()
+    harness.poller.close(first)
+    await asyncio.sleep(10 * EVERY_S)
+    harness.poller.open(second)
+    await second.wait()
+    assert harness.connections == 1
+
+
+async def test_a_subject_that_failed_is_read_again(harness: Harness) -> None:
+    page = OpenedPage("models")
+    harness.operator.is_away = True
+    harness.poller.open(page)
+    while harness.board.row("models") is None:
+        await page.wait()
+    assert not harness.board.row("models")["known"]
+    harness.operator.is_away = False
+    harness.poller.changed()
+    while not harness.board.row("models")["known"]:
+        await page.wait()
+
+
+async def test_subjects_that_open_the_ledger_are_read_once_if_idle(harness: Harness) -> None:
+    page = OpenedPage("limits")
+    harness.live.is_live = False
+    harness.poller.open(page)
+    while harness.board.row("limits") is None:
+        await page.wait()
+    harness.operator = AwayOperator()  # would be shown
+    for _ in range(5):
+        harness.now.pass_s(6)
+        await page.wait()
+    assert harness.board.row("limits")["known"]
+
+
 @pytest.mark.parametrize("subject", ["market/KXMADE-26DEC00-B001", "decision/made-3", "model", "system", "limits"])
 async def test_subject_is_read_for_the_page_that_shows_it(harness: Harness, subject: str) -> None:
     page = OpenedPage(subject)
@@ -144,13 +194,6 @@ async def test_refused_subject_costs_no_other(harness: Harness) -> None:
     assert refused is not None
     assert refused["problem"]
     assert harness.board.source["problem"] is None
-
-
-class AwayOperator(FakeOperator):
-    """Its ledger is away."""
-
-    async def perform(self, request: Request[ResultT]) -> ResultT:
-        raise StoreUnavailable("the ledger is away")
 
 
 async def test_ledger_that_is_away_costs_its_subjects_only(harness: Harness) -> None:

@@ -162,6 +162,17 @@ def test_the_equity_curve_has_its_peak() -> None:
     assert (changes.account.peak_micros, changes.account.below_peak_micros) == (5_000_000, 3_000_000)
 
 
+def test_a_peak_of_zero_is_a_peak() -> None:
+    """An account begins at a profit of 0: its first loss is no peak."""
+    reports = [
+        account_report(produced_us=NOW_US + n * 10_000_000, equity_micros=1_000_000_000 - loss)
+        for n, loss in enumerate((0, 30_000_000, 100_000_000))
+    ]
+    account = taken(*reports).changes(None, LATER_US).account
+    assert account is not None
+    assert (account.peak_micros, account.below_peak_micros) == (0, 100_000_000)
+
+
 def test_an_older_report_of_the_account_is_ignored() -> None:
     state = taken(account_report(), account_report(produced_us=NOW_US - 1, cash_micros=0))
     account = state.changes(None, LATER_US).account

@@ -84,12 +84,19 @@ async def test_the_zone_is_that_of_the_daily_loss(settings: TruebookSettings, mo
 async def test_a_statement_begins_at_the_anchor_before_its_day(settings: TruebookSettings) -> None:
     history, path = two_days(), path_of(settings)
     await write(path, history)
-    last_seq = history.statement().journal.last_seq
-    make_anchor(path, last_seq)
+    make_anchor(path, 3)
     later = statement_of_files(path, ACCOUNT, NEXT, NEXT.to_us)
-    assert later.journal.read_from_seq == last_seq + 1
+    assert later.journal.read_from_seq == 4
     assert later.journal.head == history.statement(NEXT).journal.head and later.journal.is_verified
     assert statement_of_files(path, ACCOUNT, PERIOD, NEXT.to_us).journal.read_from_seq == 1
+
+
+async def test_an_anchor_just_before_the_day_is_not_its_beginning(settings: TruebookSettings) -> None:
+    """Its clock may lack the time of an entry that is of the new day already."""
+    history, path = two_days(), path_of(settings)
+    await write(path, history)
+    make_anchor(path, history.statement().journal.last_seq)
+    assert statement_of_files(path, ACCOUNT, NEXT, NEXT.to_us).journal.read_from_seq == 1
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import pytest
 from support.account_harness import AccountHarness
 from support.ledger_verbs import an_acknowledge
 from support.services import make_context, until
+from truebook.execution.guards import Limiters
 from truebook.messages.envelope import BookSide
 from truebook.messages.reasons import Reason
+from truebook.pacing.breaker import Breaker
+from truebook.pacing.throttle import Throttle
 from truebook.pacing.tokens import TokenBucket
 from truebook.simulation.venue.order_changes import Amendment
 from truebook.venue.account import OrderRequest
@@ -73,8 +76,11 @@ async def test_cancelling_a_decreased_order_records_its_fills(rig: AccountHarnes
     order = await rig.ledger.order(order_id)
     assert order is not None and order.remaining_centi == 1_000
     context = make_context("execution", rig.clock, rig.bus)
+    limiters = Limiters(
+        breaker=Breaker(1, 1, 1), throttle=Throttle(0), tokens=TokenBucket(1_000, 1_000), rate_reserve=0
+    )  # fmt: skip
     canceller = Canceller(
-        context, rig.exchange, OrderRecords(context, rig.ledger), tokens=TokenBucket(1_000, 1_000),
+        context, rig.exchange, OrderRecords(context, rig.ledger), limiters=limiters,
         reports=Reports(context, rig.ledger, ReportQueue(context)), retry_us=1_000_000,
     )  # fmt: skip
     await canceller.cancel(order, Reason.HOLD)

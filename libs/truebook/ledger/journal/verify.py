@@ -71,6 +71,8 @@ def verify_journal(path: Path, heads: Heads = NO_HEADS) -> JournalReport:
             for entry in reader.entries(0):
                 verification.add(entry)
             verification.finish()
+            if attempt < _ATTEMPTS and SegmentedFile(path).closed() != before:
+                continue  # the open file was exchanged while it was read
         except (JournalCorrupt, StoreCorrupt, ChainBroken) as error:
             if attempt < _ATTEMPTS and SegmentedFile(path).closed() != before:
                 continue

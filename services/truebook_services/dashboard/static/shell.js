@@ -74,7 +74,7 @@ export default {
             v-model="dialog.values[field.name]" :disabled="sent" placeholder="no limit" />
         </label>
         <p class="result" role="status" data-testid="outcome">
-          <template v-if="result"><strong>{{ result.ok ? "Done." : "Not done." }}</strong> {{ result.text }} {{ result.hint }}</template>
+          <template v-if="result"><strong>{{ result.ok === null ? "Check the state." : result.ok ? "Done." : "Not done." }}</strong> {{ result.text }} {{ result.hint }}</template>
           <template v-else-if="sent">Requested; waiting for the result…</template>
         </p>
         <div class="buttons">

@@ -25,7 +25,7 @@ from truebook_services.paper_exchange.engine.journal_errors import ExchangeJourn
 from truebook_services.paper_exchange.engine.sources import TraderSource
 
 CHANGEABLE: Final = frozenset({"balance_micros", "seed", "accounts"})
-_TRANSFER: Final = "opening-balance-"
+OPENING_TRANSFER: Final = "opening-balance-"
 """Ids of the transfers by which opening balances change begin so."""
 
 
@@ -40,13 +40,13 @@ def apply_changes(
     """Apply the given settings that differ, all or none; raises ``ExchangeJournalMismatch``."""
     queries = core.engine.queries
     known = owners(queries)
-    changed = [one for one in queries.transfers(known[0]) if one.transfer_id.startswith(_TRANSFER)]
+    changed = [one for one in queries.transfers(known[0]) if one.transfer_id.startswith(OPENING_TRANSFER)]
     balance_micros = recorded.balance_micros + sum(one.amount_micros for one in changed)
     more_micros = requested.balance_micros - balance_micros if "balance_micros" in given else 0
     commands: list[Command] = []
     if more_micros:
         _check_free(queries, known, more_micros)
-        transfer_id = f"{_TRANSFER}{len(changed) + 1}"
+        transfer_id = f"{OPENING_TRANSFER}{len(changed) + 1}"
         commands += [TransferCash(account, transfer_id, more_micros) for account in known]
     if "accounts" in given:
         new = [name for name in requested.accounts if name not in known]

@@ -293,6 +293,7 @@ class ExchangeJournalFile(ExchangeJournal):
 
         Raises OSError if it stays open, and ``ExchangeJournalUnavailable`` if it is closed without the next one.
         """
+        self.flush()  # what is closed is not flushed again, and the next segment names its length
         start = self._at
         line = _line(
             Continued(

@@ -57,6 +57,7 @@ def _pem(key: PublicKey) -> str:
 
 
 async def api_keys(context: RequestContext) -> dict[str, Any]:
+    context.check_unlocked()
     context.query.text("fcm_subtrader_id")
     return {"api_keys": context.state.api_keys.of_account(context.account)}
 

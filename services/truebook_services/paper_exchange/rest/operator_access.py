@@ -41,7 +41,7 @@ def guarded(handle: OperatorHandler, token: str, *, asks_for_password: bool = Fa
         if request.client is not None and not ipaddress.ip_address(request.client.host).is_loopback:
             return refusal(403, "the operator's interface is for the exchange's own machine only")
         given = _token_in(request.headers.get("authorization", ""), may_be_password=asks_for_password)
-        if not secrets.compare_digest(given, token.encode()):
+        if not given or not secrets.compare_digest(given, token.encode()):
             refused = refusal(401, f"send 'Authorization: Bearer TOKEN' with the token of {TOKEN_FILE}")
             if asks_for_password:
                 refused.headers["www-authenticate"] = 'Basic realm="operator token as the password", charset="UTF-8"'

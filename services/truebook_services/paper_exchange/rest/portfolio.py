@@ -13,10 +13,11 @@ from truebook.messages.envelope import BookSide
 from truebook.money import MICROS_PER_CENT, WireFormatError, format_micros, format_size, no_price, parse_micros
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts, Rejected
-from truebook.simulation.venue.subaccount_names import name_of, number_of
+from truebook.simulation.venue.subaccount_names import PRIMARY, name_of, number_of
 from truebook.venue.account import ExchangeFill, ExchangeOrder, ExchangeSettlement, OrderStatus
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook.venue.shards import MAX_SHARD
+from truebook_services.paper_exchange.engine.changed_settings import OPENING_TRANSFER
 from truebook_services.paper_exchange.engine.commands import TransferCash
 from truebook_services.paper_exchange.errors import bad_parameter, not_found, rejected
 from truebook_services.paper_exchange.listed import fill_key
@@ -297,6 +298,8 @@ async def transfer(context: RequestContext) -> Reply:
         raise invalid(str(error)) from error
     if not transfer_id:
         raise invalid("transfer_id: required")
+    if transfer_id.startswith(OPENING_TRANSFER):
+        raise invalid(f"transfer_id: {OPENING_TRANSFER}… is reserved for changes of the opening balance")
     if amount_micros % MICROS_PER_CENT:
         raise invalid("amount_dollars: not in whole cents")
     [result] = await context.submit([TransferCash(context.account, transfer_id, amount_micros)])
@@ -314,6 +317,7 @@ async def withdrawals(context: RequestContext) -> dict[str, Any]:
 
 
 def _transfers(context: RequestContext, name: str, *, sign: int) -> dict[str, Any]:
+    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
     found, cursor = page(
         context.query, context.queries.transfers(context.account), lambda one: one.transfer_id,
         lambda one: one.amount_micros * sign > 0,

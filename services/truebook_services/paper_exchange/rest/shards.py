@@ -73,7 +73,7 @@ async def move(context: RequestContext) -> dict[str, Any]:
         amount_micros=amount * TRANSFER_UNIT_MICROS, delay_us=context.state.shards.transfer_latency.of_order(key),
         client_transfer_id=client_id, to_subaccount=target,
     )  # fmt: skip
-    if wanted.from_shard == wanted.to_shard and source != target:
+    if wanted.from_shard == wanted.to_shard and (source or target):
         return {"transfer_id": await _between_subaccounts(context, wanted, source, target)}
     if source != PRIMARY:
         await _between_subaccounts(context, wanted, source, PRIMARY)
@@ -103,6 +103,7 @@ def _refused(context: RequestContext, rejection: Rejected) -> WireError:
 
 
 async def transfers(context: RequestContext) -> dict[str, Any]:
+    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
     found, cursor = page(
         context.query, context.queries.shard_transfers(context.account), lambda one: one.exchange_transfer_id,
         lambda _: True, limits=TRANSFER_LIMITS,
@@ -112,6 +113,7 @@ async def transfers(context: RequestContext) -> dict[str, Any]:
 
 
 async def transfer(context: RequestContext) -> dict[str, Any]:
+    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
     found = context.queries.shard_transfer(context.account, context.path["transfer_id"])
     if found is None:
         raise not_found()
@@ -132,6 +134,7 @@ def _transfer(one: ShardTransfer) -> dict[str, Any]:
 
 
 async def allocation(context: RequestContext) -> dict[str, Any]:
+    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
     target = context.queries.allocation(context.account)
     return {
         "allocations": [{"exchange_index": one.exchange_index, "percent": one.percent} for one in target.shares],

@@ -65,6 +65,10 @@ export default {
   computed: {
     model: () => row("model"),
     models: () => row("models"),
+    // The registry's, which a change replaces: a run with a model of its own reports another one.
+    activeName() {
+      return (this.models?.known && this.models.models.find((each) => each.is_active)?.name) || null;
+    },
     previous() {
       return this.models?.known && this.models.models.find((each) => each.is_previous);
     },
@@ -102,13 +106,13 @@ export default {
     },
     activate(name) {
       confirm({
-        control: "activate", arguments: { name, instead_of: this.model.active }, title: `Use the model ${name}`, action: `Use ${name}`,
+        control: "activate", arguments: { name, instead_of: this.activeName }, title: `Use the model ${name}`, action: `Use ${name}`,
         effect: [`${name} decides instead of ${this.model.active ?? "the present model"} from its next observation on. Running services follow within a second.`, "Working orders stay until the new model decides on their markets. A run that was started with a model of its own keeps it."],
       });
     },
     rollBack() {
       confirm({
-        control: "rollback", arguments: { instead_of: this.model.active }, title: `Roll back to ${this.previous.name}`, action: "Roll back",
+        control: "rollback", arguments: { instead_of: this.activeName }, title: `Roll back to ${this.previous.name}`, action: "Roll back",
         effect: [`${this.previous.name} decides again instead of ${this.model.active ?? "the present model"}, with the same bytes as before.`],
       });
     },

@@ -10,11 +10,12 @@ const unit = (name) => UNITS[name.split("_").at(-1)] ?? [null, 1];
 
 const shown = (name, value) => (value === null ? "" : String(value / unit(name)[1]));
 
-// Whole units of the ledger; NaN where that is not what was written.
+// Whole units of the ledger; the text itself where it is not a number of these, which the server refuses. NaN would
+// arrive there as null, which removes the limit.
 function parsed(name, text) {
   if (text.trim() === "") return null;
   const exact = Number(text) * unit(name)[1];
-  return Math.abs(exact - Math.round(exact)) < 1e-6 ? Math.round(exact) : NaN;
+  return Math.abs(exact - Math.round(exact)) < 1e-6 ? Math.round(exact) : text;
 }
 
 export default {
