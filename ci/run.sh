@@ -107,7 +107,8 @@ if [ "$has_engine" = yes ]; then
   finish image
 fi
 stage "test on $newest"
-TRUEBOOK_TEST_LONG=1 make PYTHON="$newest" VENV=.venv test
+# The long tests mostly wait for processes and containers: four at a time keep two cores half busy.
+TRUEBOOK_TEST_LONG=1 make PYTHON="$newest" VENV=.venv JOBS=4 test
 stage "foreign clients of the simulated exchange"
 make PYTHON="$newest" VENV=.venv clients
 
