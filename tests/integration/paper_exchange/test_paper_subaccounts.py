@@ -138,6 +138,10 @@ async def test_a_restricted_key_sees_its_subaccount_only(client: PaperClient) ->
     batch = {"orders": [order_body(ticker), order_body(ticker, subaccount=0)]}
     assert (await locked("POST", f"{ORDERS}/batched", batch)).status_code == 403
     assert (await locked("POST", SUBACCOUNTS, {})).status_code == 403
+    of_the_primary_one = (
+        "/portfolio/deposits", "/portfolio/withdrawals", "/portfolio/intra_exchange_instance_transfers", "/api_keys",
+    )  # fmt: skip
+    assert {(await locked("GET", path)).status_code for path in of_the_primary_one} == {403}
     assert len((await client.get("/portfolio/orders", subaccount=number))["orders"]) == 1
 
 
@@ -190,6 +194,10 @@ async def test_shard_transfers_reach_numbered_subaccounts() -> None:
         assert await until(arrived)
         refused = await client.call("POST", path, body=body | {"client_transfer_id": str(uuid.uuid4())})
         assert refused.status_code == 400
+
+        same = await client.call("POST", path, body=body | {"destination_exchange_shard": 0})
+        assert same.status_code == 400
+        assert await arrived(), "a transfer to where it comes from moves nothing"
 
 
 async def test_subaccounts_survive_a_restart(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ async def test_a_balance_that_orders_hold_is_not_withdrawn(tmp_path: Path) -> No
     back.kill()
 
 
+async def test_a_first_account_with_a_slash_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="names subaccounts"):
+        ManualExchange(tmp_path, account="desk/1")
+
+
 async def test_another_seed_is_that_of_later_events_only(tmp_path: Path) -> None:
     exchange = ManualExchange(tmp_path)
     exchange.tick(10)

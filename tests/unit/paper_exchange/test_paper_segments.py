@@ -66,6 +66,25 @@ async def test_a_journal_in_segments_is_restored_completely(tmp_path: Path) -> N
     exchange.kill()
 
 
+async def test_a_closed_segment_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next segment names its length: without its end the exchange could not start after a loss of power."""
+    exchange = Trading(tmp_path)
+    await exchange.trade(3)
+    exchange.journal.syncs_each = False
+    flushed: list[int] = []
+
+    def flush() -> None:
+        flushed.append(exchange.journal.size)
+        written(exchange.journal)
+
+    written = type(exchange.journal).flush
+    monkeypatch.setattr(exchange.journal, "flush", flush)
+    size = exchange.journal.size
+    exchange.journal.begin_segment(exchange.checkpoints._configured)
+    assert flushed == [size]
+    exchange.kill()
+
+
 async def test_old_segments_are_removed_behind_two_checkpoints(tmp_path: Path) -> None:
     exchange = Trading(tmp_path)
     await exchange.trade(60)

@@ -180,6 +180,20 @@ async def test_a_refusal_after_a_lost_response_proves_nothing(shards: Shards) ->
     await shards.agrees()
 
 
+async def test_an_old_request_is_not_sent_again(shards: Shards) -> None:
+    """The pruner relies on a transfer being made soon after its request; its absence is then proved as ever."""
+    shards.exchange.fail("transfer_between_shards", OutcomeUnknown("lost"))
+    running = await shards.begin()
+    await shards.rig.pass_s(1)
+    await running.stop()
+    assert (await shards.account()).in_transit_micros == 500 * DOLLAR
+    await shards.rig.manual.advance(8 * 86_400.0)
+    await shards.begin(TreasurerSettings())
+    await shards.rig.pass_s(120)
+    assert cash(await shards.account()) == {0: 1_000 * DOLLAR}
+    await shards.agrees()
+
+
 async def test_a_restart_takes_over_an_open_transfer(shards: Shards) -> None:
     shards.exchange.lose_response("transfer_between_shards")
     shards.exchange.transfer_delay_us = 20 * DOLLAR
