@@ -18,7 +18,7 @@ from truebook.messages.topics import SERVICES
 from truebook.runtime.consumer import Consumer
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Service
-from truebook.runtime.retry import attempt, pause
+from truebook.runtime.retry import pause
 from truebook.runtime.standby import Standby
 
 CHECK_S: Final = 0.5
@@ -61,6 +61,7 @@ class ServiceReports:
         self._services = services
         self._started_us = context.clock.now_us()
         self._due_us = 0
+        self._is_failing = False
         self._known: dict[str, tuple[object, ...]] = {}
 
     def not_ready(self) -> str | None:
@@ -90,10 +91,16 @@ class ServiceReports:
             self._due_us = now_us + REPORT_EVERY_US
 
     async def _publish(self, batch: Sequence[tuple[str, bytes]]) -> bool:
-        error = await attempt(lambda: self._context.bus.publish_many(SERVICES, batch))
-        if error is not None:
+        try:
+            await self._context.bus.publish_many(SERVICES, batch)
+        except BusError as error:  # also one that is no use to retry: no service depends on its reports
             self._context.metrics.failed(self.name, type(error).__name__)
-        return error is None
+            if not self._is_failing:
+                self._context.log.warning("reports of services not published", error=str(error))
+            self._is_failing = True
+            return False
+        self._is_failing = False
+        return True
 
     async def _message(self, reported: Reported, *, stopped: bool) -> ServiceReported:
         context, now_us = self._context, self._context.clock.now_us()

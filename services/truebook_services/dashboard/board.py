@@ -137,6 +137,11 @@ class Board:
             elif changes.is_complete:
                 self._replace(name, {})
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next point of the equity curve would displace its beginning: the source has a thinned one."""
+        return len(self._tables[POINTS]) >= MAX_ROWS[POINTS]
+
     def lose(self, problem: str, hint: str, now_us: int) -> None:
         """Record that the source can't be read; what was read before stays, and since when it is old."""
         self.version += 1

@@ -203,8 +203,8 @@ class Poller:
         assert backend is not None
         async with _within(READ_WITHIN_S):
             changes = await backend.live.changes(self._since)
-        self._since = changes.version
         self._board.apply(changes, self._now_us())
+        self._since = None if self._board.is_full and not changes.is_complete else changes.version
         for subject in sorted(self._subjects()):
             if self._is_due(subject) and all(task.get_name() != subject for task in self._slow):
                 self._read_us[subject] = self._now_us()
