@@ -26,8 +26,11 @@ def test_an_embedded_run_trades_both_sides_and_ends_with_true_books(tmp_path: Pa
     assert summary["reserved_micros"] == summary["conservation_error_micros"] == summary["adjustments_micros"] == 0
     assert summary["ledger_equals_exchange"] is True
     assert summary["differences"] == summary["unresolved_orders"] == []
-    parts = summary["realized_micros"] + summary["unrealized_micros"] - summary["fees_micros"]
-    assert summary["equity_micros"] == summary["deposits_micros"] + parts
+    if summary["unrealized_micros"] is None:  # a market has closed at this moment, and its outcome is not known yet
+        assert summary["unvalued_markets"] and summary["equity_micros"] is None
+    else:
+        parts = summary["realized_micros"] + summary["unrealized_micros"] - summary["fees_micros"]
+        assert summary["equity_micros"] == summary["deposits_micros"] + parts
 
     again = truebook(tmp_path, "run", "--for", "5s", "--json")
     assert again.returncode == 0, again.stderr[-3000:]

@@ -18,7 +18,7 @@ DOWN = "reconciler does not run, or can't reach Kafka"
 SETTINGS = {
     "TRUEBOOK_ALERTS__SERVICES": "reconciler",
     "TRUEBOOK_ALERTS__CHECK_S": "1",
-    "TRUEBOOK_ALERTS__SERVICE_DOWN_S": "10",
+    "TRUEBOOK_ALERTS__SERVICE_DOWN_S": "20",
     "TRUEBOOK_ALERTS__CLEAR_S": "2",
     "TRUEBOOK_ALERTS__HOLD_S": "3",
     "TRUEBOOK_STATE_FOLDER": "state",

@@ -52,10 +52,12 @@ SEND_TIMEOUT_S = "30"
 """A long timeout: a slow response must not count as an unknown outcome in the test of two senders."""
 ONLY_AT_TIMES = ((MARKETS, "policy"), (ORDERBOOK, "policy"), (MARKETS, "reconciler"))
 """Policy reads these only during a shadow run, the reconciler only with a treasurer."""
+NOT_READ = (JOURNAL, REFUSALS, DEAD_LETTERS, SERVICES, ACCOUNT, ORDERS)
+"""Topics without a reader here: alerts and the operator's tools do not run."""
 READERS = {
     topic.name: tuple(name for name in topic.read_by if (topic, name) not in ONLY_AT_TIMES)
     for topic in TOPICS
-    if topic.read_by and topic not in (JOURNAL, REFUSALS, DEAD_LETTERS, SERVICES, ACCOUNT)
+    if topic.read_by and topic not in NOT_READ
 }
 ONLY_AFTER_FAULTS = ("reconciler_repairs", "stale_books", "failures", "dead_letters")
 """Metrics that are only set on failures: a query for them may be empty."""
