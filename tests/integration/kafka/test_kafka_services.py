@@ -29,6 +29,7 @@ from truebook.messages.topics import (
     JOURNAL,
     MARKETS,
     ORDERBOOK,
+    ORDERS,
     REFUSALS,
     SERVICES,
     TOPICS,
