@@ -76,6 +76,10 @@ def test_trading_survives_the_deletion_of_any_pod(stack: KubernetesStack, part: 
     assert found["orders_sent_twice"] == []
 
 
+BESIDE = ("dashboard", "alerts")
+"""Deployments beside what trades: updated with it."""
+
+
 def images(stack: KubernetesStack) -> set[tuple[str, str]]:
     """Return the images of the services' pods, by name and content id, without pods that are being deleted."""
     pods = json.loads(stack.kubectl("get", "pods", "-l", "truebook/service=true", "-o", "json"))["items"]
@@ -86,10 +90,11 @@ def images(stack: KubernetesStack) -> set[tuple[str, str]]:
 def test_a_rollout_loses_no_order(stack: KubernetesStack) -> None:
     before, [(_, old)] = wait_for_trades(stack), images(stack)
     started = time.monotonic()
-    for part in stack.parts:
+    parts = (*stack.parts, *BESIDE)
+    for part in parts:
         if part not in stack.stateful:
             stack.kubectl("set", "image", f"deployment/{part}", f"service={NEXT_IMAGE}")
-    for part in stack.parts:
+    for part in parts:
         stack.wait(part)
     [(name, new)] = images(stack)
     assert name == NEXT_IMAGE
