@@ -52,7 +52,7 @@ def test_a_difference_is_exit_code_1(cli: Cli) -> None:
     assert (imported["events"], imported["assumed"]) == (7, [T])
     code, out, _ = cli("verify", "day")
     assert code == 1
-    assert f"differs: {T} at 2025-11-25T00:00:00.100000Z: 2 levels, bid 0.5000 has 10.00 in the" in out
+    assert f"differs: {T} at 2025-11-25T00:00:00.1Z: 2 levels, bid 0.5000 has 10.00 in the" in out
     code, out, _ = cli("verify", "day", "--json")
     assert (code, json.loads(out)["consistent"]) == (1, False)
 

@@ -46,6 +46,13 @@ def test_writing_and_reading_gives_the_same_microsecond(at_us: int) -> None:
     assert times.from_rfc3339(times.to_rfc3339(at_us)) == at_us
 
 
+@pytest.mark.parametrize(
+    ("micros", "fraction"), [(0, ""), (427_840, ".42784"), (427_841, ".427841"), (100_000, ".1"), (1, ".000001")]
+)
+def test_a_written_fraction_has_no_zeros_at_its_end(micros: int, fraction: str) -> None:
+    assert times.to_rfc3339(SECOND + micros) == f"2026-06-11T06:29:47{fraction}Z"
+
+
 def test_unix_times_are_scaled() -> None:
     assert times.from_unix_s(1_781_159_387) == times.from_unix_ms(1_781_159_387_000) == SECOND
     assert times.to_unix_s(SECOND + 999_999) == 1_781_159_387

@@ -44,9 +44,13 @@ def from_rfc3339(text: object, field: str = "time") -> int:
 
 
 def to_rfc3339(at_us: int) -> str:
-    """Write microseconds as the exchange does: UTC, six fractional digits, 'Z'; later than the year 9999: its end."""
+    """Write microseconds as the exchange does: UTC, 'Z', a fraction without zeros at its end, none for a whole second.
+
+    Later than the year 9999: its end.
+    """
     seconds, micros = divmod(min(at_us, LAST_US), SECOND_US)
-    return f"{_second(seconds)}.{micros:06d}Z"
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
+    return f"{_second(seconds)}{fraction}Z"
 
 
 @lru_cache(maxsize=64)  # frames of one moment share their second

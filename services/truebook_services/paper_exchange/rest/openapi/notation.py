@@ -5,7 +5,7 @@
 | ``name:type`` ``name?:type`` | a field that is always there; one that may be absent |
 | ``text`` ``int`` ``number`` ``bool`` | the JSON type |
 | ``price`` ``count`` | a string: dollars with four to six decimals, contracts with two |
-| ``time`` ``uuid`` | a string: RFC 3339, a UUID |
+| ``time`` ``uuid`` | a string: RFC 3339 in UTC, whose fraction has no zeros at its end; a UUID |
 | ``a|b`` | one of these words |
 | ``0..63`` | a whole number within bounds |
 | ``Name`` ``[type]`` ``{type}`` | another structure, an array, an object with any keys |
@@ -24,7 +24,11 @@ _PLAIN: Final[dict[str, dict[str, Any]]] = {
     "bool": {"type": "boolean"},
     "price": {"type": "string", "pattern": r"^-?\d+\.\d{4,6}$"},
     "count": {"type": "string", "pattern": r"^-?\d+\.\d{2}$"},
-    "time": {"type": "string", "format": "date-time"},
+    "time": {
+        "type": "string",
+        "format": "date-time",
+        "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z$",
+    },
     "uuid": {"type": "string", "format": "uuid"},
     "object": {"type": "object"},
 }
