@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,12 +29,11 @@ class _Begun(msgspec.Struct):
 class MarketFaults:
     """The scheduled faults of markets, and those that have begun."""
 
-    def __init__(self, faults: FaultInjector, queries: VenueQueries, accounts: Sequence[str], log: Any) -> None:
+    def __init__(self, faults: FaultInjector, queries: VenueQueries, log: Any) -> None:
         self._log = log
         self._waiting: set[Fault] = set()
         self._faults = faults
         self._queries = queries
-        self._accounts = accounts
         self._begun: list[_Begun] = []
 
     def due(self, now_us: int) -> list[ChangeMarket]:
@@ -99,7 +97,7 @@ class MarketFaults:
             and not (is_void and self._middle_cc(one.ticker) is None)
         ]
         resting: dict[str, int] = {}
-        for account in self._accounts:
+        for account in self._queries.all_accounts():
             for order in self._queries.orders(account, status=OrderStatus.RESTING):
                 resting[order.ticker] = resting.get(order.ticker, 0) + 1
         if not found:

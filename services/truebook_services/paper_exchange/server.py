@@ -145,7 +145,7 @@ class PaperExchange:
         profile = settings.profile
         faults = build_injector(settings, opened, self.now_us, start_us=self._clock.now_us())
         self._connections.is_mute = faults.is_mute
-        self._market_faults = MarketFaults(faults, opened.core.engine.queries, settings.all_accounts, self._log)
+        self._market_faults = MarketFaults(faults, opened.core.engine.queries, self._log)
         self.hub = StreamHub(
             opened.core.engine.queries,
             opened.stats,

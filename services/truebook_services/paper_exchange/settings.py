@@ -170,11 +170,6 @@ class PaperExchangeSettings(Section):
         return self
 
     @property
-    def all_accounts(self) -> tuple[str, ...]:
-        """The names of all accounts, the first one's first."""
-        return (self.account, *self.accounts)
-
-    @property
     def profile(self) -> LatencyProfile:
         """The latency profile of these settings; without one, no way back and lists without a lag."""
         return read_profile(self.latency_profile) if self.latency_profile else LatencyProfile()

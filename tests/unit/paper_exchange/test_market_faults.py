@@ -6,9 +6,12 @@ from typing import Any
 
 import structlog
 
-from support.manual_exchange import ManualExchange
+from support.manual_exchange import ACCOUNT, ManualExchange, request
 from truebook.messages.envelope import BookSide
 from truebook.simulation.faults import parse_fault
+from truebook.simulation.venue.subaccounts import SubaccountMove
+from truebook.venue.account import CreateResponse
+from truebook_services.paper_exchange.engine.commands import CreateSubaccount, MoveBetweenSubaccounts, PlaceOrder
 
 NAMED = "KXA-26-X"
 
@@ -16,8 +19,8 @@ NAMED = "KXA-26-X"
 class Faulty:
     """An exchange whose ticks are run by hand, with what its log states of faults."""
 
-    def __init__(self, *faults: str) -> None:
-        self.exchange = ManualExchange(tickers=(NAMED,), settlement_delay_ms=0)
+    def __init__(self, *faults: str, tickers: tuple[str, ...] = (NAMED,)) -> None:
+        self.exchange = ManualExchange(tickers=tickers, settlement_delay_ms=0)
         schedule = self.exchange.server.state.faults.schedule
         for text in faults:
             schedule.add(parse_fault(text), from_us=self.exchange.clock.now_us())
@@ -77,3 +80,18 @@ async def test_a_determined_market_takes_no_fault() -> None:
     assert faulty.market().settlement_cc == 3_700
     faulty.pass_s(2)
     assert faulty.logged == [("a fault did not happen", "the market is determined")]
+
+
+async def test_a_fault_takes_the_market_of_a_subaccounts_orders() -> None:
+    other = "KXB-26-Y"
+    faulty = Faulty("fee_change@t=5..9", tickers=(NAMED, other))
+    exchange = faulty.exchange
+    exchange.tick(1)
+    cash = SubaccountMove(transfer_id="one", from_number=0, to_number=1, amount_micros=10_000_000, shard=0)
+    order = PlaceOrder(f"{ACCOUNT}/1", request(other, 1, price_cc=100, size_centi=100))
+    *_, placed = await exchange.command(CreateSubaccount(ACCOUNT, 0), MoveBetweenSubaccounts(ACCOUNT, cash), order)
+    assert isinstance(placed, CreateResponse)
+    taken: list[str] = []
+    exchange.server.state.faults.on_injected = lambda one: taken.append(one.subject)
+    faulty.pass_s(5)
+    assert taken == [other]
