@@ -5,13 +5,13 @@ The token is kept over restarts, so that a page that was left open connects agai
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from truebook.files import write_atomically
 from truebook.runtime.settings import SettingsError, read_secret
 
 TOKEN: Final = "dashboard-token"
@@ -35,7 +35,7 @@ def page_token(file: Path | None, folder: Path) -> tuple[str, Path]:
     path = file or folder / TOKEN
     if file is None and not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(path, secrets.token_urlsafe(32).encode(), os.getpid())
+        write_atomically(path, secrets.token_urlsafe(32).encode(), concurrent=True)
     token = read_secret(path)
     if len(token) < MIN_TOKEN_LENGTH:
         raise SettingsError([f"{path}: the token has fewer than {MIN_TOKEN_LENGTH} characters: write a random one"])
@@ -45,7 +45,9 @@ def page_token(file: Path | None, folder: Path) -> tuple[str, Path]:
 def write_address(folder: Path, address: Address) -> Path:
     """Write the file atomically."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _write_private(folder / ADDRESS, msgspec.json.encode(address), address.pid)
+    path = folder / ADDRESS
+    write_atomically(path, msgspec.json.encode(address), concurrent=True)
+    return path
 
 
 def read_address(folder: Path) -> Address | None:
@@ -65,12 +67,3 @@ def remove_address(folder: Path, address: Address) -> None:
 def link(url: str, token: str) -> str:
     """Return the link that opens the page: a browser never sends the part behind ``#``."""
     return f"{url}/#token={token}"
-
-
-def _write_private(path: Path, content: bytes, pid: int) -> Path:
-    draft = path.with_name(f".{path.name}.{pid}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    draft.rename(path)
-    return path

@@ -6,12 +6,13 @@ a client detects by calling it.
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from truebook.files import write_atomically
 
 FILE: Final = "operator.json"
 
@@ -31,11 +32,7 @@ def new_token() -> str:
 def write_access(folder: Path, access: Access) -> Path:
     """Write the file atomically, readable by its owner only from its first byte on."""
     path = folder / FILE
-    draft = folder / f".{FILE}.{access.pid}"
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(access))
-    draft.rename(path)
+    write_atomically(path, msgspec.json.encode(access))
     return path
 
 
