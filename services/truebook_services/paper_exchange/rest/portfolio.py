@@ -13,7 +13,7 @@ from truebook.messages.envelope import BookSide
 from truebook.money import MICROS_PER_CENT, WireFormatError, format_micros, format_size, no_price, parse_micros
 from truebook.simulation.venue.accounts import Position
 from truebook.simulation.venue.orders import OrderCosts, Rejected
-from truebook.simulation.venue.subaccount_names import PRIMARY, name_of, number_of
+from truebook.simulation.venue.subaccount_names import name_of, number_of
 from truebook.venue.account import ExchangeFill, ExchangeOrder, ExchangeSettlement, OrderStatus
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook.venue.shards import MAX_SHARD
@@ -317,7 +317,7 @@ async def withdrawals(context: RequestContext) -> dict[str, Any]:
 
 
 def _transfers(context: RequestContext, name: str, *, sign: int) -> dict[str, Any]:
-    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
+    context.check_reads_primary()
     found, cursor = page(
         context.query, context.queries.transfers(context.account), lambda one: one.transfer_id,
         lambda one: one.amount_micros * sign > 0,

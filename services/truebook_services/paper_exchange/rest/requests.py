@@ -127,8 +127,8 @@ class RequestContext:
 
     def subaccount(self, number: int | None) -> str:
         """Return the name of a subaccount: by default the primary one, or that of the key. Raises ``WireError``."""
-        if self.locked is not None and number not in (None, self.locked):
-            raise nested(403, "forbidden", f"this API key may use subaccount {self.locked} only")
+        if number not in (None, self.locked):
+            self.check_unlocked()
         chosen = self.locked or PRIMARY if number is None else number
         name = name_of(self.account, chosen)
         if name not in self.queries.subaccounts(self.account):
@@ -145,6 +145,11 @@ class RequestContext:
         if number is None and self.locked is None:
             return self.queries.subaccounts(self.account)
         return [self.subaccount(number)]
+
+    def check_reads_primary(self) -> None:
+        """Refuse a key that is restricted to a numbered subaccount, for what only the primary one has (403)."""
+        if self.locked != PRIMARY:
+            self.check_unlocked()
 
     def check_unlocked(self) -> None:
         """Refuse a key that is restricted to a subaccount: raises ``WireError`` (403)."""

@@ -103,7 +103,7 @@ def _refused(context: RequestContext, rejection: Rejected) -> WireError:
 
 
 async def transfers(context: RequestContext) -> dict[str, Any]:
-    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
+    context.check_reads_primary()
     found, cursor = page(
         context.query, context.queries.shard_transfers(context.account), lambda one: one.exchange_transfer_id,
         lambda _: True, limits=TRANSFER_LIMITS,
@@ -113,7 +113,7 @@ async def transfers(context: RequestContext) -> dict[str, Any]:
 
 
 async def transfer(context: RequestContext) -> dict[str, Any]:
-    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
+    context.check_reads_primary()
     found = context.queries.shard_transfer(context.account, context.path["transfer_id"])
     if found is None:
         raise not_found()
@@ -134,7 +134,7 @@ def _transfer(one: ShardTransfer) -> dict[str, Any]:
 
 
 async def allocation(context: RequestContext) -> dict[str, Any]:
-    context.subaccount(PRIMARY)  # 403 for a key of another subaccount: all of these are of the primary one
+    context.check_reads_primary()
     target = context.queries.allocation(context.account)
     return {
         "allocations": [{"exchange_index": one.exchange_index, "percent": one.percent} for one in target.shares],
