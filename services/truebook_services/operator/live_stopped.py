@@ -8,6 +8,7 @@ from pathlib import Path
 
 from truebook.clock import MICROS
 from truebook.evidence.records import MarketRecord, Snapshot
+from truebook.live.market import last_reason
 from truebook.live.system_views import AccountPoint, AccountState, ModelFailureView, ModelView, SystemView
 from truebook.live.views import Changes, Lifecycle, MarketDetail, MarketRow
 from truebook_services.operator.client import HttpOperator
@@ -108,13 +109,12 @@ def _markets(evidence: Snapshot | None) -> Iterator[MarketRecord]:
 
 def _row(record: MarketRecord) -> MarketRow:
     """Return a market's line without anything that only a running system has."""
-    decision = record.decisions[-1] if record.decisions else None
     return MarketRow(
         ticker=record.ticker, event="", status=record.status, selected=record.selected, exclusion=record.exclusion,
         bid_cc=None, bid_centi=None, ask_cc=None, ask_centi=None, last_cc=None, stale="not_live", stale_since_us=None,
         updated_us=record.observed_us or None, close_us=None, position_centi=None, open_orders=None,
         updates=record.book_updates, decisions=len(record.decisions),
-        last_reason=None if decision is None else decision.reason, mids=(),
+        last_reason=last_reason(record.decisions), mids=(),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from truebook.evidence.records import Funnel, MarketRecord, Snapshot
+from truebook.evidence.records import DecisionRecord, Funnel, MarketRecord, Snapshot, Step
 from truebook.live.account import SavedHistory
 from truebook.live.system_views import AccountPoint
 from truebook_services.operator.live_stopped import StoppedLive
@@ -41,6 +41,18 @@ async def test_the_last_run_is_shown_once_and_unknown_is_null(tmp_path: Path) ->
     assert first.points == points and first.is_complete
     again = await source(tmp_path).changes(first.version)
     assert (again.is_complete, again.rows, again.points) == (False, (), ())
+
+
+async def test_a_row_states_why_an_order_was_refused(tmp_path: Path) -> None:
+    """As in a running system: the reason may be execution's or the ledger's, not the decision's own."""
+    step = Step(at_us=3, outcome="refused", reason="limit")
+    decision = DecisionRecord(at_us=2, action_id="aa", model="maker", targets=(), reason=None, steps=[step])
+    evidence = Snapshot(
+        at_us=7, funnel=Funnel(from_us=1, to_us=7, stages=(), verdict="nothing was traded"),
+        markets=(MarketRecord(ticker="M", selected=True, decisions=[decision]),),
+    )  # fmt: skip
+    write_file(tmp_path / EVIDENCE, evidence)
+    assert [row.last_reason for row in (await source(tmp_path).changes()).rows] == ["limit"]
 
 
 def test_a_damaged_history_is_none(tmp_path: Path) -> None:
