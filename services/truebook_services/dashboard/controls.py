@@ -100,8 +100,7 @@ class Controls:
         try:
             control: AnyControl = msgspec.convert(given, AnyControl)
         except msgspec.ValidationError as error:
-            id_ = str(given.get("id", "")) if isinstance(given, dict) else ""
-            return Outcome(id=id_, ok=False, text=f"the request is invalid: {error}", hint="reload the page")
+            return refused(given, f"the request is invalid: {error}", "reload the page")
         task = self._tasks.get(control.id)
         if task is None:
             task = self._tasks[control.id] = asyncio.create_task(self._perform(control), name=f"control {control.id}")
@@ -127,6 +126,11 @@ class Controls:
         self._log.info("operator's request", control=name, ok=ok, result=text, took_ms=took_ms)
         self._changed()
         return Outcome(id=control.id, ok=ok, text=text, hint=hint)
+
+
+def refused(given: Any, text: str, hint: str) -> Outcome:
+    """Return the outcome of a request, as the page sent it, that is not performed."""
+    return Outcome(id=str(given.get("id", "")) if isinstance(given, dict) else "", ok=False, text=text, hint=hint)
 
 
 async def _requested(control: AnyControl, operator: Operator) -> tuple[str, str, bool | None]:

@@ -18,7 +18,7 @@ from nicegui.events import GenericEventArguments
 
 from truebook.clock import MICROS
 from truebook_services.dashboard.board import ACCOUNT, DECISIONS, EVENTS, FUNNEL, POINTS, ROWS, SERVICES, Board
-from truebook_services.dashboard.controls import Controls, Outcome
+from truebook_services.dashboard.controls import Controls, refused
 from truebook_services.dashboard.poller import Poller
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -125,7 +125,6 @@ class OpenPage:
         if self._is_signed_in():
             outcome = await self._controls.handle(event.args)
         else:
-            id_ = str(event.args.get("id", "")) if isinstance(event.args, dict) else ""
-            outcome = Outcome(id=id_, ok=False, text="the session has ended", hint="sign in again")
+            outcome = refused(event.args, "the session has ended", "sign in again")
         if not self._client.is_deleted:
             self._element.run_method("outcome", msgspec.to_builtins(outcome))
