@@ -114,7 +114,7 @@ class Page(Protocol):
 
 
 class Poller:
-    """Fills the board while pages are open; ``failures`` are the exceptions of a source that can't be reached."""
+    """Fills the board while pages are open."""
 
     def __init__(
         self, board: Board, connect: Connect, *, every_s: float, now_us: Callable[[], int], log: Any,
