@@ -67,3 +67,10 @@ def remove_address(folder: Path, address: Address) -> None:
 def link(url: str, token: str) -> str:
     """Return the link that opens the page: a browser never sends the part behind ``#``."""
     return f"{url}/#token={token}"
+
+
+def where(url: str, token_file: Path, *, is_terminal: bool) -> str:
+    """Return where the page is. The token is shown in a terminal only: elsewhere it would be kept in a log."""
+    if is_terminal:
+        return f"dashboard at {link(url, token_file.read_text().strip())}"
+    return f"dashboard at {url}; its token is in {token_file}"

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from truebook.runtime.settings import TruebookSettings
-from truebook_services.dashboard.access import link
+from truebook_services.dashboard.access import where
 
 COMMAND: Final = ("-m", "truebook_services.cli", "dashboard", "--beside-run")
 STARTS_WITHIN_S: Final = 30.0
@@ -58,23 +58,19 @@ async def _report_start(child: asyncio.subprocess.Process, report: Callable[[str
         report(f"the page did not start within {STARTS_WITHIN_S:g} s: use `truebook dashboard`")
         return
     if not line:
-        problem = (await child.stderr.read()).decode(errors="replace").strip().rpartition("\n")[2]
-        report(f"the page did not start: {problem or 'no reason was given'}; trading is not affected")
+        reason = _last_line(await child.stderr.read())
+        report(f"the page did not start: {reason}; trading is not affected")
         return
     started = msgspec.json.decode(line, type=Started)
-    report(_where(started, is_terminal=sys.stderr.isatty()))
+    report(where(started.url, Path(started.token_file), is_terminal=sys.stderr.isatty()))
     tail = b""
     while part := await child.stderr.read(65_536):  # a full pipe would block the child
         tail = (tail + part)[-4_096:]
-    reason = tail.decode(errors="replace").strip().rpartition("\n")[2]
-    report(f"the page has ended: {reason or 'no reason was given'}; trading is not affected; use `truebook dashboard`")
+    report(f"the page has ended: {_last_line(tail)}; trading is not affected; use `truebook dashboard`")
 
 
-def _where(started: Started, *, is_terminal: bool) -> str:
-    """Return where the page is. The token is shown in a terminal only: elsewhere it would be kept in a log."""
-    if not is_terminal:
-        return f"dashboard at {started.url}; its token is in {started.token_file}"
-    return f"dashboard at {link(started.url, Path(started.token_file).read_text().strip())}"
+def _last_line(errors: bytes) -> str:
+    return errors.decode(errors="replace").strip().rpartition("\n")[2] or "no reason was given"
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

@@ -17,7 +17,7 @@ from truebook.runtime.health import serve_health
 from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.metrics import Metrics
-from truebook_services.dashboard.access import link
+from truebook_services.dashboard.access import where
 from truebook_services.dashboard.connect import open_backend
 from truebook_services.dashboard.launch import Started
 from truebook_services.dashboard.service import ServedPage, serve_page
@@ -62,16 +62,14 @@ async def _run(settings: DashboardSettings, *, is_child: bool) -> None:
 
 
 def _report(page: ServedPage, *, is_child: bool) -> None:
-    """Report where the page is. The token is printed to a terminal only: elsewhere it would be kept in a log."""
+    """Report where the page is: to the parent, or to whoever started it."""
     if is_child:
         started = Started(url=page.address.url, token_file=str(page.token_file))
         sys.stdout.buffer.write(msgspec.json.encode(started) + b"\n")
-        sys.stdout.flush()
-    elif sys.stdout.isatty():
-        sys.stdout.write(f"dashboard at {link(page.address.url, page.token_file.read_text().strip())}\n")
     else:
-        sys.stdout.write(f"dashboard at {page.address.url}; its token is in {page.token_file}\n")
-        sys.stdout.flush()
+        text = where(page.address.url, page.token_file, is_terminal=sys.stdout.isatty())
+        sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 async def _stop_with_parent(stop: asyncio.Event) -> None:

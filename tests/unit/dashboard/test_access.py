@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from truebook.runtime.settings import SettingsError
-from truebook_services.dashboard.access import Address, link, page_token, read_address, remove_address, write_address
+from truebook_services.dashboard.access import (
+    Address,
+    link,
+    page_token,
+    read_address,
+    remove_address,
+    where,
+    write_address,
+)
 
 
 def test_token_is_created_once_for_its_owner_only(tmp_path: Path) -> None:
@@ -42,3 +50,11 @@ def test_address_of_a_later_process_is_kept(tmp_path: Path) -> None:
 
 def test_token_is_behind_the_hash_of_the_link() -> None:
     assert link("http://127.0.0.1:8650", "abc") == "http://127.0.0.1:8650/#token=abc"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_token_is_shown_in_a_terminal_only(tmp_path: Path, *, is_terminal: bool) -> None:
+    file = tmp_path / "token"
+    file.write_text("abc-secret\n")
+    text = where("http://127.0.0.1:8650", file, is_terminal=is_terminal)
+    assert ("abc-secret" in text, str(file) in text) == (is_terminal, not is_terminal)
