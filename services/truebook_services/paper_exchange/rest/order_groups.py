@@ -15,7 +15,7 @@ from truebook_services.paper_exchange.rest.rate_limits import Access, Routing
 from truebook_services.paper_exchange.rest.request_bodies import (
     read_group_limit,
     read_object,
-    read_shard,
+    read_own_shard,
     read_subaccount,
 )
 from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext
@@ -24,7 +24,7 @@ from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Re
 async def create(context: RequestContext) -> Reply:
     raw = read_object(context.body)
     context.note_unknown("OrderGroupRequest", raw)
-    shard = max(DEFAULT_SHARD, read_shard(raw, "OrderGroupRequest") or DEFAULT_SHARD)
+    shard = read_own_shard(raw, "OrderGroupRequest")
     subaccount = context.subaccount(read_subaccount(raw, "OrderGroupRequest"))
     group = await context.submit_one(CreateGroup(subaccount, read_group_limit(raw), shard), ExchangeOrderGroup)
     body = {

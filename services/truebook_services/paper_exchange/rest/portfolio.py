@@ -25,7 +25,7 @@ from truebook_services.paper_exchange.rest import response_bodies
 from truebook_services.paper_exchange.rest.history import Cutoff
 from truebook_services.paper_exchange.rest.paging import listing, page
 from truebook_services.paper_exchange.rest.request_bodies import field, invalid, read_object
-from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read
+from truebook_services.paper_exchange.rest.requests import Endpoint, Reply, RequestContext, signed_read, transfer_write
 from truebook_services.paper_exchange.wire_fields import shard_rows, sum_by_shard
 
 Item = TypeVar("Item")
@@ -348,13 +348,6 @@ ENDPOINTS: Final = (
     signed_read("/portfolio/deposits", "GetDeposits", deposits),
     signed_read("/portfolio/withdrawals", "GetWithdrawals", withdrawals),
     signed_read("/portfolio/summary/total_resting_order_value", "GetTotalRestingOrderValue", resting_value),
-    Endpoint(
-        method="POST",
-        path="/portfolio/simulated_transfers",
-        name="CreateSimulatedTransfer",
-        handler=transfer,
-        access="write",
-        write_scope="write::transfer",
-    ),
+    transfer_write("POST", "/portfolio/simulated_transfers", "CreateSimulatedTransfer", transfer),
     signed_read("/account/limits", "GetAccountApiLimits", account_limits),
 )

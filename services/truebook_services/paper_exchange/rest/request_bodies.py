@@ -18,7 +18,7 @@ from truebook.simulation.venue.account_book import INVALID_ORDER_SIZE
 from truebook.simulation.venue.order_changes import Amendment
 from truebook.simulation.venue.subaccount_names import MAX_SUBACCOUNT, PRIMARY
 from truebook.venue.account import OrderRequest, SelfTradePrevention
-from truebook.venue.shards import AUTOMATIC, MAX_SHARD
+from truebook.venue.shards import AUTOMATIC, DEFAULT_SHARD, MAX_SHARD
 from truebook_services.paper_exchange.errors import WireError, bad_request, nested, rejected
 
 _GO_TYPES: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int64", list: "[]json.RawMessage"}
@@ -94,6 +94,11 @@ def read_shard(raw: dict[str, Any], structure: str) -> int | None:
     if index is not None and not AUTOMATIC <= index <= MAX_SHARD:
         raise invalid(f"exchange_index: a number from {AUTOMATIC} to {MAX_SHARD} is required")
     return index
+
+
+def read_own_shard(raw: dict[str, Any], structure: str) -> int:
+    """Read the shard of what is in no market: the default one if the body names none, or leaves it to the exchange."""
+    return max(DEFAULT_SHARD, read_shard(raw, structure) or DEFAULT_SHARD)
 
 
 def read_subaccount(raw: dict[str, Any], structure: str, name: str = "subaccount") -> int | None:

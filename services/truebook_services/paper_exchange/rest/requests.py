@@ -238,3 +238,8 @@ def public(path: str, name: str, handler: Handler) -> Endpoint:
 def signed_read(path: str, name: str, handler: Handler, cost: int = DEFAULT_COST) -> Endpoint:
     """Return the row of a read of an account's own data."""
     return Endpoint(method="GET", path=path, name=name, handler=handler, access="read", cost=cost)
+
+
+def transfer_write(method: str, path: str, name: str, handler: Handler) -> Endpoint:
+    """Return the row of a write for which a key with the scope of transfers is enough."""
+    return Endpoint(method=method, path=path, name=name, handler=handler, access="write", write_scope="write::transfer")

@@ -34,7 +34,7 @@ from truebook_services.paper_exchange.rest.request_bodies import (
     read_subaccount,
     read_transfer_id,
 )
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, RequestContext, public, signed_read
+from truebook_services.paper_exchange.rest.requests import RequestContext, public, signed_read, transfer_write
 
 EVENT_CONTRACT: Final = "event_contract"
 TRANSFER_LIMITS: Final = (100, 500)
@@ -187,19 +187,13 @@ def _switches(shard: ShardStatus) -> dict[str, Any]:
     }
 
 
-def _write(path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(
-        method="POST", path=path, name=name, handler=handler, access="write", write_scope="write::transfer"
-    )  # fmt: skip
-
-
 _TRANSFERS: Final = "/portfolio/intra_exchange_instance_transfers"
 _TARGET: Final = "/portfolio/target_balance_allocation"
 ENDPOINTS: Final = (
     public("/exchange/status", "GetExchangeStatus", status),
-    _write("/portfolio/intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
+    transfer_write("POST", "/portfolio/intra_exchange_instance_transfer", "IntraExchangeInstanceTransfer", move),
     signed_read(_TRANSFERS, "GetIntraExchangeInstanceTransfers", transfers),
     signed_read(f"{_TRANSFERS}/{{transfer_id}}", "GetIntraExchangeInstanceTransfer", transfer),
     signed_read(_TARGET, "GetTargetBalanceAllocation", allocation),
-    _write(_TARGET, "UpdateTargetBalanceAllocation", set_allocation),
+    transfer_write("POST", _TARGET, "UpdateTargetBalanceAllocation", set_allocation),
 )  # fmt: skip

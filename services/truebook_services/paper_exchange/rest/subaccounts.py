@@ -12,7 +12,6 @@ from truebook.simulation.venue.accounts import SubaccountTransfer
 from truebook.simulation.venue.orders import Rejected
 from truebook.simulation.venue.subaccount_names import number_of
 from truebook.simulation.venue.subaccounts import SubaccountMove
-from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.paper_exchange.engine.commands import CreateSubaccount, MoveBetweenSubaccounts, SetNetting
 from truebook_services.paper_exchange.errors import rejected
 from truebook_services.paper_exchange.rest.paging import listing, page
@@ -20,11 +19,11 @@ from truebook_services.paper_exchange.rest.request_bodies import (
     field,
     invalid,
     read_object,
-    read_shard,
+    read_own_shard,
     read_subaccount,
     read_transfer_id,
 )
-from truebook_services.paper_exchange.rest.requests import Endpoint, Handler, Reply, RequestContext, signed_read
+from truebook_services.paper_exchange.rest.requests import Reply, RequestContext, signed_read, transfer_write
 from truebook_services.paper_exchange.wire_fields import shard_rows
 
 MAX_CENTS: Final = 2**53
@@ -37,8 +36,7 @@ async def create(context: RequestContext) -> Reply:
     context.check_unlocked()
     raw = read_object(context.body) if context.body else {}
     context.note_unknown(_CREATE, raw)
-    shard = max(DEFAULT_SHARD, read_shard(raw, _CREATE) or DEFAULT_SHARD)
-    number = await context.submit_one(CreateSubaccount(context.account, shard), int)
+    number = await context.submit_one(CreateSubaccount(context.account, read_own_shard(raw, _CREATE)), int)
     return Reply(status=201, body={"subaccount_number": number})
 
 
@@ -68,7 +66,7 @@ async def transfer(context: RequestContext) -> dict[str, Any]:
         raise invalid("amount_cents: a number of cents above 0 is required")
     wanted = SubaccountMove(
         transfer_id=transfer_id, from_number=source, to_number=target, amount_micros=amount * MICROS_PER_CENT,
-        shard=max(DEFAULT_SHARD, read_shard(raw, _TRANSFER) or DEFAULT_SHARD),
+        shard=read_own_shard(raw, _TRANSFER),
     )  # fmt: skip
     await context.submit_one(MoveBetweenSubaccounts(context.account, wanted), SubaccountTransfer)
     return {}
@@ -120,18 +118,11 @@ async def set_netting(context: RequestContext) -> Reply:
     return Reply(status=200)
 
 
-def _write(method: str, path: str, name: str, handler: Handler) -> Endpoint:
-    return Endpoint(
-        method=method, path=f"/portfolio/subaccounts{path}", name=name, handler=handler, access="write",
-        write_scope="write::transfer",
-    )  # fmt: skip
-
-
 ENDPOINTS: Final = (
-    _write("POST", "", "CreateSubaccount", create),
+    transfer_write("POST", "/portfolio/subaccounts", "CreateSubaccount", create),
     signed_read("/portfolio/subaccounts/balances", "GetSubaccountBalances", balances),
-    _write("POST", "/transfer", "ApplySubaccountTransfer", transfer),
+    transfer_write("POST", "/portfolio/subaccounts/transfer", "ApplySubaccountTransfer", transfer),
     signed_read("/portfolio/subaccounts/transfers", "GetSubaccountTransfers", transfers),
     signed_read("/portfolio/subaccounts/netting", "GetSubaccountNetting", netting),
-    _write("PUT", "/netting", "UpdateSubaccountNetting", set_netting),
+    transfer_write("PUT", "/portfolio/subaccounts/netting", "UpdateSubaccountNetting", set_netting),
 )
