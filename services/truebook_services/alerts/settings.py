@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from truebook.alerts.thresholds import Pacing, Thresholds
 from truebook.clock import MICROS
 from truebook.runtime.settings import Section
+from truebook.runtime.time_zones import TimeZoneName
 
 
 class AlertsSettings(Section):
@@ -52,21 +53,12 @@ class AlertsSettings(Section):
     """Notifications in an hour, half of them for notices; further ones are collected and reported together."""
     digest_hour: int | None = Field(default=8, ge=0, le=23)
     """Hour of the daily digest. None: no digest."""
-    time_zone: str = "UTC"
+    time_zone: TimeZoneName = "UTC"
     """Time zone of the digest's hour and of the times in alerts."""
     send_timeout_s: float = Field(default=20.0, gt=0, le=120)
     """A receiver that does not accept a message within this time is retried later."""
     max_pending: int = Field(default=200, ge=10)
     """Notifications that wait for one receiver; beyond it the oldest notices are dropped first."""
-
-    @field_validator("time_zone")
-    @classmethod
-    def _check_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is not a time zone of this machine, such as America/New_York or UTC") from error
-        return name
 
     def thresholds(self) -> Thresholds:
         return Thresholds(

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -25,6 +24,7 @@ from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.valuation import Books
 from truebook.runtime.context import Context
 from truebook.runtime.settings import TruebookSettings, load
+from truebook.runtime.time_zones import UnknownTimeZone, zone_named
 from truebook.segments import SegmentedFile
 from truebook.statement.days import BadDay, parse_day, period_of
 from truebook.statement.fold import NotCovered, StatementFold, clock_of
@@ -39,9 +39,9 @@ REFUSED: Final = 2
 FAILED: Final = 3
 _MAKER: Final = "truebook_services.operator.statement_process"
 _ATTEMPTS: Final = 3
+"""A segment may be removed by its owner while it is read."""
 _MARGIN_US: Final = 3_600 * MICROS
 """An anchor's clock may be behind the journal's: not every entry's time is part of the state."""
-"""A segment may be removed by its owner while it is read."""
 _PAUSE_EVERY: Final = 500
 """Entries of a topic after which other work of the process gets its turn."""
 DAMAGED: Final = "`truebook ledger verify` names the damaged entry"
@@ -108,8 +108,8 @@ async def show_statement(
     if statements is None:
         raise RequestRefused("this run keeps no journal", "a statement needs a run that is not in lock-step")
     try:
-        zone = ZoneInfo(request.zone or statements.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone = zone_named(request.zone or statements.zone)
+    except UnknownTimeZone:
         raise RequestRefused(f"{request.zone!r} is not a time zone of this machine", "name one such as UTC") from None
     try:
         period = period_of(parse_day(request.day, now_us, zone), zone)

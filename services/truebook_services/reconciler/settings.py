@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from truebook.ledger.verbs import LIMIT_NAMES
 from truebook.runtime.settings import Section
+from truebook.runtime.time_zones import TimeZoneName
 from truebook.venue.shards import MAX_SHARD
 from truebook_services.reconciler.treasury_plan import TreasuryRules
 
@@ -90,7 +90,7 @@ class ReconcilerSettings(Section):
     max_model_drawdown_micros: int | None = Field(default=None, ge=0)
     """A larger fall of the account's profit from its peak since the active model was activated rolls that model back.
     None: never."""
-    day_zone: str = "America/New_York"
+    day_zone: TimeZoneName = "America/New_York"
     """Time zone at whose midnight the day of ``limits.daily_loss_micros`` and of a statement begins; by default that of
     the exchange."""
     treasurer: TreasurerSettings = TreasurerSettings()
@@ -105,15 +105,6 @@ class ReconcilerSettings(Section):
     """Age at which a closed segment is removed."""
     journal_keep: int = Field(default=10_000, ge=100)
     """Copied entries that the ledger keeps, about 0.3 KB each."""
-
-    @field_validator("day_zone")
-    @classmethod
-    def _check_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is not a time zone of this machine, such as America/New_York or UTC") from error
-        return name
 
 
 class LimitsSettings(Section):
