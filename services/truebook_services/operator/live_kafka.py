@@ -13,6 +13,7 @@ from truebook.bus.kafka.following import Follower
 from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Record
 from truebook.clock import MICROS, ExchangeClock, SystemClock
+from truebook.kalshi.port import RestClient
 from truebook.ledger.redis.store import RedisStore
 from truebook.messages.actions import Action
 from truebook.messages.codec import DecodeError, decode
@@ -36,7 +37,7 @@ from truebook.messages.topics import (
     Topic,
 )  # fmt: skip
 from truebook.runtime.context import Context
-from truebook.runtime.frames import Feed, Service
+from truebook.runtime.frames import Feed, Periodic, Service
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import TruebookSettings
@@ -56,6 +57,8 @@ HISTORY: Final[tuple[tuple[Topic, int], ...]] = (
 """What is read, and how far back; the compacted topics from their beginning, books from now on."""
 RECALLED: Final = (Observation, Action, OrderEvent, FillRecorded)
 """Of these, earlier messages are shown and not counted: their books were not counted either."""
+CLOCK_EVERY_S: Final = 10.0
+"""Interval between two measurements of the exchange's time."""
 EARLY_US: Final = 3 * MICROS
 MAX_EARLY: Final = 20_000
 BREATHE_EVERY: Final = 200
@@ -75,8 +78,9 @@ async def open_kafka_live(settings: TruebookSettings) -> AsyncIterator[LiveSourc
             redis_address(settings), settings.account, password=settings.redis_password()
         )  # fmt: skip
         stack.push_async_callback(ledger.aclose)
-        await responding(await stack.enter_async_context(exchange_client(settings, clock)), clock)
-        reader = TopicReader(settings, clock)
+        rest = await stack.enter_async_context(exchange_client(settings, clock))
+        await responding(rest, clock)
+        reader = TopicReader(settings, clock, rest)
         stop = asyncio.Event()
         task = asyncio.ensure_future(reader.service.run(stop))
         try:
@@ -99,9 +103,12 @@ def _problem(reader: TopicReader, task: asyncio.Future[None]) -> str | None:
 
 
 class TopicReader:
-    """A service that feeds statistics and their live state from the topics; a lost connection continues."""
+    """A service that feeds statistics and their live state from the topics; a lost connection continues.
 
-    def __init__(self, settings: TruebookSettings, clock: ExchangeClock) -> None:
+    With ``rest`` it follows the exchange's time; until the exchange responds, the time is the machine's.
+    """
+
+    def __init__(self, settings: TruebookSettings, clock: ExchangeClock, rest: RestClient | None = None) -> None:
         now_us = clock.now_us()
         context = Context(
             service="dashboard", account=settings.account, strategy=settings.strategy,
@@ -110,6 +117,7 @@ class TopicReader:
         )  # fmt: skip
         self._since_us = now_us
         self._clock = clock
+        self._rest = rest
         self._early: list[Message] | None = []
         self._early_until_us = clock.monotonic_us() + EARLY_US
         self.statistics = Statistics(now_us)
@@ -117,7 +125,13 @@ class TopicReader:
         self._account = settings.account
         starts = [(topic, now_us - back_us if back_us else now_us) for topic, back_us in HISTORY]
         self._follower = Follower(kafka_connection(settings), starts, settings.kafka_partitions)
-        self.service = Service(context, [Feed(context, "topics", self._follow)])
+        self.service = Service(context, [
+            Feed(context, "topics", self._follow), Periodic(context, "exchange clock", CLOCK_EVERY_S, self._set_clock),
+        ])  # fmt: skip
+
+    async def _set_clock(self) -> None:
+        """Set the clock by the exchange's, which may be away: messages are received all the same."""
+        await responding(self._rest, self._clock)
 
     async def _follow(self, stop: asyncio.Event, feed: Feed) -> None:
         async with aclosing(self._follower.batches()) as batches:
