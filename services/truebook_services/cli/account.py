@@ -14,9 +14,9 @@ from rich.table import Table
 from truebook.clock import MICROS
 from truebook.ledger.verbs import LIMIT_NAMES, Limits
 from truebook.money import format_micros, format_price, format_size
+from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.live_view import NOT_KNOWN, dollars
 from truebook_services.cli.operator import Json, call, print_json, request
-from truebook_services.cli.run import parse_balance
 from truebook_services.operator.requests import (
     ChangeLimits,
     Flatten,
@@ -108,12 +108,12 @@ def deposit(
     json_: Json = False,
 ) -> None:
     """Deposit into the simulated exchange and the ledger of a running system."""
-    _transfer(parse_balance(amount), id_, json_, recognize=recognize, interest=interest)
+    _transfer(parse_dollars(amount), id_, json_, recognize=recognize, interest=interest)
 
 
 def withdraw(amount: Amount, id_: TransferId = None, recognize: Recognize = False, json_: Json = False) -> None:
     """Withdraw from the simulated exchange and the ledger of a running system."""
-    _transfer(-parse_balance(amount), id_, json_, recognize=recognize)
+    _transfer(-parse_dollars(amount), id_, json_, recognize=recognize)
 
 
 def _transfer(amount_micros: int, id_: str | None, as_json: bool, *, recognize: bool, interest: bool = False) -> None:

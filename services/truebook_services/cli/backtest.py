@@ -32,6 +32,7 @@ from truebook.models.session import Model
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
 from truebook.simulation.recorded.queue import QueueModel
+from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.backtest_options import (
     ALL,
     CAPACITY,
@@ -46,7 +47,7 @@ from truebook_services.cli.backtest_table import print_result
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json
 from truebook_services.cli.output import last_output, show_progress
-from truebook_services.cli.run import check_history, parse_balance
+from truebook_services.cli.run import check_history
 from truebook_services.embedded.backtest_settings import engine_settings
 from truebook_services.embedded.model_history import read_uses
 from truebook_services.embedded.settings import EmbeddedSettings
@@ -108,7 +109,7 @@ def backtest(
     json_: Json = False,
 ) -> None:
     """Trade recordings with a model; exit code 0: complete, 1: ledger and exchange differ, 130: interrupted."""
-    balance_micros = parse_balance(balance) if balance else None
+    balance_micros = parse_dollars(balance) if balance else None
     settings = load(
         EmbeddedSettings, model=model, model_history=model_history,
         paper_exchange={"seed": seed, "balance_micros": balance_micros},

@@ -21,10 +21,11 @@ from truebook.runtime.logs import configure_logs, logger
 from truebook.simulation.conduct.judge import Report, judge
 from truebook.simulation.conduct.records import Run
 from truebook.simulation.faults import PLANNED, Fault, FaultKind, fault_plan, parse_fault
+from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.certify_page import page, text
 from truebook_services.cli.certify_witness import Witness
 from truebook_services.cli.errors import UsageError
-from truebook_services.cli.run import parse_balance, parse_duration
+from truebook_services.cli.run import parse_duration
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
@@ -56,7 +57,7 @@ def certify(
     out.mkdir(parents=True, exist_ok=True)
     configure_logs("info", json=True, file=out / "exchange.jsonl", max_bytes=50_000_000)
     settings = PaperExchangeSettings(
-        seed=seed, markets=markets, balance_micros=parse_balance(balance), tier="basic", state_folder=out / "exchange",
+        seed=seed, markets=markets, balance_micros=parse_dollars(balance), tier="basic", state_folder=out / "exchange",
         faults=tuple(str(one) for one in plan), latency_profile=latency or "",
     )  # fmt: skip
     report = asyncio.run(_run(settings, plan, command, out, length_us))

@@ -14,9 +14,9 @@ from truebook.runtime.settings import TruebookSettings, load
 from truebook.runtime.state_folder import StateFolder
 from truebook.simulation.synthetic.presets import Preset
 from truebook.venue.rate_tiers import TIER_LIMITS
+from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.mirror import mirrored
-from truebook_services.cli.run import parse_balance
 from truebook_services.embedded.settings import TIER
 from truebook_services.paper_exchange.server import PaperExchange, exchange_clock
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
@@ -84,7 +84,7 @@ def exchange(
         "capture": capture, "mirror": mirror, "speed": speed, "capture_times": (times or "now") if capture else None,
         "accounts": tuple(account) if account else None, "shards": tuple(shard) if shard else None,
         "spec": spec, "key_id": key_id, "public_key_file": public_key,
-        "balance_micros": parse_balance(balance) if balance else None,
+        "balance_micros": parse_dollars(balance) if balance else None,
         "faults": tuple(fault) if fault else None, "latency_profile": latency,
     }  # fmt: skip
     settings = load(ExchangeSettings, paper_exchange=flags)

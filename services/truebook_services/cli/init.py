@@ -13,9 +13,9 @@ import typer
 from truebook.features.plugins import find_layout
 from truebook.kalshi.signing import load_signer
 from truebook.models.registry import ModelRegistry
-from truebook.money import WireFormatError, parse_micros, parse_size_centi
 from truebook.runtime.settings import FILE, load
 from truebook.simulation.synthetic.presets import Preset
+from truebook_services.cli.amounts import parse_contracts, parse_dollars
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.settings_file import Choices, settings_text
 from truebook_services.embedded.settings import EmbeddedSettings
@@ -62,13 +62,13 @@ def init(
         key_id=ask("Id of the API key", key_id, str) if is_demo else None,
         key_file=ask("File of its private key", key_file, Path) if is_demo else None,
         preset=None if is_demo else ask(f"Markets: {', '.join(Preset)}", preset, Preset),
-        balance_micros=None if is_demo else ask("Opening balance in dollars", balance, _dollars),
+        balance_micros=None if is_demo else ask("Opening balance in dollars", balance, parse_dollars),
         markets=ask("Number of markets", markets, _count),
         model=ask("Model: a name or an ONNX file", model, str),
-        order_size_centi=ask("Largest order in contracts", order_size, _contracts),
-        market_centi=ask("Largest position in a market, in contracts", market_size, _contracts),
-        daily_loss_micros=ask("Loss in dollars in a day that stops trading", daily_loss, _dollars),
-        drawdown_micros=ask("Fall in dollars from the peak that stops trading", drawdown, _dollars),
+        order_size_centi=ask("Largest order in contracts", order_size, parse_contracts),
+        market_centi=ask("Largest position in a market, in contracts", market_size, parse_contracts),
+        daily_loss_micros=ask("Loss in dollars in a day that stops trading", daily_loss, parse_dollars),
+        drawdown_micros=ask("Fall in dollars from the peak that stops trading", drawdown, parse_dollars),
     )
     if is_demo and (choices.key_id is None or choices.key_file is None):
         raise UsageError("the demo exchange needs --key-id and --key-file: make a key on its page of API keys")
@@ -121,21 +121,3 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise typer.BadParameter(f"{text!r}: expected a whole number from 1 on")
     return int(text)
-
-
-def _contracts(text: str) -> int:
-    return _positive(text, parse_size_centi, "contracts, such as 25")
-
-
-def _dollars(text: str) -> int:
-    return _positive(text, parse_micros, "dollars, such as 50.00")
-
-
-def _positive(text: str, parse: Callable[[str], int], expected: str) -> int:
-    try:
-        value = parse(text)
-    except WireFormatError as error:
-        raise typer.BadParameter(f"{text!r}: expected {expected}") from error
-    if value <= 0:
-        raise typer.BadParameter(f"{text!r}: expected more than 0 {expected}")
-    return value

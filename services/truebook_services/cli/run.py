@@ -11,10 +11,10 @@ import msgspec
 import typer
 
 from truebook.messages.envelope import Source
-from truebook.money import WireFormatError, parse_micros
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
 from truebook.simulation.synthetic.presets import Preset
+from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.live_view import choose_view
 from truebook_services.cli.output import last_output
@@ -33,17 +33,6 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise typer.BadParameter(f"{text!r}: expected a duration such as 60s, 5m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
-
-
-def parse_balance(text: str) -> int:
-    """Read dollars as micro-dollars."""
-    try:
-        micros = parse_micros(text, "balance")
-    except WireFormatError as error:
-        raise typer.BadParameter(str(error)) from error
-    if micros <= 0:
-        raise typer.BadParameter("the balance must be above 0")
-    return micros
 
 
 def _check_source(settings: EmbeddedSettings) -> None:
@@ -89,7 +78,7 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="Write a detailed log; show tracebacks of errors.")] = False,
 ) -> None:
     """Trade on the simulated exchange; exit code 0: ledger and exchange agree; 5: nothing could be traded."""
-    balance_micros = parse_balance(balance) if balance else None
+    balance_micros = parse_dollars(balance) if balance else None
     if dashboard is None and (json_ or not sys.stderr.isatty()):
         dashboard = False
     settings = load(
