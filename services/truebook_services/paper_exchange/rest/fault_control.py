@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from truebook.simulation.faults import FaultError, FaultKind, FaultSchedule, parse_fault
-from truebook_services.paper_exchange.rest.operator_access import MAX_BODY, guarded, refusal
+from truebook_services.paper_exchange.rest.operator_access import BodyError, guarded, read_body, refusal
 
 PATH: Final = "/simulated/faults"
 
@@ -43,12 +43,9 @@ def fault_routes(
         return JSONResponse({"faults": schedule.listed(), "kinds": [kind.value for kind in FaultKind]})
 
     async def add(request: Request) -> Response:
-        body = await request.body()
         try:
-            if len(body) > MAX_BODY:
-                raise FaultError(f"the body is larger than {MAX_BODY} bytes")
-            faults = [parse_fault(text) for text in msgspec.json.decode(body, type=_Added).faults]
-        except (msgspec.DecodeError, UnicodeDecodeError, FaultError) as error:
+            faults = [parse_fault(text) for text in (await read_body(request, _Added)).faults]
+        except (BodyError, FaultError) as error:
             return refusal(400, str(error))
         unknown = sorted({fault.ticker for fault in faults if fault.ticker and not is_listed(fault.ticker)})
         if unknown:

@@ -11,16 +11,22 @@ import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from truebook.files import write_atomically
 
 TOKEN_FILE: Final = "operator-token"
-MAX_BODY: Final = 65_536
+_MAX_BODY: Final = 65_536
 OperatorHandler = Callable[[Request], Awaitable[Response]]
+Body = TypeVar("Body")
+
+
+class BodyError(Exception):
+    """A body that is too large or not of its form; the text says what is wrong."""
 
 
 def operator_token(folder: Path | None, token: str | None) -> str | None:
@@ -62,6 +68,17 @@ def _token_in(header: str, *, may_be_password: bool) -> bytes:
         return base64.b64decode(value, validate=True).partition(b":")[2]
     except (binascii.Error, ValueError):
         return b""
+
+
+async def read_body(request: Request, kind: type[Body]) -> Body:
+    """Read a request's JSON body; raises ``BodyError``."""
+    body = await request.body()
+    if len(body) > _MAX_BODY:
+        raise BodyError(f"the body is larger than {_MAX_BODY} bytes")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BodyError(str(error)) from error
 
 
 def refusal(status: int, text: str) -> Response:

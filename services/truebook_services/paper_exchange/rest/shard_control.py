@@ -18,7 +18,7 @@ from truebook.simulation.venue.shard_plan import ShardChange
 from truebook.venue.shards import DEFAULT_SHARD
 from truebook_services.paper_exchange.engine.commands import SwitchShard
 from truebook_services.paper_exchange.engine.core import ExchangeCore
-from truebook_services.paper_exchange.rest.operator_access import MAX_BODY, guarded, refusal
+from truebook_services.paper_exchange.rest.operator_access import BodyError, guarded, read_body, refusal
 
 PATH: Final = "/simulated/shards"
 
@@ -36,12 +36,9 @@ def shard_routes(core: ExchangeCore, token: str | None) -> list[Route]:
         return []
 
     async def switch(request: Request) -> Response:
-        body = await request.body()
         try:
-            if len(body) > MAX_BODY:
-                raise msgspec.DecodeError(f"the body is larger than {MAX_BODY} bytes")
-            wanted = msgspec.json.decode(body, type=_Switched)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            wanted = await read_body(request, _Switched)
+        except BodyError as error:
             return refusal(400, str(error))
         change = ShardChange(
             exchange_index=wanted.exchange_index, exchange_active=wanted.exchange_active,
