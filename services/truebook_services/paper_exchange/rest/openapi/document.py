@@ -65,8 +65,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if parameters:
         made["parameters"] = parameters
     if form is not None and form.body is not None:
-        content = {"application/json": {"schema": schema_of(form.body)}}
-        made["requestBody"] = {"required": endpoint.name != "CreateSubaccount", "content": content}
+        content = {"application/json": {"schema": schema_of(form.body.rstrip("?"))}}
+        made["requestBody"] = {"required": not form.body.endswith("?"), "content": content}
     made["responses"] = _responses(endpoint, form)
     if endpoint.access != "public":
         made["security"] = [{name: [] for name in _SECURITY}]

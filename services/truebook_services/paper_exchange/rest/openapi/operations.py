@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 _PAGE: Final = "limit:1..1000 cursor:text"
-_SPAN: Final = "min_ts:0..9007199254740992 max_ts:0..9007199254740992"
 _SECONDS: Final = "0..9007199254740992"
+_SPAN: Final = f"min_ts:{_SECONDS} max_ts:{_SECONDS}"
 _CANDLES: Final = "start_ts!:0..253402300799 end_ts!:0..253402300799 period_interval!:0..1440"
 _SUBACCOUNT: Final = "subaccount:0..63"
 _SHARD: Final = "exchange_index:0..100"
@@ -18,7 +18,7 @@ class Form(NamedTuple):
     """The form of one operation.
 
     ``response`` is a type or the fields of an object; an empty one has no body. ``query`` marks parameters that must be
-    given by ``!``, and those that may be repeated by ``*``.
+    given by ``!``, and those that may be repeated by ``*``. ``body`` is a type, with ``?`` if it may be left out.
     """
 
     response: str = ""
@@ -152,7 +152,7 @@ FORMS: Final[dict[str, Form]] = {
     "GetIntraExchangeInstanceTransfer": Form("transfer:ShardTransfer"),
     "GetTargetBalanceAllocation": Form("allocations:[ShardShare] resting_margin_reservation:sum|max|none"),
     "UpdateTargetBalanceAllocation": Form(_NO_FIELDS, body="TargetAllocation"),
-    "CreateSubaccount": Form("subaccount_number:0..63", body="NewSubaccount", status=201),
+    "CreateSubaccount": Form("subaccount_number:0..63", body="NewSubaccount?", status=201),
     "GetSubaccountBalances": Form("subaccount_balances:[SubaccountBalance]", _SUBACCOUNT),
     "ApplySubaccountTransfer": Form(_NO_FIELDS, body="NewSubaccountTransfer"),
     "GetSubaccountTransfers": _listing("transfers", "SubaccountTransfer"),
