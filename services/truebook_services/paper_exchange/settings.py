@@ -101,8 +101,8 @@ class PaperExchangeSettings(Section):
     faults: tuple[str, ...] = ()
     """Scheduled faults, such as ``lost_ack@every=7``: see ``truebook.simulation.faults``."""
     operator_token: str | None = Field(default=None, min_length=1)
-    """Token of ``/simulated/faults`` and ``/simulated/shards``; by default one is made in the state folder. Without
-    either they do not exist."""
+    """Token of the page ``/simulated`` and of the operator's requests below it; by default one is made in the state
+    folder. Without either they do not exist."""
     late_fill_delay_ms: int = Field(default=1_000, ge=0)
     """Delay of a fill by the fault ``late_fill``."""
     signature_max_age_s: float = Field(default=15.0, gt=0)
