@@ -37,6 +37,18 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     total: tuple[str, ...] | None = None
     """The last row, emphasized."""
 
+    def without_details(self) -> Table:
+        """Return the table without the columns that are details."""
+        shown = [number for number, column in enumerate(self.columns) if not column.is_detail]
+
+        def kept(row: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(row[number] for number in shown)
+
+        return Table(
+            columns=tuple(self.columns[number] for number in shown), rows=tuple(map(kept, self.rows)),
+            total=None if self.total is None else kept(self.total),
+        )  # fmt: skip
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """One heading with sentences and a table; without rows ``empty`` is shown instead."""

@@ -69,10 +69,10 @@ def _table(pdf: FPDF, table: Table) -> None:
     """Print the columns that are no details, each as wide as its widest text, at most the page."""
     from fpdf.fonts import FontFace  # slow to import
 
-    shown = [number for number, column in enumerate(table.columns) if not column.is_detail]
+    table = table.without_details()
     rows = [*table.rows, *([] if table.total is None else [table.total])]
-    texts = [[_text(row[number]) for number in shown] for row in rows]
-    names = [_text(table.columns[number].name) for number in shown]
+    texts = [list(map(_text, row)) for row in rows]
+    names = [_text(column.name) for column in table.columns]
     pdf.set_font(_FONT, "B", _SIZE)  # the wider one
     widths = [
         min(_MAX_TEXT_MM, max(pdf.get_string_width(text) for text in column) + _PADDING_MM)
@@ -82,7 +82,7 @@ def _table(pdf: FPDF, table: Table) -> None:
     total_mm = min(pdf.epw, sum(widths))
     with pdf.table(
         width=total_mm, col_widths=tuple(widths), line_height=_LINE_MM, align="LEFT",
-        text_align=tuple("RIGHT" if table.columns[number].is_number else "LEFT" for number in shown),
+        text_align=tuple("RIGHT" if column.is_number else "LEFT" for column in table.columns),
         borders_layout="HORIZONTAL_LINES", headings_style=FontFace(emphasis="BOLD"), padding=(0, _INSET_MM),
     ) as printed:  # fmt: skip
         printed.row(names)

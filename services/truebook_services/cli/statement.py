@@ -105,13 +105,12 @@ def _print_section(section: Section, console: Console) -> None:
     if not section.table.rows:
         console.print(escape(section.empty))
         return
-    shown = [number for number, column in enumerate(section.table.columns) if not column.is_detail]
+    shown = section.table.without_details()
     table = RichTable(box=None, pad_edge=False, show_edge=False)
-    for number in shown:
-        column = section.table.columns[number]
+    for column in shown.columns:
         table.add_column(escape(column.name), justify="right" if column.is_number else "left")
-    for row in section.table.rows:
-        table.add_row(*(escape(row[number]) for number in shown))
-    if section.table.total is not None:
-        table.add_row(*(escape(section.table.total[number]) for number in shown), style="bold")
+    for row in shown.rows:
+        table.add_row(*map(escape, row))
+    if shown.total is not None:
+        table.add_row(*map(escape, shown.total), style="bold")
     console.print(table)
