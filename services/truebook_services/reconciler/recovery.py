@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
 
+from truebook.ledger.journal.chain import ChainBroken, HashChain
 from truebook.ledger.journal.compare import LedgerPosition, check_same, compare_ends
 from truebook.ledger.journal.port import JournalCorrupt, JournalMismatch, LedgerJournal
 from truebook.ledger.journal.restore import replay_into
@@ -93,11 +94,13 @@ async def _load_anchor(restorer: RestoringStore, journal: LedgerJournal, seq: in
     if anchor is None or anchor.seq <= seq:
         return seq
     async for following in journal.read(anchor.seq):
-        if anchor.head and following.previous_hash not in ("", anchor.head):
+        try:
+            HashChain(anchor.head).add(following)
+        except ChainBroken as error:
             raise JournalCorrupt(
                 f"entry {following.seq} of the journal does not carry the hash of the anchor before it: restore the "
                 "journal's files from a copy"
-            )
+            ) from error
         break
     try:
         await restorer.load(anchor.state, anchor.seq)
