@@ -9,7 +9,7 @@ from truebook.runtime.context import Context
 from truebook.runtime.frames import Consumer, Periodic, Service
 from truebook_services.alerts.delivery import Delivery
 from truebook_services.alerts.desk import Desk
-from truebook_services.alerts.receivers import Sender, check_receivers, read_receivers
+from truebook_services.alerts.receivers import VARIABLE, Sender, check_receivers, read_receivers
 from truebook_services.alerts.settings import AlertsSettings
 from truebook_services.alerts.store import Store
 from truebook_services.alerts.watcher import TOPICS, OpenLedger, Watcher
@@ -30,7 +30,7 @@ def build(
     """
     receivers = read_receivers(settings.receivers_file)
     if not receivers:
-        context.log.info("alerts are off: no receivers; set TRUEBOOK_ALERTS__RECEIVERS_FILE (docs/alerts.md)")
+        context.log.info(f"alerts are off: no receivers; set {VARIABLE} (docs/alerts.md)")
         return Service(context, ())
     if sender is None:
         from truebook_services.alerts.apprise_sender import AppriseSender  # loads apprise, which takes a second

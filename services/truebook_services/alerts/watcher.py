@@ -53,7 +53,7 @@ class Events:
 
 
 class Watcher:
-    """Keeps what was read last; ``situation`` returns it."""
+    """Keeps what was read last; ``read`` reads the rest and returns all of it."""
 
     def __init__(
         self, context: Context, store: Store, open_ledger: OpenLedger, folder: Path, window_us: int
