@@ -215,16 +215,28 @@ FRAMES = frozenset(
 """The kinds of frames that are recorded. ``market_position`` and lifecycle frames are not."""
 
 
-def recorded_frames() -> dict[str, set[str]]:
-    """Return the fields of each kind of recorded frame; skips the test without recordings."""
-    found: dict[str, set[str]] = defaultdict(set)
-    files = [*sorted(recording("ws").glob("*.jsonl")), *sorted(recording("perps_ws").glob("*private*.jsonl"))]
-    events = sorted(recording("gold15m", "events").glob("*/*.gz"))[:2]
-    lines = [line for file in files for line in file.read_text().splitlines()]
-    lines += [line for file in events for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
-    for line in lines:
-        frame = json.loads(line) if line.strip() else {}
-        frame = frame.get("event", frame)
-        if frame.get("type") in FRAMES:
-            found[frame["type"]] |= frame["msg"].keys()
+def recorded_frames() -> dict[tuple[str, str], set[str]]:
+    """Return the fields of each kind of recorded frame, by recording month and kind; skips without recordings.
+
+    The private frames of ``perpetuals`` are those of another product: the only ones of their kinds that are recorded.
+    """
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for era, file in _frame_files():
+        content = file.read_bytes()
+        for line in (gzip.decompress(content) if file.suffix == ".gz" else content).splitlines():
+            frame = json.loads(line) if line.strip() else {}
+            frame = frame.get("event", frame)
+            if frame.get("type") in FRAMES:
+                found[era, frame["type"]] |= frame["msg"].keys()
     return found
+
+
+def _frame_files() -> Iterator[tuple[str, Path]]:
+    for file in sorted(recording("ws").glob("*.jsonl")):
+        date = re.search(r"_(20\d\d)(\d\d)\d\d", file.name)
+        assert date is not None, file.name
+        yield f"{date[1]}-{date[2]}", file
+    for file in sorted(recording("perps_ws").glob("*private*.jsonl")):
+        yield "perpetuals", file
+    for file in sorted(recording("gold15m", "events").glob("*/*.gz"))[:2]:
+        yield "2026-08", file
