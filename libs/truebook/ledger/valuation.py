@@ -116,6 +116,11 @@ def without_orders(levels: Levels, orders: Iterable[OrderView], side: BookSide) 
     return tuple((price_cc, size_centi) for price_cc, size_centi in others if size_centi > 0)
 
 
+def held_markets(view: LedgerView) -> dict[str, MarketView]:
+    """Return the unsettled markets with a position, by ticker."""
+    return {market.ticker: market for market in view.markets if market.position_centi and market.settlement_cc is None}
+
+
 def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] | None) -> AccountValues:
     """Value the account; ``books`` maps the ticker of an open market with a known book to (bids, asks).
 

@@ -18,7 +18,7 @@ from truebook.ledger.port import JournalEntry
 from truebook.ledger.rules.ledger import Ledger, replay_entry, verb_of
 from truebook.ledger.rules.state import LedgerState
 from truebook.ledger.trading_holds import CONFLICTING_REPORT, DIFFERENCE, UNREADABLE
-from truebook.ledger.valuation import position_cost
+from truebook.ledger.valuation import held_markets, position_cost
 from truebook.ledger.verbs import (
     Adjust,
     AdvanceWatermark,
@@ -214,7 +214,7 @@ class StatementFold:
         account = view.account
         costs = sum(position_cost(market) for market in view.markets)
         value, equity, at_us = None, None, None
-        if not any(market.position_centi and market.settlement_cc is None for market in view.markets):
+        if not held_markets(view):
             value, equity, at_us = 0, account.owned_micros, self._clock_us or None
         elif self._mark is not None:
             value, equity, at_us = self._mark.value_micros, self._mark.equity_micros, self._mark.at_us
@@ -267,8 +267,7 @@ class StatementFold:
             PositionLine(
                 ticker=market.ticker, position_centi=market.position_centi, cost_micros=position_cost(market)
             )
-            for market in self._ledger.view().markets
-            if market.position_centi and market.settlement_cc is None
+            for market in held_markets(self._ledger.view()).values()
         )  # fmt: skip
 
     def _conservation(self, opening: Balances, closing: Balances) -> Conservation:

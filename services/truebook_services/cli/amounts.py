@@ -1,4 +1,4 @@
-"""Amounts of money and contracts, as flags and answers give them."""
+"""Amounts of money and contracts, as flags and responses give them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ from truebook.messages.envelope import Message, Source
 from truebook.messages.fills import FillRecorded, ReportOutcome
 from truebook.messages.market_metadata import BEFORE_CLOSE
 from truebook.messages.orderbook import BookDelta, PublicTrade
-from truebook.messages.reasons import Reason
 from truebook.messages.topics import (
     ACTIONS,
     DEAD_LETTERS,
@@ -43,16 +42,15 @@ from truebook.messages.topics import (
     REFUSALS,
     Topic,
 )  # fmt: skip
-from truebook.models.pointer import Pointer
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.operator.differences import lasting_differences
 from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
-from truebook_services.operator.model_failures import described, read_pointer
+from truebook_services.operator.model_failures import described, model_stopped, read_pointer
 from truebook_services.operator.model_requests import Models
 from truebook_services.operator.perform import Sources, operator_context, perform
-from truebook_services.operator.port import WINDOW_S, HaltResult, ModelFailure, Operator, ResumeResult, Status, Why
+from truebook_services.operator.port import WINDOW_S, HaltResult, Operator, ResumeResult, Status, Why
 from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.statements import Statements
 from truebook_services.operator.statistics import Statistics
@@ -218,16 +216,6 @@ def model_in_use(decided: Sequence[Action]) -> str | None:
     """Return the model of all of these actions; None without any, or while processes use several."""
     models = {action.model for action in decided}
     return models.pop() if len(models) == 1 else None
-
-
-def model_stopped(decided: Sequence[Action], pointer: Pointer | None) -> ModelFailure | None:
-    """Return why no model decides: as the registry states, else as far as the newest action shows it."""
-    if pointer is not None and pointer.stopped is not None:
-        return described(pointer.stopped)
-    newest = max(decided, key=lambda action: action.produced_us, default=None)
-    if newest is None or newest.reason is not Reason.MODEL_STOPPED:
-        return None
-    return ModelFailure(model=newest.model, sha256=newest.model_sha256, since_us=None, by=None, reason=None)
 
 
 async def replay(read: Read, ticker: str | None, since_us: int) -> Statistics:

@@ -38,9 +38,8 @@ async def open_live(settings: TruebookSettings) -> AsyncIterator[LiveSource]:
     at its next question: connect again.
     """
     async with HttpOperator.of_folder(settings.state_path) as running:
-        access = read_access(settings.state_path)
-        is_running = running is not None and access is not None
-    if is_running and access is not None:
+        access = None if running is None else read_access(settings.state_path)
+    if access is not None:
         live = HttpLive(access)
         try:
             yield live

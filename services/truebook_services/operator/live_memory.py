@@ -14,12 +14,12 @@ from truebook.features.layout import UnknownLayout
 from truebook.features.plugins import BadPlugin, find_layout
 from truebook.ledger.port import LedgerError, LedgerView
 from truebook.live.state import LiveState
-from truebook.live.system_views import ModelFailureView, ModelView, SystemView
+from truebook.live.system_views import ModelView, SystemView
 from truebook.live.views import Changes, Lifecycle, MarketDetail
 from truebook.messages.ids import digest
-from truebook.messages.reasons import Reason
-from truebook.models.pointer import Failure, Pointer
+from truebook.models.pointer import Pointer
 from truebook_services.operator.live import LiveSource
+from truebook_services.operator.model_failures import described, failure_view, model_stopped
 from truebook_services.operator.statistics import Statistics
 
 LEDGER_EVERY_US: Final = 1 * MICROS
@@ -59,18 +59,12 @@ class MemoryLive(LiveSource):
         return self._state.lifecycle(action_id)
 
     async def model(self) -> ModelView:
-        pointer, now_us = self._pointer(), self._clock.now_us()
-        if pointer is not None:
-            return self._state.model(
-                now_us, shadow=None if pointer.shadow is None else pointer.shadow.name,
-                stopped=_failure(pointer.stopped), rolled_back=_failure(pointer.rolled_back),
-            )  # fmt: skip
-        newest = self._state.newest_action
-        is_stopped = newest is not None and newest.reason is Reason.MODEL_STOPPED
-        stopped = (
-            ModelFailureView(model=newest.model, at_us=None, by=None, reason=None) if is_stopped and newest else None
-        )
-        return self._state.model(now_us, stopped=stopped)
+        pointer, newest = self._pointer(), self._state.newest_action
+        return self._state.model(
+            self._clock.now_us(), shadow=None if pointer is None or pointer.shadow is None else pointer.shadow.name,
+            stopped=failure_view(model_stopped(() if newest is None else (newest,), pointer)),
+            rolled_back=failure_view(described(None if pointer is None else pointer.rolled_back)),
+        )  # fmt: skip
 
     async def system(self) -> SystemView:
         counted = self._statistics
@@ -114,11 +108,3 @@ def feature_names(layout: str) -> tuple[str, ...]:
         return find_layout(layout).names
     except (UnknownLayout, BadPlugin):
         return ()
-
-
-def _failure(failure: Failure | None) -> ModelFailureView | None:
-    if failure is None:
-        return None
-    return ModelFailureView(
-        model=failure.model.name, at_us=failure.at_us, by=failure.by, reason=failure.breach.text
-    )  # fmt: skip

@@ -9,12 +9,12 @@ from pathlib import Path
 from truebook.clock import MICROS
 from truebook.evidence.records import MarketRecord, Snapshot
 from truebook.live.market import last_reason
-from truebook.live.system_views import AccountPoint, AccountState, ModelFailureView, ModelView, SystemView
+from truebook.live.system_views import AccountPoint, AccountState, ModelView, SystemView
 from truebook.live.views import Changes, Lifecycle, MarketDetail, MarketRow
 from truebook_services.operator.client import HttpOperator
 from truebook_services.operator.live import LiveSource
-from truebook_services.operator.model_failures import read_pointer
-from truebook_services.operator.port import ModelFailure, NotRunning, Status
+from truebook_services.operator.model_failures import after_run, failure_view, read_pointer
+from truebook_services.operator.port import NotRunning, Status
 from truebook_services.operator.run_files import read_evidence, read_history, read_summary
 
 
@@ -62,13 +62,14 @@ class StoppedLive(LiveSource):
         return None
 
     async def model(self) -> ModelView:
-        summary, pointer = read_summary(self._folder), read_pointer(self._models_path)
+        last, pointer = read_summary(self._folder), read_pointer(self._models_path)
+        summary = None if last is None else after_run(last, pointer)
         return ModelView(
             at_us=0 if summary is None else summary.at_us, active=None if pointer is None else pointer.active.name,
             active_sha256=None if pointer is None else pointer.active.sha256,
             shadow=None if pointer is None or pointer.shadow is None else pointer.shadow.name,
-            stopped=None if summary is None else _failure(summary.model_stopped),
-            rolled_back=None if summary is None else _failure(summary.model_rolled_back),
+            stopped=None if summary is None else failure_view(summary.model_stopped),
+            rolled_back=None if summary is None else failure_view(summary.model_rolled_back),
             minutes=(), probabilities=(), observations=(), calibration=(),
         )  # fmt: skip
 
@@ -134,9 +135,3 @@ def _account(account: str, summary: Status, points: list[AccountPoint]) -> Accou
         unknown_orders=len(summary.unresolved_orders), unknown_since_us=None, daily_loss_micros=None,
         drawdown_micros=None, peak_micros=None, below_peak_micros=None,
     )  # fmt: skip
-
-
-def _failure(failure: ModelFailure | None) -> ModelFailureView | None:
-    if failure is None:
-        return None
-    return ModelFailureView(model=failure.model, at_us=failure.since_us, by=failure.by, reason=failure.reason)

@@ -1,11 +1,15 @@
-"""What was done to the models automatically, for the status: rolled back, or stopped."""
+"""What was done to the models automatically, for the status and a page: rolled back, or stopped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from truebook.live.system_views import ModelFailureView
+from truebook.messages.actions import Action
+from truebook.messages.reasons import Reason
 from truebook.models.errors import ModelRefused
 from truebook.models.pointer import Failure, Pointer, PointerFile
 from truebook_services.operator.port import ModelFailure, Status
@@ -27,6 +31,23 @@ def read_pointer(folder: Path) -> Pointer | None:
         return PointerFile(folder).read()
     except ModelRefused:
         return None
+
+
+def model_stopped(decided: Sequence[Action], pointer: Pointer | None) -> ModelFailure | None:
+    """Return why no model decides: as the registry states, else as far as the newest action shows it."""
+    if pointer is not None and pointer.stopped is not None:
+        return described(pointer.stopped)
+    newest = max(decided, key=lambda action: action.produced_us, default=None)
+    if newest is None or newest.reason is not Reason.MODEL_STOPPED:
+        return None
+    return ModelFailure(model=newest.model, sha256=newest.model_sha256, since_us=None, by=None, reason=None)
+
+
+def failure_view(failure: ModelFailure | None) -> ModelFailureView | None:
+    """Return a failure as a page shows it."""
+    if failure is None:
+        return None
+    return ModelFailureView(model=failure.model, at_us=failure.since_us, by=failure.by, reason=failure.reason)
 
 
 def after_run(last: Status, pointer: Pointer | None) -> Status:

@@ -14,7 +14,7 @@ from truebook.clock import Clock
 from truebook.kalshi.port import NotFound, RestClient
 from truebook.ledger.outcomes import SetLimitsOutcome
 from truebook.ledger.port import LedgerStore, LedgerView, MarketView
-from truebook.ledger.valuation import Books, account_values, position_cost, realized_profit, sale_value
+from truebook.ledger.valuation import Books, account_values, held_markets, position_cost, realized_profit, sale_value
 from truebook.ledger.verbs import LIMIT_NAMES, SettleFill
 from truebook.messages.envelope import Source
 from truebook.messages.fills import ReportOutcome
@@ -163,8 +163,7 @@ def _recorded(seq: int, fill: SettleFill, outcome: ReportOutcome) -> RecordedFil
 async def _list_positions(request: ListPositions, sources: Sources) -> PositionList:
     view = await _view(sources, request.ticker)
     books = await sources.read_books(view)
-    held = [market for market in view.markets if market.position_centi and market.settlement_cc is None]
-    return PositionList(positions=tuple(_values(market, books) for market in held))
+    return PositionList(positions=tuple(_values(market, books) for market in held_markets(view).values()))
 
 
 async def _show_pnl(_: ShowPnl, sources: Sources) -> Pnl:

@@ -11,12 +11,12 @@ from typing import Final, Protocol
 from truebook.clock import MICROS
 from truebook.kalshi.port import ExchangeError
 from truebook.ledger.port import LedgerStore, LedgerView
-from truebook.ledger.valuation import account_values
+from truebook.ledger.valuation import account_values, held_markets
 from truebook.messages.accounts import AccountReported, record_key
 from truebook.messages.codec import encode
 from truebook.messages.topics import ACCOUNT
 from truebook.runtime.context import Context
-from truebook_services.reconciler.position_books import PositionBooks, held_markets
+from truebook_services.reconciler.position_books import PositionBooks
 
 CHECK_S: Final = 1.0
 REPORT_EVERY_US: Final = 10 * MICROS

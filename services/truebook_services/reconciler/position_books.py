@@ -11,7 +11,7 @@ from typing import Final
 
 from truebook.kalshi.port import ExchangeError, NotFound, RestClient
 from truebook.ledger.port import LedgerView, MarketView
-from truebook.ledger.valuation import Book, is_seen, others_book, outcome_book, shows_a_book
+from truebook.ledger.valuation import Book, held_markets, is_seen, others_book, outcome_book, shows_a_book
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS
 from truebook.runtime.context import Context
@@ -84,8 +84,3 @@ class PositionBooks:
         if self._context.source not in FEEDS_WITH_OWN_ORDERS:
             return book.bids, book.asks
         return others_book(market, book.bids, book.asks)
-
-
-def held_markets(view: LedgerView) -> dict[str, MarketView]:
-    """Return the unsettled markets with a position, by ticker."""
-    return {market.ticker: market for market in view.markets if market.position_centi and market.settlement_cc is None}

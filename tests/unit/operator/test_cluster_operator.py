@@ -20,8 +20,9 @@ from truebook.messages.topics import ACTIONS, FILLS, MARKETS, OBSERVATIONS, ORDE
 from truebook.models.guard import Breach, BreachKind
 from truebook.models.history import ModelVersion
 from truebook.models.pointer import Failure, Pointer
-from truebook_services.operator.cluster import decisions, model_in_use, model_stopped, replay
+from truebook_services.operator.cluster import decisions, model_in_use, replay
 from truebook_services.operator.differences import lasting_differences
+from truebook_services.operator.model_failures import model_stopped
 from truebook_services.operator.port import ModelFailure
 from truebook_services.operator.statistics import Statistics
 

@@ -13,6 +13,7 @@ from truebook.ledger.valuation import (
     Book,
     account_values,
     has_loss_limits,
+    held_markets,
     is_seen,
     outcome_book,
     shows_a_book,
@@ -43,7 +44,7 @@ class LossWatch:
     def run(self, now_us: int) -> None:
         """Record one mark, unless a position has no known value."""
         view = self._ledger.view()
-        held = {one.ticker: one for one in view.markets if one.position_centi and one.settlement_cc is None}
+        held = held_markets(view)
         for ticker, market in held.items():
             book = self._book(market)
             if book is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from truebook.ledger.port import AccountView, LedgerView, MarketView
-from truebook.ledger.rules.ledger import RULES, Ledger
-from truebook.ledger.rules.views import market_view
+from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.verbs import ResultT, Verb
 
 
@@ -22,16 +21,11 @@ class PassLedger(Ledger):
         self._markets: dict[str, MarketView] = {}
         self._views: dict[tuple[str, ...] | None, LedgerView] = {}
 
-    def apply(self, verb: Verb[ResultT]) -> ResultT:
-        """Apply a verb and return its result."""
-        result: ResultT
-        result, changed = RULES[verb.VERB](self.state, verb)
-        if changed:
-            self.seq += 1
-            self._account = None
-            if self._views:
-                self._markets, self._views = {}, {}
-        return result
+    def changed(self, verb: Verb[ResultT], result: ResultT) -> None:
+        """Drop the views of the state before the change."""
+        self._account = None
+        if self._views:
+            self._markets, self._views = {}, {}
 
     def account(self) -> AccountView:
         """Return the account's totals."""
@@ -45,16 +39,12 @@ class PassLedger(Ledger):
         key = None if tickers is None else tuple(tickers)
         known = self._views.get(key)
         if known is None:
-            known = self._views[key] = super().view() if key is None else self._view_of(key)
+            known = self._views[key] = super().view(key)
         return known
 
-    def _view_of(self, tickers: tuple[str, ...]) -> LedgerView:
-        listed = [ticker for ticker in sorted(set(tickers)) if ticker in self.state.markets]
-        return LedgerView(account=self.account(), markets=tuple([self._market(ticker) for ticker in listed]))
-
-    def _market(self, ticker: str) -> MarketView:
+    def market(self, ticker: str) -> MarketView:
+        """Return a market of the ledger; raises ``KeyError`` for others."""
         known = self._markets.get(ticker)
         if known is None:
-            record = self.state.markets[ticker]
-            known = self._markets[ticker] = market_view(record, self.state.open_orders(record))
+            known = self._markets[ticker] = super().market(ticker)
         return known

@@ -77,16 +77,20 @@ class Ledger:
         result, changed = RULES[verb.VERB](self.state, verb)
         if changed:
             self.seq += 1
-            self._entries.append(
-                JournalEntry(
-                    seq=self.seq,
-                    ledger_id=self.ledger_id,
-                    verb=verb.VERB,
-                    arguments=msgspec.Raw(msgspec.json.encode(verb)),
-                    result=str(result),
-                )
-            )
+            self.changed(verb, result)
         return result
+
+    def changed(self, verb: Verb[ResultT], result: ResultT) -> None:
+        """Append the journal entry of the change that ``seq`` just counted."""
+        self._entries.append(
+            JournalEntry(
+                seq=self.seq,
+                ledger_id=self.ledger_id,
+                verb=verb.VERB,
+                arguments=msgspec.Raw(msgspec.json.encode(verb)),
+                result=str(result),
+            )
+        )
 
     def journal(self, after_seq: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return the entries after a number, oldest first."""
@@ -104,14 +108,15 @@ class Ledger:
     def view(self, tickers: Iterable[str] | None = None) -> LedgerView:
         """Return the account and the named markets (None: all), sorted by ticker."""
         named = self.state.markets if tickers is None else set(tickers)
-        markets: list[MarketView] = [
-            views.market_view(self.state.markets[ticker], self.state.open_orders(self.state.markets[ticker]))
-            for ticker in sorted(named)
-            if ticker in self.state.markets
-        ]
         state = self.state
+        markets = [self.market(ticker) for ticker in sorted(named) if ticker in state.markets]
         inflows = views.inflows(state.adjusts.values(), state.transfers.values()) if tickers is None else None
         return LedgerView(account=self.account(), markets=tuple(markets), inflows=inflows)
+
+    def market(self, ticker: str) -> MarketView:
+        """Return a market of the ledger; raises ``KeyError`` for others."""
+        record = self.state.markets[ticker]
+        return views.market_view(record, self.state.open_orders(record))
 
     def audit(self) -> Audit:
         """Return a view of all, and what does not follow from its parts."""

@@ -26,7 +26,7 @@ Body = TypeVar("Body")
 
 
 class BodyError(Exception):
-    """A body that is too large or not of its form; the text says what is wrong."""
+    """A body that is too large or not of its form; the text states what is wrong."""
 
 
 def operator_token(folder: Path | None, token: str | None) -> str | None:
