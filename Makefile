@@ -43,7 +43,7 @@ MONEY_TESTS = $(wildcard $(addprefix tests/unit/,ledger book simulation executio
 	$(addprefix tests/integration/,ledger execution fill_listener)) \
 	tests/chaos/test_chaos_seeds.py::test_a_whole_run_passes_with_orders_and_faults
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 300 --cov --cov-report=term:skip-covered $(MONEY_TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(MONEY_TESTS) $(ARGS)
 
 # Changes one expression at a time and runs the tests of the changed function: docs/testing.md. Long; run it niced.
 mutate: $(VENV)/.mutate

@@ -32,7 +32,6 @@ def in_this_process(*arguments: str, given: bytes = b"") -> tuple[int, str]:
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_every_command_works_on_one_process_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TRUEBOOK_")]:

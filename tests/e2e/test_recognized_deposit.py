@@ -30,7 +30,6 @@ async def move(url: str, key_id: str, key_file: Path, amount_micros: int) -> Non
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_deposit_elsewhere_is_recorded_and_trading_continues(tmp_path: Path) -> None:
     exchange, url, key_id, key_file = start_exchange(tmp_path, "--port", "0", "--markets", "5", "--seed", "3")
     key = {"TRUEBOOK_KEY_ID": key_id, "TRUEBOOK_KEY_FILE": str(key_file)}

@@ -73,7 +73,6 @@ def ended_by_a_full_disk(trader: Background) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system can't limit another process's files")
 def test_a_full_disk_under_the_exchange_ends_in_one_line(tmp_path: Path) -> None:
     trader = Background(tmp_path, *RUN)
@@ -84,7 +83,6 @@ def test_a_full_disk_under_the_exchange_ends_in_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system can't limit another process's files")
 def test_a_full_disk_under_the_ledger_ends_in_one_line(tmp_path: Path) -> None:
     trader = Background(tmp_path, *RUN)
@@ -95,7 +93,6 @@ def test_a_full_disk_under_the_ledger_ends_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 def test_a_torn_pid_file_of_the_ledgers_server_is_survived(tmp_path: Path) -> None:
     trader = Background(tmp_path, *RUN)
     trader.wait_for(TRADED, within_s=60)

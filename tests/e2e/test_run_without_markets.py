@@ -12,7 +12,6 @@ NO_MARKET = {"TRUEBOOK_INGEST__UNIVERSE__MIN_VOLUME_CENTI": "1000000000000"}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.long
 def test_a_run_that_can_trade_nothing_states_so_first(tmp_path: Path) -> None:
     done = truebook(tmp_path, "run", "--for", "4s", "--markets", "3", **NO_MARKET)

@@ -12,7 +12,7 @@ from support.processes import truebook
 from support.service_processes import ServiceProcess, wait_until, wait_until_ready
 from support.service_stack import Stack
 
-pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.slow]
 WITHIN_S = 90.0
 DOWN = "reconciler does not run, or can't reach Kafka"
 SETTINGS = {

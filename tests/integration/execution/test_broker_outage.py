@@ -24,7 +24,7 @@ from truebook.messages.topics import ORDERS, Topic
 from truebook.venue.account import OrderStatus
 from truebook_services.execution.settings import ExecutionSettings
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long]
 
 PARTITIONS = 2
 STALE_AFTER_S = 4.0

@@ -37,7 +37,7 @@ from truebook.messages.topics import (
 from truebook.runtime.dead_letters import MAX_PAYLOAD
 from truebook.venue.account import OrderStatus
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.long]
 
 WITHIN_S = 60.0
 """A bound against hanging, for a busy machine; how long things take is measured by benchmarks."""

@@ -51,7 +51,6 @@ def stack(tmp_path: Path) -> Iterator[ProcessStack]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
 @pytest.mark.long
 def test_the_operators_commands_over_kafka(stack: ProcessStack) -> None:
     wait_for_trades(stack)

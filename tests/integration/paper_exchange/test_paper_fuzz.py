@@ -29,7 +29,7 @@ def seen(rest: ManualRest) -> Any:
     )  # fmt: skip
 
 
-@pytest.mark.timeout(max(240, CALLS // 100))
+@pytest.mark.timeout(max(600, CALLS // 100))
 async def test_no_request_breaks_the_exchange_or_an_account() -> None:
     async with manual_rest(markets=6, shards=("2:SIMCUP",), verify_signatures=False, tier="prestige") as rest:
         rest.exchange.tick(60)
@@ -52,7 +52,7 @@ async def test_no_request_breaks_the_exchange_or_an_account() -> None:
         assert {200, 201, 204, 400, 404, 501} <= statuses.keys(), statuses
 
 
-@pytest.mark.timeout(max(240, CALLS // 100))
+@pytest.mark.timeout(max(600, CALLS // 100))
 async def test_no_stream_command_breaks_a_session() -> None:
     async with manual_rest(markets=6) as rest:
         rest.exchange.tick(60)
