@@ -43,6 +43,10 @@ class Action(Message, frozen=True, kw_only=True, tag="action"):
     frame_us: int
     reference_cc: int
     """Mid price of the observed book, for the ledger's price collar."""
+    best_bid_cc: int | None = None
+    """Best bid of the observed book net of our own orders; null where no such bid was seen."""
+    best_ask_cc: int | None = None
+    """Best ask of the observed book net of our own orders; null where no such ask was seen."""
     edge_cc: int
     event: str
     exclusive: bool

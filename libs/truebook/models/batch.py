@@ -96,6 +96,7 @@ def action_of(
         omitted_sides=decision.omitted_sides,
         deadline_us=observation.confirmed_us + max_age_us, confirmed_us=observation.confirmed_us,
         frame_us=observation.frame_us, reference_cc=(observation.best_bid_cc + observation.best_ask_cc) // 2,
+        best_bid_cc=observation.best_bid_cc, best_ask_cc=observation.best_ask_cc,
         edge_cc=decision.edge_cc, event=observation.event, exclusive=observation.exclusive,
         fee_rate_ppm=max(observation.taker_rate_ppm, observation.maker_rate_ppm), reason=decision.reason,
         fair_ppm=None if decision.probability is None else fair_ppm(decision.probability),
