@@ -46,7 +46,8 @@ def action(**changes: Any) -> Action:
     fields = envelope(
         observation_id="aa", model="maker", model_sha256="bb", fair_ppm=481_250, omitted_sides=OmittedSides.CANCEL,
         deadline_us=NOW_US + 2_000_000, confirmed_us=NOW_US - 10, frame_us=123_456, reference_cc=4_750,
-        best_bid_cc=4_700, best_ask_cc=4_800, edge_cc=120, event="KXHIGHNY-26NOV24", exclusive=True, fee_rate_ppm=70_000,
+        best_bid_cc=4_700, best_ask_cc=4_800, edge_cc=120, event="KXHIGHNY-26NOV24", exclusive=True,
+        fee_rate_ppm=70_000,
         targets=(
             Target(book_side=BookSide.BID, price_cc=4_600, size_centi=1_000, post_only=True),
             Target(
