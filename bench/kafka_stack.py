@@ -49,7 +49,7 @@ class Exchange:
         settings = {
             "markets": MARKETS, "account": ACCOUNT, "balance_micros": BALANCE_MICROS, "key_id": KEY_ID,
             "public_key_file": str(public_key_file), "tier": "prestige", "state_folder": None,
-            "stream_queue": 100_000, "pump_ms": 5,
+            "max_queued_frames": 100_000, "tick_interval_ms": 5,
         }  # fmt: skip
         self._process = start("bench.kafka_exchange", json.dumps(settings), str(ORDERING))
         self.url = self._line().removeprefix("ready ")
