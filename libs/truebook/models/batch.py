@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from truebook.decision.decide import Decision, decide, decide_action
+from truebook.decision.decide import Decision, decide
+from truebook.decision.many import decide_actions
 from truebook.decision.quoting import fair_ppm
 from truebook.decision.strategy import Output
 from truebook.messages.actions import Action
@@ -52,10 +53,10 @@ def stack(vectors: Sequence[Sequence[float]]) -> Batch:
 
 def decide_all(model: Model, observations: Sequence[Observation]) -> tuple[list[Decision], list[BatchFailure]]:
     """Decide each observation, in their order."""
-    fits = [_fits(model, observation) for observation in observations]
-    if all(fits):
+    if _all_fit(model, observations):
         decided, failure = _decide_fitting(model, observations)
         return decided, [failure] if failure is not None else []
+    fits = [_fits(model, observation) for observation in observations]
     layouts = sorted({each.layout for each, is_fit in zip(observations, fits, strict=True) if not is_fit})
     detail = f"model {model.metadata.name} was made for {model.layout.name} {model.layout.hash}, got {layouts}"
     failures = [BatchFailure(Reason.MODEL_MISMATCH, detail, fits.count(False))]
@@ -76,7 +77,7 @@ def _decide_fitting(model: Model, observations: Sequence[Observation]) -> tuple[
         rows = model.run(stack([observation.features for observation in observations]))
         if metadata.output is Output.ACTION_LOGITS and rows.shape[1] == metadata.outputs:
             actions = rows.argmax(axis=1).tolist()  # finite numbers; the first of equals, as in ``decide``
-            return [decide_action(*each, metadata) for each in zip(observations, actions, strict=True)], None
+            return decide_actions(observations, actions, metadata), None
         return [decide(*each, metadata) for each in zip(observations, rows.tolist(), strict=True)], None
     except (ModelFailed, ValueError) as error:
         failed = [Decision(reason=Reason.INFERENCE_FAILED)] * len(observations)
@@ -101,6 +102,14 @@ def action_of(
         fee_rate_ppm=max(observation.taker_rate_ppm, observation.maker_rate_ppm), reason=decision.reason,
         fair_ppm=None if decision.probability is None else fair_ppm(decision.probability),
     )  # fmt: skip
+
+
+def _all_fit(model: Model, observations: Sequence[Observation]) -> bool:
+    """Return whether ``_fits`` holds for each, several times as fast."""
+    count = len(observations)
+    return [each.layout_hash for each in observations].count(model.layout.hash) == count and [
+        len(each.features) for each in observations
+    ].count(len(model.layout)) == count
 
 
 def _fits(model: Model, observation: Observation) -> bool:
