@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typer import Typer
 from typer.models import OptionInfo, ParameterInfo
 
 from truebook.ledger.trading_holds import TRADING_HOLDS
@@ -24,6 +25,7 @@ from truebook.messages.reason_table import EXCLUSIONS, GROUPS
 from truebook.runtime.metric_table import METRICS
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.cli.__main__ import app
+from truebook_services.cli.command_table import COMMANDS
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.recorder.settings import RecorderSettings
 
@@ -171,12 +173,23 @@ def commands() -> dict[str, Callable[..., Any]]:
     """Every command of ``truebook`` by name; the empty name is the command itself."""
     assert app.registered_callback is not None and app.registered_callback.callback is not None
     found: dict[str, Callable[..., Any]] = {"": app.registered_callback.callback}
-    groups = [(f"{group.name} ", group.typer_instance) for group in app.registered_groups]
-    for prefix, group in [("", app), *groups]:
-        for command in () if group is None else group.registered_commands:
-            assert command.callback is not None
-            found[prefix + (command.name or command.callback.__name__.replace("_", "-"))] = command.callback
+    for name, entry in COMMANDS.items():
+        loaded = entry.load()
+        if isinstance(loaded, Typer):
+            found |= {f"{name} {inner}".rstrip(): callback for inner, callback in _commands_of(loaded)}
+        else:
+            found[name] = loaded
     return found
+
+
+def _commands_of(group: Typer) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every command of a group; the empty name is the group itself, if it can be called alone."""
+    if group.info.invoke_without_command is True:
+        assert group.registered_callback is not None and group.registered_callback.callback is not None
+        yield "", group.registered_callback.callback
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield command.name or command.callback.__name__.replace("_", "-"), command.callback
 
 
 def parameters() -> list[Parameter]:

@@ -13,10 +13,13 @@ from source_tree import ROOT
 from test_pages import PAGES
 
 from truebook_services.cli.__main__ import app
+from truebook_services.cli.command_table import COMMANDS as TABLE
+from truebook_services.cli.lazy_group import load_command
 
 BLOCK = re.compile(r"^```(?:sh|bash)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`truebook ([^`\n]+)`")
-COMMANDS = typer.main.get_command(app)
+COMMANDS: Any = typer.main.get_command(app)
+COMMANDS.commands.update({name: load_command(name, entry) for name, entry in TABLE.items()})
 
 
 def shown(text: str) -> Iterator[list[str]]:

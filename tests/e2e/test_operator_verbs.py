@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from support.operator_verbs import Operator, use_every_command
 from support.processes import ALONE, Background, last_json, truebook
 from truebook_services.cli.__main__ import app
-from truebook_services.cli.errors import EXIT_CODES
+from truebook_services.cli.exit_codes import EXIT_CODES
 from truebook_services.serving.exit_codes import exit_code
 
 SERVED = re.compile(r"health and metrics at")

@@ -14,8 +14,7 @@ from rich.table import Table
 from truebook.clock import MICROS
 from truebook.ledger.verbs import LIMIT_NAMES, Limits
 from truebook.money import format_micros, format_price, format_size
-from truebook_services.cli.amounts import parse_dollars
-from truebook_services.cli.live_view import NOT_KNOWN, dollars
+from truebook_services.cli.amounts import NOT_KNOWN, dollars, parse_dollars
 from truebook_services.cli.operator import Json, call, print_json, request
 from truebook_services.operator.requests import (
     ChangeLimits,

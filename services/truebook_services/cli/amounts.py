@@ -1,12 +1,18 @@
-"""Amounts of money and contracts, as flags and responses give them."""
+"""Amounts of money, contracts and time: as flags give them, and as people read them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Final
 
 import typer
 
 from truebook.money import WireFormatError, parse_micros, parse_size_centi
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?", re.ASCII)
+_SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600}
+NOT_KNOWN: Final = "–"
 
 
 def parse_dollars(text: str) -> int:
@@ -27,3 +33,20 @@ def _positive(text: str, parse: Callable[[str], int], expected: str) -> int:
     if value <= 0:
         raise typer.BadParameter(f"{text!r}: expected more than 0 {expected}")
     return value
+
+
+def parse_duration(text: str) -> float:
+    """Read '60s', '5m', '1.5h' or plain seconds."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r}: expected a duration such as 60s, 5m or 1.5h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def dollars(micros: int | None) -> str:
+    """Format micro-dollars for people: to the cent, with thousands separated."""
+    if micros is None:
+        return NOT_KNOWN
+    sign = "-" if micros < 0 else ""
+    cents = abs(micros) // 10_000
+    return f"{sign}${cents // 100:,}.{cents % 100:02d}"

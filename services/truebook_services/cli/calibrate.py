@@ -17,7 +17,7 @@ from truebook.backtest.calibration.result import calibrate as calibrate_recordin
 from truebook.capture.columns import read_columns
 from truebook.capture.manifest import CaptureError
 from truebook.money import WireFormatError, format_size, parse_size_centi
-from truebook_services.cli.live_view import NOT_KNOWN
+from truebook_services.cli.amounts import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.cli.table_console import table_console

@@ -21,11 +21,10 @@ from truebook.runtime.logs import configure_logs, logger
 from truebook.simulation.conduct.judge import Report, judge
 from truebook.simulation.conduct.records import Run
 from truebook.simulation.faults import PLANNED, Fault, FaultKind, fault_plan, parse_fault
-from truebook_services.cli.amounts import parse_dollars
+from truebook_services.cli.amounts import parse_dollars, parse_duration
 from truebook_services.cli.certify_page import page, text
 from truebook_services.cli.certify_witness import Witness
 from truebook_services.cli.errors import UsageError
-from truebook_services.cli.run import parse_duration
 from truebook_services.paper_exchange.server import PaperExchange
 from truebook_services.paper_exchange.settings import PaperExchangeSettings
 

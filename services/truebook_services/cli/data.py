@@ -21,8 +21,8 @@ from truebook.capture.verification import verify as verify_recording
 from truebook.clock import MICROS
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.money import format_price, format_size
+from truebook_services.cli.amounts import NOT_KNOWN
 from truebook_services.cli.data_statistics import statistics
-from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.cli.table_console import table_console

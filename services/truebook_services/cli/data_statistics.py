@@ -16,8 +16,8 @@ from truebook.backtest.market_statistics.targets import TARGETS
 from truebook.capture.columns import read_columns
 from truebook.capture.manifest import CaptureError
 from truebook.simulation.synthetic.presets import Preset
+from truebook_services.cli.amounts import NOT_KNOWN
 from truebook_services.cli.errors import UsageError
-from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
 from truebook_services.cli.table_console import table_console

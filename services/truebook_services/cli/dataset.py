@@ -25,12 +25,11 @@ from truebook.features.plugins import BadPlugin, find_layout
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.money import format_price
 from truebook.runtime.settings import load
+from truebook_services.cli.amounts import NOT_KNOWN, parse_duration
 from truebook_services.cli.backtest_options import parse_time
 from truebook_services.cli.errors import UsageError
-from truebook_services.cli.live_view import NOT_KNOWN
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
-from truebook_services.cli.run import parse_duration
 from truebook_services.cli.table_console import table_console
 from truebook_services.embedded.backtest_settings import engine_settings
 from truebook_services.embedded.settings import EmbeddedSettings

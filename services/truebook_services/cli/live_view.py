@@ -11,22 +11,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from truebook_services.cli.amounts import NOT_KNOWN, dollars
 from truebook_services.cli.output import show_progress
-from truebook_services.embedded.run import View
+from truebook_services.embedded.view import View
 from truebook_services.operator.port import Status
 
 PLAIN_EVERY_S: Final = 5.0
 LIVE_EVERY_S: Final = 0.5
-NOT_KNOWN: Final = "–"
-
-
-def dollars(micros: int | None) -> str:
-    """Format micro-dollars for people: to the cent, with thousands separated."""
-    if micros is None:
-        return NOT_KNOWN
-    sign = "-" if micros < 0 else ""
-    cents = abs(micros) // 10_000
-    return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 
 def describe_mode(status: Status) -> str:
@@ -52,7 +43,7 @@ class PlainView:
     def show(self, status: Status, events: list[str]) -> None:
         self.report(
             f"{status.seconds:7.1f} s  markets {status.markets}  deltas {status.deltas}  "
-            f"decisions {status.actions}  orders {status.orders.sent}  fills {status.fills}  "
+            f"decisions {status.decisions}  orders {status.orders.sent}  fills {status.fills}  "
             f"cash {dollars(status.cash_micros)}  reserved {dollars(status.reserved_micros)}  "
             f"equity {dollars(status.equity_micros)}  mode {describe_mode(status)}"
         )
@@ -98,7 +89,7 @@ def _panel(status: Status) -> Panel:
             ("markets", f"{status.markets}"),
             ("book changes", _count(status.deltas)),
             ("observations", f"{status.observations:,}"),
-            ("decisions", f"{status.actions:,}"),
+            ("decisions", _count(status.decisions)),
             ("orders sent", f"{orders.sent:,}"),
             ("refused", f"{sum(orders.refused.values()):,}"),
             ("fills", _count(status.fills)),

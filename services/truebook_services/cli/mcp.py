@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from truebook.runtime.settings import load
-from truebook_services.cli.errors import EXIT_CODES
+from truebook_services.cli.exit_codes import EXIT_CODES
 from truebook_services.cli.halt import find_running
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.connect import open_operator

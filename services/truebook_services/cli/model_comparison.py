@@ -10,7 +10,7 @@ from rich.table import Table
 
 from truebook.backtest.paper.report import ModelResult, PaperValues, ShadowReport
 from truebook.backtest.report.numbers import percent, signed_dollars
-from truebook_services.cli.live_view import NOT_KNOWN, dollars
+from truebook_services.cli.amounts import NOT_KNOWN, dollars
 from truebook_services.cli.model_table import time_text
 from truebook_services.cli.table_console import table_console
 

@@ -12,7 +12,7 @@ from truebook.clock import MICROS
 from truebook.models.guard import Drawdown
 from truebook.models.history import Change
 from truebook.models.pointer import Failure
-from truebook_services.cli.live_view import dollars
+from truebook_services.cli.amounts import dollars
 from truebook_services.cli.table_console import table_console
 from truebook_services.operator.requests import ListedModel, ModelList
 

@@ -10,13 +10,12 @@ import msgspec
 import typer
 
 from truebook.runtime.settings import load
-from truebook_services.cli.run import parse_duration
+from truebook_services.cli.amounts import parse_duration
 from truebook_services.cli.summary_table import print_summary
 from truebook_services.cli.why_table import print_why
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.connect import open_operator
-from truebook_services.operator.port import MAX_WINDOW_S, NothingRecorded, Operator, Status
-from truebook_services.operator.status import may_be_consistent
+from truebook_services.operator.port import MAX_WINDOW_S, NothingRecorded, Operator, Status, may_be_consistent
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Last = Annotated[str, typer.Option(help="Over Kafka: length of the window to read, up to 1h.")]

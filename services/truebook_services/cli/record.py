@@ -24,10 +24,10 @@ from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import stop_on_signal
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import TruebookSettings, load
+from truebook_services.cli.amounts import parse_duration
 from truebook_services.cli.errors import NothingToRecord
 from truebook_services.cli.exchange import FOLDER as EXCHANGE_FOLDER
 from truebook_services.cli.output import show_progress
-from truebook_services.cli.run import parse_duration
 from truebook_services.paper_exchange.auth import read_key_pair
 from truebook_services.recorder.recording import RECORDS_YES_PRICE, Recording
 from truebook_services.recorder.service import build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,7 @@ from truebook.messages.envelope import Source
 from truebook.runtime.logs import configure_logs
 from truebook.runtime.settings import load
 from truebook.simulation.synthetic.presets import Preset
-from truebook_services.cli.amounts import parse_dollars
+from truebook_services.cli.amounts import parse_dollars, parse_duration
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.live_view import choose_view
 from truebook_services.cli.output import last_output
@@ -22,17 +21,6 @@ from truebook_services.cli.summary_table import print_summary, title_of_run
 from truebook_services.embedded.run import run_to_end
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.serving.exit_codes import NOTHING_TRADABLE
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?", re.ASCII)
-_SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600}
-
-
-def parse_duration(text: str) -> float:
-    """Read '60s', '5m', '1.5h' or plain seconds."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r}: expected a duration such as 60s, 5m or 1.5h")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _check_source(settings: EmbeddedSettings) -> None:

@@ -12,10 +12,10 @@ import typer
 from truebook.backtest.analysis.splits import MarketSpan, Split, Window, market_spans, markets_within, walk_forward
 from truebook.backtest.report.numbers import plural
 from truebook.capture.columns import read_columns, tickers
+from truebook_services.cli.amounts import parse_duration
 from truebook_services.cli.errors import UsageError
 from truebook_services.cli.operator import Json, print_json
 from truebook_services.cli.output import last_output
-from truebook_services.cli.run import parse_duration
 
 Data = Annotated[Path, typer.Argument(help="A recording.")]
 Train = Annotated[str, typer.Option(help="Length of a window to train in, such as 2h.")]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from truebook_services.cli.live_view import NOT_KNOWN, dollars
+from truebook_services.cli.amounts import NOT_KNOWN, dollars
 from truebook_services.cli.model_table import time_text
 from truebook_services.operator.port import ModelFailure, Status
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -21,10 +21,12 @@ from truebook.runtime.health import serve_health
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.virtual_loop import VirtualClock, run_virtual
 from truebook_services.dashboard.launch import page_beside
+from truebook_services.embedded.errors import StartInterrupted
 from truebook_services.embedded.history import write_history
 from truebook_services.embedded.resources import CaptureClock
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.embedded.system import System, open_system, source_of
+from truebook_services.embedded.view import View
 from truebook_services.embedded.wind_down import wind_down
 from truebook_services.operator.flatten import ActionSender
 from truebook_services.operator.holds import halt_trading, resume_trading
@@ -47,19 +49,6 @@ AFTER_CAPTURE_S: Final = 0.5
 EVIDENCE_EVERY_S: Final = 30.0
 HISTORY: Final = "history.jsonl"
 """All orders and fills of a recording's run, as the exchange reports them."""
-
-
-class StartInterrupted(Exception):
-    """A signal ended the run before its start was complete: nothing was sent."""
-
-
-class View(Protocol):
-    """Shows the run to a person every ``every_s`` seconds."""
-
-    every_s: float
-
-    def show(self, status: Status, events: list[str]) -> None: ...
-    def report(self, text: str) -> None: ...
 
 
 class RunningOperator(Operator):

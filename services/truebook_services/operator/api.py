@@ -32,12 +32,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from truebook.ledger.port import LedgerError
 from truebook_services.operator.live import LiveSource
-from truebook_services.operator.port import CancelFailed, HoldRefused, Operator, OperatorError, RequestRefused
+from truebook_services.operator.port import STATUS_CODES, Operator, OperatorError
 from truebook_services.operator.requests import REQUESTS
 
 MAX_BODY_BYTES: Final = 4096
 HINT: Final = "use GET /status, GET /why, POST /halt, POST /resume or POST /requests/NAME"
-STATUS_CODES: Final[dict[type[OperatorError], int]] = {HoldRefused: 409, RequestRefused: 422, CancelFailed: 502}
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 

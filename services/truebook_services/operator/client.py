@@ -11,8 +11,8 @@ import httpx
 import msgspec
 
 from truebook_services.operator.access import Access, read_access
-from truebook_services.operator.api import STATUS_CODES
 from truebook_services.operator.port import (
+    STATUS_CODES,
     WINDOW_S,
     HaltResult,
     NotRunning,

@@ -1,4 +1,8 @@
-"""Chooses the backends: the process that runs on the state folder, else Kafka's services, else what a run has left."""
+"""Chooses the backends: the process that runs on the state folder, else Kafka's services, else what a run has left.
+
+The stopped system's and Kafka's are imported where they are used: they need clients of Redis, Kafka and the exchange,
+which take longer to import than a running process takes to respond.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,8 @@ from contextlib import asynccontextmanager
 from truebook.runtime.settings import TruebookSettings
 from truebook_services.operator.access import read_access
 from truebook_services.operator.client import HttpOperator
-from truebook_services.operator.cluster import ClusterOperator
 from truebook_services.operator.live import LiveSource
-from truebook_services.operator.live_client import HttpLive
-from truebook_services.operator.live_stopped import StoppedLive
 from truebook_services.operator.port import Operator
-from truebook_services.operator.stopped import StoppedOperator
 
 
 @asynccontextmanager
@@ -24,8 +24,12 @@ async def open_operator(settings: TruebookSettings) -> AsyncIterator[Operator]:
             yield running
             return
     if settings.kafka_servers is None:
+        from truebook_services.operator.stopped import StoppedOperator
+
         yield StoppedOperator(settings)
         return
+    from truebook_services.operator.cluster import ClusterOperator
+
     async with ClusterOperator.connect(settings) as cluster:
         yield cluster
 
@@ -40,12 +44,16 @@ async def open_live(settings: TruebookSettings) -> AsyncIterator[LiveSource]:
     async with HttpOperator.of_folder(settings.state_path) as running:
         access = None if running is None else read_access(settings.state_path)
     if access is not None:
+        from truebook_services.operator.live_client import HttpLive
+
         live = HttpLive(access)
         try:
             yield live
         finally:
             await live.aclose()
     elif settings.kafka_servers is None:
+        from truebook_services.operator.live_stopped import StoppedLive
+
         yield StoppedLive(settings.state_path, settings.account, settings.models_path)
     else:
         from truebook_services.operator.live_kafka import open_kafka_live

@@ -76,6 +76,10 @@ class CancelFailed(OperatorError):
     """The trading hold is placed, but orders may still rest at the exchange."""
 
 
+STATUS_CODES: Final[Mapping[type[OperatorError], int]] = {HoldRefused: 409, RequestRefused: 422, CancelFailed: 502}
+"""The HTTP status of these errors in the API; of every other, 500."""
+
+
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """How many orders had which outcome; ``refused``: by reason, before they were sent.
 
@@ -154,6 +158,15 @@ class Status(AccountValues, frozen=True, kw_only=True):
     crashed: bool | msgspec.UnsetType = msgspec.UNSET
     """Whether the last run did not end in order: its counters are lost, those shown are of the run before. Only while
     nothing runs."""
+
+
+def may_be_consistent(status: Status) -> bool:
+    """Whether no value contradicts the exchange; open orders do only while nothing runs that tracks them."""
+    return (
+        status.conservation_error_micros == 0
+        and status.ledger_equals_exchange is not False
+        and (status.alive is True or not (status.reserved_micros or status.unresolved_orders))
+    )
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):

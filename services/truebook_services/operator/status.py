@@ -106,15 +106,6 @@ def is_consistent(status: Status) -> bool:
     )
 
 
-def may_be_consistent(status: Status) -> bool:
-    """Whether no value contradicts the exchange; open orders do only while nothing runs that tracks them."""
-    return (
-        status.conservation_error_micros == 0
-        and status.ledger_equals_exchange is not False
-        and (status.alive is True or not (status.reserved_micros or status.unresolved_orders))
-    )
-
-
 def why_of(evidence: Recorder, ticker: str | None, now_us: int, account: AccountView) -> Why:
     """Combine the recorded evidence with the ledger's mode and trading holds."""
     return Why(

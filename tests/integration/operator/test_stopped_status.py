@@ -21,9 +21,8 @@ from truebook.models.registry import ModelRegistry
 from truebook_services.cli.summary_table import print_summary
 from truebook_services.embedded.settings import EmbeddedSettings
 from truebook_services.operator.model_failures import after_run
-from truebook_services.operator.port import ModelFailure, Status
+from truebook_services.operator.port import ModelFailure, Status, may_be_consistent
 from truebook_services.operator.run_files import LEDGER
-from truebook_services.operator.status import may_be_consistent
 from truebook_services.operator.stopped import StoppedOperator
 
 

@@ -10,8 +10,8 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from truebook.capture.manifest import CaptureError
+from truebook_services.cli.amounts import NOT_KNOWN
 from truebook_services.cli.calibrate import calibrate
-from truebook_services.cli.live_view import NOT_KNOWN
 
 TICKER = "KXTEST-26NOV30-A"
 MINUTES = 4

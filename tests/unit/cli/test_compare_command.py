@@ -15,7 +15,7 @@ from support.random_backtest import random_result
 from truebook.backtest.errors import MissingLibrary
 from truebook.backtest.result import BacktestResult, write_result
 from truebook_services.cli.__main__ import app
-from truebook_services.cli.errors import EXIT_CODES
+from truebook_services.cli.exit_codes import EXIT_CODES
 from truebook_services.serving.exit_codes import exit_code
 
 

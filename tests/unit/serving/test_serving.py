@@ -22,8 +22,8 @@ from truebook.runtime.context import Context
 from truebook.runtime.frames import Periodic, Service
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.settings import SettingsError, SettingsRefused
-from truebook_services.cli.errors import EXIT_CODES
-from truebook_services.cli.errors import exit_with_one_line as command_exit
+from truebook_services.cli.exit_codes import EXIT_CODES
+from truebook_services.cli.exit_codes import exit_with_one_line as command_exit
 from truebook_services.serving.dependencies import Dependencies
 from truebook_services.serving.exit_codes import exit_code, exit_with_one_line
 from truebook_services.serving.serve import ServiceRunner

@@ -1,0 +1,47 @@
+"""A command or service imports what it uses: the list of commands needs no library, and no service needs a page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = (
+    "aiohttp", "aiokafka", "apprise", "cryptography", "fpdf", "httpx", "mcp", "msgspec", "nicegui", "numpy",
+    "onnxruntime", "plotly", "prometheus_client", "psutil", "pyarrow", "pydantic_settings", "redis", "starlette",
+    "structlog", "typer", "uvicorn", "websockets",
+)  # fmt: skip
+"""Libraries that take long to import."""
+LIST_USES = {"typer"}
+STATUS_USES = LIST_USES | {"httpx", "msgspec", "pydantic_settings"}
+SERVICE_USES = {
+    "aiohttp", "aiokafka", "cryptography", "httpx", "msgspec", "prometheus_client", "pydantic_settings", "redis",
+    "starlette", "structlog", "uvicorn", "websockets",
+}  # fmt: skip
+STEPS: tuple[tuple[str, set[str]], ...] = (
+    ("truebook_services.cli.__main__", LIST_USES),
+    ("truebook_services.cli.operator", STATUS_USES),
+    ("truebook_services.ingest.__main__", STATUS_USES | SERVICE_USES),
+    ("truebook_services.observation.__main__", STATUS_USES | SERVICE_USES),
+    ("truebook_services.execution.__main__", STATUS_USES | SERVICE_USES),
+    ("truebook_services.fill_listener.__main__", STATUS_USES | SERVICE_USES),
+    ("truebook_services.reconciler.__main__", STATUS_USES | SERVICE_USES),
+    ("truebook_services.policy.__main__", STATUS_USES | SERVICE_USES | {"numpy", "onnxruntime"}),
+)
+"""One after the other in one interpreter: a step may use what an earlier one has imported."""
+PROGRAM = """
+import importlib, json, sys
+found = []
+for module in json.loads(sys.argv[1]):
+    importlib.import_module(module)
+    found.append([name for name in json.loads(sys.argv[2]) if name in sys.modules])
+print(json.dumps(found))
+"""
+
+
+def test_no_library_is_imported_without_use() -> None:
+    modules = [module for module, _ in STEPS]
+    command = [sys.executable, "-c", PROGRAM, json.dumps(modules), json.dumps(HEAVY)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    for (module, used), imported in zip(STEPS, found, strict=True):
+        assert set(imported) <= used, module
