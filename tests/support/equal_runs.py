@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import msgspec
 
+from truebook.backtest.engine.engine import Engine
+from truebook.backtest.engine.settings import Outside
 from truebook.backtest.result import BacktestResult
 from truebook.backtest.run import Request, run_backtest
+from truebook.decision.decide import Decision
+from truebook.decision.publication import Decided, Publication, PublishedDecisions, is_nothing
 from truebook.messages.actions import Action
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
@@ -48,6 +52,15 @@ class Silent:
     def report(self, text: str) -> None: ...
 
 
+class DecidedBy(NamedTuple):
+    """One decision, whether it is published or counted."""
+
+    observation_id: str
+    model: str
+    sha256: str
+    decision: Decision
+
+
 class Both(msgspec.Struct):
     """What the two runs left."""
 
@@ -57,9 +70,12 @@ class Both(msgspec.Struct):
     observed: list[Observation]
     """In lock-step."""
     observed_by_engine: list[Observation]
-    decided: list[Action]
-    """In lock-step; the reasons of decisions without a target are in the actions."""
-    decided_by_engine: list[Action]
+    decided: list[DecidedBy]
+    """In lock-step."""
+    decided_by_engine: list[DecidedBy]
+    actions: list[Action]
+    """Those that change something; in lock-step."""
+    actions_of_engine: list[Action]
     refused: Counter[str]
     """In lock-step: refused observations, decisions and targets, by reason."""
 
@@ -84,13 +100,45 @@ def _observations() -> Iterator[list[Observation]]:
 
 
 @contextmanager
+def _decisions() -> Iterator[list[DecidedBy]]:
+    """Collect every decision that policy makes meanwhile."""
+    found: list[DecidedBy] = []
+    choose = PublishedDecisions.choose
+
+    def chosen(self: PublishedDecisions, decided: Sequence[Decided], model: str, sha256: str) -> Publication:
+        every = list(decided)
+        found.extend(DecidedBy(observation.id, model, sha256, decision) for observation, decision in every)
+        return choose(self, every, model, sha256)
+
+    with mock.patch.object(PublishedDecisions, "choose", chosen):
+        yield found
+
+
+@contextmanager
+def _decisions_of_engine() -> Iterator[list[DecidedBy]]:
+    """Collect every decision that a backtest acts on meanwhile."""
+    found: list[DecidedBy] = []
+    act = Engine.act
+
+    def acted(self: Engine, current: Sequence[Observation], decisions: Sequence[Decision]) -> None:
+        assert not isinstance(self.model, Outside)
+        pairs = zip(current, decisions, strict=True)
+        found.extend(DecidedBy(observation.id, *self.model.identity, decision) for observation, decision in pairs)
+        act(self, current, decisions)
+
+    with mock.patch.object(Engine, "act", acted):
+        yield found
+
+
+@contextmanager
 def _actions(where: str) -> Iterator[list[Action]]:
-    """Collect every action that this module makes meanwhile."""
+    """Collect every action with a change that this module makes meanwhile."""
     found: list[Action] = []
 
     def made(*args: Any, **kwargs: Any) -> Action:
         action = action_of(*args, **kwargs)
-        found.append(msgspec.structs.replace(action, **OF_MACHINE))
+        if not is_nothing(action):
+            found.append(msgspec.structs.replace(action, **OF_MACHINE))
         return action
 
     with mock.patch(f"{where}.action_of", made):
@@ -114,21 +162,23 @@ def _refusals() -> Iterator[Counter[str]]:
 def both(path: Path, model: str, **changed: Any) -> Both:
     """Run in lock-step in the current folder, then the backtest."""
     settings = load(EmbeddedSettings, capture=path, speed="max", model=model, fresh=True, **changed)
-    with _observations() as observed, _actions("truebook_services.policy.handler") as decided, _refusals() as refused:
+    of_policy = _actions("truebook_services.policy.handler")
+    with _observations() as observed, _decisions() as decided, of_policy as actions, _refusals() as refused:
         code, summary = run_to_end(settings, Silent())
     refused.update(summary.orders.refused)
-    refused.update(each.reason for each in decided if each.reason is not None)
+    refused.update(each.decision.reason for each in decided if each.decision.reason is not None)
     assert code in (0, 5)
     history = next(settings.state_path.glob(HISTORY)).read_text().splitlines()
     request = Request(
         path=path, settings=engine_settings(settings, path), queues=(settings.paper_exchange.queue,)
     )  # fmt: skip
     uses = None if settings.model_history is None else read_uses(settings, path, settings.model_history)
-    with _observations() as by_engine, _actions("truebook.backtest.engine.engine") as decided_by_engine:
+    of_engine = _actions("truebook.backtest.engine.engine")
+    with _observations() as by_engine, _decisions_of_engine() as decided_by_engine, of_engine as actions_of_engine:
         result = run_backtest(request, uses.first if uses else choose_model(settings).load(model), uses=uses)
     return Both(
         [json.loads(line) for line in history], summary, result, observed, by_engine, decided, decided_by_engine,
-        refused,
+        actions, actions_of_engine, refused,
     )  # fmt: skip
 
 
@@ -162,9 +212,10 @@ def check_equal(path: Path, model: str, **changed: Any) -> Both:
     for ours, theirs in zip(ran.observed_by_engine, ran.observed, strict=False):
         assert ours == theirs
     assert len(ran.observed_by_engine) == len(ran.observed)
-    for action, of_lockstep in zip(ran.decided_by_engine, ran.decided, strict=False):
-        assert action == of_lockstep
+    for one, of_lockstep in zip(ran.decided_by_engine, ran.decided, strict=False):
+        assert one == of_lockstep
     assert len(ran.decided_by_engine) == len(ran.decided)
+    assert ran.actions_of_engine == ran.actions
     assert lines_of(ran.result) == ran.history
     for name in VALUES:
         assert getattr(account, name) == getattr(ran.summary, name), name

@@ -16,7 +16,7 @@ from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.refusals import DecisionsCounted, RefusalsCounted
 from truebook.messages.services import ServiceReported
 from truebook.messages.signals import Signal
 
@@ -57,6 +57,15 @@ def action(**changes: Any) -> Action:
         ),
     )  # fmt: skip
     return Action(**(fields | changes))
+
+
+def decisions_counted(**changes: Any) -> DecisionsCounted:
+    """Four decisions that change nothing, or with ``changes``."""
+    fields = envelope(
+        cause_id="aa", model="maker", model_sha256="bb", since_us=NOW_US - 900_000, until_us=NOW_US,
+        counts={Reason.NO_ACTION: 3, Reason.ONE_SIDED_BOOK: 1}, reason=Reason.NO_ACTION,
+    )  # fmt: skip
+    return DecisionsCounted(**(fields | changes))
 
 
 def service_report(**changes: Any) -> ServiceReported:
@@ -137,6 +146,7 @@ def samples() -> dict[str, Message]:
             **envelope(exchange_us=None), service="observation", since_us=NOW_US - 1_000_000, until_us=NOW_US,
             counts={Reason.STALE_BOOK: 3, Reason.ONE_SIDED_BOOK: 1},
         ),
+        "refusals.decisions_counted": decisions_counted(),
         "signals.signal": Signal(
             **envelope(), name="forecast", value=51.25, as_of_us=NOW_US, valid_until_us=NOW_US + 60_000_000
         ),

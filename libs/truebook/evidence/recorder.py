@@ -20,7 +20,7 @@ from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookMessage
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.refusals import DecisionsCounted, RefusalsCounted
 
 MAX_MARKETS: Final = 2_000
 MAX_DECISIONS: Final = 10
@@ -63,6 +63,8 @@ class Recorder:
                 self._observations[message.ticker] = message
             case RefusalsCounted():
                 self._record_refusals(message)
+            case DecisionsCounted():
+                self._record_counted(message)
             case Action():
                 self._record_action(message)
             case OrderEvent():
@@ -108,6 +110,15 @@ class Recorder:
         for reason, count in refusals.counts.items():
             self._counts.add(refusals.produced_us, event, reason, count)
             totals[reason] = totals.get(reason, 0) + count
+
+    def _record_counted(self, counted: DecisionsCounted) -> None:
+        market, at_us = self._market(counted.ticker), counted.until_us
+        for reason, count in counted.counts.items():
+            self._counts.add(at_us, Event.DECIDED, amount=count)
+            self._counts.add(at_us, Event.NO_TARGETS, reason, count)
+            market.counted[reason] = market.counted.get(reason, 0) + count
+        if at_us >= market.counted_us:
+            market.counted_us, market.counted_reason = at_us, counted.reason
 
     def _record_action(self, action: Action) -> None:
         counts, at_us = self._counts, action.produced_us

@@ -54,7 +54,22 @@ class MarketRecord(msgspec.Struct, kw_only=True):
     refused: dict[str, int] = {}
     """Refusals by observation and policy since the start, by reason."""
     decisions: list[DecisionRecord] = []
-    """Newest last."""
+    """Those that were published one by one; newest last."""
+    counted: dict[str, int] = {}
+    """Decisions since the start that change nothing and were only counted, by reason."""
+    counted_us: int = 0
+    counted_reason: str | None = None
+    """When the newest of them was made, and its reason."""
+
+    @property
+    def last_reason(self) -> str | None:
+        """Why the newest decision led to no order; None if it led to one, or is not known."""
+        newest = self.decisions[-1] if self.decisions else None
+        if newest is None or newest.at_us < self.counted_us:
+            return self.counted_reason
+        if newest.reason is not None:
+            return str(newest.reason)
+        return None if newest.more_steps or not newest.steps else newest.steps[-1].reason
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):

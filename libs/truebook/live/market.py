@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from truebook.book.replica import BookReplica
-from truebook.evidence.records import DecisionRecord, MarketRecord
+from truebook.evidence.records import MarketRecord
 from truebook.ledger.port import MarketView, OrderView
 from truebook.ledger.valuation import position_cost, realized_profit, sale_value
 from truebook.live.thinning import Thinned
@@ -94,7 +94,7 @@ class LiveMarket:
             position_centi=(0 if held is None or is_settled else held.position_centi) if has_ledger else None,
             open_orders=(0 if held is None else len(held.orders)) if has_ledger else None,
             updates=self.updates, decisions=self.decisions,
-            last_reason=None if record is None else last_reason(record.decisions), mids=tuple(self.mids),
+            last_reason=None if record is None else record.last_reason, mids=tuple(self.mids),
         )  # fmt: skip
 
     def detail(
@@ -110,6 +110,7 @@ class LiveMarket:
             at_us=now_us, row=self.row(replica, record, has_ledger=has_ledger), bids=bids, asks=asks,
             more_levels=more_bids + more_asks, prices=tuple(self.prices), fills=tuple(reversed(self.fills)),
             decisions=() if record is None else tuple(reversed(record.decisions)),
+            counted={} if record is None else dict(record.counted),
             refused={} if record is None else dict(record.refused), orders=tuple(orders),
             position_cost_micros=cost if has_ledger else None,
             realized_micros=(0 if held is None else realized_profit(held)) if has_ledger else None,
@@ -124,16 +125,6 @@ def best_of(replica: BookReplica | None) -> tuple[tuple[int, int] | None, tuple[
     if replica is None or replica.stale is not None:
         return None, None
     return replica.book.best(BookSide.BID), replica.book.best(BookSide.ASK)
-
-
-def last_reason(decisions: Sequence[DecisionRecord]) -> str | None:
-    """Return why the newest decision led to no order; None if it led to one, or is not known."""
-    if not decisions:
-        return None
-    newest = decisions[-1]
-    if newest.reason is not None:
-        return str(newest.reason)
-    return None if newest.more_steps or not newest.steps else newest.steps[-1].reason
 
 
 def open_order(order: OrderView, action_id: str | None) -> OpenOrder:

@@ -8,6 +8,7 @@ from typing import Final
 from truebook.live.system_views import ACTION_KINDS, ActionsMinute, CalibrationBin, ProbabilityPoint
 from truebook.messages.actions import Action
 from truebook.messages.envelope import BookSide
+from truebook.messages.refusals import DecisionsCounted, decided_us
 from truebook.money import ONE_DOLLAR_CC
 
 MINUTE_US: Final = 60_000_000
@@ -18,6 +19,7 @@ PROBABILITY_EVERY_US: Final = 5_000_000
 BINS: Final = 10
 MILLION: Final = 1_000_000
 BOTH: Final = 2
+QUOTE, BID, ASK, NONE = ACTION_KINDS
 
 
 class LiveModels:
@@ -28,19 +30,28 @@ class LiveModels:
         self.probabilities: deque[ProbabilityPoint] = deque(maxlen=MAX_PROBABILITIES)
         self._bins: list[tuple[int, int, int]] = [(0, 0, 0)] * BINS
         """Per tenth: markets, sum of the probabilities, sum of the outcomes, both in millionths."""
-        self.newest: Action | None = None
+        self.newest: Action | DecisionsCounted | None = None
+        """The newest decision, or the newest counted ones."""
 
     def decided(self, action: Action) -> None:
-        """Count a decision."""
-        minute = action.produced_us // MINUTE_US * MINUTE_US
+        """Count a decision that was published."""
+        self._count(action, kind_of(action), 1)
+
+    def counted(self, counted: DecisionsCounted) -> None:
+        """Count decisions that change nothing."""
+        self._count(counted, NONE, sum(counted.counts.values()))
+
+    def _count(self, decided: Action | DecisionsCounted, kind: str, count: int) -> None:
+        at_us = decided_us(decided)
+        minute = at_us // MINUTE_US * MINUTE_US
         counts = self._minutes.get(minute)
         if counts is None:
             counts = self._minutes[minute] = Counter()
             while len(self._minutes) > MAX_MINUTES:
                 del self._minutes[min(self._minutes)]
-        counts[kind_of(action)] += 1
-        if self.newest is None or action.produced_us >= self.newest.produced_us:
-            self.newest = action
+        counts[kind] += count
+        if self.newest is None or at_us >= decided_us(self.newest):
+            self.newest = decided
 
     def add_probability(self, action: Action, fair_ppm: int) -> None:
         """Add a point to the probabilities."""
@@ -76,9 +87,8 @@ class LiveModels:
 
 def kind_of(action: Action) -> str:
     """Return the decision's kind, one of ``ACTION_KINDS``."""
-    quote, bid, ask, none = ACTION_KINDS
     if not action.targets:
-        return none
+        return NONE
     if len(action.targets) == BOTH:
-        return quote
-    return bid if action.targets[0].book_side is BookSide.BID else ask
+        return QUOTE
+    return BID if action.targets[0].book_side is BookSide.BID else ASK

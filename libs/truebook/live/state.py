@@ -42,6 +42,7 @@ from truebook.messages.markets import MarketUpdated
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent
+from truebook.messages.refusals import DecisionsCounted
 from truebook.messages.services import ServiceReported
 
 MAX_MARKETS: Final = 2_000
@@ -102,6 +103,7 @@ class LiveState:
             PublicTrade: self._take_trade,
             Observation: self._take_observation,
             Action: self._take_action,
+            DecisionsCounted: self._take_counted,
             OrderEvent: self._take_order,
             FillRecorded: self._take_fill,
             MarketSettled: self._take_settlement,
@@ -197,8 +199,8 @@ class LiveState:
         )  # fmt: skip
 
     @property
-    def newest_action(self) -> Action | None:
-        """The newest decision of any model."""
+    def newest_decision(self) -> Action | DecisionsCounted | None:
+        """The newest decision of any model, or the newest counted ones."""
         return self._models.newest
 
     def system(self, now_us: int) -> SystemView:
@@ -305,6 +307,12 @@ class LiveState:
             if action.produced_us - market.probability_us >= PROBABILITY_EVERY_US:
                 market.probability_us = action.produced_us
                 self._models.add_probability(action, action.fair_ppm)
+
+    def _take_counted(self, counted: DecisionsCounted) -> None:
+        market = self._market(counted.ticker)
+        market.decisions += sum(counted.counts.values())
+        market.changed = self._next
+        self._models.counted(counted)
 
     def _take_order(self, event: OrderEvent) -> None:
         self._decisions.ordered(event, self._next)

@@ -124,6 +124,8 @@ class MarketDetail(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first."""
     decisions: tuple[DecisionRecord, ...]
     """Newest first, gate by gate, as `truebook why TICKER` shows them."""
+    counted: Mapping[str, int] = {}
+    """By reason: decisions that change nothing and are not listed."""
     refused: Mapping[str, int]
     """By reason: what observation and policy refused."""
     orders: tuple[OpenOrder, ...]

@@ -20,7 +20,7 @@ from truebook.messages.markets import MarketUpdated
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent
-from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.refusals import DecisionsCounted, RefusalsCounted
 from truebook.messages.services import ServiceReported
 from truebook.messages.signals import Signal
 
@@ -75,7 +75,8 @@ ACTIONS: Final = Topic(
     written_by=("policy",), read_by=("execution",),
 )  # fmt: skip
 REFUSALS: Final = Topic(
-    name="refusals", carries=(RefusalsCounted,), start_at=StartAt.END, retention_s=DAY_S, retention_bytes=GIB,
+    name="refusals", carries=(RefusalsCounted, DecisionsCounted), start_at=StartAt.END, retention_s=DAY_S,
+    retention_bytes=GIB,
     written_by=("observation", "policy"), read_by=("operator", "alerts"),
 )  # fmt: skip
 ORDERS: Final = Topic(

@@ -16,7 +16,7 @@ from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import Message
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.refusals import RefusalsCounted
+from truebook.messages.refusals import DecisionsCounted, RefusalsCounted
 from truebook.messages.services import ServiceReported
 from truebook.messages.topics import ACCOUNT, DEAD_LETTERS, ORDERS, REFUSALS, SERVICES
 from truebook.runtime.context import Context
@@ -90,7 +90,7 @@ class Watcher:
             case OrderEvent() if message.outcome is OrderOutcome.SENT:
                 saved = self._store.saved
                 saved.last_order_us = max(saved.last_order_us or 0, message.produced_us)
-            case RefusalsCounted():
+            case RefusalsCounted() | DecisionsCounted():
                 count = sum(count for reason, count in message.counts.items() if reason in MODEL_FAILURES)
                 if count:
                     self._failures.add(message.until_us, count)

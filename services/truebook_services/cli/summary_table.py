@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -9,6 +11,10 @@ from rich.table import Table
 from truebook_services.cli.amounts import NOT_KNOWN, dollars
 from truebook_services.cli.model_table import time_text
 from truebook_services.operator.port import ModelFailure, Status
+
+COUNTED: Final = (
+    "seconds", "seed", "model", "market_data", "markets", "deltas", "observations", "decisions", "actions",
+)  # fmt: skip
 
 
 def title_of_run(status: Status, *, agree: bool) -> str:
@@ -36,7 +42,7 @@ def print_summary(status: Status, title: str) -> None:
         if failure is not None:
             table.add_row(what, escape(_failure(failure)))
     table.add_section()
-    for name in ("seconds", "seed", "model", "market_data", "markets", "deltas", "observations", "actions"):
+    for name in COUNTED:
         table.add_row(name.replace("_", " "), _known(getattr(status, name)))
     if status.skipped_messages:
         table.add_row("not counted (busy)", str(status.skipped_messages))

@@ -44,6 +44,9 @@ def _print_market(console: Console, market: MarketRecord) -> None:
     console.print(Text(f"{market.book_updates:,} book updates; last observed {observed}"))
     if market.refused:
         console.print(Text(f"  not observed or not decided: {_counts(market.refused)}"))
+    if market.counted:
+        newest = f"{_time(market.counted_us)} {market.counted_reason}"
+        console.print(Text(f"  decisions that change nothing: {_counts(market.counted)}; the newest {newest}"))
     for decision in market.decisions[-SHOWN_DECISIONS:][::-1]:
         console.print(Text(f"  {_decision(decision)}"))
         for step in decision.steps:

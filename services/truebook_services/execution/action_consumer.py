@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from truebook.decision.publication import is_nothing
 from truebook.execution.books import Books
-from truebook.messages.actions import Action, OmittedSides
+from truebook.messages.actions import Action
 from truebook.messages.envelope import Tombstone
 from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
@@ -47,8 +48,7 @@ class ActionConsumer:
             self._offer(incoming, action)
 
     def _offer(self, incoming: Incoming, action: Action) -> None:
-        if not action.targets and action.omitted_sides is OmittedSides.KEEP:
-            # Most decisions are to do nothing: they need no read of the ledger and must not queue before the others.
+        if is_nothing(action):  # it needs no read of the ledger, and must not queue before the others
             superseded = self._dispatcher.withdraw(action.ticker)
             incoming.done()
         else:

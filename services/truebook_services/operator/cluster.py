@@ -31,6 +31,7 @@ from truebook.messages.envelope import Message, Source
 from truebook.messages.fills import FillRecorded, ReportOutcome
 from truebook.messages.market_metadata import BEFORE_CLOSE
 from truebook.messages.orderbook import BookDelta, PublicTrade
+from truebook.messages.refusals import DecisionsCounted
 from truebook.messages.topics import (
     ACTIONS,
     DEAD_LETTERS,
@@ -59,9 +60,9 @@ from truebook_services.serving.settings import kafka_connection, redis_address
 
 SENDER: Final = "execution"
 """The service whose lease shows that orders are being sent."""
-NOT_KNOWN: Final = ("seed", "deltas", "public_trades", "stale_books", "skipped_messages")
+NOT_KNOWN: Final = ("seed", "deltas", "public_trades", "stale_books", "skipped_messages", "decisions")
 MODEL_WINDOW_US: Final = 5 * MICROS
-"""The newest actions, whose model is the one in use."""
+"""The newest decisions, whose model is the one in use."""
 OF_EXCHANGE: Final = ("fills", "fills_by_basis", "fills_by_side", "filled_markets", "settlements")
 
 Read = Callable[[Topic, int], AsyncIterator[Message]]
@@ -205,16 +206,19 @@ class ClusterOperator(Operator):
             await lease.aclose()
 
 
-async def decisions(read: Read, since_us: int) -> AsyncIterator[Action]:
-    """Iterate over policy's actions since then."""
+async def decisions(read: Read, since_us: int) -> AsyncIterator[Action | DecisionsCounted]:
+    """Iterate over policy's decisions since then: the published ones, and the counted ones that change nothing."""
     async for action in read(ACTIONS, since_us):
         if isinstance(action, Action) and action.model != FLATTEN.name:
             yield action
+    async for counted in read(REFUSALS, since_us):
+        if isinstance(counted, DecisionsCounted):
+            yield counted
 
 
-def model_in_use(decided: Sequence[Action]) -> str | None:
-    """Return the model of all of these actions; None without any, or while processes use several."""
-    models = {action.model for action in decided}
+def model_in_use(decided: Sequence[Action | DecisionsCounted]) -> str | None:
+    """Return the model of all of these decisions; None without any, or while processes use several."""
+    models = {each.model for each in decided}
     return models.pop() if len(models) == 1 else None
 
 

@@ -22,6 +22,7 @@ from truebook.messages.fills import FillRecorded
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, PublicTrade
 from truebook.messages.orders import OrderEvent
+from truebook.messages.refusals import DecisionsCounted, RefusalsCounted
 from truebook.messages.topics import (
     ACCOUNT,
     ACTIONS,
@@ -52,10 +53,10 @@ DAY_US: Final = 86_400 * MICROS
 MINUTE_US: Final = 60 * MICROS
 HISTORY: Final[tuple[tuple[Topic, int], ...]] = (
     (MARKETS, 0), (SERVICES, 0), (ACCOUNT, 0), (OBSERVATIONS, MINUTE_US), (ACTIONS, 10 * MINUTE_US),
-    (REFUSALS, 0), (ORDERS, 60 * MINUTE_US), (FILLS, DAY_US), (DEAD_LETTERS, DAY_US), (ORDERBOOK, 0),
+    (REFUSALS, 10 * MINUTE_US), (ORDERS, 60 * MINUTE_US), (FILLS, DAY_US), (DEAD_LETTERS, DAY_US), (ORDERBOOK, 0),
 )  # fmt: skip
 """What is read, and how far back; the compacted topics from their beginning, books from now on."""
-RECALLED: Final = (Observation, Action, OrderEvent, FillRecorded)
+RECALLED: Final = (Observation, Action, DecisionsCounted, OrderEvent, FillRecorded)
 """Of these, earlier messages are shown and not counted: their books were not counted either."""
 CLOCK_EVERY_S: Final = 10.0
 """Interval between two measurements of the exchange's time."""
@@ -172,7 +173,10 @@ class TopicReader:
                 await asyncio.sleep(0)
             if self._is_before_snapshot(message):
                 continue
-            if isinstance(message, RECALLED) and message.produced_us < self._since_us:
+            is_earlier = message.produced_us < self._since_us
+            if is_earlier and isinstance(message, RefusalsCounted):
+                continue  # the topic is read for the decisions before; refusals count from the start
+            if is_earlier and isinstance(message, RECALLED):
                 self.statistics.recall(message)
             else:
                 self.statistics.count(message)

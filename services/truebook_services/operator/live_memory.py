@@ -59,7 +59,7 @@ class MemoryLive(LiveSource):
         return self._state.lifecycle(action_id)
 
     async def model(self) -> ModelView:
-        pointer, newest = self._pointer(), self._state.newest_action
+        pointer, newest = self._pointer(), self._state.newest_decision
         return self._state.model(
             self._clock.now_us(), shadow=None if pointer is None or pointer.shadow is None else pointer.shadow.name,
             stopped=failure_view(model_stopped(() if newest is None else (newest,), pointer)),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from truebook.clock import MICROS
 from truebook.evidence.records import MarketRecord, Snapshot
-from truebook.live.market import last_reason
 from truebook.live.system_views import AccountPoint, AccountState, ModelView, SystemView
 from truebook.live.views import Changes, Lifecycle, MarketDetail, MarketRow
 from truebook_services.operator.client import HttpOperator
@@ -52,7 +51,7 @@ class StoppedLive(LiveSource):
             return None
         return MarketDetail(
             at_us=evidence.at_us, row=_row(record), bids=(), asks=(), more_levels=0, prices=(), fills=(),
-            decisions=tuple(reversed(record.decisions)), refused=record.refused, orders=(),
+            decisions=tuple(reversed(record.decisions)), counted=record.counted, refused=record.refused, orders=(),
             position_cost_micros=None, realized_micros=None, unrealized_micros=None, fees_micros=None,
             settlement_cc=None,
         )  # fmt: skip
@@ -88,7 +87,9 @@ class StoppedLive(LiveSource):
             at_us=summary.at_us, since_us=summary.at_us - int(summary.seconds * MICROS), services=(), dead_letters=(),
             dead_letter_count=summary.dead_letters, refused=dict(orders.refused), outcomes=outcomes,
             stale=dict(summary.stale_books or {}),
-            counts={"observations": summary.observations, "actions": summary.actions},
+            counts={
+                "observations": summary.observations, "actions": summary.actions, "decisions": summary.decisions or 0,
+            },
             skipped_messages=summary.skipped_messages or 0,
             tick_to_send_p50_us=None if latency.p50 is None else round(latency.p50 * 1000),
             tick_to_send_p99_us=None if latency.p99 is None else round(latency.p99 * 1000),
@@ -114,8 +115,8 @@ def _row(record: MarketRecord) -> MarketRow:
         ticker=record.ticker, event="", status=record.status, selected=record.selected, exclusion=record.exclusion,
         bid_cc=None, bid_centi=None, ask_cc=None, ask_centi=None, last_cc=None, stale="not_live", stale_since_us=None,
         updated_us=record.observed_us or None, close_us=None, position_centi=None, open_orders=None,
-        updates=record.book_updates, decisions=len(record.decisions),
-        last_reason=last_reason(record.decisions), mids=(),
+        updates=record.book_updates, decisions=len(record.decisions) + sum(record.counted.values()),
+        last_reason=record.last_reason, mids=(),
     )  # fmt: skip
 
 

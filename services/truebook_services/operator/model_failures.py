@@ -10,6 +10,7 @@ import msgspec
 from truebook.live.system_views import ModelFailureView
 from truebook.messages.actions import Action
 from truebook.messages.reasons import Reason
+from truebook.messages.refusals import DecisionsCounted, decided_us
 from truebook.models.errors import ModelRefused
 from truebook.models.pointer import Failure, Pointer, PointerFile
 from truebook_services.operator.port import ModelFailure, Status
@@ -33,11 +34,11 @@ def read_pointer(folder: Path) -> Pointer | None:
         return None
 
 
-def model_stopped(decided: Sequence[Action], pointer: Pointer | None) -> ModelFailure | None:
-    """Return why no model decides: as the registry states, else as far as the newest action shows it."""
+def model_stopped(decided: Sequence[Action | DecisionsCounted], pointer: Pointer | None) -> ModelFailure | None:
+    """Return why no model decides: as the registry states, else as far as the newest decision shows it."""
     if pointer is not None and pointer.stopped is not None:
         return described(pointer.stopped)
-    newest = max(decided, key=lambda action: action.produced_us, default=None)
+    newest = max(decided, key=decided_us, default=None)
     if newest is None or newest.reason is not Reason.MODEL_STOPPED:
         return None
     return ModelFailure(model=newest.model, sha256=newest.model_sha256, since_us=None, by=None, reason=None)

@@ -132,7 +132,10 @@ class Status(AccountValues, frozen=True, kw_only=True):
     public_trades: int | None
     stale_books: Mapping[str, int] | None
     observations: int
+    decisions: int | None = None
+    """All decisions of the policy, up to those of the last second."""
     actions: int
+    """The decisions that were published one by one: all but most of those that change nothing."""
     orders: Orders
     fills: int | None
     fills_by_basis: Mapping[str, int] | None

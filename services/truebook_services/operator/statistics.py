@@ -21,6 +21,7 @@ from truebook.messages.markets import MarketUpdated
 from truebook.messages.observations import Observation
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.orders import OrderEvent, OrderOutcome
+from truebook.messages.refusals import DecisionsCounted
 from truebook.messages.topics import TOPICS
 from truebook.money import format_price, format_size
 from truebook.runtime.context import Context
@@ -122,7 +123,9 @@ class Statistics:
                 self.counts["observations"] += 1
             case Action():
                 self.counts["actions"] += 1
-                self.counts["decisions"] += bool(message.targets)
+                self.counts["decisions"] += 1
+            case DecisionsCounted():
+                self.counts["decisions"] += sum(message.counts.values())
             case OrderEvent():
                 self._count_order(message)
             case FillRecorded():

@@ -17,8 +17,10 @@ from truebook_services.operator.port import ModelFailure, Orders, Status, Why
 from truebook_services.operator.statistics import Statistics
 from truebook_services.serving.exit_codes import NOTHING_TRADABLE
 
-COUNTS: Final = ("deltas", "public_trades", "observations", "actions", "fills", "settlements", "dead_letters",
-                 "skipped_messages")  # fmt: skip
+COUNTS: Final = (
+    "deltas", "public_trades", "observations", "decisions", "actions", "fills", "settlements", "dead_letters",
+    "skipped_messages",
+)  # fmt: skip
 ORDER_OUTCOMES: Final = ("sent", "acknowledged", "rejected", "cancelled", "unknown", "resolved", "kept")
 
 

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
+from truebook.bus.port import Partition
 from truebook.clock import MICROS
 from truebook.decision.decide import Decision
+from truebook.decision.publication import PublishedDecisions
 from truebook.messages.codec import encode
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import ACTIONS
 from truebook.models.batch import BatchFailure, action_of, decide_all, newest_per_market
 from truebook.runtime.context import Context
+from truebook.runtime.decision_counts import DecisionCounter
 from truebook.runtime.frames import Incoming
 from truebook.runtime.refusals import RefusalCounter
 from truebook_services.policy.active_model import ActiveModel
@@ -33,25 +36,39 @@ class PolicyHandler:
         self._shadow = shadow
         self._max_age_us = int(settings.max_age_s * MICROS)
         self._alarmed_us: dict[tuple[str, str], int] = {}
+        self._published = PublishedDecisions()
         self.refusals = RefusalCounter(context)
+        self.counted = DecisionCounter(context)
+
+    async def assigned(self, partitions: frozenset[Partition]) -> None:
+        """Publish the next decision about each market: the newest action may be another process's."""
+        self._published.restart()
+
+    async def revoked(self, partitions: frozenset[Partition]) -> None:
+        """Do nothing: the next assignment matters."""
 
     async def handle(self, batch: Sequence[Incoming]) -> None:
-        """Decide the newest observation of each market, unless it is too old, and publish the actions."""
+        """Decide the newest observation of each market, unless it is too old; publish or count the decisions."""
         current = self._current([each.message for each in batch if isinstance(each.message, Observation)])
         if current:
             for part in self._active.parts(current):
                 await self._handle_part(part)
 
     async def _handle_part(self, current: Sequence[Observation]) -> None:
-        """Decide observations by the model in use, and publish the actions."""
+        """Decide observations by the model in use; publish the actions, and count what changes nothing."""
         model, clock, metrics = self._active.model, self._context.clock, self._context.metrics
         decisions, took_us, is_failed = self._decide(current)
+        name, sha256 = model.metadata.name, model.metadata.sha256
+        chosen, now_us = self._published.choose(zip(current, decisions, strict=True), name, sha256), clock.now_us()
         make = partial(
-            action_of, self._context.identity, model=model.metadata.name, model_sha256=model.metadata.sha256,
-            now_us=clock.now_us(), max_age_us=self._max_age_us,
+            action_of, self._context.identity, model=name, model_sha256=sha256, now_us=now_us,
+            max_age_us=self._max_age_us,
         )  # fmt: skip
-        actions = [make(*decided) for decided in zip(current, decisions, strict=True)]
-        await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
+        actions = [make(*decided) for decided in chosen.published]
+        if actions:
+            await self._context.bus.publish_many(ACTIONS, [(action.ticker, encode(action)) for action in actions])
+        self._published.confirm(chosen)
+        self.counted.count(chosen.counted, name, sha256, now_us)
         decided_us = clock.monotonic_us()
         for reason, count in Counter([decision.reason for decision in decisions]).items():
             metrics.count("decisions", count, reason=str(reason or "traded"))

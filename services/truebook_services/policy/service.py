@@ -32,10 +32,12 @@ def build(
     return Service(
         context,
         (
-            Consumer(context, GROUP, (OBSERVATIONS,), handler.handle, max_records=settings.max_batch),
+            Consumer(
+                context, GROUP, (OBSERVATIONS,), handler.handle, rebalance=handler, max_records=settings.max_batch
+            ),
             Periodic(context, "model switch", settings.registry_poll_s, active.follow_registry),
             shadow,
-            handler.refusals.frame(),
         ),
+        last=(handler.refusals.frame(), handler.counted.frame()),
         model=lambda: active.version,
     )

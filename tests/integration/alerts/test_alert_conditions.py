@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from support.alert_receivers import Webhook
 from support.alert_service import AlertService
+from support.samples import decisions_counted
 from truebook.files import PART
+from truebook.messages.reasons import Reason
+from truebook.messages.topics import REFUSALS
 from truebook_services.alerts.store import DAMAGED, FILE
 
 
@@ -73,6 +77,20 @@ async def test_a_difference_and_a_stale_feed(tmp_path: Path, webhook: Webhook) -
         "[PAGE] Ledger and exchange differ in 1 place", "[PAGE] No order book is fresh",
     }  # fmt: skip
     assert any("position of T-1: ledger 3, exchange 4" in each["message"] for each in webhook.received)
+
+
+async def test_a_model_that_fails_to_decide(tmp_path: Path, webhook: Webhook) -> None:
+    alerts = await AlertService(tmp_path, webhook.url).start()
+    async with alerts.running():
+        now_us = alerts.clock.now_us()
+        idle = decisions_counted(until_us=now_us)
+        await alerts.publish(REFUSALS, idle, idle.ticker)
+        await alerts.pass_time(5)
+        assert not webhook.titles, "doing nothing is no failure"
+        failed = msgspec.structs.replace(idle, counts={Reason.NO_ACTION: 2, Reason.INFERENCE_FAILED: 3})
+        await alerts.publish(REFUSALS, failed, failed.ticker)
+        await alerts.until(lambda: webhook.titles, "the alert")
+    assert webhook.titles == ["[PAGE] The model could not decide 3 observations"]
 
 
 async def test_no_order_for_too_long_counts_over_a_restart(tmp_path: Path, webhook: Webhook) -> None:

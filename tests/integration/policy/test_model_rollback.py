@@ -33,7 +33,7 @@ GUARDED = PolicySettings(registry_poll_s=0.01, max_failures=3)
 
 
 class Rows:
-    """Observations with a number of their own."""
+    """Observations with a number and a market of their own: the first decision about each market is published."""
 
     def __init__(self, harness: PolicyHarness) -> None:
         self._harness = harness
@@ -42,7 +42,7 @@ class Rows:
     async def decide(self) -> tuple[str, Reason | None]:
         """Publish one observation; return the model and the reason of its action."""
         self.count += 1
-        await self._harness.publish(row("T-1", self._harness.context.clock.now_us(), self.count))
+        await self._harness.publish(row(f"T-{self.count}", self._harness.context.clock.now_us(), self.count))
         action = (await self._harness.actions(self.count))[-1]
         return action.model, action.reason
 
@@ -111,7 +111,7 @@ async def test_without_an_earlier_model_nothing_decides_until_an_activation(
         assert harness.active.in_use() == InUse(name="small")
     uses = [each for each in read_changes(tmp_path / HISTORY) if each.kind is ChangeKind.IN_USE]
     found = [(each.model and each.model.name, each.observation_id) for each in uses]
-    assert found == [("maker", "T-1-1"), (None, "T-1-4"), ("small", "T-1-5")]
+    assert found == [("maker", "T-1-1"), (None, "T-4-4"), ("small", "T-5-5")]
 
 
 async def test_a_stopped_model_does_not_decide_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +276,7 @@ async def test_a_switch_is_recorded_at_its_first_observation(tmp_path: Path) -> 
         await rows.decide()
         actions = harness.reader.of(Action)
     uses: list[Change] = [each for each in read_changes(tmp_path / HISTORY) if each.kind is ChangeKind.IN_USE]
-    assert [each.observation_id for each in uses] == ["T-1-1", "T-1-2"]
+    assert [each.observation_id for each in uses] == ["T-1-1", "T-2-2"]
     shas = {action.observation_id: action.model_sha256 for action in actions}
     assert [shas[each.observation_id] for each in uses] == [each.model and each.model.sha256 for each in uses]
 

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from support.metrics import counted
+from support.onnx_files import onnx_bytes
 from support.policy_harness import M1, PolicyHarness, row
-from support.services import make_context, until
+from support.services import TopicReader, make_context, until
 from truebook.clock import ManualClock
 from truebook.messages.reasons import Reason
+from truebook.messages.refusals import DecisionsCounted
+from truebook.messages.topics import OBSERVATIONS, REFUSALS
 from truebook.models.errors import ModelFailed, ModelRefused
 from truebook.models.history import ModelVersion
 from truebook.models.registry import ModelRegistry
 from truebook.models.session import Model
-from truebook_services.policy.service import build
+from truebook_services.policy.service import GROUP, build
 from truebook_services.policy.settings import PolicySettings
 
 
@@ -94,10 +97,49 @@ async def test_a_failing_model_does_not_end_the_service(tmp_path: Path, monkeypa
     monkeypatch.setattr(model, "run", fail)
     async with harness:
         for number in range(3):
-            await harness.publish(row("T-1", harness.context.clock.now_us(), number))
+            await harness.publish(row(f"T-{number}", harness.context.clock.now_us()))
             actions = await harness.actions(number + 1)
         assert {(action.targets, action.reason) for action in actions} == {((), Reason.INFERENCE_FAILED)}
         assert counted(harness.context.metrics, "policy_alarms", kind="inference_failed") == 3
+
+
+async def test_decisions_that_change_nothing_are_counted_and_not_published(tmp_path: Path) -> None:
+    """The first one about a market is published; the stop publishes what was counted until then."""
+    (tmp_path / "idle.onnx").write_bytes(onnx_bytes())  # equal scores: the lowest action id, which is no action
+    harness = PolicyHarness(tmp_path, PolicySettings(model="idle"))
+    summaries = TopicReader(harness.context.bus, REFUSALS)
+    await summaries.join()
+    async with harness:
+        for number in range(5):
+            await harness.publish(*(row(ticker, harness.context.clock.now_us(), number) for ticker in ("T-1", "T-2")))
+            await until(
+                lambda n=number: counted(harness.context.metrics, "decisions", reason="no_action") == 2 * n + 2,
+                "decided",
+            )
+    await summaries.read()
+    found = summaries.of(DecisionsCounted)
+    for ticker in ("T-1", "T-2"):
+        of_ticker = [each for each in found if each.ticker == ticker]
+        assert sum(each.counts[Reason.NO_ACTION] for each in of_ticker) == 4
+        assert of_ticker[-1].cause_id == f"{ticker}-4"
+    assert {(each.model, each.reason) for each in found} == {("test", Reason.NO_ACTION)}
+    assert [(each.ticker, each.observation_id) for each in await harness.actions(2)] == [
+        ("T-1", "T-1-0"), ("T-2", "T-2-0"),
+    ]  # fmt: skip
+
+
+async def test_an_assignment_publishes_the_next_decision_of_each_market(tmp_path: Path) -> None:
+    (tmp_path / "idle.onnx").write_bytes(onnx_bytes())
+    async with PolicyHarness(tmp_path, PolicySettings(model="idle")) as harness:
+        now_us = harness.context.clock.now_us()
+        await harness.publish(row("T-1", now_us, 1))
+        await harness.actions(1)
+        other = await harness.context.bus.consumer(GROUP, (OBSERVATIONS,))  # a second process takes its share
+        await other.close()
+        for number in (2, 3):
+            await harness.publish(row("T-1", now_us, number))
+            await until(lambda n=number: counted(harness.context.metrics, "decisions") == n, "decided")
+        assert [each.observation_id for each in await harness.actions(2)] == ["T-1-1", "T-1-2"]
 
 
 async def test_a_shadow_model_is_counted_and_never_published(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.samples import NOW_US, TICKER, action, samples
+from support.samples import NOW_US, TICKER, action, decisions_counted, samples
 from truebook.evidence.funnel import GATES
 from truebook.evidence.recorder import MAX_DECISIONS, MAX_MARKETS, MAX_STEPS, Recorder
 from truebook.evidence.records import Funnel, Snapshot
@@ -122,6 +122,26 @@ def test_refusals_are_counted_at_their_stage_and_per_market() -> None:
     assert (lost["observed"], lost["decided"]) == ({"one_sided_book": 9, "no_ledger": 1}, {"deadline": 2})
     market = recorder.market(TICKER)
     assert market is not None and market.refused == {"one_sided_book": 9, "no_ledger": 1, "deadline": 2}
+
+
+def test_counted_decisions_are_counted_as_those_that_are_published() -> None:
+    """In any order: topics have none in common."""
+    one, other = Recorder(), Recorder()
+    for reason in (Reason.NO_ACTION, Reason.NO_ACTION, Reason.NO_ACTION, Reason.ONE_SIDED_BOOK):
+        one.record(no_action(reason))
+    counted, published = decisions_counted(until_us=NOW_US + 5), action(id="aa", produced_us=NOW_US)
+    other.record(counted)
+    for recorder in (one, other):
+        recorder.record(published)
+    assert one.funnel(NOW_US) == other.funnel(NOW_US)
+    market = other.market(TICKER)
+    assert market is not None and len(market.decisions) == 1
+    assert market.counted == {"no_action": 3, "one_sided_book": 1}
+    assert market.last_reason == "no_action", "the newest decision was counted"
+    other.record(action(id="bb", produced_us=NOW_US + 6))
+    assert market.last_reason is None
+    other.record(decisions_counted(until_us=NOW_US + 2, reason=Reason.OFF_GRID))
+    assert (market.counted_us, market.counted_reason) == (NOW_US + 5, "no_action")
 
 
 def test_why_a_market_is_not_selected_is_kept() -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from support.samples import NOW_US, TICKER, account_report, action, samples, service_report
+from support.samples import NOW_US, TICKER, account_report, action, decisions_counted, samples, service_report
 from truebook.evidence.recorder import Recorder
 from truebook.ledger.memory_store import MemoryStore
 from truebook.live import state as module
@@ -185,6 +185,20 @@ def test_holds_and_discrepancies_are_events() -> None:
     state.take(account_report(produced_us=LATER_US + 1, holds=(), differences=()))
     found = [(event.kind, event.is_problem) for event in state.changes(None, LATER_US).events]
     assert found == [("hold", True), ("discrepancy", True), ("hold", False), ("discrepancy", False)]
+
+
+def test_counted_decisions_are_those_of_their_market_model_and_minute() -> None:
+    """They are published later than they are made: a decision in between is newer."""
+    minute_us = NOW_US // 60_000_000 * 60_000_000
+    counted = decisions_counted(model="small", until_us=minute_us + 5, produced_us=minute_us + 60_000_001)
+    state = taken(counted, action(id="aa", model="maker", produced_us=minute_us + 6, fair_ppm=None))
+    view = state.model(LATER_US)
+    assert [(each.at_us, dict(each.counts)) for each in view.minutes] == [(minute_us, {"none": 4, "quote": 1})]
+    assert (view.active, view.probabilities) == ("maker", ())
+    assert [each.decisions for each in state.changes(None, LATER_US).rows] == [5]
+    state.take(msgspec.structs.replace(counted, until_us=minute_us + 7))
+    assert state.model(LATER_US).active == "small"
+    assert state.newest_decision == msgspec.structs.replace(counted, until_us=minute_us + 7)
 
 
 def test_calibration_counts_a_settled_market_once() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from support.samples import NOW_US
+import msgspec
+
+from support.samples import NOW_US, TICKER, action, decisions_counted, samples
 from truebook.clock import MICROS, ExchangeClock, ManualClock
 from truebook.kalshi.port import RestClient, Unreachable
 from truebook.runtime.settings import TruebookSettings, load
@@ -26,6 +28,22 @@ class LateExchange:
             self._failures -= 1
             raise Unreachable("no response")
         return self._clock.now_us() + AHEAD_US
+
+
+async def test_earlier_decisions_are_shown_and_not_counted() -> None:
+    """Published and counted ones alike; refusals of that time are neither."""
+    settings = load(TruebookSettings, kafka_servers="127.0.0.1:1")
+    reader = TopicReader(settings, ExchangeClock(ManualClock(NOW_US)))
+    refused = msgspec.structs.replace(samples()["refusals.refusals_counted"], produced_us=NOW_US - 4)
+    earlier = decisions_counted(until_us=NOW_US - 3, produced_us=NOW_US - 2)
+    await reader.take([action(produced_us=NOW_US - 3), earlier, refused])
+    statistics = reader.statistics
+    market = statistics.evidence.market(TICKER)
+    assert statistics.live is not None and statistics.live.newest_decision == earlier
+    assert market is not None and (market.counted, market.refused) == (earlier.counts, {})
+    assert (statistics.counts["actions"], statistics.counts["decisions"]) == (0, 0)
+    await reader.take([decisions_counted(until_us=NOW_US, produced_us=NOW_US + 1)])
+    assert (statistics.counts["actions"], statistics.counts["decisions"]) == (0, 4)
 
 
 async def test_the_clock_follows_an_exchange_that_was_away() -> None:

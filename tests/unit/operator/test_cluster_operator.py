@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from support.account_harness import AccountHarness
-from support.samples import NOW_US, TICKER, action, samples
+from support.samples import NOW_US, TICKER, action, decisions_counted, samples
 from truebook.ledger.port import LedgerView
 from truebook.ledger.verbs import Adjust
 from truebook.messages.envelope import Message
@@ -41,7 +41,8 @@ def topics() -> dict[str, list[Message]]:
         topic.name: [] for topic in (MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, ORDERS)
     }
     by_topic[REFUSALS.name] = [
-        changed("refusals.refusals_counted", service="policy", counts={Reason.DEADLINE: 3}, produced_us=second + 70)
+        changed("refusals.refusals_counted", service="policy", counts={Reason.DEADLINE: 3}, produced_us=second + 70),
+        decisions_counted(produced_us=second + 80, until_us=second + 15, counts={Reason.NO_ACTION: 4}),
     ]
     by_topic[FILLS.name] = [
         changed("fills.fill_recorded", outcome=ReportOutcome.DUPLICATE, produced_us=first + 40),
@@ -83,8 +84,8 @@ def stages(statistics: Statistics) -> dict[str, int]:
 
 async def test_the_funnel_counts_every_topic() -> None:
     counts = stages(await replayed(None))
-    assert {name: counts[name] for name in ("observed", "decided", "sent", "fills")} == {
-        "observed": 2, "decided": 2, "sent": 2, "fills": 1,
+    assert {name: counts[name] for name in ("observed", "decided", "with targets", "sent", "fills")} == {
+        "observed": 2, "decided": 6, "with targets": 2, "sent": 2, "fills": 1,
     }  # fmt: skip
 
 
@@ -110,6 +111,8 @@ async def test_refusals_are_counted_as_in_a_process() -> None:
     """The topics carry the policy's refusals as the bus of one process does."""
     market = (await replayed(TICKER)).evidence.market(TICKER)
     assert market is not None and market.refused == {"deadline": 3}
+    assert (market.counted, market.counted_reason) == ({"no_action": 4}, "no_action")
+    assert market.counted_us < market.decisions[-1].at_us and market.last_reason is None
     funnel = (await replayed(None)).evidence.funnel(NOW_US + 2_000_000)
     in_process = Statistics()
     messages = [message for topic in topics().values() for message in topic]
@@ -123,13 +126,24 @@ async def test_refusals_are_counted_as_in_a_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "in_use"), [(["small", "small", "flatten"], "small"), (["small", "maker"], None), ([], None)]
-)
-async def test_the_model_in_use_is_that_of_all_recent_actions(models: list[str], in_use: str | None) -> None:
+    ("models", "of_counted", "in_use"),
+    [
+        (["small", "small", "flatten"], [], "small"), (["small", "maker"], [], None), ([], [], None),
+        ([], ["small", "small"], "small"), (["flatten"], ["small"], "small"), (["maker"], ["small"], None),
+    ],
+)  # fmt: skip
+async def test_the_model_in_use_is_that_of_all_recent_decisions(
+    models: list[str], of_counted: list[str], in_use: str | None
+) -> None:
     async def read(topic: Topic, since_us: int) -> AsyncIterator[Message]:
-        assert (topic, since_us) == (ACTIONS, NOW_US)
-        for model in models:
-            yield action(model=model)
+        assert since_us == NOW_US
+        if topic == ACTIONS:
+            for model in models:
+                yield action(model=model)
+        else:
+            yield changed("refusals.refusals_counted")
+            for model in of_counted:
+                yield decisions_counted(model=model)
 
     assert model_in_use([each async for each in decisions(read, NOW_US)]) == in_use
 
@@ -140,6 +154,13 @@ def test_a_stop_is_the_registrys_or_shown_by_the_newest_action() -> None:
         model="maker", sha256="aa", since_us=None, by=None, reason=None
     )
     assert model_stopped([stopped, action(model="small", produced_us=3)], None) is None
+    of_others = decisions_counted(produced_us=4, until_us=1)  # made before the stop, and published after it
+    known = model_stopped([stopped, of_others], None)
+    assert known is not None and known.model == "maker"
+    again = decisions_counted(model="small", produced_us=4, until_us=3)
+    assert model_stopped([stopped, again], None) is None
+    counted = decisions_counted(model="maker", until_us=3, reason=Reason.MODEL_STOPPED)
+    assert model_stopped([action(model="maker", produced_us=1), counted], None) is not None
     failure = Failure(
         model=ModelVersion("maker", "aa"), at_us=7, by="policy", breach=Breach(BreachKind.FAILURES, "10 failed")
     )

@@ -31,9 +31,10 @@ from truebook.backtest.engine.observing import AccountObserver
 from truebook.backtest.engine.pass_ledger import PassLedger
 from truebook.backtest.engine.periodic import NEVER_US, Calendar, Every, Next, WhileIdle
 from truebook.backtest.engine.settings import EngineSettings, Outside
-from truebook.backtest.engine.trading import Sent, Trader, is_nothing
+from truebook.backtest.engine.trading import Sent, Trader
 from truebook.backtest.engine.venue import Recorded, Venue
 from truebook.decision.decide import Decision
+from truebook.decision.publication import is_nothing
 from truebook.ledger.exchange_reports import RECONCILED, SWEPT
 from truebook.ledger.trading_holds import WIND_DOWN
 from truebook.ledger.verbs import AdvanceWatermark
@@ -356,7 +357,7 @@ class Engine:
             self.targets += len(decision.targets)
             if decision.reason is not None:
                 self.refusals[decision.reason] += 1
-            if isinstance(model, Outside) and is_nothing(decision):  # in training no message is made of it
+            if is_nothing(decision):  # no message is made of it
                 self.trader.pass_by(observation.ticker, self.now_us)
             else:
                 self.trader.offer(make(observation, decision), self.now_us)

@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from truebook.backtest.engine.traded import TradedBooks, TradingRules
-from truebook.decision.decide import Decision
+from truebook.decision.publication import is_nothing
 from truebook.execution.guards import (
     GUARDS,
     SIZING,
@@ -31,7 +31,7 @@ from truebook.execution.send_errors import NO_GROUP
 from truebook.ledger.port import LedgerView, OrderView
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.verbs import Acknowledge, Close, OrderState, ReserveOutcome
-from truebook.messages.actions import Action, OmittedSides, Target
+from truebook.messages.actions import Action, Target
 from truebook.messages.envelope import BookSide
 from truebook.messages.ids import client_order_id
 from truebook.messages.orders import OrderOutcome
@@ -47,11 +47,6 @@ EPOCH = 1
 """The epoch of the one partition of actions."""
 ENDED = (OrderState.TERMINAL, OrderState.CLOSING)
 SIDES = tuple(BookSide)
-
-
-def is_nothing(decided: Action | Decision) -> bool:
-    """Return whether no side is to be changed."""
-    return not decided.targets and decided.omitted_sides is OmittedSides.KEEP
 
 
 class PlaceSent(msgspec.Struct, frozen=True):

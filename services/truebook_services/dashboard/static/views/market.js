@@ -41,6 +41,7 @@ export default {
       </div>
       <section class="card">
         <h2>Why: the last decisions</h2>
+        <p v-if="counted" class="note">Decisions that change nothing: {{ counted }}</p>
         <p v-if="refusals" class="note">Refused before a decision: {{ refusals }}</p>
         <p v-if="!market.decisions.length" class="empty">No decision yet.</p>
         <details v-for="(each, index) in decisions" :key="each.action_id" :open="index === 0">
@@ -92,6 +93,9 @@ export default {
     spread() {
       const { bid_cc: bid, ask_cc: ask } = this.market.row;
       return bid === null || ask === null ? "spread not known" : `spread ${price(ask - bid)} ¢`;
+    },
+    counted() {
+      return nonzero(this.market.counted).map(([reason, value]) => `${words(reason)} ${count(value)}`).join(", ");
     },
     refusals() {
       return nonzero(this.market.refused).map(([reason, value]) => `${words(reason)} ${count(value)}`).join(", ");
