@@ -43,7 +43,7 @@ class PlainView:
     def show(self, status: Status, events: list[str]) -> None:
         self.report(
             f"{status.seconds:7.1f} s  markets {status.markets}  deltas {status.deltas}  "
-            f"decisions {status.actions}  orders {status.orders.sent}  fills {status.fills}  "
+            f"decisions {status.decisions}  orders {status.orders.sent}  fills {status.fills}  "
             f"cash {dollars(status.cash_micros)}  reserved {dollars(status.reserved_micros)}  "
             f"equity {dollars(status.equity_micros)}  mode {describe_mode(status)}"
         )
@@ -89,7 +89,7 @@ def _panel(status: Status) -> Panel:
             ("markets", f"{status.markets}"),
             ("book changes", _count(status.deltas)),
             ("observations", f"{status.observations:,}"),
-            ("decisions", f"{status.actions:,}"),
+            ("decisions", _count(status.decisions)),
             ("orders sent", f"{orders.sent:,}"),
             ("refused", f"{sum(orders.refused.values()):,}"),
             ("fills", _count(status.fills)),
