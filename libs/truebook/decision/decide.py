@@ -27,7 +27,7 @@ from truebook.messages.reasons import Reason
 __all__ = ["Decision", "Strategy", "decide", "decide_action"]
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The orders that should be working. ``reason`` is given if there are no targets."""
 
     targets: tuple[Target, ...] = ()

@@ -6,27 +6,21 @@ price where the requested size needs no cap. Caps of any kind are left to ``size
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
 
 import msgspec
 
 from truebook.decision.decide import Decision
 from truebook.decision.prices import Grid, Top, is_post_only, price_for
 from truebook.decision.sizing import size_order
-from truebook.decision.strategy import MILLION, Intent, Output, PriceRule, Strategy, intent_of
+from truebook.decision.strategy import Intent, Output, PriceRule, Strategy, intent_of
+from truebook.decision.uncapped import MAX_RATE_PPM, enough_micros, lowest_held_centi, ticks, whole_centi
 from truebook.messages.actions import Target
 from truebook.messages.envelope import BookSide
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
-from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC, ONE_CONTRACT_CENTI, ONE_DOLLAR_CC, ceil_div
-from truebook.venue.fees import WORST_ROUNDING_MICROS
-from truebook.venue.grid import on_grid
-
-_MAX_CONTRACT: Final = (ONE_DOLLAR_CC + WORST_ROUNDING_MICROS) * ONE_CONTRACT_CENTI + MILLION // 4
-"""More than a contract costs at any price with a rate of at most ``MILLION``, in hundredths of a micro-dollar."""
+from truebook.money import MAX_PRICE_CC, MIN_PRICE_CC
 
 
 class _Trade(msgspec.Struct, kw_only=True):
@@ -82,7 +76,7 @@ def decide_actions(observations: Sequence[Observation], actions: Sequence[int], 
             continue
         if observation.price_ranges != grid:  # mostly that of the row before
             grid = observation.price_ranges
-            is_tick = _ticks(grid)
+            is_tick = ticks(grid)
         if is_computed:
             found_cc = price_for(trade.side, rule, Top(bid_cc, ask_cc), grid)
             price_cc = found_cc or 0  # no tick
@@ -97,12 +91,12 @@ def decide_actions(observations: Sequence[Observation], actions: Sequence[int], 
         elif (
             trade.lowest_held_centi <= held_centi <= 0
             and observation.cash_micros >= trade.enough_micros
-            and 0 <= observation.taker_rate_ppm <= MILLION
+            and 0 <= observation.taker_rate_ppm <= MAX_RATE_PPM
         ):
             decision = trade.by_price.get(price_cc)
             if decision is None:
-                whole_centi = trade.requested_centi // ONE_CONTRACT_CENTI * ONE_CONTRACT_CENTI
-                decision = trade.by_price[price_cc] = trade.at(price_cc, whole_centi)
+                decision = trade.at(price_cc, whole_centi(trade.requested_centi))
+                trade.by_price[price_cc] = decision
             add(decision)
         else:
             size_centi = size_order(
@@ -129,21 +123,14 @@ def _trade(action: int, terms: Strategy) -> _Trade:
     intent, requested_centi = intent_of(action, terms.sizes_centi)
     rule, share_ppm, max_centi = terms.price_rule, terms.cash_share_ppm, terms.max_position_centi
     is_bid = intent in (Intent.BUY_YES, Intent.SELL_NO)
-    needed_micros = ceil_div(requested_centi * _MAX_CONTRACT, ONE_CONTRACT_CENTI) + 1
     return _Trade(
         action=action, side=BookSide.BID if is_bid else BookSide.ASK, is_bid=is_bid, is_hold=intent is Intent.HOLD,
         reduce_only=intent in (Intent.SELL_YES, Intent.SELL_NO), post_only=is_post_only(rule),
         at_ask=is_bid is (rule is PriceRule.CROSS), requested_centi=requested_centi,
-        lowest_held_centi=-math.inf if max_centi is None else requested_centi - max_centi,
-        enough_micros=ceil_div(needed_micros * MILLION, share_ppm) if share_ppm > 0 else math.inf,
+        lowest_held_centi=lowest_held_centi(requested_centi, max_centi),
+        enough_micros=enough_micros(requested_centi, share_ppm),
         no_action=Decision(reason=Reason.NO_ACTION, action=action),
         one_sided=Decision(reason=Reason.ONE_SIDED_BOOK, action=action),
         off_grid=Decision(reason=Reason.OFF_GRID, action=action),
         zero_size=Decision(reason=Reason.ZERO_SIZE, action=action), by_price={},
     )  # fmt: skip
-
-
-@lru_cache(maxsize=64)
-def _ticks(grid: Grid) -> bytes:
-    """Return 1 for each price on the grid, else 0: one comparison for a market instead of a search of its bands."""
-    return bytes(on_grid(price_cc, grid) for price_cc in range(ONE_DOLLAR_CC + 1))

@@ -14,7 +14,7 @@ from truebook.venue.grid import on_grid, round_down, round_up, tick_above, tick_
 Grid = tuple[PriceRange, ...]
 
 
-class Top(msgspec.Struct, frozen=True):
+class Top(msgspec.Struct, frozen=True, gc=False):
     """Both best prices of a two-sided, uncrossed book."""
 
     bid_cc: int

@@ -8,6 +8,9 @@ take). A strategy with ``take_edge_cc`` takes at the other side's best price if 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from typing import Final
+
 import msgspec
 
 from truebook.decision.prices import Grid, Top, is_post_only, price_for
@@ -19,10 +22,12 @@ from truebook.messages.observations import Observation
 from truebook.money import ONE_CONTRACT_CENTI, ONE_DOLLAR_CC, ceil_div
 from truebook.venue.grid import round_down, round_up, tick_above, tick_below
 
-_PPM_PER_CC = MILLION // ONE_DOLLAR_CC
+PPM_PER_CC: Final = MILLION // ONE_DOLLAR_CC
+_STEPS_CENTI: Final = (0, *(step * 10**power * ONE_CONTRACT_CENTI for power in range(16) for step in (1, 2, 5)))
+"""Sizes of 1, 2 and 5 times a power of ten contracts, beyond any account's cash."""
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """The quote of one side: a target with its expected gain per contract, or no target."""
 
     target: Target | None
@@ -49,7 +54,7 @@ def quote(side: BookSide, fair: int, observation: Observation, top: Top, strateg
         return Quote(None, 0, False)
     gain = gain_ppm(side, price_cc, fair, rate_ppm)
     size_centi = size_order(
-        side, price_cc, _kelly_centi(side, price_cc, gain, observation, strategy),
+        side, price_cc, kelly_centi(side, price_cc, gain, observation, strategy),
         position_centi=observation.position_centi, cash_micros=observation.cash_micros,
         cash_share_ppm=strategy.cash_share_ppm, fee_rate_ppm=observation.taker_rate_ppm,
         max_position_centi=strategy.max_position_centi,
@@ -57,22 +62,26 @@ def quote(side: BookSide, fair: int, observation: Observation, top: Top, strateg
     if size_centi == 0:
         return Quote(None, 0, True)
     target = Target(book_side=side, price_cc=price_cc, size_centi=size_centi, post_only=is_post_only(rule))
-    return Quote(target, gain // _PPM_PER_CC, True)
+    return Quote(target, gain // PPM_PER_CC, True)
 
 
 def _gains_by_taking(side: BookSide, fair: int, observation: Observation, top: Top, strategy: Strategy) -> bool:
     if strategy.take_edge_cc is None:
         return False
     other_cc = top.ask_cc if side is BookSide.BID else top.bid_cc
-    needed = max(strategy.take_edge_cc, strategy.min_edge_cc) * _PPM_PER_CC
+    needed = max(strategy.take_edge_cc, strategy.min_edge_cc) * PPM_PER_CC
     return gain_ppm(side, other_cc, fair, observation.taker_rate_ppm) >= needed
 
 
 def gain_ppm(side: BookSide, price_cc: int, fair: int, rate_ppm: int) -> int:
     """Return a contract's expected gain in millionths of a dollar: fair − price − fee for a bid, an ask mirrored."""
-    fee = ceil_div(rate_ppm * price_cc * (ONE_DOLLAR_CC - price_cc), ONE_DOLLAR_CC**2)
-    paid = price_cc * _PPM_PER_CC
-    return (fair - paid if side is BookSide.BID else paid - fair) - fee
+    paid = price_cc * PPM_PER_CC
+    return (fair - paid if side is BookSide.BID else paid - fair) - fee_ppm(price_cc, rate_ppm)
+
+
+def fee_ppm(price_cc: int, rate_ppm: int) -> int:
+    """Return a contract's fee at a price in millionths of a dollar, rounded up."""
+    return ceil_div(rate_ppm * price_cc * (ONE_DOLLAR_CC - price_cc), ONE_DOLLAR_CC**2)
 
 
 def _within(side: BookSide, rule_cc: int, rule: PriceRule, grid: Grid, terms: tuple[int, int, int]) -> int | None:
@@ -82,7 +91,7 @@ def _within(side: BookSide, rule_cc: int, rule: PriceRule, grid: Grid, terms: tu
     never cross.
     """
     fair, min_edge_cc, rate_ppm = terms
-    needed = max(1, min_edge_cc * _PPM_PER_CC)
+    needed = max(1, min_edge_cc * PPM_PER_CC)
 
     def enough(price_cc: int) -> bool:
         return gain_ppm(side, price_cc, fair, rate_ppm) >= needed
@@ -93,14 +102,14 @@ def _within(side: BookSide, rule_cc: int, rule: PriceRule, grid: Grid, terms: tu
         return None
     is_bid = side is BookSide.BID
     # Start at the bound without a fee, then step over the fee (at most 2 cents).
-    bound_cc = (fair - needed) // _PPM_PER_CC if is_bid else ceil_div(fair + needed, _PPM_PER_CC)
+    bound_cc = (fair - needed) // PPM_PER_CC if is_bid else ceil_div(fair + needed, PPM_PER_CC)
     price_cc = round_down(min(bound_cc, rule_cc), grid) if is_bid else round_up(max(bound_cc, rule_cc), grid)
     while price_cc is not None and not enough(price_cc):
         price_cc = tick_below(price_cc, grid) if is_bid else tick_above(price_cc, grid)
     return price_cc
 
 
-def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observation, strategy: Strategy) -> int:
+def kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observation, strategy: Strategy) -> int:
     """Return the size before caps: the staked part of the Kelly bet on available cash, at most the largest quote.
 
     Kelly, for a contract that pays $1 and costs c with fees: stake the share gain / ($1 − c) of the cash. The stake
@@ -111,7 +120,7 @@ def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observat
     if strategy.kelly_fraction_ppm == 0:
         return largest_centi
     own_cc = own_price_cc(side, price_cc)
-    odds = max(1, MILLION - own_cc * _PPM_PER_CC)
+    odds = max(1, MILLION - own_cc * PPM_PER_CC)
     stake_micros = observation.cash_micros * strategy.kelly_fraction_ppm * max(0, gain) // (MILLION * odds)
     held_centi = max(0, observation.position_centi if side is BookSide.ASK else -observation.position_centi)
     return min(largest_centi, _step_below(stake_micros // own_cc) + held_centi)
@@ -119,8 +128,4 @@ def _kelly_centi(side: BookSide, price_cc: int, gain: int, observation: Observat
 
 def _step_below(size_centi: int) -> int:
     """Round down to 1, 2 or 5 times a power of ten contracts; 0 below one contract."""
-    contracts = size_centi // ONE_CONTRACT_CENTI
-    if contracts == 0:
-        return 0
-    power: int = 10 ** (len(str(contracts)) - 1)
-    return max(step for step in (power, 2 * power, 5 * power) if step <= contracts) * ONE_CONTRACT_CENTI
+    return _STEPS_CENTI[bisect_right(_STEPS_CENTI, size_centi) - 1] if size_centi > 0 else 0

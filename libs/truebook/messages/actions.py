@@ -17,7 +17,7 @@ class OmittedSides(StrEnum):
     CANCEL = "cancel"
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One quote that should be working; its price is on the YES leg."""
 
     book_side: BookSide

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from truebook.decision.decide import Decision, decide
+from truebook.decision.decide import Decision
 from truebook.decision.many import decide_actions
+from truebook.decision.many_quotes import decide_probabilities
 from truebook.decision.quoting import fair_ppm
 from truebook.decision.strategy import Output
 from truebook.messages.actions import Action
@@ -35,8 +36,12 @@ class BatchFailure(msgspec.Struct, frozen=True):
 
 def newest_per_market(observations: Iterable[Observation]) -> list[Observation]:
     """Keep the last observation of each market: it supersedes the others."""
-    newest: dict[str, Observation] = {}
-    for observation in observations:
+    rows = list(observations)
+    newest = {observation.ticker: observation for observation in rows}
+    if len(newest) == len(rows):
+        return rows
+    newest.clear()
+    for observation in rows:
         newest.pop(observation.ticker, None)
         newest[observation.ticker] = observation
     return list(newest.values())
@@ -75,10 +80,12 @@ def _decide_fitting(model: Model, observations: Sequence[Observation]) -> tuple[
     metadata = model.metadata
     try:
         rows = model.run(stack([observation.features for observation in observations]))
-        if metadata.output is Output.ACTION_LOGITS and rows.shape[1] == metadata.outputs:
+        if rows.shape[1] != metadata.outputs:
+            raise ValueError(f"{metadata.output} needs {metadata.outputs} numbers a row, got {rows.shape[1]}")
+        if metadata.output is Output.ACTION_LOGITS:
             actions = rows.argmax(axis=1).tolist()  # finite numbers; the first of equals, as in ``decide``
             return decide_actions(observations, actions, metadata), None
-        return [decide(*each, metadata) for each in zip(observations, rows.tolist(), strict=True)], None
+        return decide_probabilities(observations, rows[:, 0].tolist(), metadata), None
     except (ModelFailed, ValueError) as error:
         failed = [Decision(reason=Reason.INFERENCE_FAILED)] * len(observations)
         return failed, BatchFailure(Reason.INFERENCE_FAILED, str(error), len(observations))

@@ -81,6 +81,12 @@ def test_an_edge_without_cash_is_zero_size() -> None:
     assert (decision.targets, decision.reason) == ((), Reason.ZERO_SIZE)
 
 
+def test_kelly_of_a_debt_is_zero_size() -> None:
+    how = strategy(price_rule=PriceRule.JOIN, kelly_fraction_ppm=100_000)
+    decision = decide(observation(cash_micros=-50_000_000), [0.42], how)
+    assert (decision.targets, decision.reason) == ((), Reason.ZERO_SIZE)
+
+
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
 def test_a_value_outside_0_to_1_is_an_error(probability: float) -> None:
     with pytest.raises(ValueError, match="probability"):
