@@ -82,9 +82,9 @@ def feature_inputs(book: OrderBook, holdings: Holdings, history: History, market
     )  # fmt: skip
 
 
-def history() -> History:
+def history(seed: int = SEED) -> History:
     """Build a history of ten changes in the last ten seconds."""
-    draw, made = random.Random(SEED), History()
+    draw, made = random.Random(seed), History()
     for second in range(12, 0, -1):
         bid_cc = 3_900 + 100 * draw.randrange(3)
         book = OrderBook([(bid_cc, draw.randrange(100, 9_000))], [(bid_cc + 200, draw.randrange(100, 9_000))])

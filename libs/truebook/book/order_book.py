@@ -182,6 +182,31 @@ class OrderBook:
             [sizes[price_cc] for price_cc in (levels.prices[-depth:] if side is _BID else levels.prices[:depth])]
         )
 
+    def top(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """Return the best bid's price and size, the best ask's, and the sizes of both sides' best three and of all.
+
+        All are 0 if a side is empty: this is what the features of many markets read, in one call.
+        """
+        bids, asks = self._bids, self._asks
+        bid_prices, bid_sizes, bid_total = bids.prices, bids.sizes, bids.total_centi
+        ask_prices, ask_sizes, ask_total = asks.prices, asks.sizes, asks.total_centi
+        if not bid_prices or not ask_prices:
+            return 0, 0, 0, 0, 0, 0, 0, 0
+        bid_cc, ask_cc = bid_prices[-1], ask_prices[0]
+        bid_centi, ask_centi = bid_sizes[bid_cc], ask_sizes[ask_cc]
+        best_bids, best_asks = bid_total, ask_total
+        if len(bid_prices) > 3:
+            best_bids = bid_centi + bid_sizes[bid_prices[-2]] + bid_sizes[bid_prices[-3]]
+        if len(ask_prices) > 3:
+            best_asks = ask_centi + ask_sizes[ask_prices[1]] + ask_sizes[ask_prices[2]]
+        return bid_cc, bid_centi, ask_cc, ask_centi, best_bids, best_asks, bid_total, ask_total
+
+    def largest(self) -> tuple[int, int]:
+        """Return the number of levels, and the total size of the three largest, over both sides."""
+        sizes = [*self._bids.sizes.values(), *self._asks.sizes.values()]
+        sizes.sort()
+        return len(sizes), sum(sizes[-3:])
+
     def sizes(self, side: BookSide) -> list[int]:
         """List the sizes of all levels of a side, in no particular order."""
         return list((self._bids if side is _BID else self._asks).sizes.values())

@@ -95,7 +95,7 @@ def leverage(inputs: FeatureInputs) -> float:
 
 
 @once
-def _best_prices_cc(inputs: FeatureInputs) -> tuple[int | None, int | None]:
+def best_prices_cc(inputs: FeatureInputs) -> tuple[int | None, int | None]:
     """The prices of our best (bid, ask), None without one; the ledger allows one order per side."""
     bid_cc: int | None = None
     ask_cc: int | None = None
@@ -115,25 +115,25 @@ def _distance(inputs: FeatureInputs, price_cc: int | None) -> float:
 @feature()
 def has_open_buy(inputs: FeatureInputs) -> float:
     """1 where a bid of ours is working in this market, else 0."""
-    return float(_best_prices_cc(inputs)[0] is not None)
+    return float(best_prices_cc(inputs)[0] is not None)
 
 
 @feature()
 def has_open_sell(inputs: FeatureInputs) -> float:
     """1 where an ask of ours is working in this market, else 0."""
-    return float(_best_prices_cc(inputs)[1] is not None)
+    return float(best_prices_cc(inputs)[1] is not None)
 
 
 @feature()
 def buy_distance_from_mid(inputs: FeatureInputs) -> float:
     """Distance of our bid from the mid, in cents / 100; 0 without one."""
-    return _distance(inputs, _best_prices_cc(inputs)[0])
+    return _distance(inputs, best_prices_cc(inputs)[0])
 
 
 @feature()
 def sell_distance_from_mid(inputs: FeatureInputs) -> float:
     """Distance of our ask from the mid, in cents / 100; 0 without one."""
-    return _distance(inputs, _best_prices_cc(inputs)[1])
+    return _distance(inputs, best_prices_cc(inputs)[1])
 
 
 @feature()

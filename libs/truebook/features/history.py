@@ -7,17 +7,21 @@ that changes neither a best price nor a side's total size (a repeated snapshot, 
 
 from __future__ import annotations
 
-import math
+import struct
 from collections import deque
 from collections.abc import Sequence
+from math import log1p
 from typing import Final
 
 import msgspec
 
 from truebook.book.order_book import OrderBook
-from truebook.money import ONE_CONTRACT_CENTI
+from truebook.money import MAX_AMOUNT, ONE_CONTRACT_CENTI
 
 LENGTH: Final = 10
+STATE: Final = struct.Struct("5q")
+"""Time, best bid, best ask (0 where a side is empty), and both sides' total sizes."""
+_PADDING: Final = tuple(STATE.pack(-1, 0, 0, 0, 0) * (LENGTH + 1 - count) for count in range(LENGTH + 2))
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -44,58 +48,76 @@ _State = tuple[int | None, int | None, int, int]
 class History:
     """The last ``LENGTH`` changes of one market, oldest first; they are computed when they are read."""
 
-    __slots__ = ("_changes", "_states")
+    __slots__ = ("_changes", "_newest", "_states")
 
     def __init__(self) -> None:
-        self._states: deque[tuple[int, _State]] = deque(maxlen=LENGTH + 1)
-        """Times and books, with the one before the oldest change."""
+        self._states: deque[bytes] = deque(maxlen=LENGTH + 1)
+        """Times and books, packed, with the one before the oldest change."""
+        self._newest: _State | None = None
         self._changes: list[Change] | None = []
 
     def copy(self) -> History:
         """Return an independent history with the same changes."""
         copied = History()
         copied._states.extend(self._states)
+        copied._newest = self._newest
         copied._changes = self._changes
         return copied
 
     def changed(self, book: OrderBook, at_us: int) -> None:
         """Record the book after an update at exchange time ``at_us``, if it changed a best price or a total size."""
-        state, states = book.summary(), self._states
-        if states and states[-1][1] == state:
+        state = book.summary()
+        if state == self._newest:
             return
-        states.append((at_us, state))
+        self._newest = state
+        self._states.append(_packed(at_us, state))
         self._changes = None
 
     def changed_often(self, states: Sequence[tuple[int, _State]]) -> None:
         """Record the states after several updates, each of which changed a best price or a total size."""
-        self._states.extend(states)
+        for at_us, state in states[-LENGTH - 1 :]:
+            self._newest = state
+            self._states.append(_packed(at_us, state))
         self._changes = None
 
     def clear(self) -> None:
         """Drop all changes: those before a stale book do not describe the market after it."""
         self._states.clear()
+        self._newest = None
         self._changes = []
 
     @property
     def changes(self) -> Sequence[Change]:
         """The changes, oldest first."""
         if self._changes is None:
-            before = None
-            changes = []
-            for at_us, state in self._states:
-                changes.append(_change(at_us, state, before))
-                before = state
+            changes: list[Change] = []
+            before: tuple[int, int] | None = None
+            for at_us, bid_cc, ask_cc, bid_centi, ask_centi in map(STATE.unpack, self._states):
+                moved_centi = 0 if before is None else abs(bid_centi - before[0]) + abs(ask_centi - before[1])
+                before = bid_centi, ask_centi
+                changes.append(Change(
+                    at_us, bid_cc or None, ask_cc or None, (bid_cc + ask_cc) / 2 if bid_cc and ask_cc else None,
+                    bid_centi, ask_centi, moved_centi, log1p(moved_centi / ONE_CONTRACT_CENTI),
+                ))  # fmt: skip
             self._changes = changes[-LENGTH:]
         return self._changes
+
+    def packed(self) -> bytes:
+        """The changes' states as ``LENGTH`` + 1 rows of ``STATE``, oldest first. Rows before
+        them have the time -1.
+
+        The first row is the state before the oldest change, if there were so many.
+        """
+        return _PADDING[len(self._states)] + b"".join(self._states)
 
     def mids_cc(self) -> list[float]:
         """The mid prices of the changes that left a two-sided book, oldest first."""
         return [mid for change in self.changes if (mid := change.mid_cc) is not None]
 
 
-def _change(at_us: int, state: _State, before: _State | None) -> Change:
+def _packed(at_us: int, state: _State) -> bytes:
     bid_cc, ask_cc, bid_centi, ask_centi = state
-    moved_centi = 0 if before is None else abs(bid_centi - before[2]) + abs(ask_centi - before[3])
-    mid_cc = (bid_cc + ask_cc) / 2 if bid_cc is not None and ask_cc is not None else None
-    moved_log = math.log1p(moved_centi / ONE_CONTRACT_CENTI)
-    return Change(at_us, bid_cc, ask_cc, mid_cc, bid_centi, ask_centi, moved_centi, moved_log)
+    try:
+        return STATE.pack(at_us, bid_cc or 0, ask_cc or 0, bid_centi, ask_centi)
+    except struct.error:  # more contracts than there can be
+        return STATE.pack(at_us, bid_cc or 0, ask_cc or 0, min(bid_centi, MAX_AMOUNT), min(ask_centi, MAX_AMOUNT))

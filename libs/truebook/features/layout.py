@@ -12,7 +12,7 @@ corrected: 26 features of the market, 10 of time and history, 11 of the portfoli
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Final
@@ -39,6 +39,8 @@ _TO_WHOLE: Final = 1.5 * 2.0**52
 _SURE: Final = 0.499**2
 """Closer than the root of this to a whole number, the rounding error of the scaling cannot have selected another."""
 _NARROW: Final = 1_000.0
+BATCH_FROM: Final = 16
+"""So many markets are computed faster together than one by one: see docs/performance.md."""
 _REFUSED: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
@@ -71,10 +73,13 @@ class Layout:
             (each.compute, *((each.low, each.high) if _is_narrow(each) else (math.inf, -math.inf)))
             for each in self._unique
         ]
+        self._is_narrow = all(map(_is_narrow, self._unique))
+        self.is_bundled: bool = all(each.compute in _BUNDLED for each in self.features)
+        """Whether every feature is Truebook's own, so that none is slow."""
         places = {formula: place for place, formula in enumerate(unique)}
-        in_order = [places[each.compute, each.low, each.high] for each in self.features]
+        self._in_order = [places[each.compute, each.low, each.high] for each in self.features]
         self._arrange: Callable[[list[float]], tuple[float, ...]] = (
-            itemgetter(*in_order) if len(in_order) > 1 else tuple
+            itemgetter(*self._in_order) if len(self._in_order) > 1 else tuple
         )
 
     def __len__(self) -> int:
@@ -117,6 +122,24 @@ class Layout:
             raise FeatureError(Reason.INFERENCE_FAILED, detail) from error
         return self._arrange(list(map(float, values)))
 
+    def compute_all(self, inputs: Sequence[FeatureInputs]) -> list[tuple[float, ...] | FeatureError]:
+        """Compute the vectors of several markets, or why there is none: each as ``compute`` does, to the bit."""
+        if len(inputs) < BATCH_FROM or not self._is_narrow:
+            return [self._compute_or_error(each) for each in inputs]
+        from truebook.features.batch import compute_columns  # its formulas need numpy
+
+        vectors, alone = compute_columns(self._unique, self._in_order, inputs)
+        found: list[tuple[float, ...] | FeatureError] = [*vectors]
+        for place in alone.nonzero()[0].tolist():
+            found[place] = self._compute_or_error(inputs[place])
+        return found
+
+    def _compute_or_error(self, inputs: FeatureInputs) -> tuple[float, ...] | FeatureError:
+        try:
+            return self.compute(inputs)
+        except FeatureError as error:
+            return error
+
     def _clipped(self, each: Feature, value: float) -> float:
         if not math.isfinite(value):
             raise FeatureError(Reason.INFERENCE_FAILED, f"feature {each.name} of layout {self.name} is {value}")
@@ -127,6 +150,9 @@ def _is_narrow(each: Feature) -> bool:
     return each.low >= -_NARROW and each.high <= _NARROW
 
 
+_BUNDLED: Final = frozenset(
+    each.compute for each in (*M1_FEATURES, *MARKET_FEATURES, *TEMPORAL_FEATURES, *ACCOUNT_FEATURES)
+)
 BUNDLED_LAYOUTS: Final = {"m1": M1_FEATURES, "c52": (*MARKET_FEATURES, *TEMPORAL_FEATURES, *ACCOUNT_FEATURES)}
 
 
