@@ -35,12 +35,16 @@ class Progress:
         self._next = -1
         self.committed = -1
 
-    def started(self, offset: int) -> None:
-        self._open.add(offset)
-        self._next = max(self._next, offset + 1)
+    def started(self, offsets: Sequence[int]) -> None:
+        """Note records that are to be handled, in ascending order."""
+        self._open.update(offsets)
+        self._next = max(self._next, offsets[-1] + 1)
 
     def done(self, offset: int) -> None:
         self._open.discard(offset)
+
+    def all_done(self, offsets: Sequence[int]) -> None:
+        self._open.difference_update(offsets)
 
     def is_open(self, offset: int) -> bool:
         return offset in self._open
@@ -49,8 +53,12 @@ class Progress:
         return min(self._open) if self._open else self._next
 
 
+Started = tuple[Progress, list[int]]
+"""The progress of a partition, and the offsets of its records in a poll."""
+
+
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A decoded record. With ``manual`` commits the handler calls ``done()`` after its effect."""
+    """A decoded record. With ``manual`` commits the handler calls ``done()`` after its effect; else it does nothing."""
 
     record: Record
     message: Message | Tombstone
@@ -150,22 +158,39 @@ class Consumer:
             records = await consumer.poll(self._max_records, self._poll_s)
             if records:
                 self._taken += len(records)
-                await self._work(await self._decode(records, stop), stop)
+                started = self._start(records)
+                if await self._work(await self._decode(records, started, stop), stop) and not self._manual:
+                    for progress, offsets in started.values():
+                        progress.all_done(offsets)
             if self._taken >= COMMIT_EVERY_RECORDS or clock.monotonic_us() - committed_us >= self._commit_every_us:
                 await self._try_commit()
                 self._taken, committed_us = 0, clock.monotonic_us()
 
-    async def _decode(self, records: Sequence[Record], stop: asyncio.Event) -> list[Incoming]:
+    def _start(self, records: Sequence[Record]) -> dict[tuple[str, int], Started]:
+        """Note a poll's records as open, by partition."""
+        started: dict[tuple[str, int], Started] = {}
+        for record in records:
+            at = record.topic, record.partition
+            if at not in started:
+                started[at] = self._progress.setdefault(Partition(*at), Progress()), []
+            started[at][1].append(record.offset)
+        for progress, offsets in started.values():
+            progress.started(offsets)
+        return started
+
+    async def _decode(
+        self, records: Sequence[Record], started: dict[tuple[str, int], Started], stop: asyncio.Event
+    ) -> list[Incoming]:
         batch: list[Incoming] = []
-        taken = [(record, self._progress_of(record)) for record in records]
-        for record, progress in taken:
-            progress.started(record.offset)
-        for record, progress in taken:
+        done, root = _nothing, self._context.correlations.root
+        for record in records:
             if record.missed and self._missed is not None:
                 self._missed(record.missed)
             topic = self._topics[record.topic]
+            if self._manual:
+                done = partial(started[record.topic, record.partition][0].done, record.offset)
             if topic.compacted and not record.value:
-                batch.append(Incoming(record, Tombstone(), partial(progress.done, record.offset)))
+                batch.append(Incoming(record, Tombstone(), done))
                 continue
             try:
                 message = decode(topic, record.value)
@@ -174,23 +199,19 @@ class Consumer:
                     publish_dead_letter, self._context, origin=record.topic, key=record.key, payload=record.value,
                     reason=error.reason, detail=error.detail,
                 )  # fmt: skip
+                progress, offsets = started[record.topic, record.partition]
                 if await self._retry(letter, stop):
                     progress.done(record.offset)
+                else:  # it stays open, whatever becomes of the others
+                    offsets.remove(record.offset)
                 continue
-            self._context.correlations.root(message)
-            batch.append(Incoming(record, message, partial(progress.done, record.offset)))
+            root(message)
+            batch.append(Incoming(record, message, done))
         self._context.metrics.count("records_consumed", len(batch), group=self.name)
         return batch
 
-    def _progress_of(self, record: Record) -> Progress:
-        partition = _partition(record)
-        progress = self._progress.get(partition)
-        if progress is None:
-            progress = self._progress[partition] = Progress()
-        return progress
-
-    async def _work(self, batch: Sequence[Incoming], stop: asyncio.Event) -> None:
-        """Retry the batch until it is handled; return early, with the rest not done, when ``stop`` is set."""
+    async def _work(self, batch: Sequence[Incoming], stop: asyncio.Event) -> bool:
+        """Retry the batch until it is handled; return False if ``stop`` is set before."""
         left, is_repeated = batch, False
 
         async def handle() -> None:
@@ -201,9 +222,7 @@ class Consumer:
             if left:
                 await self._handle(left)
 
-        if await self._retry(handle, stop) and not self._manual:
-            for incoming in left:
-                incoming.done()
+        return await self._retry(handle, stop)
 
     async def _retry(self, action: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Retry until ``action`` has succeeded; return False if ``stop`` is set before."""
@@ -246,6 +265,10 @@ class Consumer:
             self._down = None
             for partition, progress in moved.items():
                 progress.committed = offsets[partition]
+
+
+def _nothing() -> None:
+    """The ``done`` of records that are done together, once their batch is handled."""
 
 
 def _partition(record: Record) -> Partition:

@@ -7,11 +7,14 @@ from typing import Any
 
 from support.consumer_harness import GROUP, Handler, left_over, make_context, publish, running, until
 from support.metrics import counted
+from support.samples import action
 from truebook.bus.memory.bus import MemoryBus, MemoryConsumer
 from truebook.bus.port import BusUnavailable, Partition
 from truebook.clock import ManualClock
+from truebook.messages import codec
+from truebook.messages.envelope import Tombstone
 from truebook.messages.topics import ACTIONS, DEAD_LETTERS, Topic
-from truebook.runtime.consumer import Consumer
+from truebook.runtime.consumer import Consumer, Incoming
 
 
 class UnavailableBus(MemoryBus):
@@ -76,3 +79,24 @@ async def test_a_dead_letter_that_fails_is_published_later() -> None:
         await until(lambda: handler.ids == ["a"])
     assert counted(context.metrics, "dead_letters", origin="actions") == 1
     assert await left_over(bus) == []
+
+
+async def test_a_record_without_its_dead_letter_is_not_committed() -> None:
+    bus, ids = UnavailableBus(partitions=1), list[str]()
+    context = make_context(bus)
+
+    async def handle(batch: Sequence[Incoming]) -> None:
+        bus.is_unavailable = False  # the commit at the end succeeds
+        ids.extend(incoming.message.id for incoming in batch if not isinstance(incoming.message, Tombstone))
+
+    async with running(Consumer(context, GROUP, [ACTIONS], handle, poll_s=0.01)):
+        bus.is_unavailable = True
+        await publish(bus, "a")
+        await until(lambda: bool(ids))
+        bus.is_unavailable = True
+        await bus.publish_many(ACTIONS, [("T", b"nonsense"), ("T", codec.encode(action(id="b")))])
+        await until(lambda: counted(context.metrics, "failures") > 0)
+    assert ids == ["a", "b"]
+    heir = await bus.consumer(GROUP, [ACTIONS])
+    left = await heir.poll(10, 0)
+    assert left and left[0].value == b"nonsense"
