@@ -23,8 +23,8 @@ Truths = npt.NDArray[np.bool_]
 Formula = Callable[["Columns"], Column]
 UNKNOWN: Final = float("nan")
 """In place of a value that only the single form can compute."""
-_LARGEST: Final = 2.0**52
-"""Whole numbers below it are exact in a column, and so are their sums."""
+_LARGEST: Final = 2.0**53
+"""Whole numbers below it are exact in a column. Some markets close at the last instant below it, which is never."""
 
 
 class Columns:

@@ -86,7 +86,7 @@ def random_inputs(draw: random.Random) -> FeatureInputs:
     )  # fmt: skip
     return feature_inputs(
         book=random_book(draw), history=random_history(draw), now_us=NOW_US + draw.randint(0, 90_000_000_000),
-        market=example_market(close_us=NOW_US + draw.choice((-5, 0, 3_600_000_000, 10**15, 2**60))),
+        market=example_market(close_us=NOW_US + draw.choice((-5, 0, 3_600_000_000, 10**15, 2**53 - 1 - NOW_US, 2**60))),
         confirmed_us=NOW_US - draw.randint(-1_000, 10_000_000), cash_micros=money(draw), reserved_micros=money(draw),
         equity_micros=money(draw), position_centi=draw.choice((0, draw.randint(-(10**6), 10**6))),
         position_cost_micros=abs(money(draw)), event_yes_sum_cc=draw.choice((None, draw.randint(0, 30_000))),
@@ -99,6 +99,21 @@ def random_inputs(draw: random.Random) -> FeatureInputs:
 def test_random_markets_have_the_vectors_of_the_single_form(name: str, seed: int) -> None:
     draw = random.Random(seed)
     assert_equal(layout(name), [random_inputs(draw) for _ in range(40)])
+
+
+@pytest.mark.parametrize("name", ["m1", "c52"])
+def test_an_ordinary_market_is_not_computed_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = History()
+    for place in range(12):
+        past.changed(OrderBook([(4_000, 100 + place**2)], [(4_400, 100)]), NOW_US - (12 - place) * 1_000_000)
+    several = [
+        feature_inputs(history=past, market=example_market(close_us=close_us))
+        for close_us in (NOW_US + 3_600_000_000, 2**53 - 1)
+    ]
+    made = layout(name)
+    expected = [made.compute(each) for each in several]
+    monkeypatch.setattr(made, "compute", None)
+    assert made.compute_all(several) == expected
 
 
 @pytest.mark.parametrize("name", ["m1", "c52"])
