@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from truebook.book.order_book import net_of
@@ -49,6 +52,24 @@ def refusal(market: ObservedMarket, limits: ObservationLimits, now_us: int) -> R
     return None
 
 
+class Due(NamedTuple):
+    """A market to be observed, with its view of the ledger, the time, and when its frame was received."""
+
+    market: ObservedMarket
+    view: MarketView | None
+    now_us: int
+    frame_us: int
+
+
+class _Prepared(NamedTuple):
+    """What an observation is computed from."""
+
+    due: Due
+    inputs: FeatureInputs
+    rates_ppm: tuple[int, int]
+    """Of the fees, (taker, maker)."""
+
+
 class ObservationBuilder:
     """Builds observations by one layout."""
 
@@ -61,38 +82,71 @@ class ObservationBuilder:
         self, market: ObservedMarket, view: MarketView | None, portfolio: Portfolio, *, now_us: int, frame_us: int
     ) -> Observation:
         """Compute one market's vector; raises ``FeatureError`` with the reason if it cannot."""
-        metadata, replica, identity = market.metadata, market.replica, self._identity
+        prepared = self._prepare(Due(market, view, now_us, frame_us), portfolio)
+        # Raises one_sided_book, so both sides are present in the observation.
+        return self._observation(prepared, self._layout.compute(prepared.inputs), portfolio)
+
+    def build_all(self, due: Sequence[Due], portfolio: Portfolio) -> list[Observation | FeatureError]:
+        """Compute the vectors of several markets, or why there is none: each as ``build`` does."""
+        prepared: list[_Prepared | FeatureError] = []
+        for each in due:
+            try:
+                prepared.append(self._prepare(each, portfolio))
+            except FeatureError as error:
+                prepared.append(error)
+        ready = [each.inputs for each in prepared if not isinstance(each, FeatureError)]
+        vectors = iter(self._layout.compute_all(ready))
+        found: list[Observation | FeatureError] = []
+        for one in prepared:
+            if isinstance(one, FeatureError):
+                found.append(one)
+                continue
+            features = next(vectors)
+            if not isinstance(features, FeatureError):
+                found.append(self._observation(one, features, portfolio))
+            else:
+                found.append(features)
+        return found
+
+    def _prepare(self, due: Due, portfolio: Portfolio) -> _Prepared:
+        market = due.market
+        metadata, replica = market.metadata, market.replica
         if metadata is None:
             raise FeatureError(Reason.NO_MARKET_METADATA, market.ticker)
-        values = self._signals.read(market.ticker, self._layout.signals, now_us)
-        signals_id = signals_digest(values)
-        taker_ppm, maker_ppm = _rates_ppm(metadata)
+        values = self._signals.read(market.ticker, self._layout.signals, due.now_us)
+        rates_ppm = _rates_ppm(metadata)
         inputs = FeatureInputs(
-            book=net_of(replica.book, market.own_orders),
+            # The book itself, where it has no order of ours: it does not change before the vector is computed.
+            book=net_of(replica.book, market.own_orders) if market.own_orders else replica.book,
             history=market.history,
             market=metadata,
-            now_us=now_us,
+            now_us=due.now_us,
             confirmed_us=replica.confirmed_us,
             signals=values,
             event_yes_sum_cc=replica.event_yes_sum_cc,
-            **account_inputs(view, portfolio),
+            **account_inputs(due.view, portfolio),
         )
-        features = self._layout.compute(inputs)  # raises one_sided_book, so both sides are present below
+        return _Prepared(due, inputs, rates_ppm)
+
+    def _observation(self, prepared: _Prepared, features: tuple[float, ...], portfolio: Portfolio) -> Observation:
+        due, inputs, (taker_ppm, maker_ppm) = prepared
+        market, metadata, identity = due.market, inputs.market, self._identity
+        replica, account = market.replica, portfolio.account
         (bid_cc, bid_centi), (ask_cc, ask_centi) = inputs.bid, inputs.ask
-        ledger_seq = portfolio.account.ledger_seq
+        signals_id = signals_digest(dict(inputs.signals))
         return Observation(
             id=observation_id(
-                market.ticker, replica.epoch, replica.version, self._layout.name, ledger_seq, signals_id
+                market.ticker, replica.epoch, replica.version, self._layout.name, account.ledger_seq, signals_id
             ),
             cause_id=market.cause_id, account=identity.account, strategy=identity.strategy, ticker=market.ticker,
-            source=identity.source, exchange_us=market.exchange_us, produced_us=now_us,
+            source=identity.source, exchange_us=market.exchange_us, produced_us=due.now_us,
             layout=self._layout.name, layout_hash=self._layout.hash, features=features,
             book_epoch=replica.epoch, book_version=replica.version, confirmed_us=replica.confirmed_us,
-            frame_us=frame_us, ledger_seq=ledger_seq, signals_digest=signals_id,
+            frame_us=due.frame_us, ledger_seq=account.ledger_seq, signals_digest=signals_id,
             best_bid_cc=bid_cc, best_bid_centi=bid_centi, best_ask_cc=ask_cc, best_ask_centi=ask_centi,
             position_centi=inputs.position_centi,
             # What orders of this market can use; the features see the whole account.
-            cash_micros=portfolio.account.shard(metadata.exchange_index).cash_micros,
+            cash_micros=account.shard(metadata.exchange_index).cash_micros,
             event=metadata.event, exclusive=metadata.exclusive, price_ranges=metadata.price_ranges,
             fee_type=metadata.fee_type, taker_rate_ppm=taker_ppm, maker_rate_ppm=maker_ppm, close_us=metadata.close_us,
         )  # fmt: skip

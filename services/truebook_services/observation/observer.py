@@ -22,7 +22,7 @@ from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, Publ
 from truebook.messages.reasons import Reason
 from truebook.messages.signals import Signal
 from truebook.messages.topics import MARKETS, OBSERVATIONS
-from truebook.observation.builder import ObservationBuilder, refusal
+from truebook.observation.builder import Due, ObservationBuilder, refusal
 from truebook.observation.markets import FEEDS_WITH_OWN_ORDERS, BookUpdate, ObservedMarket
 from truebook.observation.portfolio import Portfolio, Positions
 from truebook.observation.signals import SignalTable, key_error, time_error
@@ -35,8 +35,10 @@ from truebook.runtime.frames import Incoming
 from truebook.runtime.refusals import RefusalCounter
 from truebook_services.observation.settings import ObservationSettings
 
-YIELD_EVERY = 16
-"""Vectors computed between two yields to the event loop: in one process, orders must not wait for hundreds of them."""
+LOT = 64
+"""Markets observed between two yields to the event loop: in one process, orders must not wait for hundreds of them."""
+OWN_LOT = 16
+"""The same, where a layout has features of a user, which may be slow: their vectors are computed and timed singly."""
 
 
 class Observer:
@@ -48,6 +50,7 @@ class Observer:
         self._ledger = ledger
         self._signals = SignalTable(settings.max_signals)
         self._builder = ObservationBuilder(context.identity, layout, self._signals)
+        self._lot, self._together = (LOT, LOT) if layout.is_bundled else (OWN_LOT, 1)
         self._limits = settings.limits()
         self._markets: dict[str, ObservedMarket] = {}
         self._pending = DueQueue()
@@ -100,7 +103,7 @@ class Observer:
 
     async def read_positions(self) -> None:
         """Read the positions of all markets; raises ``LedgerError``."""
-        self._positions.replace(await self._ledger.view())
+        self._positions.replace(await self._ledger.live_view())
 
     def _update_market(self, message: MarketUpdated) -> None:
         market = self._market(message.ticker)
@@ -125,10 +128,13 @@ class Observer:
         if isinstance(message, BookStale) and message.ticker not in self._markets:
             return  # topics have no common order: a dropped book's last message must not bring the market back
         market = self._market(message.ticker)
-        is_changed = market.update_book(message)
-        is_idle = self._context.clock.now_us() - market.observed_us >= self._settings.idle_interval_s * MICROS
-        if is_changed or (is_idle and isinstance(message, BookSnapshot) and market.replica.stale is None):
+        if market.update_book(message) or (isinstance(message, BookSnapshot) and self._is_idle(market)):
             self._schedule(market)
+
+    def _is_idle(self, market: ObservedMarket) -> bool:
+        """Return whether a market with a fresh book has not been observed for long."""
+        idle_us = self._context.clock.now_us() - market.observed_us
+        return market.replica.stale is None and idle_us >= self._settings.idle_interval_s * MICROS
 
     def _market(self, ticker: str) -> ObservedMarket:
         market = self._markets.get(ticker)
@@ -179,11 +185,11 @@ class Observer:
             self._positions.update(view)
             portfolio = self._positions.value(view.account, self._markets)
             views = {market.ticker: market for market in view.markets}
-            for start in range(0, len(due), YIELD_EVERY):
+            for start in range(0, len(due), self._lot):
                 if start:
                     await asyncio.sleep(0)
-                await self._observe_some(due[start : start + YIELD_EVERY], views, portfolio, released_us)
-                done = start + YIELD_EVERY
+                await self._observe_some(due[start : start + self._lot], views, portfolio, released_us)
+                done = start + self._lot
         finally:
             for market in due[done:]:
                 market.pending_frame_us = None
@@ -193,26 +199,31 @@ class Observer:
         self, due: Sequence[ObservedMarket], views: Mapping[str, MarketView], portfolio: Portfolio, released_us: int
     ) -> None:
         clock, metrics = self._context.clock, self._context.metrics
-        built: list[tuple[str, bytes]] = []
-        frames_us: list[int] = []
+        now_us, in_feed = clock.now_us(), self._context.source in FEEDS_WITH_OWN_ORDERS
+        lot: list[Due] = []
         for market in due:
             market_view = views.get(market.ticker)
-            market.update_own_orders(market_view, in_feed=self._context.source in FEEDS_WITH_OWN_ORDERS)
+            market.update_own_orders(market_view, in_feed=in_feed)
             if market.was_throttled and market.pending_frame_us is not None:
                 metrics.seconds("throttle_wait", max(0, released_us - market.pending_frame_us) / MICROS)
-            market.observed_us, market.pending_frame_us = clock.now_us(), None
-            frame_us = released_us if market.was_throttled else market.replica.frame_us
-            observation = self._build(market, market_view, portfolio, frame_us)
-            if observation is not None:
-                built.append((market.ticker, encode(observation)))
-                frames_us.append(frame_us)
+            market.observed_us, market.pending_frame_us = now_us, None
+            reason = refusal(market, self._limits, now_us)
+            if reason is not None:
+                self._refuse(market.ticker, reason)
+                continue
+            lot.append(Due(
+                market, market_view, now_us, released_us if market.was_throttled else market.replica.frame_us
+            ))  # fmt: skip
+        built: list[Observation] = []
+        for start in range(0, len(lot), self._together):
+            built += self._build(lot[start : start + self._together], portfolio)
         if built:
-            await self._context.bus.publish_many(OBSERVATIONS, built)
+            await self._context.bus.publish_many(OBSERVATIONS, [(each.ticker, encode(each)) for each in built])
             metrics.count("observations", len(built))
             observed_us = clock.monotonic_us()
-            for frame_us in frames_us:
-                if frame_us:
-                    metrics.seconds("tick_to_observation", max(0, observed_us - frame_us) / MICROS)
+            for each in built:
+                if each.frame_us:
+                    metrics.seconds("tick_to_observation", max(0, observed_us - each.frame_us) / MICROS)
 
     async def _view(self, due: Sequence[ObservedMarket]) -> LedgerView | None:
         try:
@@ -224,29 +235,27 @@ class Observer:
             return None
         return view if view.account.opened else None
 
-    def _build(
-        self, market: ObservedMarket, view: MarketView | None, portfolio: Portfolio, frame_us: int
-    ) -> Observation | None:
-        now_us, started_us = market.observed_us, self._context.clock.monotonic_us()
-        reason = refusal(market, self._limits, now_us)
-        if reason is not None:
-            self._refuse(market.ticker, reason)
-            return None
-        try:
-            observation = self._builder.build(market, view, portfolio, now_us=now_us, frame_us=frame_us)
-        except FeatureError as error:
-            self._refuse(market.ticker, error.reason)
-            if error.reason is Reason.INFERENCE_FAILED:
-                self._context.log.error("feature computation failed", ticker=market.ticker, detail=error.detail)
-                self._breaker.failed(market.ticker, now_us)
-            return None
+    def _build(self, lot: Sequence[Due], portfolio: Portfolio) -> list[Observation]:
+        """Compute the observations of these markets together; those that fail are refused."""
+        started_us = self._context.clock.monotonic_us()
+        found = self._builder.build_all(lot, portfolio)
         took_us = self._context.clock.monotonic_us() - started_us
-        if took_us > self._settings.slow_ms * 1000:
-            self._context.metrics.count("observations_slow")
-            self._breaker.slow(market.ticker, now_us)
-        else:
-            self._breaker.succeeded(market.ticker)
-        return observation
+        is_slow = took_us > self._settings.slow_ms * 1000 * len(lot)
+        observations: list[Observation] = []
+        for (market, _, now_us, _), made in zip(lot, found, strict=True):
+            if isinstance(made, FeatureError):
+                self._refuse(market.ticker, made.reason)
+                if made.reason is Reason.INFERENCE_FAILED:
+                    self._context.log.error("feature computation failed", ticker=market.ticker, detail=made.detail)
+                    self._breaker.failed(market.ticker, now_us)
+                continue
+            observations.append(made)
+            if is_slow:
+                self._context.metrics.count("observations_slow")
+                self._breaker.slow(market.ticker, now_us)
+            else:
+                self._breaker.succeeded(market.ticker)
+        return observations
 
     def _refuse(self, ticker: str, reason: Reason) -> None:
         self.refusals.count(ticker, reason)

@@ -23,7 +23,7 @@ from truebook.messages.market_metadata import FeeType, MarketStatus
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import MARKETS
 from truebook.runtime.frames import Incoming
-from truebook_services.observation.observer import YIELD_EVERY
+from truebook_services.observation.observer import LOT
 
 
 async def test_a_first_book_is_observed_immediately() -> None:
@@ -100,7 +100,7 @@ async def test_one_view_of_the_ledger_serves_all_due_markets() -> None:
 
 async def test_unpublished_observations_are_scheduled_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the markets after the failed batch: more are due here than are published together."""
-    tickers = [f"T-{n}" for n in range(YIELD_EVERY + 4)]
+    tickers = [f"T-{n}" for n in range(LOT + 4)]
     harness = await ObservationHarness().start(*tickers)
     harness.pass_ms(250)
     before = len(await harness.seen())
