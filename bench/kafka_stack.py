@@ -29,6 +29,7 @@ from truebook.bus.kafka.connection import KafkaConnection
 from truebook.bus.kafka.topics import TopicsAdmin
 from truebook.ledger.redis.store import RedisStore
 from truebook.ledger.verbs import Hold, Mode, Release
+from truebook_services.paper_exchange.settings import PaperExchangeSettings
 
 MARKETS, ORDERING = 300, 12
 PARTITIONS = 4
@@ -46,12 +47,12 @@ class Exchange:
     """One exchange with a constant tick rate, as a process."""
 
     def __init__(self, public_key_file: Path) -> None:
-        settings = {
-            "markets": MARKETS, "account": ACCOUNT, "balance_micros": BALANCE_MICROS, "key_id": KEY_ID,
-            "public_key_file": str(public_key_file), "tier": "prestige", "state_folder": None,
-            "max_queued_frames": 100_000, "tick_interval_ms": 5,
-        }  # fmt: skip
-        self._process = start("bench.kafka_exchange", json.dumps(settings), str(ORDERING))
+        settings = PaperExchangeSettings(
+            markets=MARKETS, account=ACCOUNT, balance_micros=BALANCE_MICROS, key_id=KEY_ID,
+            public_key_file=public_key_file, tier="prestige", state_folder=None, max_queued_frames=100_000,
+            tick_interval_ms=5,
+        )  # fmt: skip
+        self._process = start("bench.kafka_exchange", settings.model_dump_json(exclude_unset=True), str(ORDERING))
         self.url = self._line().removeprefix("ready ")
 
     def pace(self, per_s: int) -> int:
