@@ -19,6 +19,7 @@ import msgspec
 
 from truebook.backtest.errors import UnreadableResult
 from truebook.decision.strategy import Output
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 from truebook.messages.envelope import BookSide
 from truebook.models.history import Switch
@@ -299,7 +300,7 @@ def read_result(path: Path) -> BacktestResult:
         if version != FORMAT:
             raise UnreadableResult(f"{file}: format {version} is not {FORMAT}: run the backtest again")
         return msgspec.json.decode(content, type=BacktestResult)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise UnreadableResult(f"{file}: no result of a backtest: {error}") from error
 
 

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.messages.envelope import Source
 
 FORMAT: Final = 1
@@ -87,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
             newest = max(READABLE)
             raise CaptureError(f"{path}: capture format {found}; this version reads up to {newest}: update Truebook")
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CaptureError(f"{path}: not a manifest: {error}; record the session again") from error
     for name in manifest.files:
         if Path(name).name != name:

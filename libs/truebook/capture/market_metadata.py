@@ -15,6 +15,7 @@ import msgspec
 from truebook.capture.manifest import MARKETS, CaptureError, checked_file, read_manifest
 from truebook.capture.reader import CapturedFrame, read_capture
 from truebook.clock import MICROS
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, TradeFrame
 from truebook.kalshi.stream.frames import decode_frame
 from truebook.messages.market_metadata import LINEAR_CENT, MarketMetadata, PriceRange
@@ -100,6 +101,6 @@ def _read_metadata(folder: Path) -> tuple[MarketMetadata, ...]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             metadata.append(msgspec.json.decode(line, type=MarketMetadata))
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise CaptureError(f"{path}, line {number}: invalid market metadata: {error}; record again") from error
     return tuple(sorted(metadata, key=lambda one: one.ticker))

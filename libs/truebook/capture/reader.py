@@ -27,6 +27,7 @@ from truebook.capture.manifest import (
     checked_file,
     read_manifest,
 )
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.wire import times
 from truebook.money import WireFormatError
 
@@ -74,7 +75,7 @@ def _read_folder(folder: Path, manifest: Manifest) -> Iterator[CapturedFrame]:
         for count, line in _compressed_lines(path):
             try:
                 decoded = decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise CaptureError(f"{path}, line {count}: not a recorded frame: {error}; record again") from error
             if decoded.received_us < last_us:
                 raise CaptureError(f"{path}, line {count}: received before the previous line; record again")
@@ -145,7 +146,7 @@ def _time_of(path: Path, number: int, text: str) -> int | None:
         raise CaptureError(
             f"{path}, line {number}: not a WebSocket frame ({error}); a bare recording holds one raw frame a line"
         ) from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CaptureError(f"{path}, line {number}: not JSON ({error}); remove or restore the line") from error
     if frame.sending_ts_ms is not None:
         return times.from_unix_ms(frame.sending_ts_ms)
@@ -165,7 +166,7 @@ def _time_of(path: Path, number: int, text: str) -> int | None:
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return True
 
@@ -189,7 +190,7 @@ def _recorded_yes_price(path: Path) -> bool:
         return False
     try:
         return msgspec.json.decode(side_car.read_bytes(), type=_SideCar).subscribe_cmd.params.use_yes_price
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CaptureError(
             f"{side_car}: invalid subscribe command of {path.name}: {error}; remove or restore it"
         ) from error

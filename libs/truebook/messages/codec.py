@@ -10,15 +10,12 @@ from typing import Any, Final, Union
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.messages.envelope import Message
 from truebook.messages.reasons import Reason
 from truebook.messages.topics import TOPICS, Topic
 
 KNOWN_VERSION: Final = 2
-
-
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises for arbitrary bytes: invalid JSON, invalid UTF-8 in a string, too deep nesting."""
 
 
 class DecodeError(ValueError):
@@ -55,7 +52,7 @@ def decode(topic: Topic, raw: bytes) -> Message:
     """Decode one record of ``topic``; raises ``DecodeError`` with the reason for its dead letter."""
     try:
         message: Message = _decoders[topic.name].decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _explain(topic, raw, error) from error
     if message.v != KNOWN_VERSION:
         raise DecodeError(Reason.UNKNOWN_VERSION, f"v={message.v}, known is {KNOWN_VERSION}")
@@ -65,7 +62,7 @@ def decode(topic: Topic, raw: bytes) -> Message:
 def _explain(topic: Topic, raw: bytes, error: Exception) -> DecodeError:
     try:
         head = _head.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return DecodeError(Reason.UNDECODABLE, str(error))
     if head.v != KNOWN_VERSION:
         return DecodeError(Reason.UNKNOWN_VERSION, f"v={head.v}, known is {KNOWN_VERSION}")

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.files import is_full_disk
 from truebook.models.errors import RegistryReadOnly
 
@@ -115,7 +116,7 @@ def read_lines(path: Path) -> tuple[list[Change], list[int]]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             found.append(msgspec.json.decode(line, type=Change))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             if line.strip():
                 unreadable.append(number)
     return found, unreadable

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from truebook.decision.strategy import ACTION_MAP, MILLION, Output, PriceRule, Strategy
+from truebook.decoding import UNREADABLE
 from truebook.models.check_rows import CheckRows
 from truebook.models.errors import ModelRefused
 from truebook.money import ONE_DOLLAR_CC
@@ -158,7 +159,7 @@ class _Reader:
             return None
         try:
             return msgspec.json.decode(found, type=CheckRows)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             self.problems.append(f"{PREFIX}{key} is malformed ({error}): export the model again")
             return None
 

@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.files import is_full_disk, write_atomically
 from truebook.models.errors import ModelRefused, NotRecorded, RegistryBusy, RegistryReadOnly
 from truebook.models.guard import Breach, Drawdown
@@ -88,7 +89,7 @@ class PointerFile:
             raise ModelRefused(str(self.path), [f"the pointer can't be read: {error.strerror}"]) from error
         try:
             return msgspec.json.decode(raw, type=Pointer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             hint = "remove it to return to the default model"
             raise ModelRefused(str(self.path), [f"the pointer is damaged ({error}): {hint}"]) from error
 
@@ -182,7 +183,7 @@ class PointerFile:
         """Read the drawdown of the active model on an account; None without one that can be read."""
         try:
             return msgspec.json.decode(self._drawdown_path(account).read_bytes(), type=Drawdown)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             return None
 
     def write_drawdown(self, account: str, drawdown: Drawdown) -> None:

@@ -16,6 +16,8 @@ from typing import Final, Self
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
+
 LOCK: Final = "lock"
 LOG: Final = "log.jsonl"
 PRESERVED: Final = frozenset({LOCK, LOG})
@@ -95,5 +97,5 @@ def owner_of(path: Path) -> Owner | None:
     """Return the owner that the folder's lock file names; None if it names none."""
     try:
         return msgspec.json.decode((path / LOCK).read_bytes(), type=Owner)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.messages.ids import digest
 from truebook.simulation.latency import Latency
 
@@ -133,6 +134,6 @@ def read_profile(name: str) -> LatencyProfile:
         return msgspec.json.decode(Path(name).read_bytes(), type=LatencyProfile)
     except OSError as error:
         raise LatencyError(f"{name}: {error.strerror}; give {known}, a time such as 100ms, or a file") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         example = '{"order_us": 50000, "cancel_us": 50000, "jitter_us": 20000}, or {"round_trips_us": [104000, 98000]}'
         raise LatencyError(f"{name}: {error}; it has {example}") from error

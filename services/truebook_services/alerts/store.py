@@ -13,6 +13,7 @@ import msgspec
 
 from truebook.alerts.history import History
 from truebook.alerts.queue import Queue
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 from truebook.runtime.context import Context
 
@@ -33,7 +34,7 @@ def read_saved(folder: Path) -> Saved | None:
     """Read the file; None if there is none or it can't be read as one."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Saved)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

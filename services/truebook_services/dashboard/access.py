@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 from truebook.runtime.settings import SettingsError, read_secret
 
@@ -54,7 +55,7 @@ def read_address(folder: Path) -> Address | None:
     """Read the file; None where it is missing or can't be decoded."""
     try:
         return msgspec.json.decode((folder / ADDRESS).read_bytes(), type=Address)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -74,10 +74,8 @@ class Guard:
         return PlainTextResponse("Sign in with the token first.\n", status_code=401)
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            return (urlsplit(f"//{host}").hostname or "") in self._hosts
-        except ValueError:
-            return False
+        address = _address(f"//{host}")
+        return address is not None and (address.hostname or "") in self._hosts
 
 
 def session_of(headers: Headers, cookie: str) -> str:
@@ -93,7 +91,16 @@ def _is_same_origin(scope: Scope, headers: Headers, host: str) -> bool:
             return False
         called_by = headers.get("sec-fetch-site", "none")
         return called_by in ("none", "same-origin") or headers.get("sec-fetch-mode") == "navigate"
-    return urlsplit(origin).netloc.lower() == host.lower()
+    address = _address(origin)
+    return address is not None and address.netloc.lower() == host.lower()
+
+
+def _address(text: str) -> SplitResult | None:
+    """Split an address; None where it is none: a client may send any header."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
 
 
 class _Secured:

@@ -34,10 +34,15 @@ class Started(msgspec.Struct, frozen=True):
 @contextlib.asynccontextmanager
 async def page_beside(settings: TruebookSettings, report: Callable[[str], None]) -> AsyncIterator[None]:
     """Run the page while entered; a page that fails to start is reported and costs the run nothing."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env=_environment(settings), start_new_session=True,
-    )  # fmt: skip
+    try:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, env=_environment(settings), start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:  # the limit of processes or memory
+        report(f"the page did not start: {error.strerror}; trading is not affected")
+        yield
+        return
     starting = asyncio.create_task(_report_start(child, report))
     try:
         yield

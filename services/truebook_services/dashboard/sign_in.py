@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from truebook.decoding import UNREADABLE
 from truebook_services.dashboard.guard import SESSION, SIGN_IN, session_of
 from truebook_services.dashboard.sessions import Attempts, Sessions
 
@@ -77,7 +78,7 @@ async def _read(request: Request) -> Credentials | None:
             if len(body) > MAX_BODY_BYTES:
                 return None
         return msgspec.json.decode(body, type=Credentials)
-    except (msgspec.DecodeError, ClientDisconnect):
+    except (*UNREADABLE, ClientDisconnect):
         return None
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 
 FILE: Final = "operator.json"
@@ -40,7 +41,7 @@ def read_access(folder: Path) -> Access | None:
     """Read the file; None where it is missing or can't be decoded."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Access)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -30,6 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from truebook.decoding import UNREADABLE
 from truebook.ledger.port import LedgerError
 from truebook_services.operator.live import LiveSource
 from truebook_services.operator.port import STATUS_CODES, Operator, OperatorError
@@ -141,7 +142,7 @@ async def _read(request: Request, kind: type[Body], form: str) -> Body:
             raise HTTPException(413, "the body is too large")
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise HTTPException(400, f"expected {form}: {error}") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook_services.operator.access import Access, read_access
 from truebook_services.operator.port import (
     STATUS_CODES,
@@ -122,7 +123,7 @@ def _decode(response: httpx.Response, kind: Any) -> Any:
         if response.is_success:
             return msgspec.json.decode(response.content, type=kind)
         body = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise OperatorError(f"HTTP {response.status_code} with an unreadable body", "see the process's log") from error
     kinds = {code: error for error, code in STATUS_CODES.items()}
     raise kinds.get(response.status_code, OperatorError)(

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.evidence.records import Snapshot
 from truebook.ledger.valuation import Levels
 from truebook.live.account import SavedHistory
@@ -68,5 +69,5 @@ def _read(path: Path, kind: type[Content]) -> Content | None:
     """Decode the file; None where it is missing, or was written by another version."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None

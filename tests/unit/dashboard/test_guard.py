@@ -77,6 +77,7 @@ REQUESTS = [
     ("POST", "/anything", {"origin": "http://127.0.0.1:8651"}, True, 403),
     ("POST", "/anything", {"origin": "http://evil.example"}, True, 403),
     ("GET", "/", {"origin": "http://evil.example"}, True, 403),
+    ("POST", "/anything", {"origin": "http://[::1"}, True, 403),
     ("GET", "/", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, True, 403),
     ("GET", "/", {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}, True, 403),
     ("GET", "/", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, True, 200),
@@ -108,6 +109,7 @@ HANDSHAKES = [
     ({"host": HOST, "origin": OURS}, False, "websocket.close"),
     ({"host": HOST}, True, "websocket.close"),
     ({"host": HOST, "origin": "http://evil.example"}, True, "websocket.close"),
+    ({"host": HOST, "origin": "http://[::1"}, True, "websocket.close"),
     ({"host": HOST, "origin": "http://localhost:8650"}, True, "websocket.close"),
     ({"host": "evil.example", "origin": "http://evil.example"}, True, "websocket.close"),
 ]
@@ -143,7 +145,7 @@ async def test_sign_in_sets_a_strict_cookie_and_delays_guesses() -> None:
         assert (early.status_code, early.headers["retry-after"]) == (429, "1")
         now.pass_s(1)
         assert (await client.get("/session")).status_code == 401
-        for bad in (b"", b"{}", b'{"token": 1}', b"x" * 5_000, b'{"token": "a", "b": 1}'):
+        for bad in (b"", b"{}", b'{"token": 1}', b'{"token": "\xff"}', b"x" * 5_000, b'{"token": "a", "b": 1}'):
             assert (await client.post("/session", content=bad)).status_code == 400
         right = await client.post("/session", json={"token": f" {TOKEN}\n"})
         assert right.status_code == 204

@@ -289,9 +289,11 @@ def test_a_frame_with_a_trailing_newline_is_read() -> None:
         ('{"type":"subscribed","id":1,"msg":{"channel":"trade"}}', None, None),
         ('{"type":"orderbook_delta","sid":1,"seq":"2","msg":{}}', None, None),
         ('{"type":"orderbook_delta","sid":1,"seq":2}', 1, 2),
+        (b'{"type":"orderbook_delta","sid":1,"seq":2,"msg":{"market_ticker":"\xff"}}', 1, 2),
+        (b'{"type":"\xff","sid":1,"seq":2}', None, None),
     ],
 )
-def test_an_invalid_frame_has_the_number_that_it_used(text: str, sid: int | None, seq: int | None) -> None:
+def test_an_invalid_frame_has_the_number_that_it_used(text: str | bytes, sid: int | None, seq: int | None) -> None:
     with pytest.raises(FrameError) as caught:
         decode_frame(text, 0)
     assert (caught.value.sid, caught.value.seq) == (sid, seq)

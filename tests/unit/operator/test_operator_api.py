@@ -142,6 +142,8 @@ async def test_every_path_requires_the_token(api: ApiHarness, authorization: str
         (b'{"keep_orders": "yes"}', 400),
         (b'{"keep_order": true}', 400),
         (b'{"a":' * 100_000, 413),
+        (b'{"keep_orders": "\xff"}', 400),
+        (b'{"other\xff": 1}', 400),
         (b" " * (MAX_BODY_BYTES + 1), 413),
     ],
 )

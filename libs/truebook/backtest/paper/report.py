@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.models.history import ModelVersion
 from truebook.models.pointer import Pointer, write_registry_file
 from truebook.simulation.recorded.queue import QueueModel
@@ -104,7 +105,7 @@ def read_report(folder: Path, pointer: Pointer | None, *, shadow: str = "") -> S
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
             report = msgspec.json.decode(path.read_bytes(), type=ShadowReport)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             continue  # of another version, or removed meanwhile
         is_of_active = pointer is None or report.active.model.sha256 == pointer.active.sha256
         is_of_run = pointer is None or report.set_us in (0, pointer.shadow_since_us)

@@ -27,6 +27,7 @@ from truebook.capture.importers.source import BytesRead, EventStream, ReceiptOrd
 from truebook.capture.importers.values import check_frame, check_time, time_us
 from truebook.capture.manifest import CaptureError
 from truebook.capture.reader import CapturedFrame, read_capture
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.port import DeltaFrame, FrameError, SnapshotFrame, StreamEvent, TradeFrame
 from truebook.kalshi.stream.frames import decode_frame
 from truebook.money import WireFormatError
@@ -77,7 +78,7 @@ def wrapped_events(paths: Sequence[Path], counter: BytesRead) -> Iterator[Captur
                 event = decode_frame(frame, at_us)
                 if event is not None:
                     check_frame(event)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 cut = "" if line.endswith(b"\n") else "; the file is cut off"
                 raise CaptureError(f"{path}, line {number}: not a wrapped frame: {error}{cut}; restore it") from error
             except (FrameError, WireFormatError) as error:

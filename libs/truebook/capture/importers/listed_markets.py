@@ -17,6 +17,7 @@ from truebook.capture.importers.source import BytesRead
 from truebook.capture.importers.tables import Row, convert, read_rows, value_of
 from truebook.capture.importers.values import optional_number
 from truebook.capture.manifest import CaptureError
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.wire import rest_bodies, times, translate
 from truebook.messages.market_metadata import LINEAR_CENT, FeeType, MarketMetadata, PriceRange
 from truebook.money import WireFormatError
@@ -55,7 +56,7 @@ def _from_json(folder: Path) -> Iterator[MarketMetadata]:
             response = msgspec.json.decode(path.read_bytes(), type=_MetadataFile).response
             for market in response.markets:
                 yield _at_start(translate.market_metadata(market, response.event, None))
-        except (msgspec.DecodeError, UnicodeDecodeError, WireFormatError) as error:
+        except (*UNREADABLE, WireFormatError) as error:
             raise CaptureError(f"{path}: not an event with its markets: {error}; restore or remove it") from error
 
 

@@ -23,6 +23,7 @@ from truebook.capture.importers.values import check_sid
 from truebook.capture.manifest import COLUMNAR_FORMAT, MANIFEST, CaptureError, read_manifest
 from truebook.capture.market_metadata import capture_metadata
 from truebook.capture.reader import read_capture
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.wire.times import to_rfc3339
 from truebook.money import WireFormatError
 
@@ -87,7 +88,7 @@ def _is_recording(path: Path) -> bool:
         keys = msgspec.json.decode((path / MANIFEST).read_bytes(), type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
         return False
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError):
+    except (*UNREADABLE, OSError):
         return True
     return {"format", "files"} <= keys.keys()
 
@@ -127,7 +128,7 @@ def _of_line(path: Path) -> DataFormat:
         raise CaptureError(f"{path}: empty; nothing was recorded")
     try:
         content = msgspec.json.decode(first[1])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CaptureError(f"{path}, line {first[0]}: not JSON: {error}; restore the file") from error
     keys = content.keys() if isinstance(content, dict) else ()
     if {"recv_ms", "event"} <= set(keys):

@@ -19,6 +19,7 @@ import stamina
 from httpx_aiohttp import AiohttpTransport
 
 from truebook.clock import Clock
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.hosts import check_rest_url, is_simulated
 from truebook.kalshi.port import BadResponse, ExchangeError, RateLimited
 from truebook.kalshi.proxy import find_proxy
@@ -184,7 +185,7 @@ class Calls:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
         try:
             return decoder.decode(response.content)  # type: ignore[return-value]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise errors.bad_response(error, what) from error
 
 

@@ -16,6 +16,7 @@ import aiohttp
 import httpx
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.port import (
     SHARD_WITHOUT_CASH,
     AlreadyExists,
@@ -102,7 +103,7 @@ def read_error(body: bytes) -> tuple[str, str]:
     """
     try:
         decoded: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return "", body[:DETAIL_LIMIT].decode("utf-8", "replace").strip()
     if not isinstance(decoded, dict):
         return "", str(decoded)[:DETAIL_LIMIT]

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.wire.rest_bodies import Owned
 from truebook.money import WireFormatError
 from truebook.venue.account import Listing, UnreadableItem
@@ -41,7 +42,7 @@ class ItemReader:
                     self.log_once(bytes(raw), what, "of another subaccount")
                 else:
                     items.append(translate(body))
-            except (msgspec.DecodeError, UnicodeDecodeError, WireFormatError) as error:
+            except (*UNREADABLE, WireFormatError) as error:
                 self.log_once(bytes(raw), what, str(error))
                 if not _is_elsewhere(raw):
                     unreadable.append(unreadable_item(raw, str(error)))
@@ -74,13 +75,13 @@ def unreadable_item(raw: msgspec.Raw, why: str) -> UnreadableItem:
 def _is_elsewhere(raw: msgspec.Raw) -> bool:
     try:
         return msgspec.json.decode(raw, type=Owned).is_elsewhere
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
 
 
 def _fields(raw: msgspec.Raw) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from truebook.clock import MICROS, Clock
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.port import BadResponse, ExchangeError, ListedMarket, NotFound, Refused
 from truebook.kalshi.rest.calls import Calls
 from truebook.kalshi.rest.pace import ReadPace
@@ -87,7 +88,7 @@ class MetadataJoiner:
         for raw in raw_markets:
             try:
                 listed.append(translate.listed_market(_decode_market(raw)))
-            except (msgspec.DecodeError, UnicodeDecodeError, WireFormatError) as error:
+            except (*UNREADABLE, WireFormatError) as error:
                 self._omit(_name_of(raw), error)
         return listed
 
@@ -107,7 +108,7 @@ class MetadataJoiner:
         for raw in raw_markets:
             try:
                 markets.append(_decode_market(raw))
-            except (msgspec.DecodeError, UnicodeDecodeError) as caught:
+            except UNREADABLE as caught:
                 error = caught
                 self._omit(_name_of(raw), caught)
         await self._fetch(markets)
@@ -188,7 +189,7 @@ class MetadataJoiner:
         for raw in body.series:
             try:
                 series = _decode_series(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue  # reported when it is needed and fetched alone
             self._series.put(series.ticker, series)
 
@@ -215,5 +216,5 @@ def _name_of(raw: msgspec.Raw) -> str:
     """Return the ticker of a market that does not decode, or 'unknown'."""
     try:
         return str(msgspec.json.decode(raw, type=_Named).ticker)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return "unknown"

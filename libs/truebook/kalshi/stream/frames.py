@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.port import (
     CommandOk,
     DeltaFrame,
@@ -64,7 +65,7 @@ def decode_frame(text: str | bytes, received_us: int, *, use_yes_price: bool = F
         if type(frame) is on_wire.WireDelta:
             return _delta(frame, received_us, use_yes_price)
         return _other(frame, received_us, use_yes_price)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return _unread(text, received_us, error)
     except WireFormatError as error:
         raise _frame_error(text, error) from error
@@ -208,13 +209,13 @@ def _reply(frame: on_wire.Reply, received_us: int) -> StreamEvent:
             )  # fmt: skip
 
 
-def _unread(text: str | bytes, received_us: int, error: msgspec.DecodeError) -> StreamEvent | None:
+def _unread(text: str | bytes, received_us: int, error: Exception) -> StreamEvent | None:
     """Classify what the typed decoder refused: an empty line, an unused type, or an invalid frame."""
     if not text.strip():
         return None
     try:
         head = _decode_head(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise FrameError(f"not a frame: {error}") from error
     if head.type in on_wire.USED_TYPES:
         raise FrameError(f"{head.type}: {error}", head.sid, head.seq, _ticker_of(head)) from error
@@ -231,7 +232,7 @@ def _frame_error(text: str | bytes, error: WireFormatError) -> FrameError:
 def _ticker_of(head: on_wire.Head) -> str | None:
     try:
         return msgspec.json.decode(head.msg, type=on_wire.HeadMessage).market_ticker
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.files import sync_folder, write_atomically
 from truebook.segments import SegmentDamaged, SegmentedFile, read_lines, read_prefix
 from truebook_services.paper_exchange.engine.entries import Configured, Continued, Entry
@@ -223,7 +224,7 @@ class ExchangeJournalFile(ExchangeJournal):
             raise ExchangeJournalCorrupt(path, number, "wrong checksum")
         try:
             return _decoder.decode(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ExchangeJournalCorrupt(path, number, str(error)) from error
 
     def last_time_us(self) -> int:

@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 from truebook_services.paper_exchange.auth import ALL_SCOPES, Authenticator, KeyFileError, PublicKey
 from truebook_services.paper_exchange.errors import WireError, not_found
@@ -53,7 +54,7 @@ class ApiKeys:
         try:
             for key in msgspec.json.decode(file.read_bytes(), type=list[MadeKey]):
                 self._keep(key, read_public_key(key.public_key))
-        except (msgspec.DecodeError, WireError) as error:
+        except (*UNREADABLE, WireError) as error:
             raise KeyFileError(
                 f"{file}: damaged ({error}); restore it, or remove it: the keys that accounts made are unknown then"
             ) from error

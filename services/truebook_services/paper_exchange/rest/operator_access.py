@@ -17,6 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from truebook.decoding import UNREADABLE
 from truebook.files import write_atomically
 
 TOKEN_FILE: Final = "operator-token"
@@ -77,7 +78,7 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
         raise BodyError(f"the body is larger than {_MAX_BODY} bytes")
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BodyError(str(error)) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.pacing.tokens import TokenBucket
 from truebook.venue.rate_tiers import CANCEL_COST, DEFAULT_COST, TIER_LIMITS, AutoRouteCharge, BucketLimits, Tier
 from truebook.venue.shards import AUTOMATIC, DEFAULT_SHARD, MAX_SHARD
@@ -52,7 +53,7 @@ class _Indexed(msgspec.Struct):
 def _index_in(body: bytes) -> int | None:
     try:
         return msgspec.json.decode(body, type=_Indexed).exchange_index
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return DEFAULT_SHARD  # the handler refuses it
 
 

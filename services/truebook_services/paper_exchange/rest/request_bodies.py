@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.wire.times import LAST_US, to_unix_s
 from truebook.messages.envelope import BookSide, TimeInForce
 from truebook.money import WireFormatError, parse_price_cc, parse_size_centi
@@ -29,7 +30,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Decode a body that must be a JSON object."""
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise bad_request(f"invalid JSON: {error}") from error
     if not isinstance(raw, dict):
         raise bad_request(f"json: cannot unmarshal {_json_type(raw)} into Go value of type object")

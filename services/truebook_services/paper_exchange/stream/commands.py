@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from truebook.decoding import UNREADABLE
 from truebook.kalshi.stream.error_codes import ERROR_TEXTS, StreamErrorCode
 from truebook_services.paper_exchange.stream.subscriptions import StreamChannel
 
@@ -34,7 +35,7 @@ def read_command(text: str | bytes) -> ClientCommand:
     """Decode one command; raises ``CommandError`` with the command's id if it has one."""
     try:
         raw = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CommandError(StreamErrorCode.UNREADABLE_MESSAGE) from error
     if not isinstance(raw, dict):
         raise CommandError(StreamErrorCode.UNREADABLE_MESSAGE)
