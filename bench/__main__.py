@@ -12,8 +12,8 @@ from truebook.runtime.logs import configure_logs
 
 ROOT = Path(__file__).parent.parent
 NAMES = (
-    "book", "features", "policy", "reserve", "order_path", "stream", "scaling", "evidence", "backtest", "training",
-    "exchange", "dashboard",
+    "book", "features", "policy", "reserve", "ledger_view", "order_path", "stream", "scaling", "evidence", "backtest",
+    "training", "exchange", "dashboard",
 )  # fmt: skip
 
 

@@ -44,10 +44,10 @@ class AwayLedger:
             raise StoreUnavailable("redis://:s3cret-Passw0rd@redis: connection refused")
         return self  # type: ignore[return-value]  # the service only reads views
 
-    async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
+    async def live_view(self) -> LedgerView:
         if self.is_away:
             raise StoreUnavailable("connection refused")
-        return await self.ledger.view(tickers)
+        return await self.ledger.live_view()
 
 
 class AlertService:

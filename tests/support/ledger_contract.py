@@ -13,6 +13,7 @@ import pytest
 
 from support.ledger_account_contract import AccountContract
 from support.ledger_journal_contract import JournalContract
+from support.ledger_live_contract import LiveContract
 from support.ledger_verbs import ASK, BID, RICH, a_fill, a_reserve, an_acknowledge, opened
 from truebook.ledger.port import LedgerStore
 from truebook.ledger.verbs import (
@@ -44,7 +45,7 @@ def held(ticker: str, position_centi: int, event: str = "E") -> AdoptedPosition:
     return AdoptedPosition(ticker=ticker, event=event, position_centi=position_centi, cost_micros=0)
 
 
-class LedgerStoreContract(JournalContract, AccountContract):
+class LedgerStoreContract(JournalContract, AccountContract, LiveContract):
     async def test_refusals_come_in_the_documented_order(self, store: LedgerStore) -> None:
         """One order breaks every rule at once; fixing one rule reveals the next reason."""
         ask = a_reserve(

@@ -86,6 +86,9 @@ class TwoLedgers(RuleBasedStateMachine):
         mine, theirs = self.runner.run(self.memory.view()), self.runner.run(self.server.view())
         assert theirs == mine
         assert mine.conservation_error_micros == 0
+        live, audit = self.runner.run(self.server.live_view()), self.runner.run(self.server.audit())
+        assert live == self.runner.run(self.memory.live_view())
+        assert audit.errors == {}, "the index of live markets too"
 
     def teardown(self) -> None:
         try:

@@ -39,10 +39,17 @@ class CountedLedger(MemoryStore):
         self.failure: Exception | None = None
 
     async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
+        self._read(tickers)
+        return await super().view(tickers)
+
+    async def live_view(self) -> LedgerView:
+        self._read(None)
+        return await super().live_view()
+
+    def _read(self, tickers: tuple[str, ...] | None) -> None:
         self.views.append(tickers)
         if self.failure is not None:
             raise self.failure
-        return await super().view(tickers)
 
 
 class ObservationHarness:

@@ -75,7 +75,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_ledger(view: LedgerView, now_us: int) -> LedgerReading:
-    """Return what the rules need of a view of all markets."""
+    """Return what the rules need of a view of the live markets."""
     account = view.account
     unknown = [
         UnknownOrder(order.order_id, order.ticker, order.reserved_us)

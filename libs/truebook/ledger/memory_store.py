@@ -47,7 +47,12 @@ class MemoryStore(RestorableStore, RestoringStore):
         return self.ledger.apply(timed(verb, self.now_us))
 
     async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
-        view = self.ledger.view(tickers)
+        return self._shown(self.ledger.view(tickers))
+
+    async def live_view(self) -> LedgerView:
+        return self._shown(self.ledger.live_view())
+
+    def _shown(self, view: LedgerView) -> LedgerView:
         return view if self._restorer is None else msgspec.structs.replace(view, account=while_restoring(view.account))
 
     async def audit(self) -> Audit:

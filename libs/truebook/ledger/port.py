@@ -175,8 +175,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
                 exchange_index=exchange_index, cash_micros=self.cash_micros, overdrawn_micros=self.overdrawn_micros,
                 reserved_micros=self.reserved_micros,
             )  # fmt: skip
-        listed = [shard for shard in self.shards if shard.exchange_index == exchange_index]
-        return listed[0] if listed else ShardView(exchange_index=exchange_index)
+        listed = (shard for shard in self.shards if shard.exchange_index == exchange_index)
+        return next(listed, ShardView(exchange_index=exchange_index))
 
     @property
     def owned_micros(self) -> int:
@@ -212,7 +212,6 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
 
     account: AccountView
     markets: tuple[MarketView, ...]
-
     inflows: Inflows | None = None
     """None: a view of some markets only."""
 
@@ -274,8 +273,7 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
 
     def market(self, ticker: str) -> MarketView | None:
         """Return the market of that ticker, or None if it is not in this view."""
-        found = [market for market in self.markets if market.ticker == ticker]
-        return found[0] if found else None
+        return next((market for market in self.markets if market.ticker == ticker), None)
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,8 +292,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     arguments: msgspec.Raw
     result: str
     previous_hash: str = ""
-    """In the journal's copy: the hash of the entry before, see ``journal/chain.py``. Empty in the ledger, and where an
-    earlier version copied the entry."""
+    """In the journal's copy: the hash of the entry before, ``journal/chain.py``. Empty elsewhere, and in old ones."""
 
 
 class LedgerStore(Protocol):
@@ -312,6 +309,10 @@ class LedgerStore(Protocol):
 
     async def view(self, tickers: tuple[str, ...] | None = None) -> LedgerView:
         """Read the account and these markets (None: all), consistently."""
+        ...
+
+    async def live_view(self) -> LedgerView:
+        """Read the account and the live markets, consistently: with an open order, or a position and no settlement."""
         ...
 
     async def audit(self) -> Audit:

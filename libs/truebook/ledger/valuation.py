@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -121,19 +121,20 @@ def held_markets(view: LedgerView) -> dict[str, MarketView]:
     return {market.ticker: market for market in view.markets if market.position_centi and market.settlement_cc is None}
 
 
-def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] | None) -> AccountValues:
-    """Value the account; ``books`` maps the ticker of an open market with a known book to (bids, asks).
+class _Positions(NamedTuple):
+    """The positions of all markets together; of those with an unknown value, only the cost."""
 
-    A position in another market has no known value, and then the account has none; ``books`` is None where none can be
-    read.
-    """
-    account = view.account
-    cost = realized = sale = unsaleable = 0
+    cost_micros: int
+    sale_micros: int
+    unsaleable_centi: int
+    unvalued: tuple[str, ...]
+
+
+def _positions(view: LedgerView, books: Books | None) -> _Positions:
+    cost = sale = unsaleable = 0
     unvalued: list[str] = []
     for market in view.markets:
-        open_cost = position_cost(market)
-        realized += realized_profit(market)
-        cost += open_cost
+        cost += position_cost(market)
         if market.settlement_cc is None and market.position_centi:
             book = (books or {}).get(market.ticker)
             if book is None:
@@ -142,16 +143,37 @@ def account_values(view: LedgerView, books: Mapping[str, tuple[Levels, Levels]] 
             micros, left = sale_value(market.position_centi, *book)
             sale += micros
             unsaleable += left
-    is_valued = not unvalued
+    return _Positions(cost, sale, unsaleable, tuple(sorted(unvalued)))
+
+
+def equity_micros(view: LedgerView, books: Books | None) -> int | None:
+    """Return ``AccountValues.equity_micros``; a view of the live markets is sufficient."""
+    positions = _positions(view, books)
+    return None if positions.unvalued else view.account.owned_micros + positions.sale_micros
+
+
+def account_values(
+    view: LedgerView, books: Books | None, *, conservation_error_micros: int | None = None
+) -> AccountValues:  # fmt: skip
+    """Value the account; ``books`` maps the ticker of an open market with a known book to (bids, asks).
+
+    A position in another market has no known value, and then the account has none; ``books`` is None where none can be
+    read. A view of the live markets is sufficient with the error of the last audit, which no such view shows: what the
+    others have realized is in the account's totals.
+    """
+    account, positions = view.account, _positions(view, books)
+    is_valued = not positions.unvalued
+    if conservation_error_micros is None:
+        conservation_error_micros = view.conservation_error_micros
     return AccountValues(
         **{name: getattr(account, name) for name in FROM_LEDGER},
-        conservation_error_micros=view.conservation_error_micros,
-        position_cost_micros=cost,
-        realized_micros=realized,
-        unrealized_micros=sale - cost if is_valued else None,
-        unsaleable_centi=unsaleable if is_valued else None,
-        unvalued_markets=tuple(sorted(unvalued)),
-        equity_micros=account.owned_micros + sale if is_valued else None,
+        conservation_error_micros=conservation_error_micros,
+        position_cost_micros=positions.cost_micros,
+        realized_micros=account.pairs_micros + account.payouts_micros - account.costs_micros + positions.cost_micros,
+        unrealized_micros=positions.sale_micros - positions.cost_micros if is_valued else None,
+        unsaleable_centi=positions.unsaleable_centi if is_valued else None,
+        unvalued_markets=positions.unvalued,
+        equity_micros=account.owned_micros + positions.sale_micros if is_valued else None,
         holds=hold_labels(account),
         in_transit_micros=account.in_transit_micros,
         shards=account.shards if len(account.shards) > 1 else (),

@@ -51,7 +51,7 @@ class Positions:
                 self._valued.pop(market.ticker, None)
 
     def replace(self, view: LedgerView) -> None:
-        """Take a view of all markets: positions that it does not contain are dropped."""
+        """Take a view of the live markets, or of all: positions that it does not contain are dropped."""
         self._markets.clear()
         self._valued.clear()
         self.update(view)

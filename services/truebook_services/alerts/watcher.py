@@ -116,7 +116,7 @@ class Watcher:
             async with asyncio.timeout(READ_WITHIN_S):
                 if self._ledger is None:
                     self._ledger = await self._open_ledger()
-                self._reading = read_ledger(await self._ledger.view(), now_us)
+                self._reading = read_ledger(await self._ledger.live_view(), now_us)
             self._failing_since_us = None
         except (LedgerError, TimeoutError) as error:
             if self._failing_since_us is None:

@@ -43,7 +43,7 @@ async def wind_down(rest: RestClient, ledger: LedgerStore, clock: Clock, wait: W
 
 
 async def _open_orders(ledger: LedgerStore) -> int:
-    return sum(len(market.orders) for market in (await ledger.view()).markets)
+    return sum(len(market.orders) for market in (await ledger.live_view()).markets)
 
 
 async def _cancel_all(rest: RestClient) -> None:

@@ -60,7 +60,7 @@ class Resolver:
 
     async def adopt_open_orders(self) -> None:
         """Mark every order that is not ours to send as unknown; await this before anything is reserved."""
-        view = await persist(self._context.clock, lambda: self._ledger.view())
+        view = await persist(self._context.clock, self._ledger.live_view)
         left = [order for market in view.markets for order in market.orders if self._is_unresolved(order)]
         for order in left:
             await self._records.mark_unknown(order.order_id)
@@ -74,7 +74,7 @@ class Resolver:
         """Look every unresolved order up; called periodically."""
         now_us = self._context.clock.now_us()
         adopted = self.adopted
-        view = await self._ledger.view()
+        view = await self._ledger.live_view()
         unresolved = [
             order
             for market in view.markets

@@ -27,6 +27,6 @@ class Sweep:
         After a halt has triggered the order group, the exchange reports its orders as cancelled; the next run cancels
         what still counts as resting.
         """
-        view = await self._ledger.view()
+        view = await self._ledger.live_view()
         if not await self._group.follow(cancelling_mode(view.account, ticker="")):
             await self._canceller.cancel_all(to_cancel(view, self._books.age_us, self._stale_after_us))

@@ -149,12 +149,7 @@ class Catalogue:
             self._publish_changes()
 
     async def _pinned(self) -> frozenset[str]:
-        view = await self._ledger.view()
-        return frozenset(
-            market.ticker
-            for market in view.markets
-            if market.orders or (market.position_centi != 0 and market.settlement_cc is None)
-        )
+        return frozenset(market.ticker for market in (await self._ledger.live_view()).markets)
 
     async def _list(self, pinned: frozenset[str], now_us: int) -> tuple[list[ListedMarket], dict[str, MarketMetadata]]:
         """Read all open markets of this shard, and the metadata of the candidates and of pinned and published ones.

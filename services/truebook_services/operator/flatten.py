@@ -58,9 +58,9 @@ async def flatten(
     if await ledger.apply(FLATTEN.place()) is not HoldOutcome.HELD:
         raise HoldRefused("the trading hold was not placed", "`truebook status` lists the holds")
     deadline = asyncio.get_running_loop().time() + sender.within_s
-    at_first = {market.ticker for market in _held(await ledger.view(), request.tickers)}
+    at_first = {market.ticker for market in _held(await ledger.live_view(), request.tickers)}
     while True:
-        view = await ledger.view()
+        view = await ledger.live_view()
         held = _held(view, request.tickers)
         if not held or asyncio.get_running_loop().time() >= deadline:
             break

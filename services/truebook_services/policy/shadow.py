@@ -242,7 +242,7 @@ class ShadowRun:
         try:
             if self._ledger is None:
                 self._ledger = await self._open_ledger()
-            view = await self._ledger.view()
+            view = await self._ledger.live_view()
         except LedgerError as error:
             if not error.retry:
                 raise

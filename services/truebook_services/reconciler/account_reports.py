@@ -16,6 +16,7 @@ from truebook.messages.accounts import AccountReported, record_key
 from truebook.messages.codec import encode
 from truebook.messages.topics import ACCOUNT
 from truebook.runtime.context import Context
+from truebook_services.reconciler.ledger_watch import LedgerWatch
 from truebook_services.reconciler.position_books import PositionBooks
 
 CHECK_S: Final = 1.0
@@ -37,19 +38,20 @@ class AccountReports:
     """Reads the ledger every second, and publishes what has changed or is due."""
 
     def __init__(
-        self, context: Context, ledger: LedgerStore, comparisons: Comparisons, books: PositionBooks
+        self, context: Context, ledger: LedgerStore, comparisons: Comparisons, books: PositionBooks, watch: LedgerWatch
     ) -> None:  # fmt: skip
         self._context = context
         self._ledger = ledger
         self._comparisons = comparisons
         self._books = books
+        self._watch = watch
         self._reported: tuple[object, ...] | None = None
         self._due_us = 0
         self._read_due_us = 0
 
     async def run(self) -> None:
         """Publish a report if it is due; raises ``LedgerError`` and ``BusError``."""
-        view, now_us = await self._ledger.view(), self._context.clock.now_us()
+        view, now_us = await self._ledger.live_view(), self._context.clock.now_us()
         await self._read_books(view, now_us)
         report = self._report(view)
         state = (
@@ -75,7 +77,8 @@ class AccountReports:
 
     def _report(self, view: LedgerView) -> AccountReported:
         context, account, now_us = self._context, view.account, self._context.clock.now_us()
-        held, values = held_markets(view), account_values(view, self._books.books)
+        held, error_micros = held_markets(view), self._watch.conservation_error_micros
+        values = account_values(view, self._books.books, conservation_error_micros=error_micros)
         unknown = [order.reserved_us for market in view.markets for order in market.orders if order.state.is_unresolved]
         marks, found = account.marks, self._comparisons
         return AccountReported(

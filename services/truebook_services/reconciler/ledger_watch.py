@@ -24,11 +24,14 @@ class LedgerWatch:
     def __init__(self, context: Context, ledger: LedgerStore) -> None:
         self._context = context
         self._ledger = ledger
+        self.conservation_error_micros = 0
+        """Of the last audit."""
 
     async def run(self) -> None:
         """Read the ledger once, check it, and set every gauge, unless the account is not opened yet."""
         audit = await self._ledger.audit()
         view, errors = audit.view, audit.errors
+        self.conservation_error_micros = view.conservation_error_micros
         if errors:
             await self._ledger.apply(CORRUPT_LEDGER.place())
             self._context.log.error("trading halted: the ledger's totals differ from the sums of their parts", **errors)

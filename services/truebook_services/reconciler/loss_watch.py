@@ -13,7 +13,7 @@ from truebook.kalshi.port import ExchangeError
 from truebook.ledger.exchange_reports import OPENED
 from truebook.ledger.outcomes import MarkOutcome
 from truebook.ledger.port import LedgerStore
-from truebook.ledger.valuation import account_values, has_loss_limits, trading_day
+from truebook.ledger.valuation import equity_micros, has_loss_limits, trading_day
 from truebook.ledger.verbs import MarkEquity
 from truebook.models.pointer import PointerFile
 from truebook.runtime.context import Context
@@ -45,12 +45,12 @@ class LossWatch:
             self._context.log.warning("equity not marked", error=str(error))
 
     async def _mark(self) -> None:
-        view = await self._ledger.view()
+        view = await self._ledger.live_view()
         has_limits = has_loss_limits(view.account.limits)
         if not view.account.opened or not (has_limits or self._model_drawdown.is_on):
             return
-        values = account_values(view, await self._books.read(view))
-        profit_micros = None if values.equity_micros is None else values.equity_micros - values.deposits_micros
+        equity = equity_micros(view, await self._books.read(view))
+        profit_micros = None if equity is None else equity - view.account.deposits_micros
         self._model_drawdown.valued(profit_micros, await self._ledger.watermark(OPENED))
         if profit_micros is None or not has_limits:
             return

@@ -52,7 +52,7 @@ class Repairer:
         """Compare open orders, look up those that are not listed, and record their missing fills."""
         opened_us = await self._ledger.watermark(OPENED)
         resting = await self._rest.orders(status=OrderStatus.RESTING)
-        view = await self._ledger.view()
+        view = await self._ledger.live_view()
         shown = {order.exchange_order_id: order for order in resting}
         known = {order.exchange_order_id for market in view.markets for order in market.orders}
         for order in resting:

@@ -65,10 +65,10 @@ def build(
         context, settings, ledger, opener=AccountOpener(context, rest, ledger), repairer=repairer,
         balance_checker=checker,
     )  # fmt: skip
-    books = PositionBooks(context, rest)
+    books, watch = PositionBooks(context, rest), LedgerWatch(context, ledger)
     frames: list[Frame] = [
         Periodic(context, "reconciler.compare", settings.orders_s, loop.run),
-        Periodic(context, "reconciler.ledger_watch", settings.watch_s, LedgerWatch(context, ledger).run),
+        Periodic(context, "reconciler.ledger_watch", settings.watch_s, watch.run),
         Periodic(
             context, "reconciler.loss_watch", settings.mark_s, LossWatch(context, settings, books, ledger, models).run
         ),
@@ -76,7 +76,7 @@ def build(
         Periodic(context, "reconciler.shard_transfers", settings.orders_s, transfers.run),
     ]
     if reports:
-        account_reports = AccountReports(context, ledger, checker, books)
+        account_reports = AccountReports(context, ledger, checker, books, watch)
         frames.append(Periodic(context, "reconciler.account", CHECK_S, account_reports.run))
     if settings.treasurer.enabled:
         frames += _treasurer(context, settings.treasurer, rest, ledger, transfers)

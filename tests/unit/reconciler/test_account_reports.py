@@ -10,6 +10,7 @@ from truebook.messages.accounts import WINDOW_US, AccountReported, record_key
 from truebook.messages.envelope import BookSide
 from truebook.messages.topics import ACCOUNT
 from truebook_services.reconciler.account_reports import AccountReports
+from truebook_services.reconciler.ledger_watch import LedgerWatch
 from truebook_services.reconciler.position_books import PositionBooks
 from truebook_services.reconciler.settings import ReconcilerSettings
 
@@ -29,7 +30,7 @@ class Setup:
         self.rig, self.compared = rig, Compared()
         context = make_context("reconciler", rig.clock, rig.bus)
         self.books = PositionBooks(context, rig.exchange)
-        self.reports = AccountReports(context, rig.ledger, self.compared, self.books)
+        self.reports = AccountReports(context, rig.ledger, self.compared, self.books, LedgerWatch(context, rig.ledger))
         self._seen = 0
 
     async def report_after(self, seconds: float) -> list[AccountReported]:

@@ -122,11 +122,7 @@ class Listing:
             self._schedule.soon()
 
     def pinned(self) -> frozenset[str]:
-        return frozenset(
-            market.ticker
-            for market in self._ledger.view().markets
-            if market.orders or (market.position_centi != 0 and market.settlement_cc is None)
-        )
+        return frozenset(market.ticker for market in self._ledger.live_view().markets)
 
     def _publish_changes(self) -> None:
         for ticker, market in self.metadata.items():

@@ -11,7 +11,7 @@ from truebook.ledger.port import MarketView
 from truebook.ledger.rules.ledger import Ledger
 from truebook.ledger.valuation import (
     Book,
-    account_values,
+    equity_micros,
     has_loss_limits,
     held_markets,
     is_seen,
@@ -43,16 +43,16 @@ class LossWatch:
 
     def run(self, now_us: int) -> None:
         """Record one mark, unless a position has no known value."""
-        view = self._ledger.view()
+        view = self._ledger.live_view()
         held = held_markets(view)
         for ticker, market in held.items():
             book = self._book(market)
             if book is not None:
                 self._books[ticker] = book
         self._books = {ticker: book for ticker, book in self._books.items() if ticker in held}
-        values = account_values(view, self._books)
-        if values.equity_micros is not None:
-            profit_micros = values.equity_micros - values.deposits_micros
+        equity = equity_micros(view, self._books)
+        if equity is not None:
+            profit_micros = equity - view.account.deposits_micros
             self._ledger.apply(MarkEquity(day=trading_day(now_us, self._zone), profit_micros=profit_micros))
 
     def _book(self, market: MarketView) -> Book | None:

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
--- include: common
--- begin: at connect, store schema and history name of a new account; return those of an existing one.
+-- include: common, live
+-- begin: at connect, store schema and history name of a new account; return those of an existing one. Complete the
+-- index of live markets.
 --
 -- args: schema, ledger_id (a fresh name)
 --
@@ -8,4 +9,7 @@
 
 call('HSETNX', K.meta, 'schema', args.schema)
 call('HSETNX', K.meta, 'ledger_id', args.ledger_id)
+L.load_account()
+I.complete()
+L.write_all()
 return call('HMGET', K.meta, 'schema', 'ledger_id')

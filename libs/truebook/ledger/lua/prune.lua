@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- include: common, transfers
--- prune: drop ended orders with their fills, and refusals past their deadline; add up settled markets by shard, ended
--- transfers by route, each before a time of its own (rules/account.py, transfers.py). At most 1000 of each a call.
+-- include: common, live, transfers
+-- prune: complete the index of live markets; drop ended orders with their fills, and refusals past their deadline; add
+-- up settled markets by shard, ended transfers by route, each before a time of its own; at most 1000 of each a call.
 -- An order is dropped only when its deadline has passed: its id can't be reserved again.
 --
 -- KEYS fills: the stem of the keys, since the orders are found here
@@ -9,6 +9,7 @@
 -- Returns how many orders, fills, markets and transfers were dropped, as a decimal string.
 
 L.load_account()
+I.complete()
 local dropped = 0
 local function drop_fills(exchange_order_id)
   local key = K.fills .. exchange_order_id
@@ -31,13 +32,12 @@ for _, order_id in ipairs(call('ZRANGEBYSCORE', K.ended, '-inf', before, 'LIMIT'
     if order.exchange_order_id then drop_fills(order.exchange_order_id) end
   end
 end
-local settled, markets_of = {}, {}
-local stored = call('HGETALL', K.markets)
+local settled, markets_of, stored = {}, {}, call('HGETALL', K.markets)
 for i = 1, #stored, 2 do
   local market = unpack_record(stored[i + 1])
   markets_of[market.event] = (markets_of[market.event] or 0) + 1
-  local settled_us = market.settled_us or 0
-  local is_old = settled_us < args.settled_before_us and (market.pruned_markets or 0) == 0
+  local settled_us, pruned_markets = market.settled_us or 0, market.pruned_markets or 0
+  local is_old = settled_us < args.settled_before_us and pruned_markets == 0
   if market.settlement_cc and is_old and #market.open == 0 then
     settled[#settled + 1] = { settled_us = settled_us, ticker = stored[i], market = market }
   end

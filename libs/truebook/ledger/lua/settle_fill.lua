@@ -44,7 +44,7 @@ local market, orders = L.load_market(order.ticker)
 if not F.belongs(fill, order) or not L.may_be_on(market, fill.exchange_index) then return 'conflict' end
 L.write('HSET', K.fills, trade_id, pack(fill))
 market.exchange_index = market.exchange_index or fill.exchange_index
-L.add_order(orders, order)
+F.add_order(orders, order)
 F.apply_fill(market, order, fill)
 if order.foreign then order.ended_us = nil end
 L.update_order(order)

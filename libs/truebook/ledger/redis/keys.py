@@ -5,7 +5,7 @@ them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can
 
 | key | type | content |
 |---|---|---|
-| ``account`` | hash | totals, marks, clock, journal number, mode of holds: decimal strings; records: limits, shards |
+| ``account`` | hash | totals, marks, clock, ``seq``, ``live_seq``, mode of holds: as text; records: limits, shards |
 | ``holds`` | hash | name -> ``mode:owner`` |
 | ``epochs``, ``counters``, ``watermarks`` | hash | partition or name -> number |
 | ``adjusts`` | hash | id -> record; the opening's under the empty id |
@@ -21,6 +21,7 @@ them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can
 | ``meta`` | hash | schema, ledger_id |
 | ``open_transfers``, ``transfers`` | hash | our id -> record: transfers between shards, open and ended |
 | ``transfer_ids`` | hash | the exchange's transfer id -> ours |
+| ``live`` | set | tickers of the live markets, complete if ``live_seq`` is the journal number |
 | ``lease:<name>`` | string | the lease's owner; expires when it is not renewed |
 """
 
@@ -32,7 +33,7 @@ SCHEMA: Final = "2"
 _NAMES: Final = (
     "account", "holds", "epochs", "counters", "watermarks", "adjusts", "orders", "exchange_ids", "fills:", "parked",
     "markets", "events", "refusals", "refusal_deadlines", "grants", "ended", "journal", "meta", "open_transfers",
-    "transfers", "transfer_ids",
+    "transfers", "transfer_ids", "live",
 )  # fmt: skip
 """In the order in which they are passed to the scripts."""
 _FILLS: Final = _NAMES.index("fills:")

@@ -65,6 +65,7 @@ def _commands(keys: LedgerKeys, state: LedgerState) -> Iterator[_Command]:
         yield from (("HSET", key, trade_id, _record(fill)) for trade_id, fill in fills.items())
         if any(fill.parked for fill in fills.values()):
             yield "SADD", keys["parked"], exchange_order_id
+    yield from (("SADD", keys["live"], ticker) for ticker in state.live)
     for order_id, order in state.orders.items():
         if order.ended_us is not None:
             yield "ZADD", keys["ended"], order.ended_us, order_id
@@ -85,7 +86,7 @@ def _account(state: LedgerState, seq: int) -> dict[Any, Any]:
         fields["limits"] = _pack(state.limits)
     if state.shards:
         fields["shards"] = _pack({str(index): _fields(shard) for index, shard in state.shards.items()})
-    return fields | {"seq": str(seq)}
+    return fields | {"seq": str(seq), "live_seq": str(seq)}
 
 
 def _record(value: msgspec.Struct) -> bytes:

@@ -126,21 +126,31 @@ class RedisStore(RestorableStore, RestoringStore):
             await self._run("view", {"tickers": None if tickers is None else list(dict.fromkeys(tickers))})
         )
 
+    async def live_view(self) -> LedgerView:
+        reply = await self._run("view", {"tickers": None, "live": True})
+        return self._view(reply, only_live=True)
+
     async def audit(self) -> Audit:
-        *reply, events, parked, mode = await self._run("view", {"tickers": None, "audit": True})
+        *reply, events, parked, mode, live = await self._run("view", {"tickers": None, "audit": True})
         view, (account, holds, shown, *_) = self._view(reply), reply
         parts = Parts(
             markets=[(market_of(market), [order_of(order) for order in orders]) for market, orders in shown],
             exclusive=exclusive_of(events), parked=parked,
             holds=[(hold.name, hold.mode) for hold in holds_of(holds)], hold_mode=mode_of(mode),
+            live=None if live is None else {ticker.decode() for ticker in live},
         )  # fmt: skip
         return Audit(view=view, errors=view.errors_of_totals | errors_of_parts(totals_of(account), parts))
 
-    def _view(self, reply: Any) -> LedgerView:
+    def _view(self, reply: Any, *, only_live: bool = False) -> LedgerView:
         account, holds, shown, ledger_id, adjusts, open_transfers, ended_transfers = reply
         if ledger_id:  # empty: the server lost its data
             self._ledger_id = ledger_id.decode()
-        markets = [views.market_view(market_of(market), map(order_of, orders)) for market, orders in shown]
+        records = [(market_of(market), orders) for market, orders in shown]
+        markets = [
+            views.market_view(market, map(order_of, orders))
+            for market, orders in records
+            if market.is_live or not only_live
+        ]
         return LedgerView(
             account=account_of(account, holds, open_transfers),
             markets=tuple(sorted(markets, key=lambda m: m.ticker)),

@@ -6,7 +6,7 @@ was changed or lost in the store is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -27,6 +27,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     holds: Sequence[tuple[str, Mode]]
     hold_mode: Mode
     """The mode of the account's holds, as it is stored."""
+    live: Set[str] | None
+    """The tickers of the live markets, as they are stored; None: an earlier version has changed the account."""
 
 
 def parts_of(state: LedgerState) -> Parts:
@@ -36,12 +38,14 @@ def parts_of(state: LedgerState) -> Parts:
         markets=[(market, state.open_orders(market)) for market in state.markets.values()],
         exclusive={name: event.exclusive for name, event in state.events.items()},
         parked=sum(fill.parked for fills in state.fills.values() for fill in fills.values()),
-        holds=holds, hold_mode=Mode.severest(holds),
+        holds=holds, hold_mode=Mode.severest(holds), live=state.live,
     )  # fmt: skip
 
 
 def errors_of_parts(totals: Totals, parts: Parts) -> dict[str, int]:
-    """Return by name what does not follow from the parts: stored minus derived, of the mode in steps of severity."""
+    """Return by name what does not follow from the parts: stored minus derived, of the mode in steps of severity, of
+    the live markets how many are missing or should not be listed.
+    """
     derived = {
         "loss_micros": _loss_micros(parts),
         "open_orders": sum(order.remaining_centi > 0 for _, orders in parts.markets for order in orders),
@@ -49,6 +53,8 @@ def errors_of_parts(totals: Totals, parts: Parts) -> dict[str, int]:
     }
     errors = {name: getattr(totals, name) - amount for name, amount in derived.items()}
     errors["hold_mode"] = parts.hold_mode.severity - Mode.severest(parts.holds).severity
+    if parts.live is not None:
+        errors["live_markets"] = len(parts.live ^ {market.ticker for market, _ in parts.markets if market.is_live})
     return {name: error for name, error in errors.items() if error}
 
 

@@ -113,6 +113,10 @@ class Ledger:
         inflows = views.inflows(state.adjusts.values(), state.transfers.values()) if tickers is None else None
         return LedgerView(account=self.account(), markets=tuple(markets), inflows=inflows)
 
+    def live_view(self) -> LedgerView:
+        """Return the account and the live markets, sorted by ticker: those with a position or an open order."""
+        return self.view(self.state.live)
+
     def market(self, ticker: str) -> MarketView:
         """Return a market of the ledger; raises ``KeyError`` for others."""
         record = self.state.markets[ticker]

@@ -43,6 +43,10 @@ class updating:
 
 def _update_derived(state: LedgerState, market: LedgerMarket) -> None:
     market.open = [order_id for order_id in market.open if state.orders[order_id].remaining_centi > 0]
+    if market.is_live:
+        state.live.add(market.ticker)
+    else:
+        state.live.discard(market.ticker)
     orders = state.open_orders(market)
     market.reserved_micros = reservation_micros(market, orders)
     _add_to_totals(state, market, +1)

@@ -7,6 +7,7 @@ losses, the account's totals. Only ``market_update`` changes those.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -116,6 +117,11 @@ class LedgerMarket(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def position_centi(self) -> int:
         return self.yes_bought_centi - self.no_bought_centi
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an order is open, or the market has a position and has not settled."""
+        return bool(self.open) or (self.settlement_cc is None and self.yes_bought_centi != self.no_bought_centi)
 
     @property
     def costs_micros(self) -> int:
@@ -236,7 +242,7 @@ def _at_least_reduce_only(mode: Mode, is_overdrawn: bool) -> Mode:
     return Mode.REDUCE_ONLY if is_overdrawn and mode is Mode.RUNNING else mode
 
 
-class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """The complete state of one account, without its journal, whose anchors have the same fields."""
 
     opened: bool = False
@@ -269,6 +275,12 @@ class LedgerState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit
     refusals: dict[str, Refusal] = {}
     grants_us: list[int] = []
     """The clock at each grant of the last minute."""
+
+    @cached_property
+    def live(self) -> set[str]:
+        """The tickers of the live markets: an index, kept by ``market_update``. It follows from the markets, and so it
+        is neither saved nor compared."""
+        return {ticker for ticker, market in self.markets.items() if market.is_live}
 
     def mode(self) -> Mode:
         """Return the mode of the account."""

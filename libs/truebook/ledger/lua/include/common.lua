@@ -18,7 +18,7 @@ local account = {
   deposits_micros = 0, adjustments_micros = 0, rounding_micros = 0, interest_micros = 0, fees_micros = 0,
   payouts_micros = 0, costs_micros = 0, pairs_micros = 0, reserved_micros = 0,
   mark_day = 0, mark_day_start_micros = 0, mark_peak_micros = 0, mark_last_micros = 0, -- day 0: no marks
-  in_transit_micros = 0,
+  in_transit_micros = 0, live_seq = 0, -- the number of the change up to which the index of live markets is complete
 }
 local limits = {} -- those that are set
 local shards, stored_shards = {}, nil -- of shards other than 0, by index as text: net_micros, reserved_micros
@@ -136,7 +136,9 @@ L = {
     if account.restorer and account.restorer ~= RESTORER then
       error({ err = 'RESTORING the ledger from its journal' })
     end
+    local is_indexed = account.live_seq == account.seq
     L.set('seq', account.seq + 1)
+    if is_indexed then L.set('live_seq', account.seq) end
     local fields = {}
     for field in pairs(changed) do
       fields[#fields + 1] = field
@@ -296,6 +298,11 @@ L = {
 
   -- Markets (rules/market_update.py) ----------------------------------------------------------------------------------
 
+  -- Whether an order is open, or the market has a position and has not settled.
+  is_live = function(market)
+    return #market.open > 0 or (not market.settlement_cc and market.yes_bought_centi ~= market.no_bought_centi)
+  end,
+
   -- What a market adds to the account's totals.
   amounts = function(market)
     local position = market.yes_bought_centi - market.no_bought_centi
@@ -337,7 +344,7 @@ L = {
         orders[i] = unpack_record(order)
       end
     end
-    markets[ticker] = { market = market, orders = orders, counted = L.amounts(market) }
+    markets[ticker] = { market = market, orders = orders, counted = L.amounts(market), is_live = L.is_live(market) }
     return market, orders
   end,
 
@@ -351,17 +358,6 @@ L = {
       market.event = event
     end
     return market, orders
-  end,
-
-  -- Put an order among its market's: in place of the copy that was loaded with the market, else as the newest.
-  add_order = function(orders, order)
-    for i, known in ipairs(orders) do
-      if known.order_id == order.order_id then
-        orders[i] = order
-        return
-      end
-    end
-    orders[#orders + 1] = order
   end,
 
   -- After a change of a market, update its open orders, reservation, losses and all totals. `exclusive` is given by a
@@ -387,6 +383,10 @@ L = {
     L.add('loss_micros', L.set_losses(event, market.ticker, if_yes, if_no, exclusive))
     L.write('HSET', K.events, market.event, pack(event))
     L.write('HSET', K.markets, market.ticker, pack(market))
+    if L.is_live(market) ~= loaded.is_live then
+      loaded.is_live = not loaded.is_live
+      L.write(loaded.is_live and 'SADD' or 'SREM', K.live, market.ticker)
+    end
   end,
 
   -- Refusals ----------------------------------------------------------------------------------------------------------

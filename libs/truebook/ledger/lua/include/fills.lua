@@ -6,6 +6,17 @@ F = {
     return fill.ticker == order.ticker and (order.foreign or fill.book_side == order.book_side)
   end,
 
+  -- Put an order among its market's: in place of the copy that was loaded with the market, else as the newest.
+  add_order = function(orders, order)
+    for i, known in ipairs(orders) do
+      if known.order_id == order.order_id then
+        orders[i] = order
+        return
+      end
+    end
+    orders[#orders + 1] = order
+  end,
+
   -- Add a fill to the sums, with the reported fee, whatever was reserved.
   apply_fill = function(market, order, fill)
     if fill.book_side == 'bid' then

@@ -53,7 +53,7 @@ R = {
     end
     local market, orders = L.load_market(order.ticker)
     if #parked > 0 then market.exchange_index = market.exchange_index or parked[1].exchange_index or 0 end
-    L.add_order(orders, order)
+    F.add_order(orders, order)
     for _, fill in ipairs(parked) do F.apply_fill(market, order, fill) end
     L.update_order(order)
     L.update_market(market, orders)
