@@ -1,6 +1,6 @@
 """The vectors of markets, one by one and many at once, shared values included; the inputs are created for each vector.
 
-One by one, the changes of a history are computed once; many at once, they are read anew for each vector.
+One by one, the changes of a history are computed once; many at once, they are read again for each vector.
 """
 
 from __future__ import annotations
