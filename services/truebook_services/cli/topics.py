@@ -1,4 +1,4 @@
-"""``truebook topics``: the topics in Kafka, created where missing, and the lag of each consumer group."""
+"""``truebook topics``: the topics in Kafka, created where missing, the lag of each consumer group, and records."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.table import Table
 from truebook.bus.kafka.topics import POLICY, TopicsAdmin
 from truebook.bus.port import TopicMismatch
 from truebook.runtime.settings import TruebookSettings, load
+from truebook_services.cli.errors import UsageError
+from truebook_services.cli.topics_tail import tail
 from truebook_services.serving.settings import kafka_connection
 
 HINT: Final = (
@@ -21,11 +23,21 @@ HINT: Final = (
 )
 
 
-def topics(
+topics = typer.Typer(invoke_without_command=True)
+topics.command("tail")(tail)
+
+
+@topics.callback()
+def show_topics(
+    context: typer.Context,
     create: Annotated[bool, typer.Option("--create", help="Create missing topics.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Show topics and group lag; exit code 3 if partitions, compaction or retention are wrong."""
+    if context.invoked_subcommand is not None:
+        if create or json_:
+            raise UsageError(f"--create and --json before {context.invoked_subcommand} have no meaning: leave them out")
+        return
     settings = load(TruebookSettings)
     found = asyncio.run(_read_topics(settings, create=create))
     if json_:
