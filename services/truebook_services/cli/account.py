@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from truebook.clock import MICROS
@@ -16,6 +15,7 @@ from truebook.ledger.verbs import LIMIT_NAMES, Limits
 from truebook.money import format_micros, format_price, format_size
 from truebook_services.cli.amounts import NOT_KNOWN, dollars, parse_dollars
 from truebook_services.cli.operator import Json, call, print_json, request
+from truebook_services.cli.table_console import table_console
 from truebook_services.operator.requests import (
     ChangeLimits,
     Flatten,
@@ -166,7 +166,7 @@ def fills(
             )
             for each in result.fills
         ]  # fmt: skip
-        title = "fills" if result.is_complete else "newest fills; there are earlier ones"
+        title = "fills" if result.is_complete else "newest fills, without the earlier ones"
         _print(title, ("time (UTC)", "market", "side", "price", "size", "fee", "outcome", "trade id"), rows)
 
 
@@ -253,4 +253,4 @@ def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    table_console().print(table)

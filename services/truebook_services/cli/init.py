@@ -50,6 +50,8 @@ def init(
     """Write a validated truebook.toml: asks for what no flag gives; a setting without a value keeps its default."""
     if file.exists() and not force:
         raise UsageError(f"{file} exists: add --force to replace it, or name another one by --file")
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent} is no folder: make it, or name another file by --file")
     ask = _Questions(enabled=not no_questions and sys.stdin.isatty())
     where = ask("Exchange: simulated, or Kalshi's demo", exchange, Exchange, default=Exchange.SIMULATED)
     is_demo = where is Exchange.DEMO

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -24,6 +24,7 @@ from truebook_services.operator.requests import ShowStatement
 
 DIFFERS = 1
 WIDTH = 160
+ENDINGS: Final = (".pdf", ".html", ".json", ".txt")
 
 
 def statement(
@@ -38,7 +39,7 @@ def statement(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where to write it, by default standard output; the ending .pdf, .html or .json selects the form.",
+            help="Where to write it, by default standard output; .pdf, .html, .json or .txt selects the form.",
         ),
     ] = None,
 ) -> None:
@@ -46,7 +47,10 @@ def statement(
     if pdf + html + json_ > 1:
         raise UsageError("choose one of --pdf, --html and --json")
     if out is not None and not (pdf or html or json_):
-        pdf, html, json_ = (out.suffix == ending for ending in (".pdf", ".html", ".json"))
+        ending = out.suffix.lower()
+        if ending not in ("", *ENDINGS):
+            raise UsageError(f"{out}: its ending selects no form; use {', '.join(ENDINGS)}, or --pdf, --html or --json")
+        pdf, html, json_ = (ending == each for each in (".pdf", ".html", ".json"))
     result = request(lambda operator: operator.perform(ShowStatement(day=day, zone=zone)))
     if pdf or html or json_ or out is not None:
         _write(_content(result, pdf=pdf, html=html, json_=json_), out, is_binary=pdf)

@@ -117,6 +117,13 @@ def test_an_existing_file_is_replaced_only_on_request() -> None:
     assert load(EmbeddedSettings).paper_exchange.markets == 3
 
 
+def test_a_missing_folder_is_named(folder: Path) -> None:
+    done = init("--file", "nowhere/truebook.toml")
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith("nowhere is no folder")
+    assert not (folder / "nowhere").exists()
+
+
 def test_an_environment_that_conflicts_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEBOOK_PAPER_EXCHANGE__MARKETS", "0")
     done = init()

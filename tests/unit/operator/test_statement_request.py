@@ -153,11 +153,18 @@ def test_the_command_writes_each_form(settings: TruebookSettings, tmp_path: Path
     asyncio.run(write(path_of(settings), two_days()))
     assert "Statement of sim-main, 2026-03-10" in run().output
     assert json.loads(run("--json").output)["conservation"]["error_micros"] == 0
-    for name, begin in (("s.pdf", b"%PDF-"), ("s.html", b"<!doctype"), ("s.json", b"{"), ("s.txt", b"Statement of")):
+    for name, begin in (
+        ("s.pdf", b"%PDF-"),
+        ("s.PDF", b"%PDF-"),
+        ("s.html", b"<!doctype"),
+        ("s.json", b"{"),
+        ("s.txt", b"Statement of"),
+    ):
         done = run("--out", str(tmp_path / name))
         assert (done.exit_code, done.output.strip()) == (0, str(tmp_path / name))
         assert (tmp_path / name).read_bytes().startswith(begin)
     assert isinstance(run("--pdf", "--html").exception, UsageError)
+    assert isinstance(run("--out", str(tmp_path / "s.csv")).exception, UsageError)
     assert isinstance(run("--out", str(tmp_path / "no" / "s.pdf")).exception, UsageError)
 
 
