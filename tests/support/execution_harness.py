@@ -18,15 +18,15 @@ from truebook.ledger.memory_store import MemoryStore
 from truebook.ledger.port import LedgerStore, OrderView
 from truebook.ledger.verbs import OpenAccount
 from truebook.messages.actions import Action, OmittedSides, Target
+from truebook.messages.book_states import BookState
 from truebook.messages.codec import decode, encode
 from truebook.messages.envelope import BookSide, Message, Source
 from truebook.messages.ids import client_order_id, digest
 from truebook.messages.market_metadata import MarketMetadata
 from truebook.messages.markets import MarketUpdated
-from truebook.messages.orderbook import BookSnapshot, BookStale
 from truebook.messages.orders import OrderEvent, OrderOutcome
 from truebook.messages.reasons import Reason
-from truebook.messages.topics import ACCOUNT, ACTIONS, FILLS, MARKETS, ORDERBOOK, ORDERS, Topic
+from truebook.messages.topics import ACCOUNT, ACTIONS, BOOK_STATES, FILLS, MARKETS, ORDERS, Topic
 from truebook.runtime.context import no_crash
 from truebook.venue.account import OrderRequest
 from truebook_services.execution.service import build
@@ -77,6 +77,7 @@ class ExecutionHarness:
         self.running: Running | None = None
         self._numbers = itertools.count(1)
         self._versions: dict[str, int] = {}
+        self._best: dict[str, tuple[int | None, int | None]] = {}
 
     async def __aenter__(self) -> ExecutionHarness:
         await self.ledger.apply(OpenAccount(balance_micros=1_000_000_000))
@@ -127,20 +128,24 @@ class ExecutionHarness:
         await self._publish(MARKETS, MarketUpdated(**self._envelope(market.ticker), metadata=changed, selected=True))
 
     async def snapshot(self, ticker: str = "M", *, bids: Levels = BIDS, asks: Levels = ASKS, age_s: float = 0) -> None:
-        await self._publish(ORDERBOOK, BookSnapshot(**self._book(ticker, age_s), bids=tuple(bids), asks=tuple(asks)))
+        """Publish that a book is fresh; actions are decided on these levels from now on."""
+        self._best[ticker] = (bids[0][0] if bids else None, asks[0][0] if asks else None)
+        await self._publish(BOOK_STATES, BookState(**self._state(ticker, age_s), stale=None))
 
     async def mark_stale(self, ticker: str = "M") -> None:
-        await self._publish(ORDERBOOK, BookStale(**self._book(ticker, 0), reason=Reason.SEQUENCE_GAP))
+        await self._publish(BOOK_STATES, BookState(**self._state(ticker, 0), stale=Reason.SEQUENCE_GAP))
 
     def action(self, *targets: Target, ticker: str = "M", deadline_s: float = 5, **changed: Any) -> Action:
         """Make an action with ids of its own."""
         number = next(self._numbers)
+        best_bid_cc, best_ask_cc = self._best.get(ticker, (None, None))
         values: dict[str, Any] = {
             **self._envelope(ticker), "id": digest("action", number), "source": Source.SIMULATED,
             "observation_id": digest("observation", number), "model": "test", "targets": targets,
             "omitted_sides": OmittedSides.KEEP, "deadline_us": self.clock.now_us() + int(deadline_s * 1e6),
             "confirmed_us": self.clock.now_us(), "frame_us": self.clock.monotonic_us() - 1_500, "reference_cc": 5000,
-            "edge_cc": 100, "event": f"E-{ticker}", "exclusive": False, "fee_rate_ppm": 70_000,
+            "best_bid_cc": best_bid_cc, "best_ask_cc": best_ask_cc, "edge_cc": 100, "event": f"E-{ticker}",
+            "exclusive": False, "fee_rate_ppm": 70_000,
         }  # fmt: skip
         return Action(**(values | changed))
 
@@ -205,10 +210,10 @@ class ExecutionHarness:
             "ticker": ticker, "source": self.source, "exchange_us": now_us, "produced_us": now_us,
         }  # fmt: skip
 
-    def _book(self, ticker: str, age_s: float) -> dict[str, Any]:
+    def _state(self, ticker: str, age_s: float) -> dict[str, Any]:
         version = self._versions[ticker] = self._versions.get(ticker, 0) + 1
         confirmed_us = self.clock.now_us() - int(age_s * 1e6)
-        return {**self._envelope(ticker), "epoch": 1, "version": version, "confirmed_us": confirmed_us, "frame_us": 1}
+        return {**self._envelope(ticker), "epoch": 1, "version": version, "confirmed_us": confirmed_us}
 
     async def _publish(self, topic: Topic, message: Message) -> None:
         await self.bus.publish(topic, message.ticker, encode(message))

@@ -6,6 +6,7 @@ from typing import Any
 
 from truebook.messages.accounts import AccountReported
 from truebook.messages.actions import Action, OmittedSides, Target
+from truebook.messages.book_states import BookState
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import BookSide, Message, Source, TimeInForce
 from truebook.messages.fills import FillRecorded, MarketSettled, OrderUpdated, ReportOutcome
@@ -128,6 +129,9 @@ def samples() -> dict[str, Message]:
         "orderbook.book_stale": BookStale(**book(exchange_us=None), reason=Reason.SEQUENCE_GAP),
         "orderbook.public_trade": PublicTrade(
             **book(), trade_id="t0", price_cc=4_800, size_centi=100, taker_side=BookSide.BID
+        ),
+        "book_states.book_state": BookState(
+            **envelope(exchange_us=None), epoch=7, version=42, confirmed_us=NOW_US - 10, stale=Reason.SEQUENCE_GAP
         ),
         "observations.observation": observation,
         "actions.action": action(),

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from truebook.book.order_book import OrderBook
 from truebook.execution.durations import Durations
 from truebook.ledger.port import MarketView
 from truebook.ledger.verbs import Mode, OrderState
@@ -64,7 +63,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     is_report_queue_full: bool
     """So many order events can't be published now that no order may add more."""
     metadata: MarketMetadata | None
-    book: OrderBook | None
     is_book_fresh: bool
     epoch: int | None
     """Epoch of the action's partition; None after this process has lost it."""
@@ -136,11 +134,13 @@ def _is_off_grid(candidate: Candidate) -> bool:
 
 
 def _would_cross(candidate: Candidate) -> bool:
-    target, book = candidate.target, candidate.book
-    best = book.best(target.book_side.other) if book is not None and target.post_only else None
-    if best is None:
+    """Judge by the book of the decision; the exchange refuses what crosses the newest one."""
+    action, target = candidate.action, candidate.target
+    is_bid = target.book_side is BookSide.BID
+    best_cc = action.best_ask_cc if is_bid else action.best_bid_cc
+    if best_cc is None or not target.post_only:
         return False
-    return target.price_cc >= best[0] if target.book_side is BookSide.BID else target.price_cc <= best[0]
+    return target.price_cc >= best_cc if is_bid else target.price_cc <= best_cc
 
 
 def _opens_near_close(candidate: Candidate) -> bool:

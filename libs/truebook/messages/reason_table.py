@@ -146,7 +146,7 @@ EXECUTION: Final = ReasonGroup(
             "the price is not on the market's price grid", "fix the model or the price rule that ignores the grid"
         ),
         Reason.POST_ONLY_CROSS: Explanation(
-            "a post-only order would trade at once", "nothing: the book has moved since the decision"
+            "a post-only order would trade at once on the book of its decision", "check the prices of the model"
         ),
         Reason.FEE_TYPE: Explanation(
             "the series has a fee structure that is not supported", "exclude the series from the universe"

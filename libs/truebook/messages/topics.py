@@ -12,6 +12,7 @@ import msgspec
 
 from truebook.messages.accounts import AccountReported
 from truebook.messages.actions import Action
+from truebook.messages.book_states import BookState
 from truebook.messages.dead_letters import DeadLetter
 from truebook.messages.envelope import Message
 from truebook.messages.fills import FillRecorded, MarketSettled, OrderUpdated
@@ -64,7 +65,11 @@ MARKETS: Final = Topic(
 ORDERBOOK: Final = Topic(
     name="orderbook", carries=(BookSnapshot, BookDelta, BookStale, PublicTrade), start_at=StartAt.END,
     retention_s=HOUR_S, retention_bytes=GIB, written_by=("ingest",),
-    read_by=("observation", "policy", "execution"),
+    read_by=("observation", "policy"),
+)  # fmt: skip
+BOOK_STATES: Final = Topic(
+    name="book_states", carries=(BookState,), start_at=StartAt.END, retention_s=HOUR_S, retention_bytes=GIB // 4,
+    written_by=("ingest",), read_by=("execution",),
 )  # fmt: skip
 OBSERVATIONS: Final = Topic(
     name="observations", carries=(Observation,), start_at=StartAt.END, retention_s=HOUR_S, retention_bytes=GIB,
@@ -114,6 +119,6 @@ ACCOUNT: Final = Topic(
 )  # fmt: skip
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    MARKETS, ORDERBOOK, OBSERVATIONS, ACTIONS, REFUSALS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS, SERVICES,
-    ACCOUNT,
+    MARKETS, ORDERBOOK, BOOK_STATES, OBSERVATIONS, ACTIONS, REFUSALS, ORDERS, FILLS, JOURNAL, SIGNALS, DEAD_LETTERS,
+    SERVICES, ACCOUNT,
 )  # fmt: skip

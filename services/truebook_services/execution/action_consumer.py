@@ -1,4 +1,4 @@
-"""The consumer of execution: applies market and book messages at once, hands actions to the dispatcher."""
+"""The consumer of execution: applies markets and states of books at once, hands actions to the dispatcher."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from truebook.decision.publication import is_nothing
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.messages.actions import Action
+from truebook.messages.book_states import BookState
 from truebook.messages.envelope import Tombstone
 from truebook.messages.markets import MarketUpdated
-from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.reasons import Reason
 from truebook.runtime.frames import Incoming
 from truebook_services.execution.dispatcher import Dispatcher, Job
@@ -21,14 +21,14 @@ from truebook_services.execution.reports import Reports
 class ActionConsumer:
     """Handles each poll; it never waits for the exchange, the ledger or the bus."""
 
-    def __init__(self, books: Books, dispatcher: Dispatcher, reports: Reports, queue: ReportQueue) -> None:
-        self._books = books
+    def __init__(self, states: BookStates, dispatcher: Dispatcher, reports: Reports, queue: ReportQueue) -> None:
+        self._states = states
         self._dispatcher = dispatcher
         self._reports = reports
         self._queue = queue
 
     async def handle(self, batch: Sequence[Incoming]) -> None:
-        """Handle one poll: all books first, so that each action is judged by the newest of them."""
+        """Handle one poll: all states first, so that each action is judged by the newest of them."""
         actions: list[tuple[Incoming, Action]] = []
         for incoming in batch:
             match incoming.message:
@@ -36,11 +36,11 @@ class ActionConsumer:
                     actions.append((incoming, action))
                     continue
                 case MarketUpdated() as market:
-                    self._books.update_market(market)
-                case BookSnapshot() | BookDelta() | BookStale() | PublicTrade() as update:
-                    self._books.apply(update)
+                    self._states.update_market(market)
+                case BookState() as update:
+                    self._states.apply(update)
                 case Tombstone():
-                    self._books.drop(incoming.record.key)
+                    self._states.drop(incoming.record.key)
                 case _:
                     pass
             incoming.done()

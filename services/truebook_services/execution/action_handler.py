@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.durations import Durations
 from truebook.execution.guards import (
     GUARDS,
@@ -42,12 +42,12 @@ class Candidates:
     """Collects what the guards judge a target by."""
 
     def __init__(
-        self, context: Context, durations: Durations, books: Books, epochs: PartitionEpochs, *, limiters: Limiters,
-        queue: ReportQueue,
+        self, context: Context, durations: Durations, states: BookStates, epochs: PartitionEpochs, *,
+        limiters: Limiters, queue: ReportQueue,
     ) -> None:  # fmt: skip
         self._context = context
         self._durations = durations
-        self._books = books
+        self._states = states
         self._epochs = epochs
         self._limiters = limiters
         self._queue = queue
@@ -55,14 +55,14 @@ class Candidates:
     def of(self, job: Job, target: Target, view: LedgerView) -> Candidate:
         """Return the candidate of one target of an action, at this moment."""
         action, market = job.action, view.market(job.action.ticker)
-        metadata = self._books.metadata(action.ticker)
+        metadata = self._states.metadata(action.ticker)
         size_centi, is_reducing = order_size(target, market)
         return Candidate(
             action=action, target=target, source=self._context.source, now_us=self._context.clock.now_us(),
             mode=view.mode_in(action.ticker, shard_of(metadata)),
             has_unresolved_orders=self._epochs.has_unresolved_orders, is_report_queue_full=self._queue.is_full,
-            metadata=metadata, book=self._books.book(action.ticker),
-            is_book_fresh=self._books.is_fresh(action.ticker, self._durations.max_book_age_us),
+            metadata=metadata,
+            is_book_fresh=self._states.is_fresh(action.ticker, self._durations.max_book_age_us),
             epoch=self._epochs.epoch(job.partition), size_centi=size_centi, is_reducing=is_reducing,
             fee_rate_ppm=fee_rate_to_reserve_ppm(action, metadata), durations=self._durations,
             limiters=self._limiters,

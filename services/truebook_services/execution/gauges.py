@@ -6,7 +6,7 @@ Only the active process sets them; read them together with ``truebook_lease_held
 from __future__ import annotations
 
 from truebook.clock import MICROS
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.guards import Limiters
 from truebook.runtime.context import Context
 from truebook_services.execution.report_queue import ReportQueue
@@ -16,10 +16,10 @@ class Gauges:
     """Exports the state of the limiters, books and order events."""
 
     def __init__(
-        self, context: Context, books: Books, limiters: Limiters, queue: ReportQueue, *, max_book_age_us: int
+        self, context: Context, states: BookStates, limiters: Limiters, queue: ReportQueue, *, max_book_age_us: int
     ) -> None:
         self._context = context
-        self._books = books
+        self._states = states
         self._limiters = limiters
         self._queue = queue
         self._max_book_age_us = max_book_age_us
@@ -27,7 +27,7 @@ class Gauges:
     async def export(self) -> None:
         """Set every gauge once."""
         now_us, metrics = self._context.clock.now_us(), self._context.metrics
-        ages_us = self._books.ages_us()
+        ages_us = self._states.ages_us()
         tokens = self._limiters.tokens
         metrics.gauge("rate_budget_ratio", tokens.available(now_us) / tokens.capacity)
         metrics.gauge("open_breakers", self._limiters.breaker.not_closed)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truebook.clock import ExchangeClock
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.guards import Limiters
 from truebook.execution.plan import Tolerance
 from truebook.kalshi.port import RestClient
 from truebook.ledger.port import LedgerStore
-from truebook.messages.topics import ACTIONS, MARKETS, ORDERBOOK
+from truebook.messages.topics import ACTIONS, BOOK_STATES, MARKETS
 from truebook.pacing.breaker import Breaker
 from truebook.pacing.throttle import Throttle
 from truebook.pacing.tokens import TokenBucket
@@ -44,7 +44,7 @@ EXPORT_S = 1.0
 def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, ledger: LedgerStore) -> Service:
     """Wire the service: one consumer, the tasks that send, and the periodic checks."""
     durations, limiters = settings.durations(), _limiters(settings)
-    books, queue, records = Books(context.clock), ReportQueue(context), OrderRecords(context, ledger)
+    states, queue, records = BookStates(context.clock), ReportQueue(context), OrderRecords(context, ledger)
     reports = Reports(context, ledger, queue)
     pause_hold = ExchangePauseHold(context, rest, ledger)
     account_age = AccountAge(context, ledger, to_us(settings.max_account_age_s))
@@ -60,17 +60,17 @@ def build(context: Context, settings: ExecutionSettings, *, rest: RestClient, le
         context, durations, rest, records, limiters=limiters, pause_hold=pause_hold, group=group,
         send_timeout_s=settings.send_timeout_s,
     )  # fmt: skip
-    candidates = Candidates(context, durations, books, epochs, limiters=limiters, queue=queue)
+    candidates = Candidates(context, durations, states, epochs, limiters=limiters, queue=queue)
     orders = OrderGateway(reports, canceller, sender, resolver)
     tolerance = Tolerance(settings.price_tolerance_cc, settings.min_remaining_share)
     handler = ActionHandler(context, ledger, candidates, orders, tolerance)
     dispatcher = Dispatcher(context, handler.handle, settings.max_concurrent_markets)
-    consumer = ActionConsumer(books, dispatcher, reports, queue)
-    sweep = Sweep(ledger, books, canceller, group, stale_after_us=durations.cancel_stale_after_us)
+    consumer = ActionConsumer(states, dispatcher, reports, queue)
+    sweep = Sweep(ledger, states, canceller, group, stale_after_us=durations.cancel_stale_after_us)
     limits = account_limits.AccountLimits(context, rest, settings, limiters)
-    gauges = Gauges(context, books, limiters, queue, max_book_age_us=durations.max_book_age_us)
+    gauges = Gauges(context, states, limiters, queue, max_book_age_us=durations.max_book_age_us)
     frames: Sequence[Frame] = (
-        Consumer(context, GROUP, (MARKETS, ORDERBOOK, ACTIONS), consumer.handle, manual=True, rebalance=epochs),
+        Consumer(context, GROUP, (MARKETS, BOOK_STATES, ACTIONS), consumer.handle, manual=True, rebalance=epochs),
         dispatcher,
         Periodic(context, "execution.resolve", settings.resolve_s, resolver.resolve),
         Periodic(context, "execution.sweep", settings.sweep_s, sweep.run),

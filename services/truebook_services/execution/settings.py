@@ -24,7 +24,7 @@ class ExecutionSettings(Section):
     """Minimum time between two attempts on one side of a market. A little below the interval of observations, whose
     jitter would otherwise cost every second attempt."""
     max_book_age_s: float = Field(default=5.0, gt=0)
-    """No order is sent on a book whose last confirmation is older."""
+    """No order is sent on a book whose last confirmation is older; it is stated every 0.25 s at most."""
     cancel_stale_after_s: float = Field(default=10.0, gt=0)
     """Orders of a market are cancelled after its book has been stale for this long."""
     max_account_age_s: float = Field(default=30.0, gt=0)

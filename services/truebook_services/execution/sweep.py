@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.resting import cancelling_mode, to_cancel
 from truebook.ledger.port import LedgerStore
 from truebook_services.execution.canceller import Canceller
@@ -13,11 +13,11 @@ class Sweep:
     """Checks every resting order periodically."""
 
     def __init__(
-        self, ledger: LedgerStore, books: Books, canceller: Canceller, group: OrderGroup, *, stale_after_us: int
+        self, ledger: LedgerStore, states: BookStates, canceller: Canceller, group: OrderGroup, *, stale_after_us: int
     ) -> None:
         self._ledger = ledger
         self._group = group
-        self._books = books
+        self._states = states
         self._canceller = canceller
         self._stale_after_us = stale_after_us
 
@@ -29,4 +29,4 @@ class Sweep:
         """
         view = await self._ledger.live_view()
         if not await self._group.follow(cancelling_mode(view.account, ticker="")):
-            await self._canceller.cancel_all(to_cancel(view, self._books.age_us, self._stale_after_us))
+            await self._canceller.cancel_all(to_cancel(view, self._states.age_us, self._stale_after_us))

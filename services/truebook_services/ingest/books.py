@@ -1,4 +1,4 @@
-"""The full-depth copy of every followed book, and the ``orderbook`` messages of its changes. No I/O.
+"""The full-depth copy of every followed book, and the messages of its changes and its state. No I/O.
 
 Input is decoded frames whose sequence has been checked; output is the messages to publish (through ``emit``) and the
 reason why a book became invalid. A *stale* book ignores deltas until its snapshot.
@@ -10,17 +10,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from truebook.book.event_sums import EventSum
 from truebook.book.order_book import BookError, OrderBook
+from truebook.book.state_pace import NOT_PUBLISHED, is_due
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
-from truebook.messages.envelope import BookSide
+from truebook.messages.book_states import BookState
+from truebook.messages.envelope import BookSide, Message
 from truebook.messages.orderbook import BookDelta, BookMessage, BookSnapshot, BookStale, PublicTrade
 from truebook.messages.reasons import Reason
 from truebook.runtime.context import Context
+from truebook_services.ingest.book_states import book_state
 
 FUTURE_US = 1_000_000
 """An exchange time further ahead of our clock than this is limited: it would keep books fresh forever."""
 
 
-def _no_outbox(message: BookMessage) -> None:
+def _no_outbox(message: Message) -> None:
     raise AssertionError(f"no outbox for {message.id}")
 
 
@@ -28,7 +31,7 @@ class FollowedBook:
     """One market's book with its version, and when it was last published."""
 
     __slots__ = ("bid_plus_ask_cc", "book", "changed", "event", "published_confirmed_us", "published_us", "stale",
-                 "sum", "ticker", "version")  # fmt: skip
+                 "state_us", "sum", "ticker", "version")  # fmt: skip
 
     def __init__(self, ticker: str, event: str, event_sum: EventSum) -> None:
         self.ticker = ticker
@@ -41,6 +44,8 @@ class FollowedBook:
         """Whether it changed since the last published snapshot."""
         self.published_us = 0
         self.published_confirmed_us = 0
+        self.state_us = NOT_PUBLISHED
+        """When its state was last published as fresh."""
         self.bid_plus_ask_cc: int | None = None
 
 
@@ -50,18 +55,21 @@ class FollowedBooks:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._emit: Callable[[BookMessage], None] = _no_outbox
+        self._emit_state: Callable[[BookState], None] = _no_outbox
         self._books: dict[str, FollowedBook] = {}
         self._first_version = 0
         """The start of a newly followed book's versions, so that no version of an epoch is used twice."""
         self._sums: dict[str, EventSum] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._snapshots = 0
+        self._state_count = 0
         self.epoch = 0
         self.confirmed_us = 0
 
-    def publish_through(self, emit: Callable[[BookMessage], None]) -> None:
-        """Set the receiver of messages: the outbox and the books depend on each other."""
+    def publish_through(self, emit: Callable[[BookMessage], None], emit_state: Callable[[BookState], None]) -> None:
+        """Set the receivers of messages: the outbox and the books depend on each other."""
         self._emit = emit
+        self._emit_state = emit_state
 
     def __contains__(self, ticker: str) -> bool:
         return ticker in self._books
@@ -159,6 +167,8 @@ class FollowedBooks:
             frame_us=frame.received_us, event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us,
             book_side=side, price_cc=price_cc, size_centi=total_centi, client_order_id=frame.client_order_id or "",
         ))  # fmt: skip
+        if is_due(followed.state_us, now_us):
+            self._publish_state(followed, now_us)
         return None
 
     def publish_trade(self, frame: TradeFrame) -> None:
@@ -175,6 +185,8 @@ class FollowedBooks:
             frame_us=frame.received_us, event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us, trade_id=frame.trade_id,
             price_cc=frame.price_cc, size_centi=frame.size_centi, taker_side=frame.taker_side,
         ))  # fmt: skip
+        if followed.stale is None and is_due(followed.state_us, now_us):
+            self._publish_state(followed, now_us)
 
     def invalidate(self, ticker: str, reason: Reason, *, frame_us: int) -> None:
         """Mark a fresh book stale and publish that."""
@@ -185,17 +197,21 @@ class FollowedBooks:
         followed.sum.mark_stale(ticker, self.confirmed_us)
         self._context.metrics.count("books_invalidated", reason=str(reason))
         self._emit(self.stale_message(followed, reason, frame_us=frame_us))
+        self._publish_state(followed, self._context.clock.now_us())
 
     def invalidate_all(self, reason: Reason, *, frame_us: int) -> None:
         for ticker in self._books:
             self.invalidate(ticker, reason, frame_us=frame_us)
 
     def publish_snapshot(self, followed: FollowedBook, *, frame_us: int, exchange_us: int | None = None) -> None:
-        """Publish the whole book."""
+        """Publish the whole book, and its state if that is due."""
+        now_us = self._context.clock.now_us()
         followed.changed = False
-        followed.published_us = self._context.clock.now_us()
+        followed.published_us = now_us
         followed.published_confirmed_us = self.confirmed_us
         self._emit(self.snapshot_message(followed, frame_us=frame_us, exchange_us=exchange_us))
+        if is_due(followed.state_us, now_us):
+            self._publish_state(followed, now_us)
 
     def publish_due_snapshots(self, every_us: int, *, frame_us: int) -> None:
         """Publish each fresh book not published for ``every_us``, if it or its confirmed time has changed since."""
@@ -238,6 +254,16 @@ class FollowedBooks:
             if followed.stale is None:
                 messages.append(self.snapshot_message(followed, frame_us=frame_us))
         return messages
+
+    def _publish_state(self, followed: FollowedBook, now_us: int) -> None:
+        followed.state_us = now_us if followed.stale is None else NOT_PUBLISHED
+        self._state_count += 1
+        self._emit_state(
+            book_state(
+                self._context, followed.ticker, epoch=self.epoch, version=followed.version,
+                confirmed_us=self.confirmed_us, stale=followed.stale, number=self._state_count,
+            )
+        )  # fmt: skip
 
     @staticmethod
     def _update_sum(followed: FollowedBook) -> None:

@@ -1,7 +1,8 @@
 """Collects ingest's messages for a moment and publishes them together. No other service delays messages.
 
 If the bus is too slow, the backlog is replaced by one stale mark and one snapshot per market, which is all that a
-reader needs. Messages that could not be published are published again; readers ignore repetitions.
+reader needs; of the books' states only the newest of each market waits at all. Messages that could not be published
+are published again; readers ignore repetitions.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from truebook.messages.book_states import BookState
 from truebook.messages.codec import encode
 from truebook.messages.markets import MarketUpdated
 from truebook.messages.orderbook import BookMessage
-from truebook.messages.topics import MARKETS, ORDERBOOK, Topic
+from truebook.messages.topics import BOOK_STATES, MARKETS, ORDERBOOK, Topic
 from truebook.runtime.context import Context
 
 Encoded = tuple[str, bytes]
@@ -32,6 +34,7 @@ class Outbox:
         self._collapse = collapse
         self._books: list[Encoded] = []
         self._markets: list[Encoded] = []
+        self._states: dict[str, bytes] = {}
         self._has_messages = asyncio.Event()
         self._publishing = asyncio.Lock()
 
@@ -41,6 +44,11 @@ class Outbox:
         self._has_messages.set()
         if len(self._books) > self._max_backlog:
             self._collapse_backlog()
+
+    def put_state(self, message: BookState) -> None:
+        """Set the state of a market's book; it replaces one that waits."""
+        self._states[message.ticker] = encode(message)
+        self._has_messages.set()
 
     def put_market(self, message: MarketUpdated) -> None:
         """Add a market's metadata; it is published before the books that are collected with it."""
@@ -64,9 +72,30 @@ class Outbox:
         async with self._publishing:
             self._has_messages.clear()
             await self._publish(MARKETS, self._markets)
-            await self._publish(ORDERBOOK, self._books)
-            if self._markets or self._books:
+            await self._publish_books()
+            if self._markets or self._books or self._states:
                 self._has_messages.set()
+
+    async def _publish_books(self) -> None:
+        """Publish books and their states at the same time, so that neither is later because of the other."""
+        if not self._states:
+            await self._publish(ORDERBOOK, self._books)
+            return
+        both = (self._publish(ORDERBOOK, self._books), self._publish_states())
+        for outcome in await asyncio.gather(*both, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _publish_states(self) -> None:
+        batch = list(self._states.items())
+        try:
+            await self._context.bus.publish_many(BOOK_STATES, batch)
+        except BaseException:
+            self._has_messages.set()
+            raise
+        for ticker, value in batch:
+            if self._states[ticker] is value:  # else a newer one has been set during the publish
+                del self._states[ticker]
 
     async def _publish(self, topic: Topic, messages: list[Encoded]) -> None:
         if not messages:

@@ -32,7 +32,7 @@ def build(
     """Build the service: the composition root."""
     books = FollowedBooks(context)
     outbox = Outbox(context, max_backlog=settings.max_backlog, collapse=books.collapse)
-    books.publish_through(outbox.put)
+    books.publish_through(outbox.put, outbox.put_state)
     catalogue = Catalogue(context, settings, rest=rest, ledger=ledger, books=books, outbox=outbox)
     session = MarketDataSession(
         context, settings, connector=connector, ledger=ledger, books=books, catalogue=catalogue, outbox=outbox

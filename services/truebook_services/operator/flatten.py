@@ -22,6 +22,7 @@ from truebook.messages.actions import Action, OmittedSides, Target
 from truebook.messages.codec import encode
 from truebook.messages.envelope import BookSide, Source, TimeInForce
 from truebook.messages.ids import action_id
+from truebook.messages.market_metadata import MarketMetadata
 from truebook_services.operator.port import HoldRefused, RequestRefused
 from truebook_services.operator.requests import Flatten, FlattenReport, OpenPosition
 
@@ -66,7 +67,11 @@ async def flatten(
             break
         books = await read_books(view) or {}
         targets = [(market, _target(market, books.get(market.ticker), request.max_slip_cc)) for market in held]
-        actions = [await _action(market, target, rest, sender) for market, target in targets if target is not None]
+        actions = [
+            _action(target, books[market.ticker], await rest.market(market.ticker), sender)
+            for market, target in targets
+            if target is not None
+        ]
         if not actions:
             break
         await sender.publish([(action.ticker, encode(action)) for action in actions])
@@ -103,16 +108,17 @@ def _target(market: MarketView, book: tuple[Levels, Levels] | None, max_slip_cc:
     )  # fmt: skip
 
 
-async def _action(market: MarketView, target: Target, rest: RestClient, sender: ActionSender) -> Action:
-    metadata = await rest.market(market.ticker)
-    now_us = sender.now_us()
-    observation = f"{FLATTEN.name}-{market.ticker}-{now_us}"
+def _action(target: Target, book: tuple[Levels, Levels], metadata: MarketMetadata, sender: ActionSender) -> Action:
+    now_us, ticker = sender.now_us(), metadata.ticker
+    best_bid_cc, best_ask_cc = (levels[0][0] if levels else None for levels in book)
+    observation = f"{FLATTEN.name}-{ticker}-{now_us}"
     return Action(
         id=action_id(sender.account, sender.strategy, observation), cause_id=observation, account=sender.account,
-        strategy=sender.strategy, ticker=market.ticker, source=sender.source, exchange_us=now_us, produced_us=now_us,
+        strategy=sender.strategy, ticker=ticker, source=sender.source, exchange_us=now_us, produced_us=now_us,
         observation_id=observation, model=FLATTEN.name, targets=(target,), omitted_sides=OmittedSides.CANCEL,
-        deadline_us=now_us + VALID_US, confirmed_us=now_us, frame_us=0, reference_cc=target.price_cc, edge_cc=0,
-        event=metadata.event, exclusive=metadata.exclusive, fee_rate_ppm=0,
+        deadline_us=now_us + VALID_US, confirmed_us=now_us, frame_us=0, reference_cc=target.price_cc,
+        best_bid_cc=best_bid_cc, best_ask_cc=best_ask_cc, edge_cc=0, event=metadata.event,
+        exclusive=metadata.exclusive, fee_rate_ppm=0,
     )  # fmt: skip
 
 

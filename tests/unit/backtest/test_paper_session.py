@@ -87,7 +87,7 @@ def test_a_snapshot_a_delta_and_a_trade_become_events() -> None:
 def test_a_snapshot_that_confirms_the_book_is_no_event() -> None:
     books = LiveBooks()
     books.update_book(snapshot(START_US, 1), START_US)
-    assert books.update_book(snapshot(START_US + SECOND_US, 1), START_US) == []
+    assert books.update_book(snapshot(START_US + SECOND_US, 1), START_US + SECOND_US) == []
     assert books.is_fresh(TICKER, SECOND_US, START_US + 2 * SECOND_US)
     assert not books.is_fresh(TICKER, SECOND_US, START_US + 3 * SECOND_US)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from support.samples import samples
 from support.services import make_context
 from truebook.bus.memory.bus import MemoryBus
 from truebook.clock import ManualClock
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.guards import Limiters
-from truebook.messages.orderbook import BookSnapshot
+from truebook.messages.book_states import BookState
 from truebook.pacing.breaker import Breaker
 from truebook.pacing.throttle import Throttle
 from truebook.pacing.tokens import TokenBucket
@@ -20,13 +22,13 @@ SECOND_US = 1_000_000
 
 
 async def test_gauges_export_budget_breakers_throttle_and_book_age() -> None:
-    clock = ManualClock(samples()["orderbook.book_snapshot"].produced_us)
+    clock = ManualClock(samples()["book_states.book_state"].produced_us)
     context = make_context("execution", clock, MemoryBus())
-    books, breaker, throttle = Books(clock), Breaker(1, 60 * SECOND_US, 30 * SECOND_US), Throttle(200_000)
+    states, breaker, throttle = BookStates(clock), Breaker(1, 60 * SECOND_US, 30 * SECOND_US), Throttle(200_000)
     capacity = TIER_LIMITS["basic"].write.capacity
     tokens = TokenBucket(capacity, 0)
     limiters = Limiters(breaker=breaker, throttle=throttle, tokens=tokens, rate_reserve=0)
-    exporter = Gauges(context, books, limiters, ReportQueue(context), max_book_age_us=5 * SECOND_US)
+    exporter = Gauges(context, states, limiters, ReportQueue(context), max_book_age_us=5 * SECOND_US)
 
     def value(name: str) -> float | None:
         assert context.metrics.registry is not None
@@ -38,9 +40,9 @@ async def test_gauges_export_budget_breakers_throttle_and_book_age() -> None:
 
     await exporter.export()
     assert gauges() == (1.0, 0, 0, 0, 0)
-    snapshot = samples()["orderbook.book_snapshot"]
-    assert isinstance(snapshot, BookSnapshot)
-    books.apply(snapshot)
+    state = samples()["book_states.book_state"]
+    assert isinstance(state, BookState)
+    states.apply(msgspec.structs.replace(state, stale=None))
     tokens.take(capacity // 4, clock.now_us())
     breaker.failed("one", clock.now_us())
     throttle.attempt("one bid", clock.now_us())

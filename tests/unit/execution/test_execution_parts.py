@@ -13,7 +13,7 @@ from support.ledger_verbs import a_reserve
 from support.services import make_context, until
 from truebook.bus.port import Record
 from truebook.clock import ExchangeClock, ManualClock
-from truebook.execution.books import Books
+from truebook.execution.book_states import BookStates
 from truebook.execution.send_errors import classify
 from truebook.kalshi.port import (
     AlreadyExists,
@@ -213,7 +213,7 @@ async def test_no_action_reads_nothing_and_supersedes_queued_actions() -> None:
     )
     queue = ReportQueue(make_context("execution", harness.clock, bus))
     reports = Reports(make_context("execution", harness.clock, bus), harness.ledger, queue)
-    consumer = ActionConsumer(Books(harness.clock), dispatcher, reports, queue)
+    consumer = ActionConsumer(BookStates(harness.clock), dispatcher, reports, queue)
     stop = asyncio.Event()
     publishing = asyncio.create_task(queue.run(stop))
     running = asyncio.create_task(dispatcher.run(stop))

@@ -51,7 +51,7 @@ def test_recorded_deltas_give_readers_the_naive_books() -> None:
     naive = naive_books(lines)
     published: list[BookMessage] = []
     books = FollowedBooks(make_context("ingest"))
-    books.publish_through(published.append)
+    books.publish_through(published.append, lambda state: None)
     for ticker in naive:
         books.follow(ticker, ticker)
     subscription = Subscription(1, 1)

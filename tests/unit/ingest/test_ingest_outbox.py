@@ -12,11 +12,13 @@ from support.services import TopicReader, make_context
 from truebook.book.order_book import OrderBook
 from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import BusError
+from truebook.clock import ManualClock
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame
+from truebook.messages.book_states import BookState
 from truebook.messages.envelope import BookSide
 from truebook.messages.orderbook import BookDelta, BookSnapshot, BookStale
 from truebook.messages.reasons import Reason
-from truebook.messages.topics import ORDERBOOK, Topic
+from truebook.messages.topics import BOOK_STATES, ORDERBOOK, Topic
 from truebook.runtime.context import Context
 from truebook_services.ingest.books import FollowedBooks
 from truebook_services.ingest.outbox import Outbox
@@ -30,20 +32,23 @@ class FaultyBus(MemoryBus):
         self.is_failing = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.entered = asyncio.Event()
         self.batches: list[int] = []
 
     async def publish_many(self, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
+        self.entered.set()
         await self.gate.wait()
         if self.is_failing:
             raise BusError("not now")
-        self.batches.append(len(records))
+        if topic is ORDERBOOK:
+            self.batches.append(len(records))
         await super().publish_many(topic, records)
 
 
 def followed(shared: Context, max_backlog: int = 1_000) -> tuple[FollowedBooks, Outbox]:
     books = FollowedBooks(shared)
     outbox = Outbox(shared, max_backlog=max_backlog, collapse=books.collapse)
-    books.publish_through(outbox.put)
+    books.publish_through(outbox.put, outbox.put_state)
     for ticker in ("A", "B"):
         books.follow(ticker, "E")
         books.apply_snapshot(
@@ -114,7 +119,7 @@ async def test_a_backlog_collapsed_during_a_publish_keeps_readers_correct() -> N
     bus.gate.clear()
     change(books, "A", 3)
     publishing = asyncio.ensure_future(outbox.publish_now())
-    await asyncio.sleep(0)
+    await bus.entered.wait()
     change(books, "A", 30)
     bus.gate.set()
     await publishing
@@ -123,3 +128,42 @@ async def test_a_backlog_collapsed_during_a_publish_keeps_readers_correct() -> N
     assert reader.replicas["A"].stale is None
     assert reader.replicas["A"].book == OrderBook([(4_000, 3_400)], [(4_400, 100)])
     assert isinstance(reader.messages[-1], BookSnapshot | BookDelta)
+
+
+async def test_only_the_newest_state_of_a_market_waits() -> None:
+    """Also over a failure of the bus and a collapse of the backlog."""
+    bus = FaultyBus()
+    clock = ManualClock()
+    reader = await TopicReader(bus, BOOK_STATES).join()
+    books, outbox = followed(make_context("ingest", clock, bus), max_backlog=10)
+    bus.is_failing = True
+    with pytest.raises(BusError):
+        await outbox.publish_when_ready()
+    clock.set(clock.now_us() + 1_000_000)
+    change(books, "A", 30)
+    books.invalidate("B", Reason.SEQUENCE_GAP, frame_us=1)
+    bus.is_failing = False
+    await outbox.publish_when_ready()
+    await reader.read()
+    assert {(state.ticker, state.version, state.stale) for state in reader.of(BookState)} == {
+        ("A", 2, None), ("B", 1, Reason.SEQUENCE_GAP),
+    }  # fmt: skip
+    await outbox.publish_now()
+    await reader.read()
+    assert len(reader.of(BookState)) == 2, "each is published once"
+
+
+async def test_a_state_set_during_a_publish_is_published_next() -> None:
+    bus = FaultyBus()
+    reader = await TopicReader(bus, BOOK_STATES).join()
+    books, outbox = followed(make_context("ingest", bus=bus))
+    bus.gate.clear()
+    publishing = asyncio.ensure_future(outbox.publish_now())
+    await bus.entered.wait()
+    books.invalidate("A", Reason.DISCONNECTED, frame_us=1)
+    bus.gate.set()
+    await publishing
+    await reader.read()
+    await outbox.publish_now()
+    await reader.read()
+    assert [state.stale for state in reader.of(BookState) if state.ticker == "A"] == [None, Reason.DISCONNECTED]

@@ -12,6 +12,7 @@ from truebook.backtest.engine.settings import DataRules
 from truebook.backtest.engine.venue import Public
 from truebook.book.event_sums import EventSum
 from truebook.book.order_book import BookError, Changed, OrderBook
+from truebook.book.state_pace import NOT_PUBLISHED, is_due, last_due
 from truebook.features.history import LENGTH
 from truebook.kalshi.port import DeltaFrame, SnapshotFrame, TradeFrame
 from truebook.messages.envelope import BookSide
@@ -31,7 +32,7 @@ class FollowedMarket(ObservedMarket):
     """One market as every reader has it."""
 
     __slots__ = ("bid_plus_ask_cc", "changed", "event", "event_sum", "fresh_us", "published_confirmed_us",
-                 "published_us", "requested_us", "requests", "stale")  # fmt: skip
+                 "published_us", "requested_us", "requests", "stale", "state_us")  # fmt: skip
 
     def __init__(self, metadata: MarketMetadata, event_sum: EventSum) -> None:
         super().__init__(metadata.ticker)
@@ -42,7 +43,9 @@ class FollowedMarket(ObservedMarket):
         self.changed = False
         self.published_us = self.published_confirmed_us = 0
         self.fresh_us: int | None = None
-        """Confirmed time of the newest message while the book was fresh; None before the first."""
+        """Confirmed time of the newest state while the book was fresh; None before the first."""
+        self.state_us = NOT_PUBLISHED
+        """When its state was last published as fresh (``book.state_pace``)."""
         self.bid_plus_ask_cc: int | None = None
         self.requests = 0
         self.requested_us = 0
@@ -184,6 +187,9 @@ class MarketData:
         replica.version += len(states)
         market.changed = True
         self._update_sum(market)
+        state_us = last_due(market.state_us, [at_us for at_us, _ in states])
+        if state_us != market.state_us:
+            market.state_us, market.fresh_us = state_us, state_us // 1000 * 1000  # each change confirms the book
         self._note(market, now_us)
         self.is_published = False  # their readers have nothing to do
         kept = states[-LENGTH - 1 :]
@@ -275,6 +281,7 @@ class MarketData:
                 (
                     ticker, id(market.metadata), replica.version, market.changed, market.pending_frame_us,
                     now_us - market.published_us, now_us - market.published_confirmed_us, now_us - market.fresh_us,
+                    now_us - market.state_us,
                     now_us - replica.confirmed_us, now_us - market.observed_us, market.requests, requested_us,
                     replica.event_yes_sum_cc, replica.event_yes_sum_age_us,
                 )
@@ -288,6 +295,7 @@ class MarketData:
         for market in self._followed.values():
             assert market.fresh_us is not None, "part of the state"
             market.fresh_us += by_us
+            market.state_us += by_us
             market.replica.confirmed_us += by_us
             market.published_us += by_us
             market.published_confirmed_us += by_us
@@ -318,7 +326,8 @@ class MarketData:
         replica = market.replica
         if self.confirmed_us > replica.confirmed_us:
             replica.confirmed_us = self.confirmed_us
-        market.fresh_us = replica.confirmed_us
+        if is_due(market.state_us, now_us):
+            market.state_us, market.fresh_us = now_us, self.confirmed_us
         replica.event_yes_sum_cc, replica.event_yes_sum_age_us = market.event_sum.read(now_us, self.confirmed_us)
 
     def _publish(self, market: FollowedMarket, now_us: int, changed_at_us: int | None) -> None:
@@ -340,6 +349,7 @@ class MarketData:
             return
         self.is_published = True
         market.stale = market.replica.stale = reason
+        market.state_us = NOT_PUBLISHED
         market.event_sum.mark_stale(market.ticker, self.confirmed_us)
         market.history.clear()
 

@@ -185,7 +185,7 @@ class Trader:
             action=action, target=target, source=self._settings.identity.source, now_us=self.now_us,
             mode=view.mode_in(action.ticker, shard_of(metadata)), has_unresolved_orders=False,
             is_report_queue_full=False,
-            metadata=metadata, book=market.replica.book if market is not None and market.selected else None,
+            metadata=metadata,
             is_book_fresh=self._data.is_fresh(action.ticker, durations.max_book_age_us, self.now_us),
             epoch=EPOCH, size_centi=size_centi, is_reducing=is_reducing,
             fee_rate_ppm=fee_rate_to_reserve_ppm(action, metadata), durations=durations, limiters=self.limiters,

@@ -13,6 +13,7 @@ from typing import Final
 from cachetools import FIFOCache
 
 from truebook.backtest.engine.venue import Recorded
+from truebook.book.state_pace import NOT_PUBLISHED, is_due
 from truebook.capture.event_types import BookGap
 from truebook.kalshi.port import DeltaFrame, LifecycleFrame, SnapshotFrame, TradeFrame
 from truebook.ledger.port import MarketView
@@ -38,6 +39,8 @@ class LiveBooks:
         """Markets whose book changed or was confirmed since the reader of this has cleared it."""
         self._raw: dict[str, ObservedMarket] = {}
         self._fresh_us: dict[str, int] = {}
+        self._state_us: dict[str, int] = {}
+        """When the state of a fresh book would have been published to execution."""
         self._trades: FIFOCache[tuple[str, str], None] = FIFOCache(MAX_TRADES)
 
     def update_market(self, message: MarketUpdated) -> list[Recorded]:
@@ -57,7 +60,7 @@ class LiveBooks:
         is_changed = raw.update_book(message)
         if raw.replica.stale is not None:
             return [] if was_stale else self._lose(net, raw.replica.stale)
-        self._confirm(raw, net)
+        self._confirm(raw, net, now_us)
         if not is_changed:
             return []
         if isinstance(message, BookDelta) and not was_stale:
@@ -93,7 +96,7 @@ class LiveBooks:
 
     def drop(self, ticker: str) -> None:
         """Drop all that is kept of a market that has ended."""
-        for kept in (self.markets, self._raw, self._fresh_us):
+        for kept in (self.markets, self._raw, self._fresh_us, self._state_us):
             kept.pop(ticker, None)
         self.changed.discard(ticker)
 
@@ -137,15 +140,17 @@ class LiveBooks:
 
     def _lose(self, net: ObservedMarket, reason: Reason) -> list[Recorded]:
         net.replica.stale = reason
+        self._state_us.pop(net.ticker, None)
         net.history.clear()
         return [BookGap((net.ticker,))]
 
-    def _confirm(self, raw: ObservedMarket, net: ObservedMarket) -> None:
+    def _confirm(self, raw: ObservedMarket, net: ObservedMarket, now_us: int) -> None:
         source, target = raw.replica, net.replica
         target.epoch, target.version, target.confirmed_us = source.epoch, source.version, source.confirmed_us
         target.event_yes_sum_cc, target.event_yes_sum_age_us = source.event_yes_sum_cc, source.event_yes_sum_age_us
         net.cause_id, net.exchange_us = raw.cause_id, raw.exchange_us
-        self._fresh_us[net.ticker] = source.confirmed_us
+        if is_due(self._state_us.get(net.ticker, NOT_PUBLISHED), now_us):
+            self._state_us[net.ticker], self._fresh_us[net.ticker] = now_us, source.confirmed_us
         self.changed.add(net.ticker)
 
     def _show(self, raw: ObservedMarket, net: ObservedMarket, keys: set[Key], now_us: int) -> list[Recorded]:

@@ -6,8 +6,8 @@ Its bounds:
   (uncommitted, if the topic resumes from commits); then publishers wait for it, also while it has no member.
   *Observer* groups never block publishers: beyond ``observer_log`` records they lose the oldest, and ``Record.missed``
   of the next record counts them;
-- compacted topics keep the last record of each key; ``observations`` coalesce; ``orderbook`` collapses per market
-  (``truebook.bus.memory.log``). Publishing on these never waits;
+- compacted topics keep the last record of each key; ``observations`` and ``book_states`` coalesce; ``orderbook``
+  collapses per market (``truebook.bus.memory.log``). Publishing on these never waits;
 - records that every group has read are dropped. A topic without groups keeps its last ``observer_log`` records per
   partition for the first group.
 
@@ -26,7 +26,7 @@ from truebook.bus.memory.groups import Share, assign
 from truebook.bus.memory.log import Collapse, Log
 from truebook.bus.partitioner import partition_of
 from truebook.bus.port import Bus, BusClosed, BusConsumer, BusError, Partition, Rebalance, Record
-from truebook.messages.topics import OBSERVATIONS, ORDERBOOK, StartAt, Topic
+from truebook.messages.topics import BOOK_STATES, OBSERVATIONS, ORDERBOOK, StartAt, Topic
 
 _YIELD_EVERY: Final = 256
 """A publisher that never has to wait lets other tasks run after this many records."""
@@ -39,6 +39,7 @@ def is_snapshot(value: bytes) -> bool:
 
 POLICIES: Final[Mapping[str, Collapse]] = {
     OBSERVATIONS.name: Collapse(keep=1),
+    BOOK_STATES.name: Collapse(keep=1),
     ORDERBOOK.name: Collapse(keep=256, is_self_contained=is_snapshot),
 }
 
