@@ -54,7 +54,7 @@ async def tail_topic(
 
 
 async def _until(client: Any, ends: dict[TopicPartition, int]) -> AsyncGenerator[Tailed, None]:
-    """Yield what stands before these offsets. A partition is left there, even if more was read with it."""
+    """Yield the records before these offsets. A partition is left there, even if more was read with it."""
     left = [part for part, end in ends.items() if await client.position(part) < end]
     while left:
         for tailed in await _poll(client, left):
