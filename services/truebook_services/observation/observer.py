@@ -35,7 +35,7 @@ from truebook.runtime.frames import Incoming
 from truebook.runtime.refusals import RefusalCounter
 from truebook_services.observation.settings import ObservationSettings
 
-LOT = 64
+LOT = 32
 """Markets observed between two yields to the event loop: in one process, orders must not wait for hundreds of them."""
 OWN_LOT = 16
 """The same, where a layout has features of a user, which may be slow: their vectors are computed and timed singly."""
