@@ -18,6 +18,7 @@ from truebook.backtest.result import BacktestResult
 from truebook.backtest.run import Request, run_backtest
 from truebook.decision.decide import Decision
 from truebook.decision.publication import Decided, Publication, PublishedDecisions, is_nothing
+from truebook.features.layout import FeatureError
 from truebook.messages.actions import Action
 from truebook.messages.observations import Observation
 from truebook.messages.reasons import Reason
@@ -88,14 +89,27 @@ class Both(msgspec.Struct):
 def _observations() -> Iterator[list[Observation]]:
     """Collect every observation that is built meanwhile."""
     found: list[Observation] = []
-    build = ObservationBuilder.build
+    build, build_all = ObservationBuilder.build, ObservationBuilder.build_all
+
+    def keep(observation: Observation) -> None:
+        found.append(msgspec.structs.replace(observation, **MACHINE))
 
     def built(self: ObservationBuilder, *args: Any, **kwargs: Any) -> Observation:
         observation = build(self, *args, **kwargs)
-        found.append(msgspec.structs.replace(observation, **MACHINE))
+        keep(observation)
         return observation
 
-    with mock.patch.object(ObservationBuilder, "build", built):
+    def built_all(self: ObservationBuilder, *args: Any) -> list[Observation | FeatureError]:
+        made = build_all(self, *args)
+        for each in made:
+            if isinstance(each, Observation):
+                keep(each)
+        return made
+
+    with (
+        mock.patch.object(ObservationBuilder, "build", built),
+        mock.patch.object(ObservationBuilder, "build_all", built_all),
+    ):
         yield found
 
 

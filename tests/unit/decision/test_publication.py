@@ -105,7 +105,7 @@ def test_the_markets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(("T-1", "T-2")), st.sampled_from((IDLE, STOPPED, CANCEL, BID)))))
-def test_a_reader_of_the_published_decisions_has_the_state_of_a_reader_of_all(
+def test_a_reader_of_published_decisions_has_the_state_of_one_of_all(
     decided: list[tuple[str, Decision]],
 ) -> None:
     """By market: whether the newest decision is a change that may wait, and which; counted ones are never missed."""

@@ -29,7 +29,7 @@ def _together(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bits(vector: tuple[float, ...] | FeatureError) -> Any:
-    """A vector's bytes, which tell 0 from −0; of an error what it states."""
+    """A vector's bytes, in which 0 and −0 differ; of an error what it states."""
     return str(vector) if isinstance(vector, FeatureError) else struct.pack(f"{len(vector)}d", *vector)
 
 

@@ -37,7 +37,7 @@ class FailingBus:
             self.published.append(message)
 
 
-async def test_counts_are_published_per_market_and_model_and_kept_on_failure() -> None:
+async def test_counts_are_per_market_and_model_and_kept_on_failure() -> None:
     bus, clock = FailingBus(), ManualClock()
     now_us = clock.now_us()
     counter = DecisionCounter(make_context("policy", clock=clock, bus=bus))
