@@ -25,7 +25,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -136,12 +136,14 @@ class _TokenCheck:
 
 async def _read(request: Request, kind: type[Body], form: str) -> Body:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, "the body is too large")
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413, "the body is too large")
         return msgspec.json.decode(body or b"{}", type=kind)
+    except ClientDisconnect as error:  # nothing is done by half a request, and the response is not read
+        raise HTTPException(400, "the body is incomplete") from error
     except UNREADABLE as error:
         raise HTTPException(400, f"expected {form}: {error}") from error
 

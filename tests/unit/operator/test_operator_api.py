@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -151,6 +153,26 @@ async def test_a_body_that_is_not_understood_halts_nothing(api: ApiHarness, body
     response = await api.client.post("/halt", content=body)
     assert response.status_code == status
     assert set(response.json()) == {"error", "hint"}
+    assert await api.holds() == set()
+
+
+async def test_half_a_request_halts_nothing(api: ApiHarness) -> None:
+    parts = iter([{"type": "http.request", "body": b'{"keep', "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
+    scope = {
+        "type": "http", "method": "POST", "path": "/halt", "raw_path": b"/halt", "query_string": b"",
+        "headers": headers, "http_version": "1.1", "scheme": "http",
+    }  # fmt: skip
+    await operator_app(api.operator, TOKEN)(scope, receive, send)
+    assert sent[0]["status"] == 400
     assert await api.holds() == set()
 
 
