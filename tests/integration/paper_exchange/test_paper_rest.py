@@ -319,14 +319,14 @@ async def test_an_order_expires_at_its_second(client: PaperClient) -> None:
     now_s = client.exchange.now_us() // 1_000_000
     past = await client.call("POST", ORDERS, body=order_body(ticker, expiration_time=now_s - 5))
     assert past.status_code == 400
-    made = await client.create(ticker, expiration_time=now_s + 1)
+    made = await client.create(ticker, expiration_time=now_s + 3)
 
     async def gone() -> bool:
         shown = (await client.get(f"/portfolio/orders/{made['order_id']}"))["order"]
         return bool(shown["status"] == "canceled")
 
     await until(gone)
-    assert client.exchange.now_us() >= (now_s + 1) * 1_000_000
+    assert client.exchange.now_us() >= (now_s + 3) * 1_000_000
 
 
 async def test_a_latency_delays_every_order() -> None:

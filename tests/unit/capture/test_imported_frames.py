@@ -85,7 +85,7 @@ def test_a_wrapped_line_that_is_no_text_is_named(tmp_path: Path) -> None:
     root = write_wrapped(tmp_path / "in")
     path = root / "events" / T / "2025-11-25.ndjson.gz"
     path.write_bytes(gzip.compress(text(SESSION) + text(SESSION[-1:]).replace(T.encode(), b"\xff\xfe")))
-    refused(root, tmp_path / "out", "line 8: not a wrapped frame")
+    refused(root, tmp_path / "out", "line 8: orderbook_delta: 'utf-8' codec can't decode byte 0xff")
 
 
 def test_overlapping_bare_files_give_one_book(tmp_path: Path) -> None:
