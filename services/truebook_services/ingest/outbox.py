@@ -24,10 +24,18 @@ TOMBSTONE = b""
 
 
 class Outbox:
-    """Messages waiting to be published, in order per topic."""
+    """Messages waiting to be published, in order per topic.
+
+    ``state_linger_us``: how long states of books that stay fresh are collected; other states are published at once.
+    """
 
     def __init__(
-        self, context: Context, *, max_backlog: int, collapse: Callable[[Sequence[str]], Sequence[BookMessage]]
+        self,
+        context: Context,
+        *,
+        max_backlog: int,
+        collapse: Callable[[Sequence[str]], Sequence[BookMessage]],
+        state_linger_us: int = 0,
     ) -> None:
         self._context = context
         self._max_backlog = max_backlog
@@ -35,6 +43,11 @@ class Outbox:
         self._books: list[Encoded] = []
         self._markets: list[Encoded] = []
         self._states: dict[str, bytes] = {}
+        self._state_linger_us = state_linger_us
+        self._states_published_us = 0
+        self._fresh: set[str] = set()
+        """Markets whose newest state is fresh."""
+        self._has_changed_state = False
         self._has_messages = asyncio.Event()
         self._publishing = asyncio.Lock()
 
@@ -48,7 +61,11 @@ class Outbox:
     def put_state(self, message: BookState) -> None:
         """Set the state of a market's book; it replaces one that waits."""
         self._states[message.ticker] = encode(message)
-        self._has_messages.set()
+        if message.stale is not None or message.ticker not in self._fresh:
+            self._has_changed_state = True
+        (self._fresh.add if message.stale is None else self._fresh.discard)(message.ticker)
+        if self._are_states_due():
+            self._has_messages.set()
 
     def put_market(self, message: MarketUpdated) -> None:
         """Add a market's metadata; it is published before the books that are collected with it."""
@@ -73,12 +90,12 @@ class Outbox:
             self._has_messages.clear()
             await self._publish(MARKETS, self._markets)
             await self._publish_books()
-            if self._markets or self._books or self._states:
+            if self._markets or self._books or self._are_states_due():
                 self._has_messages.set()
 
     async def _publish_books(self) -> None:
         """Publish books and their states at the same time, so that neither is later because of the other."""
-        if not self._states:
+        if not self._are_states_due():
             await self._publish(ORDERBOOK, self._books)
             return
         both = (self._publish(ORDERBOOK, self._books), self._publish_states())
@@ -86,13 +103,22 @@ class Outbox:
             if isinstance(outcome, BaseException):
                 raise outcome
 
+    def _are_states_due(self) -> bool:
+        if not self._states or self._has_changed_state:
+            return bool(self._states)
+        waited_us = self._context.clock.monotonic_us() - self._states_published_us
+        return waited_us >= self._state_linger_us
+
     async def _publish_states(self) -> None:
         batch = list(self._states.items())
+        self._has_changed_state = False
         try:
             await self._context.bus.publish_many(BOOK_STATES, batch)
         except BaseException:
+            self._has_changed_state = True  # one of them may be; they are published again with the next messages
             self._has_messages.set()
             raise
+        self._states_published_us = self._context.clock.monotonic_us()
         for ticker, value in batch:
             if self._states[ticker] is value:  # else a newer one has been set during the publish
                 del self._states[ticker]

@@ -31,7 +31,10 @@ def build(
 ) -> Service:
     """Build the service: the composition root."""
     books = FollowedBooks(context)
-    outbox = Outbox(context, max_backlog=settings.max_backlog, collapse=books.collapse)
+    outbox = Outbox(
+        context, max_backlog=settings.max_backlog, collapse=books.collapse,
+        state_linger_us=int(settings.state_linger_ms * 1_000),
+    )  # fmt: skip
     books.publish_through(outbox.put, outbox.put_state)
     catalogue = Catalogue(context, settings, rest=rest, ledger=ledger, books=books, outbox=outbox)
     session = MarketDataSession(

@@ -45,9 +45,9 @@ class FaultyBus(MemoryBus):
         await super().publish_many(topic, records)
 
 
-def followed(shared: Context, max_backlog: int = 1_000) -> tuple[FollowedBooks, Outbox]:
+def followed(shared: Context, max_backlog: int = 1_000, state_linger_us: int = 0) -> tuple[FollowedBooks, Outbox]:
     books = FollowedBooks(shared)
-    outbox = Outbox(shared, max_backlog=max_backlog, collapse=books.collapse)
+    outbox = Outbox(shared, max_backlog=max_backlog, collapse=books.collapse, state_linger_us=state_linger_us)
     books.publish_through(outbox.put, outbox.put_state)
     for ticker in ("A", "B"):
         books.follow(ticker, "E")
@@ -167,3 +167,28 @@ async def test_a_state_set_during_a_publish_is_published_next() -> None:
     await outbox.publish_now()
     await reader.read()
     assert [state.stale for state in reader.of(BookState) if state.ticker == "A"] == [None, Reason.DISCONNECTED]
+
+
+async def test_states_of_fresh_books_are_collected_and_others_are_not() -> None:
+    clock = ManualClock()
+    reader = await TopicReader(bus := FaultyBus(), BOOK_STATES).join()
+    books, outbox = followed(make_context("ingest", clock, bus), state_linger_us=200_000)
+
+    async def published(after_us: int) -> list[tuple[str, bool]]:
+        clock.set(clock.now_us() + after_us)
+        before = len(reader.of(BookState))
+        await outbox.publish_now()
+        await reader.read()
+        return sorted((state.ticker, state.stale is None) for state in reader.of(BookState)[before:])
+
+    assert await published(0) == [("A", True), ("B", True)], "fresh now"
+    clock.set(clock.now_us() + 300_000)
+    change(books, "A", 1)
+    assert await published(0) == [("A", True)]
+    change(books, "B", 1)
+    assert await published(100_000) == []
+    assert await published(100_000) == [("B", True)]
+    clock.set(clock.now_us() + 100_000)
+    change(books, "A", 1)
+    books.invalidate("B", Reason.DISCONNECTED, frame_us=1)
+    assert await published(0) == [("A", True), ("B", False)]
