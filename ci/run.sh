@@ -114,8 +114,8 @@ make PYTHON="$newest" VENV=.venv clients
 
 # The drills mostly wait for containers, and these stages don't depend on speed: seeds run in virtual time, unit tests
 # read no clock, and the wheel must trade correctly, not fast.
-stage "fifty seeds of the whole system with faults"
-background seeds make PYTHON="$newest" VENV=.venv chaos SEEDS=50
+stage "thirty seeds of the whole system with faults"
+background seeds make PYTHON="$newest" VENV=.venv chaos SEEDS=30
 if [ "$has_engine" = yes ]; then
   stage "the whole stack under docker compose, each service killed in turn"
   TRUEBOOK_TEST_COMPOSE=1 .venv/bin/python -m pytest -n 0 -x -s tests/integration/deploy/test_compose_drill.py
