@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from support.failing_bus import FailingBus
 from support.observations import observation
 from support.services import make_context
 from truebook.bus.port import BusError
 from truebook.clock import ManualClock
 from truebook.decision.decide import Decision
-from truebook.messages.codec import decode
 from truebook.messages.reasons import Reason
 from truebook.messages.refusals import DecisionsCounted
-from truebook.messages.topics import REFUSALS, Topic
 from truebook.runtime.decision_counts import DecisionCounter
 
 IDLE = Decision(reason=Reason.NO_ACTION)
 EMPTY = Decision(reason=Reason.ONE_SIDED_BOOK)
 
 
-class FailingBus:
-    """Refuses the first batch; meanwhile another decision may be counted."""
-
-    def __init__(self) -> None:
-        self.failures = 1
-        self.published: list[DecisionsCounted] = []
-
-    async def publish_many(self, topic: Topic, batch: list[tuple[str, bytes]]) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise BusError("no broker")
-        for key, raw in batch:
-            message = decode(topic, raw)
-            assert isinstance(message, DecisionsCounted)
-            assert (topic, key) == (REFUSALS, message.ticker)
-            self.published.append(message)
-
-
 async def test_counts_are_per_market_and_model_and_kept_on_failure() -> None:
-    bus, clock = FailingBus(), ManualClock()
+    bus, clock = FailingBus(DecisionsCounted), ManualClock()
     now_us = clock.now_us()
     counter = DecisionCounter(make_context("policy", clock=clock, bus=bus))
     first, second = observation(id="a", ticker="T-1"), observation(id="b", ticker="T-2")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from truebook.bus.kafka.connect import entering, stop_consumer
 from truebook.bus.kafka.connection import KafkaConnection
@@ -23,6 +24,26 @@ async def read_topic(
 
     ``newest``: only so many of the newest of each partition. ``since_us``: only those written since then.
     """
+    async with reading_all(connection, topic, partitions) as (client, parts):
+        firsts, ends = await _bounds(client, parts, since_us)
+        if newest is not None:
+            firsts = {part: max(first, ends[part] - newest) for part, first in firsts.items()}
+        for part, first in firsts.items():
+            client.seek(part, first)
+        left = {part: ends[part] for part in parts if ends[part] > firsts[part]}
+        while left:
+            for part, records in (await client.getmany(*left, timeout_ms=POLL_MS)).items():
+                for found in records:
+                    if found.offset < ends[part]:
+                        yield record_of(found)
+            left = {part: end for part, end in left.items() if await client.position(part) < end}
+
+
+@asynccontextmanager
+async def reading_all(
+    connection: KafkaConnection, topic: Topic, partitions: int
+) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    """Enter a client of all partitions of a topic, outside of any group; errors within are ``BusError`` too."""
     client = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", enable_auto_commit=False)
     parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
     try:
@@ -32,21 +53,15 @@ async def read_topic(
             if topic.name not in await client.topics():
                 raise TopicMismatch(f"topic {topic.name} is missing; create the topics with `truebook topics --create`")
             client.assign(parts)
-            firsts, ends = await _bounds(client, parts, since_us)
-            if newest is not None:
-                firsts = {part: max(first, ends[part] - newest) for part, first in firsts.items()}
-            for part, first in firsts.items():
-                client.seek(part, first)
-            left = {part: ends[part] for part in parts if ends[part] > firsts[part]}
-            while left:
-                for part, records in (await client.getmany(*left, timeout_ms=POLL_MS)).items():
-                    for found in records:
-                        if found.offset < ends[part]:
-                            key = (found.key or b"").decode("utf-8", "replace")
-                            yield Record(found.topic, found.partition, found.offset, key, found.value or b"")
-                left = {part: end for part, end in left.items() if await client.position(part) < end}
+            yield client, parts
     finally:
         await stop_consumer(client)
+
+
+def record_of(found: ConsumerRecord) -> Record:
+    """Return a record as it is on the topic."""
+    key = (found.key or b"").decode("utf-8", "replace")
+    return Record(found.topic, found.partition, found.offset, key, found.value or b"")
 
 
 async def count_since(

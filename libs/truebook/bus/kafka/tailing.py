@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from truebook.bus.kafka.connect import entering, stop_consumer
 from truebook.bus.kafka.connection import KafkaConnection
-from truebook.bus.kafka.errors import translating
-from truebook.bus.port import Record, TopicMismatch
+from truebook.bus.kafka.reading import reading_all, record_of
+from truebook.bus.port import Record
 from truebook.messages.topics import Topic
 
 POLL_MS: Final = 200
@@ -30,27 +29,17 @@ async def tail_topic(
 
     ``from_beginning``: first all that the topic has. ``last``: first so many of the newest, in the order of time.
     """
-    client = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", enable_auto_commit=False)
-    parts = [TopicPartition(topic.name, number) for number in range(topic.partitions or partitions)]
-    try:
-        async with entering(connection):
-            await client.start()
-        with translating():
-            if topic.name not in await client.topics():
-                raise TopicMismatch(f"topic {topic.name} is missing; create the topics with `truebook topics --create`")
-            client.assign(parts)
-            firsts, ends = await client.beginning_offsets(parts), await client.end_offsets(parts)
-            for part in parts:
-                client.seek(part, firsts[part] if from_beginning else max(firsts[part], ends[part] - last))
-            if last:
-                newest = [tailed async for tailed in _until(client, ends)]
-                for tailed in sorted(newest, key=lambda each: each.at_us)[-last:]:
-                    yield tailed
-            while True:
-                for tailed in await _poll(client, parts):
-                    yield tailed
-    finally:
-        await stop_consumer(client)
+    async with reading_all(connection, topic, partitions) as (client, parts):
+        firsts, ends = await client.beginning_offsets(parts), await client.end_offsets(parts)
+        for part in parts:
+            client.seek(part, firsts[part] if from_beginning else max(firsts[part], ends[part] - last))
+        if last:
+            newest = [tailed async for tailed in _until(client, ends)]
+            for tailed in sorted(newest, key=lambda each: each.at_us)[-last:]:
+                yield tailed
+        while True:
+            for tailed in await _poll(client, parts):
+                yield tailed
 
 
 async def _until(client: Any, ends: dict[TopicPartition, int]) -> AsyncGenerator[Tailed, None]:
@@ -67,13 +56,7 @@ async def _until(client: Any, ends: dict[TopicPartition, int]) -> AsyncGenerator
 
 async def _poll(client: Any, parts: list[TopicPartition]) -> list[Tailed]:
     return [
-        Tailed(
-            Record(
-                found.topic, found.partition, found.offset, (found.key or b"").decode("utf-8", "replace"),
-                found.value or b"",
-            ),
-            found.timestamp * 1_000,
-        )
+        Tailed(record_of(found), found.timestamp * 1_000)
         for records in (await client.getmany(*parts, timeout_ms=POLL_MS)).values()
         for found in records
-    ]  # fmt: skip
+    ]
