@@ -86,6 +86,17 @@ def format_micros(micros: int) -> str:
     return format_fixed(micros, 6)
 
 
+def format_dollars(micros: int, minus: str = "-") -> str:
+    """Format an amount for people, in whole cents: -1234567890 is '-$1,234.57'.
+
+    Half a cent is rounded away from zero, so that what is shown is within half a cent of the amount, and a loss has the
+    digits of a profit of its size. Cutting would show each amount of a sum too small. An amount that rounds to nothing
+    has no sign. The page's ``dollars`` (``dashboard/static/format.js``) has the same rule.
+    """
+    cents = (abs(micros) + MICROS_PER_CENT // 2) // MICROS_PER_CENT
+    return f"{minus if micros < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
+
+
 def no_price(price_cc: int) -> int:
     """Return the NO price of a YES price, and vice versa: they add up to $1."""
     return ONE_DOLLAR_CC - price_cc

@@ -6,7 +6,7 @@ from typing import Final
 
 from truebook.alerts.conditions import Condition, Kind, Severity
 from truebook.alerts.situation import LedgerReading, Situation
-from truebook.alerts.texts import counted, dollars, duration, listed, moment, size
+from truebook.alerts.texts import counted, duration, listed, moment, size
 from truebook.alerts.thresholds import Thresholds
 from truebook.ledger.outcomes import hold_without_scope, scope_of_hold
 from truebook.ledger.port import HoldView
@@ -21,6 +21,7 @@ from truebook.ledger.trading_holds import (
     TRADING_HOLDS,
     WIND_DOWN,
 )
+from truebook.money import format_dollars
 
 DESCRIPTIONS: Final = {hold.name: hold.description for hold in TRADING_HOLDS}
 BY_OPERATOR: Final = frozenset({OPERATOR.name, OPERATOR_KEEP_ORDERS.name, FLATTEN.name})
@@ -188,7 +189,7 @@ def _loss_near(name: str, noun: str, loss_micros: int, limit_micros: int) -> Con
         subject=name,
         severity=Severity.NOTICE,
         headline=f"The {noun} is near its limit",
-        detail=f"{dollars(loss_micros)} at the last mark, the limit is {dollars(limit_micros)}.",
+        detail=f"{format_dollars(loss_micros)} at the last mark, the limit is {format_dollars(limit_micros)}.",
         to_do="`truebook positions` shows where it is lost; beyond the limit only closing orders are sent.",
     )
 

@@ -13,9 +13,10 @@ from truebook.alerts.conditions import Findings, Severity
 from truebook.alerts.history import History
 from truebook.alerts.notifications import Notification, Sort
 from truebook.alerts.situation import Situation
-from truebook.alerts.texts import counted, dollars, duration, moment
+from truebook.alerts.texts import counted, duration, moment
 from truebook.alerts.thresholds import Pacing
 from truebook.clock import MICROS
+from truebook.money import format_dollars
 
 
 def digest(
@@ -60,11 +61,11 @@ def _account(situation: Situation, pacing: Pacing) -> list[str]:
     report = situation.account
     if report is None:
         return ["The account's values are not known: the reconciler has not reported."]
-    equity = "not known" if report.equity_micros is None else dollars(report.equity_micros)
+    equity = "not known" if report.equity_micros is None else format_dollars(report.equity_micros)
     lines = [
-        f"Account at {moment(report.produced_us, pacing.zone)}: equity {equity}, cash {dollars(report.cash_micros)}, "
-        f"reserved {dollars(report.reserved_micros)}, {counted(report.positions, 'position')}, "
-        f"{counted(report.open_orders, 'open order')}, mode {report.mode}."
+        f"Account at {moment(report.produced_us, pacing.zone)}: equity {equity}, "
+        f"cash {format_dollars(report.cash_micros)}, reserved {format_dollars(report.reserved_micros)}, "
+        f"{counted(report.positions, 'position')}, {counted(report.open_orders, 'open order')}, mode {report.mode}."
     ]
     if report.true_since_us is not None:
         lines.append(

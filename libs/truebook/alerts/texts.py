@@ -6,7 +6,6 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from truebook.clock import MICROS
-from truebook.money import format_micros
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -28,12 +27,6 @@ def duration(us: int) -> str:
 def moment(us: int, zone: tzinfo) -> str:
     """Return a time such as ``2026-12-01 08:30:05 UTC``."""
     return datetime.fromtimestamp(us / MICROS, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-
-
-def dollars(micros: int) -> str:
-    """Return an amount in whole cents, such as ``-$12.30``; half a cent is rounded away from zero."""
-    cents = (abs(micros) + 5_000) // 10_000
-    return f"{'-' if micros < 0 and cents else ''}${format_micros(cents * 10_000)[:-4]}"
 
 
 def size(count: int) -> str:

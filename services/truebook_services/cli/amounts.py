@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from truebook.money import WireFormatError, parse_micros, parse_size_centi
+from truebook.money import WireFormatError, format_dollars, parse_micros, parse_size_centi
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?", re.ASCII)
 _SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600}
@@ -44,9 +44,5 @@ def parse_duration(text: str) -> float:
 
 
 def dollars(micros: int | None) -> str:
-    """Format micro-dollars for people: to the cent, with thousands separated."""
-    if micros is None:
-        return NOT_KNOWN
-    sign = "-" if micros < 0 else ""
-    cents = abs(micros) // 10_000
-    return f"{sign}${cents // 100:,}.{cents % 100:02d}"
+    """Format micro-dollars for people; None is not known."""
+    return NOT_KNOWN if micros is None else format_dollars(micros)

@@ -1,10 +1,12 @@
-"""Numbers as text with their units, for people. Amounts are rounded to the cent, half away from zero."""
+"""Numbers as text with their units, for people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
+
+from truebook.money import format_dollars
 
 MINUS: Final = "\N{MINUS SIGN}"
 SPACE: Final = "\N{NO-BREAK SPACE}"
@@ -14,14 +16,15 @@ Value = TypeVar("Value", int, float)
 
 def dollars(micros: int) -> str:
     """Format micro-dollars: -1234567890 is '−$1,234.57'."""
-    cents = (abs(micros) + 5_000) // 10_000
-    return f"{MINUS if micros < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
+    return format_dollars(micros, MINUS)
 
 
 def whole_dollars(micros: int) -> str:
     """Format micro-dollars without cents from $1,000 on, where they only take space."""
-    text = dollars(micros)
-    return text if abs(micros) < 1_000_000_000 else dollars(round(micros, -6))[:-3]
+    if abs(micros) < 1_000_000_000:
+        return dollars(micros)
+    rounded_micros = (abs(micros) + 500_000) // 1_000_000 * 1_000_000
+    return dollars(-rounded_micros if micros < 0 else rounded_micros)[:-3]
 
 
 def signed_dollars(micros: int) -> str:

@@ -6,9 +6,11 @@ const whole = new Intl.NumberFormat("en-US");
 
 const known = (value) => value !== null && value !== undefined;
 
+// To the cent, half a cent away from zero: the rule of format_dollars in truebook/money.py.
 export function dollars(micros) {
   if (!known(micros)) return UNKNOWN;
-  const cents = Math.trunc(Math.abs(micros) / 10000);
+  const raised = Math.abs(micros) + 5000;
+  const cents = (raised - (raised % 10000)) / 10000;
   return (micros < 0 && cents > 0 ? "-$" : "$") + amount.format(cents / 100);
 }
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from truebook.money import format_dollars
 from truebook.simulation.venue.queries import VenueQueries
 from truebook.simulation.venue.subaccount_names import is_plain
 from truebook.venue.shards import DEFAULT_SHARD
@@ -61,7 +62,7 @@ def _check_free(queries: VenueQueries, accounts: Collection[str], more_micros: i
         free_micros = queries.balance(account).balance_micros
         if free_micros + more_micros < 0:
             raise ExchangeJournalMismatch(
-                f"the balance can't be lowered by ${-more_micros / 1_000_000:,.2f}: account {account} has "
-                f"${free_micros / 1_000_000:,.2f} free on shard {DEFAULT_SHARD}; cancel orders first, choose a higher "
+                f"the balance can't be lowered by {format_dollars(-more_micros)}: account {account} has "
+                f"{format_dollars(free_micros)} free on shard {DEFAULT_SHARD}; cancel orders first, choose a higher "
                 "balance, or start over with --fresh"
             )

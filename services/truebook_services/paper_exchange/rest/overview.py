@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from truebook.messages.envelope import BookSide
 from truebook.messages.market_metadata import MarketMetadata, MarketStatus
-from truebook.money import format_price, format_size
+from truebook.money import format_dollars, format_price, format_size
 from truebook.simulation.venue.queries import VenueQueries
 from truebook.venue.account import OrderStatus
 from truebook_services.paper_exchange.rest.operator_access import guarded
@@ -90,8 +90,8 @@ def _accounts(state: ExchangeState, queries: VenueQueries) -> str:
         rows.append(
             (
                 escape(name),
-                _dollars(available_micros),
-                _dollars(queries.held_micros(name)),
+                format_dollars(available_micros),
+                format_dollars(queries.held_micros(name)),
                 _signed(realized_micros),
                 f"{len(positions):,}",
                 f"{len(queries.orders(name, status=OrderStatus.RESTING)):,}",
@@ -173,13 +173,9 @@ def _outcome(market: MarketMetadata) -> str:
     return "–" if market.settlement_cc is None else f"pays {_cents(market.settlement_cc)}"
 
 
-def _dollars(micros: int) -> str:
-    cents = abs(micros) // 10_000
-    return f"{'-' if micros < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
-
-
 def _signed(micros: int) -> str:
-    return _dollars(micros) if micros <= 0 else f"+{_dollars(micros)}"
+    text = format_dollars(micros)
+    return f"+{text}" if micros > 0 and text != format_dollars(0) else text
 
 
 def _duration(seconds: int) -> str:
