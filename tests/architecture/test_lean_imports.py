@@ -14,6 +14,7 @@ HEAVY = (
 """Libraries that take long to import."""
 LIST_USES = {"typer"}
 STATUS_USES = LIST_USES | {"httpx", "msgspec", "pydantic_settings"}
+EXCHANGE_USES = {"cryptography", "starlette", "structlog", "uvicorn", "websockets"}
 SERVICE_USES = {
     "aiohttp", "aiokafka", "cryptography", "httpx", "msgspec", "prometheus_client", "pydantic_settings", "redis",
     "starlette", "structlog", "uvicorn", "websockets",
@@ -21,6 +22,7 @@ SERVICE_USES = {
 STEPS: tuple[tuple[str, set[str]], ...] = (
     ("truebook_services.cli.__main__", LIST_USES),
     ("truebook_services.cli.operator", STATUS_USES),
+    ("truebook_services.cli.exchange", STATUS_USES | EXCHANGE_USES),
     ("truebook_services.ingest.__main__", STATUS_USES | SERVICE_USES),
     ("truebook_services.observation.__main__", STATUS_USES | SERVICE_USES),
     ("truebook_services.execution.__main__", STATUS_USES | SERVICE_USES),

@@ -23,7 +23,6 @@ from typing import Final, TypeAlias
 from cachetools import FIFOCache
 
 from truebook.book.sequence import Sequence, Verdict
-from truebook.capture.columnar.reader import read_columnar_blocks, read_columnar_events
 from truebook.capture.delta_block import DeltaBlock
 from truebook.capture.event_types import BookGap, CapturedEvent, SkippedFrame, SkipReason
 from truebook.capture.manifest import COLUMNAR_FORMAT, CaptureError, read_manifest
@@ -44,6 +43,8 @@ Stream: TypeAlias = tuple[int, int | None]
 def read_events(path: Path) -> Iterator[CapturedEvent]:
     """Iterate over a recording's events in order; raises ``CaptureError`` at once or while reading."""
     if path.is_dir() and (manifest := read_manifest(path)).format == COLUMNAR_FORMAT:
+        from truebook.capture.columnar.reader import read_columnar_events  # needs numpy, which loads slowly
+
         return read_columnar_events(path, manifest)
     return decode_events(read_capture(path))
 
@@ -51,6 +52,8 @@ def read_events(path: Path) -> Iterator[CapturedEvent]:
 def read_blocks(path: Path) -> Iterator[CapturedEvent | DeltaBlock]:
     """Iterate as ``read_events``; consecutive changes of one market are a block, where the format has columns."""
     if path.is_dir() and (manifest := read_manifest(path)).format == COLUMNAR_FORMAT:
+        from truebook.capture.columnar.reader import read_columnar_blocks  # needs numpy, which loads slowly
+
         return read_columnar_blocks(path, manifest)
     return decode_events(read_capture(path))
 

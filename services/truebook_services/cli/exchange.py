@@ -16,10 +16,8 @@ from truebook.simulation.synthetic.presets import Preset
 from truebook.venue.rate_tiers import TIER_LIMITS
 from truebook_services.cli.amounts import parse_dollars
 from truebook_services.cli.errors import UsageError
-from truebook_services.cli.mirror import mirrored
-from truebook_services.embedded.settings import TIER
 from truebook_services.paper_exchange.server import PaperExchange, exchange_clock
-from truebook_services.paper_exchange.settings import PaperExchangeSettings
+from truebook_services.paper_exchange.settings import PRIVATE_TIER, PaperExchangeSettings
 
 FOLDER = Path("exchange")
 TIMES = ("now", "recorded")
@@ -28,7 +26,7 @@ TIMES = ("now", "recorded")
 class ExchangeSettings(TruebookSettings):
     """The common settings and the exchange's section."""
 
-    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(port=18080, tier=TIER)
+    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(port=18080, tier=PRIVATE_TIER)
 
 
 def exchange(
@@ -110,6 +108,8 @@ async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings) -> 
     if settings.mirror is None:
         await server.run(stop, ready)
         return
+    from truebook_services.cli.mirror import mirrored  # a client and the recorder: loads slowly, only a mirror needs it
+
     started = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(server.run(stop, started.set))

@@ -15,13 +15,9 @@ from truebook_services.fill_listener.settings import FillListenerSettings
 from truebook_services.ingest.settings import IngestSettings, UniverseSettings
 from truebook_services.observation.settings import ObservationSettings
 from truebook_services.operator.settings import OperatorSettings
-from truebook_services.paper_exchange.settings import PaperExchangeSettings
+from truebook_services.paper_exchange.settings import PRIVATE_TIER, PaperExchangeSettings
 from truebook_services.policy.settings import PolicySettings
 from truebook_services.reconciler.settings import LimitsSettings, ReconcilerSettings
-
-TIER: Final = "premier"
-"""Rate tier of the embedded exchange and of execution."""
-
 
 MAX_SPEED: Final = "max"
 
@@ -47,11 +43,11 @@ class EmbeddedSettings(TruebookSettings):
 
     # A private exchange: no reason for fewer markets, a lower rate or a wide margin before their close. Its responses
     # wait for the disk, as the ledger's do: after a loss of power the two must still be equal.
-    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=TIER, journal_sync_ms=0)
+    paper_exchange: PaperExchangeSettings = PaperExchangeSettings(tier=PRIVATE_TIER, journal_sync_ms=0)
     ingest: IngestSettings = IngestSettings(universe=UniverseSettings(max_markets=1_000, min_time_to_close_s=10))
     observation: ObservationSettings = ObservationSettings()
     policy: PolicySettings = PolicySettings()
-    execution: ExecutionSettings = ExecutionSettings(tier=TIER, near_close_s=5)
+    execution: ExecutionSettings = ExecutionSettings(tier=PRIVATE_TIER, near_close_s=5)
     fill_listener: FillListenerSettings = FillListenerSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     limits: LimitsSettings = LimitsSettings()

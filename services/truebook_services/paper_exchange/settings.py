@@ -15,6 +15,8 @@ from truebook.simulation.synthetic.presets import Preset
 from truebook.simulation.venue.shard_plan import ShardPlan
 from truebook.venue.rate_tiers import AutoRouteCharge, Tier
 
+PRIVATE_TIER: Final[Tier] = "premier"
+"""Rate tier of an exchange with one client: ``truebook exchange``, and ``truebook run`` with its execution."""
 CAPTURE_LATENCY_US: Final = 50_000
 CAPTURE_JITTER_US: Final = 20_000
 
