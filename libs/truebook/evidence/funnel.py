@@ -38,6 +38,8 @@ class Event(Enum):
     FILLED = auto()
 
 
+OF_ORDERS: Final = frozenset({Event.SENT, Event.NOT_ACCEPTED, Event.ACKNOWLEDGED, Event.FILLED})
+"""What becomes of orders: the ledger's journal has it too, and lacks none of it."""
 GATES: Final[tuple[tuple[str, frozenset[Reason]], ...]] = (
     ("newest decision", frozenset({Reason.SUPERSEDED})),
     ("deadline", frozenset({Reason.DEADLINE})),
@@ -102,9 +104,15 @@ class Counts:
             del self._buckets[old]
 
 
-def funnel_of(counts: Counts, now_us: int, exclusions: Mapping[str, int]) -> Funnel:
-    """Compute the stages of the hour before ``now_us``, and one sentence about them (see ``verdict``)."""
+def funnel_of(counts: Counts, now_us: int, exclusions: Mapping[str, int], orders: Counts | None = None) -> Funnel:
+    """Compute the stages of the hour before ``now_us``, and one sentence about them (see ``verdict``).
+
+    ``orders``, where given, has the events of ``OF_ORDERS`` from a source that loses none.
+    """
     total = counts.total(now_us)
+    if orders is not None:
+        total = Counter({each: count for each, count in total.items() if each[0] not in OF_ORDERS})
+        total.update(orders.total(now_us))
 
     def lost(event: Event) -> dict[str, int]:
         found = {reason: count for (kind, reason), count in total.items() if kind is event}

@@ -6,6 +6,7 @@ It reads no source of its own, costs a few look-ups per message, and ignores mes
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from cachetools import FIFOCache
@@ -43,6 +44,9 @@ class Recorder:
         self._by_action: dict[str, DecisionRecord] = {}
         self._by_order: FIFOCache[str, DecisionRecord] = FIFOCache(MAX_ORDERS)
         self._observations: dict[str, Observation] = {}
+        self.order_counts: Callable[[], Counts | None] | None = None
+        """Returns what became of orders by a source that loses nothing, or None where that is incomplete; without it,
+        the messages are counted."""
 
     def record_book(self, update: BookMessage, stale: Reason | None) -> None:
         """Count one change of a book; ``stale`` is why its reader must not use it now."""
@@ -80,7 +84,8 @@ class Recorder:
 
     def funnel(self, now_us: int) -> Funnel:
         """Return the funnel of the hour before ``now_us``."""
-        return funnel_of(self._counts, now_us, self._exclusions_of_all())
+        orders = None if self.order_counts is None else self.order_counts()
+        return funnel_of(self._counts, now_us, self._exclusions_of_all(), orders)
 
     @property
     def excludes_all(self) -> bool:

@@ -58,6 +58,7 @@ class RunningOperator(Operator):
         self._system = system
         self._before = before
         self._order_counts = OrderCounts(before.account.ledger_seq)
+        system.statistics.evidence.order_counts = self._order_counts.by_time
         self._started_us = system.clock.monotonic_us()
         self._models = Models.of(system.settings)
 
@@ -83,7 +84,7 @@ class RunningOperator(Operator):
         statistics, view = system.statistics, await system.ledger.view()
         adjusted_micros = view.account.adjustments_micros - self._before.account.adjustments_micros
         info = msgspec.structs.replace(info, adjusted_in_run_micros=adjusted_micros)
-        await self._order_counts.read(system.ledger)
+        await self._order_counts.read(system.ledger, info.at_us)
         return status_of(
             statistics, view, self._books(), differences, info,
             before=self._before, order_counts=self._order_counts,
@@ -92,6 +93,7 @@ class RunningOperator(Operator):
     async def why(self, ticker: str | None = None, window_s: float = WINDOW_S) -> Why:
         system = self._system
         account = (await system.ledger.view(())).account
+        await self._order_counts.read(system.ledger, system.clock.now_us())
         why = why_of(system.statistics.evidence, ticker, system.clock.now_us(), account)
         return msgspec.structs.replace(why, alive=True)
 

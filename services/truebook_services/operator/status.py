@@ -51,11 +51,9 @@ def status_of(
 
     ``books`` value the positions; None where they can't be read. ``before`` is the ledger at the start of the run: the
     numbers of fills, filled markets and settlements are differences to it, and ``order_counts`` has the outcomes of the
-    run's orders. Without them they are those of the messages.
+    run's orders and its fills, which the funnel of ``why`` has too. Without them they are those of the messages.
     """
     outcomes = {name: statistics.outcomes[name] for name in ORDER_OUTCOMES}
-    if order_counts is not None and order_counts.is_complete:
-        outcomes |= order_counts.counts
     counts: dict[str, Any] = {name: statistics.counts[name] for name in COUNTS}
     filled_markets = len(statistics.filled_tickers)
     if before is not None:
@@ -65,6 +63,9 @@ def status_of(
             market.fills > fills_before.get(market.ticker, 0) for market in view.markets if not market.pruned_markets
         )
         counts["settlements"] = _settled(view) - _settled(before)
+    if order_counts is not None and order_counts.is_complete:
+        outcomes |= order_counts.counts
+        counts["fills"] = order_counts.fills
     return Status(
         **msgspec.structs.asdict(account_values(view, books)),
         **msgspec.structs.asdict(info),
