@@ -13,7 +13,7 @@ from truebook.runtime.logs import configure_logs
 ROOT = Path(__file__).parent.parent
 NAMES = (
     "book", "features", "policy", "reserve", "ledger_view", "order_path", "stream", "scaling", "evidence", "backtest",
-    "training", "exchange", "dashboard",
+    "training", "exchange", "dashboard", "startup",
 )  # fmt: skip
 
 

@@ -6,10 +6,14 @@ metrics    truebook.runtime.metric_table   holds     truebook.ledger.trading_hol
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -94,11 +98,30 @@ def sections() -> Iterator[tuple[str, type[BaseModel], Any]]:
 def all_settings() -> list[Setting]:
     """Every setting, section by section."""
     return [
-        _setting(f"{section}.{name}" if section else name, field, getattr(value, name, None))
+        _setting(f"{section}.{name}" if section else name, field, getattr(value, name, None), descriptions(cls)[name])
         for section, cls, value in sections()
         for name, field in cls.model_fields.items()
         if not _is_section(field)
     ]
+
+
+@cache
+def descriptions(cls: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring below each field of a settings class, empty without one.
+
+    Read from the source here: pydantic would do so at each start of a process, which takes 40 ms of it.
+    """
+    found = dict.fromkeys(cls.model_fields, "")
+    for base in reversed(cls.__mro__):
+        if not base.__module__.startswith("truebook"):
+            continue
+        definition = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in pairwise(definition.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def settings_page() -> str:
@@ -236,10 +259,10 @@ def _is_section(field: FieldInfo) -> bool:
     return isinstance(field.default, BaseModel)
 
 
-def _setting(name: str, field: FieldInfo, embedded: Any) -> Setting:
+def _setting(name: str, field: FieldInfo, embedded: Any, description: str) -> Setting:
     default = NO_DEFAULT if field.default is PydanticUndefined else _value(field.default)
     differs = embedded is not None and _value(embedded) != default
-    return Setting(name, _type(field.annotation), default, _value(embedded) if differs else "", field.description or "")
+    return Setting(name, _type(field.annotation), default, _value(embedded) if differs else "", description)
 
 
 def _type(annotation: Any) -> str:

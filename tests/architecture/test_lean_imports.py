@@ -31,6 +31,7 @@ STEPS: tuple[tuple[str, set[str]], ...] = (
     ("truebook_services.policy.__main__", STATUS_USES | SERVICE_USES | {"numpy", "onnxruntime"}),
 )
 """One after the other in one interpreter: a step may use what an earlier one has imported."""
+RUN_USES = STATUS_USES | EXCHANGE_USES | {"aiohttp", "numpy", "onnxruntime", "prometheus_client", "redis"}
 PROGRAM = """
 import importlib, json, sys
 found = []
@@ -41,9 +42,16 @@ print(json.dumps(found))
 """
 
 
-def test_no_library_is_imported_without_use() -> None:
-    modules = [module for module, _ in STEPS]
+def imported(modules: list[str]) -> list[set[str]]:
+    """Return the heavy libraries that are imported after each of these modules, in one new interpreter."""
     command = [sys.executable, "-c", PROGRAM, json.dumps(modules), json.dumps(HEAVY)]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    for (module, used), imported in zip(STEPS, found, strict=True):
-        assert set(imported) <= used, module
+    return [set(each) for each in json.loads(subprocess.run(command, check=True, capture_output=True).stdout)]
+
+
+def test_no_library_is_imported_without_use() -> None:
+    for (module, used), found in zip(STEPS, imported([module for module, _ in STEPS]), strict=True):
+        assert found <= used, module
+
+
+def test_the_run_in_one_process_imports_no_kafka_client() -> None:
+    assert imported(["truebook_services.cli.run"]) == [RUN_USES]

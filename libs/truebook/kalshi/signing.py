@@ -118,8 +118,11 @@ class PublicDataSigner(_RestrictedSigner):
         super().__init__(signer, check_public_data)
 
 
-def load_signer(key_id: str, pem_file: Path) -> Signer:
-    """Read a private key in PEM (RSA or Ed25519, no passphrase) and return its signer; raises ``KeyRefused``."""
+def load_signer(key_id: str, pem_file: Path, *, is_made_here: bool = False) -> Signer:
+    """Read a private key in PEM (RSA or Ed25519, no passphrase) and return its signer; raises ``KeyRefused``.
+
+    ``is_made_here``: an RSA key of this process's own exchange, whose factors are not tested again (60 ms of the start).
+    """
     if not key_id.strip():
         raise KeyRefused("the key id is empty; it is the UUID that the exchange shows beside the key")
     if not (key_id.isascii() and key_id.isprintable()):
@@ -134,7 +137,7 @@ def load_signer(key_id: str, pem_file: Path) -> Signer:
             f"{pem_file}: others may access the private key (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {pem_file}"
         )
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=is_made_here)
     except TypeError as error:
         raise KeyRefused(f"{pem_file}: the private key has a passphrase; store it without one") from error
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -80,9 +80,12 @@ class SettingsRefused(SettingsError):
 
 
 class Section(BaseModel):
-    """Base of each section of the settings: immutable, without unknown fields, described by its docstrings."""
+    """Base of each section of the settings: immutable, without unknown fields.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    The docstrings of fields are for ``docs/reference``; pydantic does not read them, which takes 40 ms of a start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TruebookSettings(BaseSettings):
@@ -90,7 +93,7 @@ class TruebookSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True,
-        nested_model_default_partial_update=True, hide_input_in_errors=True, use_attribute_docstrings=True,
+        nested_model_default_partial_update=True, hide_input_in_errors=True,
     )  # fmt: skip
 
     account: Name

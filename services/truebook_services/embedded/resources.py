@@ -128,7 +128,7 @@ async def _open_exchange(
 def _find_exchange(settings: EmbeddedSettings, exchange: PaperExchange | None) -> tuple[str, Signer]:
     """Return the exchange's root address and the signer of requests."""
     if exchange is not None and exchange.private_key_file is not None:
-        return exchange.url, load_signer(exchange.key_id, exchange.private_key_file)
+        return exchange.url, load_signer(exchange.key_id, exchange.private_key_file, is_made_here=True)
     url = root_address(settings.exchange_url or "")
     check_hosts(*addresses(url), settings.exchange)
     key_id, key_file = settings.credentials()

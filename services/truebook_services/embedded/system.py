@@ -28,7 +28,7 @@ from truebook.models.registry import ModelRegistry
 from truebook.runtime.context import Context
 from truebook.runtime.correlation import Correlations
 from truebook.runtime.frames import Service
-from truebook.runtime.gc import frozen_startup_objects
+from truebook.runtime.gc import frozen_modules, frozen_startup_objects
 from truebook.runtime.logs import logger
 from truebook.runtime.metrics import Metrics
 from truebook.runtime.service_reports import Reported, ServiceReports, process_name
@@ -88,6 +88,7 @@ class System:
 async def open_system(settings: EmbeddedSettings, report: Report) -> AsyncIterator[System]:
     """Build everything, ready to run; raises what can't be reached or is refused."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(frozen_modules())
         registry, uses = choose_model(settings), _uses(settings)
         folder = stack.enter_context(
             StateFolder(

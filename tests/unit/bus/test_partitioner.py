@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truebook.bus.partitioner import partition_of
+from truebook.bus.partitioner import murmur2, partition_of
 from truebook.messages.envelope import KEY_SEPARATOR
 
 # The vectors of Kafka's own UtilsTest.testMurmur2, signed 32 bit.
@@ -16,6 +16,31 @@ VECTORS = [
     ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
     ("abc", 479470107),
 ]
+
+# Made with ``aiokafka.partitioner.murmur2``: every length of the last part, bytes with the highest bit, tickers.
+VALUES = [
+    (b"", 0x106E08D9),
+    (b"\x00", 0x166197BC),
+    (b"\xff", 0xED6F615B),
+    (b"\xff\xfe", 0x6660FE8B),
+    (b"\xff\xfe\xfd", 0x3B85FE24),
+    (b"\x80\x81\x82\x83", 0x54ABFD9A),
+    (b"\x00\x00\x00\x00\x00", 0x0FB141CF),
+    (b"KXHIGHNY-26NOV24-B52", 0x6BF2443F),
+    (b"KXBTC15M-26DEC011530-30", 0x613797A5),
+    ("ü€𝄞".encode(), 0x3CB1E878),
+    (bytes(range(256)), 0x8BDE9476),
+]
+
+
+@pytest.mark.parametrize(("data", "value"), VALUES)
+def test_the_hash_of_bytes_is_that_of_the_clients(data: bytes, value: int) -> None:
+    assert murmur2(data) == value
+
+
+@pytest.mark.parametrize(("text", "signed"), VECTORS)
+def test_kafkas_own_vectors_are_the_hash_as_a_signed_number(text: str, signed: int) -> None:
+    assert murmur2(text.encode()) == signed % 2**32
 
 
 @pytest.mark.parametrize(("text", "signed"), VECTORS)
