@@ -122,6 +122,9 @@ class Controls:
             text, hint, ok = f"no result within {WITHIN_S:g} s: it may have been done", "check the state above", None
         except FAILURES as error:
             text, hint, ok = str(error) or type(error).__name__, "it may have been done: check the state above", None
+        except Exception as error:  # noqa: BLE001 - without an outcome the page would show the request as pending
+            self._log.exception("operator's request failed", control=name)
+            text, hint, ok = f"{type(error).__name__}: {error}", "it may have been done; the log has the cause", None
         took_ms = (self._monotonic_us() - since_us) * 1_000 // MICROS
         self._log.info("operator's request", control=name, ok=ok, result=text, took_ms=took_ms)
         self._changed()
@@ -164,8 +167,10 @@ def _resumed(result: ResumeResult) -> tuple[str, str, bool | None]:
     return f"{text} Still in force: {remaining}.", "", True if result.may_trade else None
 
 
-def _flattened(report: FlattenReport) -> tuple[str, str, bool]:
+def _flattened(report: FlattenReport) -> tuple[str, str, bool | None]:
     closed = f"Closed: {', '.join(report.closed) or 'none'}."
     left = "; ".join(f"{each.ticker} {format_size(each.position_centi)}: {each.cause}" for each in report.remaining)
     hint = f"The hold {report.hold} stays in force until you resume."
-    return (f"{closed} Still open: {left}." if left else closed), hint, not left
+    if not left:
+        return closed, hint, True
+    return f"{closed} Still open: {left}.", hint, None if report.closed else False

@@ -16,6 +16,7 @@ from truebook.ledger.port import OrderView
 from truebook.ledger.verbs import OrderState
 from truebook.messages.orders import OrderOutcome
 from truebook.messages.reasons import Reason
+from truebook.money import format_size
 from truebook.runtime.context import Context
 from truebook.venue.rate_tiers import CANCEL_COST
 from truebook_services.execution.records import OrderRecords
@@ -88,7 +89,7 @@ class Canceller:
         if filled_centi != order.applied_centi:
             return await self._look_up(exchange_order_id)
         state = await self._records.close(order.order_id, exchange_order_id, filled_centi)
-        return state, f"cancelled {response.reduced_centi} of {order.size_centi}"
+        return state, f"cancelled {format_size(response.reduced_centi)} of {format_size(order.size_centi)}"
 
     async def _look_up(self, exchange_order_id: str) -> tuple[str | None, str]:
         try:
@@ -97,7 +98,7 @@ class Canceller:
         except ExchangeError as error:
             return None, f"look-up failed: {error}"
         state = await self._records.record_listed(listed)
-        return state, f"listed as {listed.status}, {listed.filled_centi} filled"
+        return state, f"listed as {listed.status}, {format_size(listed.filled_centi)} filled"
 
     def _prune_sent(self) -> None:
         oldest_us = self._context.clock.now_us() - self._retry_us

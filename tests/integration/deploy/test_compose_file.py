@@ -159,3 +159,10 @@ def test_page_gets_its_token_as_a_file(services: dict[str, dict[str, Any]]) -> N
     token = mounts["dashboard"]["dashboard-token"]
     file = Path(services["dashboard"]["environment"]["TRUEBOOK_DASHBOARD__TOKEN_FILE"])
     assert str(file.parent) == token["target"] and token["read_only"]
+
+
+def test_printed_link_of_the_page_has_the_published_port() -> None:
+    for given, port in (({}, "8650"), ({"DASHBOARD_PORT": "8777"}, "8777")):
+        dashboard = compose(**given)["services"]["dashboard"]
+        assert dashboard["environment"]["TRUEBOOK_DASHBOARD__PORT"] == port
+        assert [(each["published"], str(each["target"])) for each in dashboard["ports"]] == [(port, port)]

@@ -5,8 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+import structlog
 
 from support.fake_operator import FakeOperator
 from support.services import make_context
@@ -15,6 +17,7 @@ from truebook.ledger.port import StoreUnavailable
 from truebook.runtime.state_folder import FolderInUse
 from truebook_services.dashboard.controls import Controls
 from truebook_services.operator.port import NotRunning, Operator
+from truebook_services.operator.requests import FlattenReport, OpenPosition
 
 
 class ConnectedOperator:
@@ -57,6 +60,24 @@ async def test_halt_and_resume_report_what_the_port_reports(controls: Controls, 
     assert (outcome.ok, outcome.text) == (True, "Released.")
     assert await mode(connected) is Mode.RUNNING
     assert connected.changes == 2
+
+
+@pytest.mark.parametrize(
+    ("closed", "left", "ok"), [(("A",), (), True), ((), (), True), (("A",), ("B",), None), ((), ("B",), False)]
+)
+async def test_flatten_in_part_is_neither_done_nor_refused(
+    controls: Controls, connected: ConnectedOperator, monkeypatch: pytest.MonkeyPatch,
+    closed: tuple[str, ...], left: tuple[str, ...], ok: bool | None,
+) -> None:  # fmt: skip
+    remaining = tuple(OpenPosition(ticker=each, position_centi=-150, cause="there is no ask") for each in left)
+    monkeypatch.setattr(
+        connected.port,
+        "perform",
+        AsyncMock(return_value=FlattenReport(closed=closed, remaining=remaining, hold="flatten")),
+    )
+    outcome = await controls.handle({"control": "flatten", "id": "1"})
+    assert outcome.ok is ok
+    assert ("Still open: B -1.50: there is no ask." in outcome.text) is bool(left)
 
 
 async def test_same_id_is_handled_once(controls: Controls, connected: ConnectedOperator) -> None:
@@ -108,6 +129,16 @@ async def test_lost_system_is_reported(controls: Controls, connected: ConnectedO
     connected.error = FolderInUse(Path("state"), None)
     outcome = await controls.handle({"control": "halt", "id": "3"})
     assert outcome.ok is None and "is in use" in outcome.text
+
+
+async def test_each_request_has_an_outcome_whatever_fails(controls: Controls, connected: ConnectedOperator) -> None:
+    connected.error = KeyError("an error that nobody expects")
+    with structlog.testing.capture_logs() as logged:
+        outcome = await controls.handle({"control": "halt", "id": "1"})
+    assert (outcome.id, outcome.ok) == ("1", None)
+    assert "KeyError" in outcome.text
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["operator's request failed"]
+    assert connected.changes == 1
 
 
 @pytest.mark.parametrize("changes", [{"no_such_limit": 1}, {"open_orders": -1}])

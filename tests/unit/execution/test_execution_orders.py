@@ -255,6 +255,7 @@ async def test_a_reduce_only_order_that_would_open_is_cancelled() -> None:
         await until(lambda: not harness.exchange.own(OrderStatus.RESTING), "it is cancelled")
         cancelled = [event for event in harness.events() if event.outcome is OrderOutcome.CANCELLED]
         assert [event.reason for event in cancelled] == [Reason.REDUCE_ONLY]
+        assert [event.detail for event in cancelled] == ["cancelled 5.00 of 5.00"]  # in contracts, as people read them
 
 
 async def test_orders_on_a_stale_book_are_cancelled_after_a_time() -> None:
