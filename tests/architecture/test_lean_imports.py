@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = (
     "aiohttp", "aiokafka", "apprise", "cryptography", "fpdf", "httpx", "mcp", "msgspec", "nicegui", "numpy",
     "onnxruntime", "plotly", "prometheus_client", "psutil", "pyarrow", "pydantic_settings", "redis", "starlette",
@@ -32,6 +34,8 @@ STEPS: tuple[tuple[str, set[str]], ...] = (
 )
 """One after the other in one interpreter: a step may use what an earlier one has imported."""
 RUN_USES = STATUS_USES | EXCHANGE_USES | {"aiohttp", "numpy", "onnxruntime", "prometheus_client", "redis"}
+CLIENT_LIBRARIES = {"aiohttp", "httpx", "websockets"}
+"""Of the exchange's clients; a fifth of the memory of a service that has none."""
 PROGRAM = """
 import importlib, json, sys
 found = []
@@ -51,6 +55,12 @@ def imported(modules: list[str]) -> list[set[str]]:
 def test_no_library_is_imported_without_use() -> None:
     for (module, used), found in zip(STEPS, imported([module for module, _ in STEPS]), strict=True):
         assert found <= used, module
+
+
+@pytest.mark.parametrize("service", ["observation", "policy"])
+def test_a_service_without_exchange_has_no_clients(service: str) -> None:
+    [found] = imported([f"truebook_services.{service}.__main__"])
+    assert not found & CLIENT_LIBRARIES
 
 
 def test_the_run_in_one_process_imports_no_kafka_client() -> None:

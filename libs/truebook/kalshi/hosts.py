@@ -36,6 +36,10 @@ class HostRefused(ValueError):
     """An address, or a use of it, that is not on the list."""
 
 
+class KeyRefused(ValueError):
+    """A private key can't or must not be used; the message names the file and what to do."""
+
+
 def root_address(url: str) -> str:
     """Return an exchange's address without the path of its REST interface."""
     return url.rstrip("/").removesuffix(REST_PATH)

@@ -19,16 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from truebook.kalshi.hosts import check_market_data_only, check_public_data
+from truebook.kalshi.hosts import KeyRefused, check_market_data_only, check_public_data
 
 KEY_HEADER: Final = "KALSHI-ACCESS-KEY"
 TIMESTAMP_HEADER: Final = "KALSHI-ACCESS-TIMESTAMP"
 SIGNATURE_HEADER: Final = "KALSHI-ACCESS-SIGNATURE"
 MIN_RSA_BITS: Final = 2048
-
-
-class KeyRefused(ValueError):
-    """A private key can't or must not be used; the message names the file and what to do."""
 
 
 class Signer(Protocol):
@@ -121,7 +117,7 @@ class PublicDataSigner(_RestrictedSigner):
 def load_signer(key_id: str, pem_file: Path, *, is_made_here: bool = False) -> Signer:
     """Read a private key in PEM (RSA or Ed25519, no passphrase) and return its signer; raises ``KeyRefused``.
 
-    ``is_made_here``: an RSA key of this process's own exchange, whose factors are not tested again (60 ms of the start).
+    ``is_made_here``: an RSA key of this process's own exchange, whose factors are not tested again, which takes 60 ms.
     """
     if not key_id.strip():
         raise KeyRefused("the key id is empty; it is the UUID that the exchange shows beside the key")

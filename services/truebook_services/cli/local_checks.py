@@ -15,7 +15,8 @@ import httpx
 
 from truebook.features.layout import UnknownLayout
 from truebook.features.plugins import BadPlugin, find_layout
-from truebook.kalshi.signing import KeyRefused, load_signer
+from truebook.kalshi.hosts import KeyRefused
+from truebook.kalshi.signing import load_signer
 from truebook.ledger.redis.bundled import BundledServerError, find_program
 from truebook.models.errors import ModelRefused
 from truebook.models.registry import ModelRegistry

@@ -6,10 +6,10 @@ import asyncio
 from typing import Final, Protocol
 
 from truebook.clock import MICROS, Clock
-from truebook.kalshi.hosts import addresses, root_address
+from truebook.kalshi.hosts import KeyRefused, addresses, root_address
 from truebook.kalshi.port import ExchangeError, Refused
 from truebook.kalshi.rest.client import HttpRestClient
-from truebook.kalshi.signing import KeyRefused, load_signer
+from truebook.kalshi.signing import load_signer
 from truebook.kalshi.wire.rest_bodies import AccountLimits
 from truebook.ledger.port import LedgerError
 from truebook.ledger.redis.durability import ServerReport, report_server

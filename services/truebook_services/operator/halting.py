@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from truebook.bus.port import BusError
+from truebook.kalshi.hosts import KeyRefused
 from truebook.kalshi.port import ExchangeError
-from truebook.kalshi.signing import KeyRefused
 from truebook.ledger.port import LedgerError
 from truebook.ledger.redis.bundled import running_server
 from truebook.ledger.redis.store import RedisStore

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from truebook.backtest.paper.report import Decided, ModelResult, ShadowReport, write_report
-from truebook.backtest.paper.session import PaperSession
 from truebook.clock import MICROS
 from truebook.decision.decide import Decision
 from truebook.ledger.port import LedgerError, LedgerStore
@@ -32,6 +31,9 @@ from truebook.runtime.frames import Consumer, Incoming, pause
 from truebook_services.policy.active_model import ActiveModel
 from truebook_services.policy.paper_rules import paper_rules
 from truebook_services.policy.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from truebook.backtest.paper.session import PaperSession
 
 GROUP: Final = "truebook.shadow"
 MAX_RECORDS: Final = 200
@@ -152,6 +154,8 @@ class ShadowRun:
             await self._report_error(stop)
 
     async def _trade(self, shadow: Model, stop: asyncio.Event) -> None:
+        from truebook.backtest.paper.session import PaperSession  # the engine of backtests: only a shadow needs it
+
         self._session = PaperSession(self._rules, self._active.model, shadow, self._since_us)
         ended = asyncio.Event()
         consumer = Consumer(self._context, GROUP, (MARKETS, ORDERBOOK), self._take, max_records=MAX_RECORDS)

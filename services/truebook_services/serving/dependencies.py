@@ -16,9 +16,6 @@ from truebook.bus.port import BusUnavailable
 from truebook.clock import MICROS, ExchangeClock
 from truebook.kalshi.hosts import addresses, check_hosts
 from truebook.kalshi.port import Connector, ExchangeError, RestClient
-from truebook.kalshi.rest.client import HttpRestClient
-from truebook.kalshi.signing import load_signer
-from truebook.kalshi.stream.connection import WebsocketConnector
 from truebook.ledger.port import LedgerError, LedgerStore, StoreUnavailable
 from truebook.ledger.redis.durability import check_durable, report_server
 from truebook.ledger.redis.lease import RedisLease
@@ -133,6 +130,11 @@ class Dependencies(Generic[S]):
         another exchange. ``follow_clock`` False: the service itself watches
         the exchange's clock.
         """
+        # Observation and policy connect to no exchange: the clients' libraries would be a fifth of their memory.
+        from truebook.kalshi.rest.client import HttpRestClient
+        from truebook.kalshi.signing import load_signer
+        from truebook.kalshi.stream.connection import WebsocketConnector
+
         url = exchange_address(self.settings)
         rest_url, ws_url = addresses(url)
         check_hosts(rest_url, ws_url, self.settings.exchange)

@@ -21,9 +21,8 @@ from truebook.bus.port import BusError
 from truebook.features.layout import UnknownLayout
 from truebook.features.plugins import BadPlugin
 from truebook.files import is_full_disk
-from truebook.kalshi.hosts import HostRefused
+from truebook.kalshi.hosts import HostRefused, KeyRefused
 from truebook.kalshi.port import ExchangeError
-from truebook.kalshi.signing import KeyRefused
 from truebook.ledger.port import LedgerError, WrongExchange
 from truebook.ledger.redis.durability import LedgerNotDurable
 from truebook.models.errors import HistoryRefused, ModelRefused, NotRecorded, RegistryReadOnly

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from support.processes import TRUEBOOK, environment
-from truebook.kalshi.signing import KeyRefused
+from truebook.kalshi.hosts import KeyRefused
 from truebook.models.errors import ModelRefused
 from truebook.runtime.settings import load
 from truebook.simulation.synthetic.presets import Preset

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from truebook.kalshi.hosts import HostRefused
-from truebook.kalshi.signing import Ed25519Signer, KeyRefused, PublicDataSigner, RsaSigner, load_signer
+from truebook.kalshi.hosts import HostRefused, KeyRefused
+from truebook.kalshi.signing import Ed25519Signer, PublicDataSigner, RsaSigner, load_signer
 
 NOW_MS = 1_781_159_348_000
 PATH = "/trade-api/v2/portfolio/orders"
