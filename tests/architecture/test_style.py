@@ -22,6 +22,8 @@ CLOCK_READERS = frozenset({
 MAY_CATCH_ALL = {
     "services/truebook_services/alerts/delivery.py": "a thread that calls a library of many protocols: any error is "
     "one failed attempt, and is reported",
+    "services/truebook_services/dashboard/controls.py": "each request of a page has one outcome: an error of any other "
+    "kind is logged, and the outcome is unknown",
 }
 MAY_READ_THE_CLOCK = {
     "libs/truebook/models/pointer.py": "waits between tries for the lock of the registry, which other processes hold",

@@ -15,13 +15,16 @@ from truebook.ledger.verbs import Hold, Mode, Release, shard_scope
 
 
 class TradingHold(msgspec.Struct, frozen=True, kw_only=True):
-    """One named hold. ``description`` completes the sentence "in force while ..."."""
+    """One named hold. ``description`` completes the sentence "in force while ..."; ``ends`` states what ends the hold,
+    where the description does not name the command that does.
+    """
 
     name: str
     owner: str
     mode: Mode = Mode.HALTED
     keeps_orders: bool = False
     description: str
+    ends: str = ""
     per_market: bool = False
     """Placed under the name ``NAME@TICKER``, for each market concerned."""
 
@@ -45,6 +48,7 @@ class TradingHold(msgspec.Struct, frozen=True, kw_only=True):
 RECONCILIATION: Final = TradingHold(
     name="reconciliation", owner="reconciler", keeps_orders=True,
     description="the first complete comparison with the exchange after a start is not done",
+    ends="the reconciler releases it after that comparison; if it stays, read the reconciler's log",
 )  # fmt: skip
 JOURNAL: Final = TradingHold(
     name="journal", owner="reconciler",
@@ -53,6 +57,7 @@ JOURNAL: Final = TradingHold(
 DIFFERENCE: Final = TradingHold(
     name="difference", owner="reconciler",
     description="ledger and exchange differ and no repair has removed the difference",
+    ends="the reconciler releases it when both agree; `truebook reconcile` lists what differs",
 )  # fmt: skip
 UNREADABLE: Final = TradingHold(
     name="unreadable", owner="reconciler", per_market=True,
@@ -82,11 +87,16 @@ EXCHANGE_PAUSED: Final = TradingHold(
     owner="execution",
     keeps_orders=True,
     description="the exchange has paused trading, of all markets or of one shard (`@shard:N`)",
+    ends="execution releases it when the exchange trades again",
 )
 ACCOUNT_STALE: Final = TradingHold(
     name="account_stale", owner="execution", keeps_orders=True,
     description=(
         "no round of the reconciler or no sweep of the fills was complete for longer than `execution.max_account_age_s`"
+    ),
+    ends=(
+        "execution releases it after a complete round and sweep; if it returns, the machine is overloaded or the "
+        "exchange slow: trade fewer markets, or use a faster machine"
     ),
 )  # fmt: skip
 CLOCK: Final = TradingHold(
@@ -94,6 +104,10 @@ CLOCK: Final = TradingHold(
     description=(
         "this machine's clock and the exchange's differ by more than a second or have not been stable since, or the "
         "ledger was written by a clock more than a minute ahead"
+    ),
+    ends=(
+        "execution releases it when the clocks agree and are stable; if it returns, synchronize this machine's clock; "
+        "if the machine is overloaded, trade fewer markets"
     ),
 )  # fmt: skip
 CONFLICTING_REPORT: Final = TradingHold(

@@ -56,7 +56,7 @@ LEDGER: Final = ReasonGroup(
         ),
         Reason.HOLD: Explanation(
             "a trading hold is in force that does not admit the order",
-            "`truebook status` names the holds and their owners; `truebook resume` releases the operator's",
+            "`truebook status` and `truebook why` list the holds, and what ends each",
         ),
         Reason.SETTLED: Explanation("the market has settled", _NOTHING),
         Reason.SHARD: Explanation(

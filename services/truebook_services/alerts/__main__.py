@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from truebook.ledger.port import LedgerStore
-from truebook.ledger.redis.store import RedisStore
 from truebook.runtime.frames import Service
 from truebook_services.alerts.service import build
 from truebook_services.alerts.settings import AlertsSettings
 from truebook_services.serving.dependencies import Dependencies
+from truebook_services.serving.ledger import connect_ledger
 from truebook_services.serving.serve import serve
-from truebook_services.serving.settings import ServeSettings, redis_address
+from truebook_services.serving.settings import ServeSettings
 
 
 class AlertsProcess(ServeSettings):
@@ -23,7 +23,7 @@ async def root(dependencies: Dependencies[AlertsProcess]) -> Service:
     settings = dependencies.settings
 
     async def open_ledger() -> LedgerStore:
-        return await RedisStore.connect(redis_address(settings), settings.account, password=settings.redis_password())
+        return await connect_ledger(settings)
 
     return build(dependencies.context, settings.alerts, open_ledger=open_ledger, folder=settings.state_path)
 

@@ -42,6 +42,8 @@ TransferId = Annotated[
 ]
 PRUNED: Final = "(pruned markets)"
 """Shown for the record that adds up settled markets."""
+MIN_ID: Final = 9
+"""Characters of an id that are shown in any case."""
 KNOWN_LIMITS: Final = f"Known: {', '.join(LIMIT_NAMES)}."
 
 limits = typer.Typer(help="Show or change the limits that the ledger checks before each order.", no_args_is_help=True)
@@ -148,7 +150,7 @@ def orders(ticker: Ticker = None, json_: Json = False) -> None:
             )
             for each in result.orders
         ]  # fmt: skip
-        _print("open orders", ("market", "state", "side", "price", "size", "remaining", "client order id"), rows)
+        _print_with_ids("open orders", ("market", "state", "side", "price", "size", "left", "order id"), rows)
 
 
 def fills(
@@ -167,7 +169,7 @@ def fills(
             for each in result.fills
         ]  # fmt: skip
         title = "fills" if result.is_complete else "newest fills, without the earlier ones"
-        _print(title, ("time (UTC)", "market", "side", "price", "size", "fee", "outcome", "trade id"), rows)
+        _print_with_ids(title, ("time (UTC)", "market", "side", "price", "size", "fee", "outcome", "trade id"), rows)
 
 
 def positions(ticker: Ticker = None, json_: Json = False) -> None:
@@ -254,3 +256,20 @@ def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for row in rows:
         table.add_row(*row)
     table_console().print(table)
+
+
+def _print_with_ids(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows whose last column is an id, one line each: of the id as much of its end as fits.
+
+    A folded id takes more lines and can't be searched for; ``--json`` prints whole ones.
+    """
+    console = table_console()
+    others = sum(max(map(len, column)) + 2 for column in list(zip(columns, *rows, strict=True))[:-1])
+    room = max(MIN_ID, console.width - others)
+    table = Table(title=f"{title}: {len(rows)}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], no_wrap=True, min_width=MIN_ID)
+    for *cells, whole in rows:
+        table.add_row(*cells, whole if len(whole) <= room else f"…{whole[1 - room :]}")
+    console.print(table)

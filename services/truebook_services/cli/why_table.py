@@ -12,6 +12,7 @@ from rich.text import Text
 from truebook.evidence.records import DecisionRecord, MarketRecord, Step
 from truebook.messages.reason_table import EXCLUSIONS
 from truebook.money import format_price, format_size
+from truebook_services.cli.hold_texts import explained
 from truebook_services.operator.port import Why
 
 SHOWN_DECISIONS: Final = 10
@@ -29,7 +30,8 @@ def print_why(why: Why) -> None:
         table.add_row(stage.name, f"{stage.count:,}", _counts(stage.lost))
     console.print(table)
     if why.holds:
-        console.print(Text(f"trading holds: {', '.join(why.holds)}"))
+        for hold in why.holds:
+            console.print(Text(f"trading hold: {explained(hold)}"))
     console.print(Text(funnel.verdict))
     if why.market is not None:
         _print_market(console, why.market)

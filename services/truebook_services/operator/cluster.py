@@ -22,7 +22,6 @@ from truebook.kalshi.port import ExchangeError, RestClient
 from truebook.ledger.exchange_reports import OPENED
 from truebook.ledger.port import LedgerStore, LedgerView
 from truebook.ledger.redis.lease import RedisLease
-from truebook.ledger.redis.store import RedisStore
 from truebook.ledger.trading_holds import FLATTEN
 from truebook.ledger.valuation import Levels
 from truebook.messages.actions import Action
@@ -56,6 +55,7 @@ from truebook_services.operator.requests import Request, ResultT
 from truebook_services.operator.statements import Statements
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of, why_of
+from truebook_services.serving.ledger import connect_ledger
 from truebook_services.serving.settings import kafka_connection, redis_address
 
 SENDER: Final = "execution"
@@ -86,10 +86,7 @@ class ClusterOperator(Operator):
         """Connect to ledger and exchange while entered; raises what can't be reached or is refused."""
         clock = ExchangeClock(SystemClock())
         async with AsyncExitStack() as stack:
-            ledger = await RedisStore.connect(
-                redis_address(settings), settings.account, password=settings.redis_password()
-            )  # fmt: skip
-            stack.push_async_callback(ledger.aclose)
+            ledger = await connect_ledger(settings, stack)
             ledger.now_us = clock.now_us
             rest = await stack.enter_async_context(exchange_client(settings, clock))
             yield cls(settings, ledger, rest, clock)

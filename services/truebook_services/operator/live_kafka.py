@@ -14,7 +14,6 @@ from truebook.bus.memory.bus import MemoryBus
 from truebook.bus.port import Record
 from truebook.clock import MICROS, ExchangeClock, SystemClock
 from truebook.kalshi.port import RestClient
-from truebook.ledger.redis.store import RedisStore
 from truebook.messages.actions import Action
 from truebook.messages.codec import DecodeError, decode
 from truebook.messages.envelope import Message, Source
@@ -47,7 +46,8 @@ from truebook_services.operator.live import LiveSource
 from truebook_services.operator.live_memory import MemoryLive, live_state
 from truebook_services.operator.model_failures import read_pointer
 from truebook_services.operator.statistics import PRODUCED, Statistics
-from truebook_services.serving.settings import kafka_connection, redis_address
+from truebook_services.serving.ledger import connect_ledger
+from truebook_services.serving.settings import kafka_connection
 
 DAY_US: Final = 86_400 * MICROS
 MINUTE_US: Final = 60 * MICROS
@@ -75,10 +75,7 @@ async def open_kafka_live(settings: TruebookSettings) -> AsyncIterator[LiveSourc
     """
     clock = ExchangeClock(SystemClock())
     async with AsyncExitStack() as stack:
-        ledger = await RedisStore.connect(
-            redis_address(settings), settings.account, password=settings.redis_password()
-        )  # fmt: skip
-        stack.push_async_callback(ledger.aclose)
+        ledger = await connect_ledger(settings, stack)
         rest = await stack.enter_async_context(exchange_client(settings, clock))
         await responding(rest, clock)
         reader = TopicReader(settings, clock, rest)

@@ -23,6 +23,7 @@ from truebook.ledger.redis.store import RedisStore
 from truebook.runtime.context import Context
 from truebook.runtime.frames import Frame, Periodic
 from truebook_services.serving.binding import check_exchange
+from truebook_services.serving.ledger import connect_ledger
 from truebook_services.serving.settings import ServeSettings, exchange_address, kafka_connection, redis_address
 
 START_WITHIN_S: Final = 60.0
@@ -70,9 +71,8 @@ class Dependencies(Generic[S]):
     async def ledger(self) -> RedisStore:
         """Connect the ledger; raises ``LedgerError``."""
         settings = self.settings
-        url, password = redis_address(settings), settings.redis_password()
         ledger = await self._retry_until_ready(
-            f"the ledger at {url}", lambda: RedisStore.connect(url, settings.account, password=password)
+            f"the ledger at {redis_address(settings)}", lambda: connect_ledger(settings)
         )
         self._stack.push_async_callback(ledger.aclose)
         ledger.now_us = self.context.clock.now_us

@@ -132,7 +132,7 @@ async def test_lost_system_is_reported(controls: Controls, connected: ConnectedO
 
 
 async def test_each_request_has_an_outcome_whatever_fails(controls: Controls, connected: ConnectedOperator) -> None:
-    connected.error = KeyError("an error that nobody expects")
+    connected.error = KeyError("an error of another kind")
     with structlog.testing.capture_logs() as logged:
         outcome = await controls.handle({"control": "halt", "id": "1"})
     assert (outcome.id, outcome.ok) == ("1", None)

@@ -203,7 +203,7 @@ def test_a_snapshot_is_equal_after_its_file() -> None:
         (5, 0, [observed(), no_action(Reason.NO_EDGE)], ("decision is to do nothing", "`no_edge`", "min_edge_cc")),
         (
             5, 0, [observed(), action(), order(OrderOutcome.REFUSED, Reason.HOLD)],
-            ("refused at the gate `trading holds`", "`hold` (1 ×)", "truebook resume"),
+            ("refused at the gate `trading holds`", "`hold` (1 ×)", "what ends each"),
         ),
         (
             5, 0, [observed(), action(), order(OrderOutcome.REFUSED, Reason.CASH)],

@@ -48,7 +48,7 @@ async def test_outcomes_of_orders_are_read_from_the_journal() -> None:
         assert (orders.unknown, orders.resolved, orders.cancelled) == (2, 1, 1)
 
 
-async def test_summary_and_funnel_count_the_same_when_messages_were_skipped() -> None:
+async def test_skipped_messages_do_not_change_summary_or_funnel() -> None:
     """An observer that is too slow for the bus misses messages; both have what the journal has."""
     ledger = MemoryStore()
     await opened(ledger)
