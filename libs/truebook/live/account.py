@@ -16,12 +16,27 @@ _SHARED: Final = tuple(name for name in AccountState.__struct_fields__ if name i
 
 
 class AccountHistory:
-    """Points of the equity, thinned, and the state they end in."""
+    """Points of the equity, thinned, and the state they end in.
+
+    Thinning would drop a short fall: the ends of the largest one and the highest point are kept besides.
+    """
 
     def __init__(self) -> None:
-        self.points: Thinned[AccountPoint] = Thinned(MAX_POINTS, POINT_EVERY_US)
         self.state: AccountState | None = None
+        self._thinned: Thinned[AccountPoint] = Thinned(MAX_POINTS, POINT_EVERY_US)
+        self._peak: AccountPoint | None = None
         self._peak_micros: int | None = None
+        self._fall_micros = 0
+        self._fall: tuple[AccountPoint, ...] = ()
+        """The ends of the largest fall from a peak; none before one."""
+
+    @property
+    def points(self) -> list[AccountPoint]:
+        """Return the points in the order of time."""
+        kept = {point.at_us: point for point in (*self._thinned, *self._fall)}
+        if self._peak is not None:
+            kept[self._peak.at_us] = self._peak
+        return sorted(kept.values(), key=lambda point: point.at_us)
 
     def restore(self, points: list[AccountPoint]) -> None:
         """Begin with the points of an earlier process."""
@@ -48,12 +63,15 @@ class AccountHistory:
         return point
 
     def _add(self, point: AccountPoint) -> bool:
-        if not self.points.add(point):
+        if not self._thinned.add(point):
             return False
         profit_micros = profit_of(point)
-        if profit_micros is not None:
-            peak_micros = self._peak_micros
-            self._peak_micros = profit_micros if peak_micros is None else max(profit_micros, peak_micros)
+        if profit_micros is None:
+            return True
+        if self._peak is None or self._peak_micros is None or profit_micros > self._peak_micros:
+            self._peak, self._peak_micros = point, profit_micros
+        elif self._peak_micros - profit_micros > self._fall_micros:
+            self._fall, self._fall_micros = (self._peak, point), self._peak_micros - profit_micros
         return True
 
 
