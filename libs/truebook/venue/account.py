@@ -33,8 +33,11 @@ class SelfTradePrevention(StrEnum):
     MAKER = "maker"
 
 
-class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A create-order request; ``expiration_s`` is unix seconds on the exchange's clock."""
+class OrderRequest(msgspec.Struct, frozen=True, gc=False):
+    """A create-order request; ``expiration_s`` is unix seconds on the exchange's clock.
+
+    Not ``kw_only``: its pickle then names no fields, and a checkpoint has one of each order.
+    """
 
     ticker: str
     client_order_id: str
@@ -52,7 +55,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The shard that must have the market; None and -1: the exchange finds it by the ticker."""
 
 
-class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as the exchange lists it. A cancelled order has ``remaining_centi`` 0."""
 
     exchange_order_id: str

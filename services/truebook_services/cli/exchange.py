@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from truebook.runtime.gc import collection_paused, frozen_modules
 from truebook.runtime.logs import configure_logs, logger
 from truebook.runtime.loop import run_until_done, stop_on_signal
 from truebook.runtime.settings import TruebookSettings, load
@@ -91,14 +94,28 @@ def exchange(
         "debug" if debug else settings.log_level, json=True, file=folder / "log.jsonl",
         max_bytes=settings.log_max_bytes,
     )  # fmt: skip
-    with StateFolder(folder, fresh=fresh or capture is not None):
-        run_until_done(_serve(settings, settings.paper_exchange.model_copy(update={"state_folder": folder})))
+    with StateFolder(folder, fresh=fresh or capture is not None), _collected_once_started() as started:
+        run_until_done(_serve(settings, settings.paper_exchange.model_copy(update={"state_folder": folder}), started))
 
 
-async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings) -> None:
+@contextmanager
+def _collected_once_started() -> Iterator[Callable[[], None]]:
+    """Collect garbage only after the yielded function is called, and not among the modules and orders of that time."""
+    with ExitStack() as starting, ExitStack() as running:
+        starting.enter_context(collection_paused())
+
+        def started() -> None:
+            running.enter_context(frozen_modules())
+            starting.close()
+
+        yield started
+
+
+async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings, started: Callable[[], None]) -> None:
     server = PaperExchange(settings, exchange_clock(settings), logger("paper_exchange"))
 
     def ready() -> None:
+        started()
         where = f", private key {server.private_key_file}" if server.private_key_file else ""
         print(f"exchange ready at {server.url}, key id {server.key_id}{where}", flush=True)
         for one in server.keys[1:]:
@@ -110,10 +127,10 @@ async def _serve(process: ExchangeSettings, settings: PaperExchangeSettings) -> 
         return
     from truebook_services.cli.mirror import mirrored  # a client and the recorder: loads slowly, only a mirror needs it
 
-    started = asyncio.Event()
+    serves = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(server.run(stop, started.set))
-        await started.wait()
+        group.create_task(server.run(stop, serves.set))
+        await serves.wait()
         try:
             async with mirrored(server, process, settings.mirror):
                 ready()

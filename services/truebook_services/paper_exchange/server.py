@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from truebook.capture.events import first_event_us
 from truebook.clock import Clock, ScaledClock, SystemClock
+from truebook.runtime.gc import collection_paused
 from truebook.runtime.http import HttpServer
 from truebook.simulation.faults import FaultSchedule
 from truebook_services.paper_exchange.auth import AccountKey, build_authenticator, check_key_settings
@@ -133,6 +134,10 @@ class PaperExchange:
 
     def prepare(self) -> None:
         """Recover, and build everything but the sockets."""
+        with collection_paused():  # what a checkpoint has stays
+            self._prepare()
+
+    def _prepare(self) -> None:
         check_key_settings(self.settings)
         self._opened = opened = self._open_engine()
         self.seed = opened.seed

@@ -12,7 +12,10 @@ import structlog
 from support.manual_exchange import ACCOUNT, SECOND_US, START_US, ManualExchange, request
 from support.paper_client import paper_settings, running
 from truebook.clock import ManualClock
-from truebook_services.paper_exchange.engine.commands import PlaceOrder
+from truebook.simulation.venue.exchange import SimulatedExchange
+from truebook.venue.account import CreateResponse, SelfTradePrevention
+from truebook_services.paper_exchange.engine.checkpoint import load
+from truebook_services.paper_exchange.engine.commands import DecreaseOrder, PlaceOrder
 from truebook_services.paper_exchange.server import PaperExchange
 
 
@@ -108,3 +111,40 @@ async def test_a_checkpoint_that_fails_at_shutdown_is_logged_only(tmp_path: Path
     ]
     assert not (tmp_path / "checkpoint").exists()
     ManualExchange(tmp_path).kill()
+
+
+async def test_a_checkpoint_keeps_all_of_an_order(tmp_path: Path) -> None:
+    exchange = ManualExchange(tmp_path)
+    exchange.tick(20)
+    first, second, third = exchange.tickers()[:3]
+    rests = request(first, 1, price_cc=100, size_centi=700, expiration_s=2 * 10**9, cancel_order_on_pause=True)
+    fills = request(second, 2, price_cc=9_900, size_centi=10_000, self_trade_prevention=SelfTradePrevention.MAKER)
+    posts = request(third, 3, price_cc=100, post_only=True, exchange_index=0)
+    [response, *_] = await exchange.command(*(PlaceOrder(ACCOUNT, one) for one in (rests, fills, posts)))
+    assert isinstance(response, CreateResponse)
+    await exchange.command(DecreaseOrder(ACCOUNT, response.exchange_order_id, by_centi=100))
+    exchange.server.save_checkpoint()
+    restored = next(load(tmp_path, structlog.get_logger())).engine
+    assert all_of_orders(restored) == all_of_orders(exchange.engine)
+    assert len(exchange.engine.queries.fills(ACCOUNT)) > 0, "an order has costs and a rounding"
+    for engine in (restored, exchange.engine):
+        more = request(first, 4, price_cc=200)
+        engine.place(ACCOUNT, more, exchange.clock.now_us())
+        engine.cancel(ACCOUNT, response.exchange_order_id, exchange.clock.now_us())
+    assert all_of_orders(restored) == all_of_orders(exchange.engine), "what orders hold follows further changes"
+    exchange.kill()
+
+
+def all_of_orders(engine: SimulatedExchange) -> list[object]:
+    """List what the engine has of each order, also what no list shows, and what all of them hold."""
+    queries = engine.queries
+    orders = queries.orders(ACCOUNT)
+    ids = [order.exchange_order_id for order in orders]
+    return [
+        orders,
+        [queries.order_request(ACCOUNT, one) for one in ids],
+        [queries.order_costs(ACCOUNT, one) for one in ids],
+        [queries.queue_position(ACCOUNT, one) for one in ids],
+        queries.held_micros(ACCOUNT),
+        queries.balance(ACCOUNT),
+    ]

@@ -9,8 +9,9 @@ thousands, unless a position covers many.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from sortedcontainers import SortedDict
 
 from truebook.messages.envelope import BookSide
@@ -22,7 +23,7 @@ _TRIAL: Final = ""
 """The key of an order that is not accepted: it has no id yet."""
 
 
-class _Entry(NamedTuple):
+class _Entry(msgspec.Struct, frozen=True, gc=False):
     """One order of a side as it was put there last."""
 
     side: BookSide

@@ -6,6 +6,7 @@ Internal to the simulation: readers get ``ExchangeOrder``, a frozen copy.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -42,7 +43,7 @@ class UpdateReason(StrEnum):
     REDUCE_ONLY_CANCEL = "ReduceOnlyCancel"
 
 
-class OrderCosts(msgspec.Struct):
+class OrderCosts(msgspec.Struct, gc=False):
     """An order's total cost (at the price of its own leg) and fees, by role in the fill."""
 
     taker_cost_micros: int = 0
@@ -91,6 +92,10 @@ class LiveOrder(msgspec.Struct, eq=False):
     rounding: FeeRounding = FeeRounding()
     costs: OrderCosts = msgspec.field(default_factory=OrderCosts)
     _exported: ExchangeOrder | None = None
+    """The last field: it follows from the others, and is not pickled."""
+
+    def __reduce__(self) -> tuple[type[LiveOrder], tuple[Any, ...]]:
+        return LiveOrder, msgspec.structs.astuple(self)[:-1]
 
     @classmethod
     def create(cls, account: str, request: OrderRequest, at_us: int, shard: int = DEFAULT_SHARD) -> LiveOrder:

@@ -41,8 +41,8 @@ RETRY_STEPS: Final = 10_000
 CHECKPOINT_STEPS: Final = 200_000
 """Steps between two checkpoints that the exchange writes itself: five seconds of replay. Writing one blocks it for
 0.1 to 0.3 s, or a second with fifty thousand orders."""
-FORKED_STEPS: Final = 10_000
-"""The same where a forked process writes them: a quarter of a second of replay, or a second of many orders."""
+FORKED_STEPS: Final = 5_000
+"""The same where a forked process writes them: an eighth of a second of replay."""
 COMMAND_STEPS: Final = 3
 """A command of an account counts as so many market events, by the time that its replay takes."""
 IDLE_SHARE: Final = 3

@@ -1,7 +1,7 @@
 """Saves a checkpoint in a forked process: it has the state of this moment, while the exchange goes on.
 
-Writing a checkpoint of fifty thousand orders takes a second of CPU time; the fork takes some milliseconds. The child
-holds none of the exchange's locks and sockets, so that a killed exchange can be started again while it still writes.
+Writing a checkpoint of fifty thousand orders takes 0.7 s of CPU time; the fork takes some milliseconds. The child holds
+none of the exchange's locks and sockets, so that a killed exchange can be started again while it still writes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from truebook.capture.events import first_event_us, read_events
 from truebook.capture.market_metadata import capture_metadata
 from truebook.clock import MICROS, Clock
 from truebook.messages.ids import digest
-from truebook.runtime.gc import collection_paused
 from truebook.simulation.events import SimulationEvent
 from truebook.simulation.recorded.replay import MarketReplay
 from truebook.simulation.synthetic.traders import Traders
@@ -66,8 +65,7 @@ def open_engine(settings: PaperExchangeSettings, clock: Clock, log: Any) -> Open
         syncs_each=settings.journal_sync_ms == 0,
     )  # fmt: skip
     try:
-        with collection_paused():
-            return _open_from_journal(settings, journal, clock, log)
+        return _open_from_journal(settings, journal, clock, log)
     except BaseException:
         journal.close()
         raise
