@@ -77,6 +77,11 @@ def cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s_of(pid: int) -> float:
+    """Return how long a process's main thread was ready to run and waited for a core: what other processes took."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
+
 def peak_mb_of(pid: int) -> float:
     """Return the largest memory that a process has had."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()

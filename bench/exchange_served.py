@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from bench.exchange_client import ORDERS, PREFIX, Connection, at_once_s, creates, serial_s, signed
-from bench.exchange_process import ROOT, Exchange, base_checkout, cpu_s_of, exchange, peak_mb_of
+from bench.exchange_process import ROOT, Exchange, base_checkout, cpu_s_of, exchange, peak_mb_of, waited_s_of
 from bench.measure import Row, millis
 
 MARKET: Final = "BENCH-1-A"
@@ -118,14 +118,14 @@ def _restart() -> Row:
         time.sleep(1)
         running.kill()
         seconds = running.start()
-        cpu_s = cpu_s_of(running.process.pid)
+        cpu_s, waited_s = cpu_s_of(running.process.pid), waited_s_of(running.process.pid)
         began_s = time.perf_counter()
         serial_s(running.port, [signed(running, "DELETE", ORDERS)], expected=204)
         cancelled_s = time.perf_counter() - began_s
     return Row(
         path=f"simulated exchange: restart after kill -9, {RESTARTED:,} resting orders", ours=f"{seconds:.2f} s",
-        baseline="–", ratio=f"{cpu_s:.2f} s CPU; then cancel-all in {cancelled_s:.2f} s", target="< 2 s",
-        reached=seconds < 2,
+        baseline="–", target="< 2 s", reached=seconds < 2,
+        ratio=f"{cpu_s:.2f} s CPU, {waited_s:.2f} s waiting for a core; then cancel-all in {cancelled_s:.2f} s",
     )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def _place_batches(running: Exchange, tickers: list[str]) -> None:
 def _first_page() -> Row:
     with _listing() as (pid, port), Connection(port) as connection:
         time.sleep(10)
-        began_s = cpu_s_of(pid)
+        began_s, waited_s = cpu_s_of(pid), waited_s_of(pid)
         request = f"GET {PREFIX}/markets HTTP/1.1\r\nHost: exchange\r\n\r\n".encode()
         times = []
         for _ in range(PAGES):
@@ -160,12 +160,14 @@ def _first_page() -> Row:
             if status != 200:
                 raise RuntimeError(f"status {status} for a page of markets")
         cpu_s, memory_mb = (cpu_s_of(pid) - began_s) / PAGES, peak_mb_of(pid)
+        waited_s = (waited_s_of(pid) - waited_s) / PAGES
     p50_s = statistics.median(times)
     return Row(
         path=f"simulated exchange: first page of {LISTED + TRADED:,} markets, {TRADED} of them traded",
         ours=f"{millis(p50_s)}, {memory_mb:.0f} MB", baseline="–",
-        ratio=f"fastest {millis(min(times))}; {millis(cpu_s)} CPU each, traders included", target="< 50 ms, < 400 MB",
-        reached=p50_s < 0.05 and memory_mb < 400,
+        ratio=f"fastest {millis(min(times))}; each {millis(cpu_s)} CPU, traders included, "
+        f"and {millis(waited_s)} waiting for a core",
+        target="< 50 ms, < 400 MB", reached=p50_s < 0.05 and memory_mb < 400,
     )  # fmt: skip
 
 
