@@ -45,6 +45,16 @@ class TwoLedgers(RuleBasedStateMachine):
     def reserve(self, verb: AnyVerb) -> None:
         self.both(verb)
 
+    @rule(verbs=v.st.lists(v.reserves, min_size=2, max_size=6))
+    def reserve_at_once(self, verbs: list[AnyVerb]) -> None:
+        """Those that wait at the same time share a run of the script."""
+        self.done += verbs
+        expected = [self.runner.run(self.memory.apply(verb)) for verb in verbs]
+        assert self.runner.run(self._apply_at_once(verbs)) == expected, verbs
+
+    async def _apply_at_once(self, verbs: list[AnyVerb]) -> list[object]:
+        return await asyncio.gather(*(self.server.apply(verb) for verb in verbs))
+
     @rule(verb=v.acknowledges)
     def acknowledge(self, verb: AnyVerb) -> None:
         self.both(verb)

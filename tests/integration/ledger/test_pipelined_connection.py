@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from support.ledger_verbs import a_reserve
 from truebook.ledger.port import StoreCorrupt, StoreUnavailable
 from truebook.ledger.redis.store import RedisStore
-from truebook.ledger.verbs import NextNumber, OpenAccount
+from truebook.ledger.verbs import RESERVED, NextNumber, OpenAccount
 
 IDS = [f"o-{number}" for number in range(20)]
 
@@ -90,3 +91,62 @@ async def test_a_restorers_calls_end_with_its_connection(store: RedisStore, admi
         )
         assert all(isinstance(reply, StoreUnavailable) for reply in replies), replies
     assert await admin.hget(store.keys["counters"], "n") == b"1"
+
+
+async def _reserve_all(store: RedisStore, order_ids: list[str]) -> list[object]:
+    calls = (store.apply(a_reserve(order_id, ticker=f"T-{order_id}")) for order_id in order_ids)
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _runs(admin: Redis) -> int:
+    stats = await admin.info("commandstats")
+    return int(stats["cmdstat_evalsha"]["calls"])
+
+
+async def test_reserves_that_wait_at_the_same_time_share_a_run(filled: RedisStore, admin: Redis) -> None:
+    """The first is sent at once. Each has its own entry of the journal, in the order of the calls."""
+    before, new = await _runs(admin), [f"n-{number}" for number in range(12)]
+    assert await _reserve_all(filled, new) == [RESERVED] * len(new)
+    assert await _runs(admin) == before + 2
+    entries = await filled.journal(after_seq=1 + len(IDS))
+    assert [msgspec.json.decode(entry.arguments)["order_id"] for entry in entries] == new
+    assert (await filled.audit()).errors == {}
+
+
+async def test_an_error_is_raised_only_by_its_part_of_a_run(filled: RedisStore, admin: Redis) -> None:
+    await admin.hset(filled.keys["markets"], "T-broken", b"\x00")
+    replies = await _reserve_all(filled, ["n-0", "n-1", "broken", "n-2", "n-3"])
+    assert isinstance(replies.pop(2), StoreCorrupt)
+    assert replies == [RESERVED] * 4
+    await admin.hdel(filled.keys["markets"], "T-broken")
+    audit = await filled.audit()
+    assert audit.errors == {} and len(audit.view.markets) == len(IDS) + 4
+    assert await filled.order("broken") is None
+
+
+async def test_a_failed_write_is_raised_only_by_its_part_of_a_run(filled: RedisStore, admin: Redis) -> None:
+    """The index of live markets can't be written."""
+    live = filled.keys["live"]
+    await admin.delete(live)
+    await admin.set(live, "not a set")
+    replies = await _reserve_all(filled, ["n-0", "n-1", IDS[0], "n-2"])
+    assert [isinstance(reply, StoreCorrupt) for reply in replies] == [True, True, False, True]
+    assert replies[2] == RESERVED, "the same content and nonce as before"
+
+
+async def test_a_cancelled_part_of_a_run_leaves_the_others_theirs(filled: RedisStore) -> None:
+    new = [f"n-{number}" for number in range(8)]
+    calls = [asyncio.ensure_future(filled.apply(a_reserve(each, ticker=f"T-{each}"))) for each in new]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for call in calls[::2]:
+        call.cancel()
+    assert await asyncio.gather(*calls[1::2]) == [RESERVED] * 4
+    assert (await filled.audit()).errors == {}
+
+
+async def test_reserves_are_retried_after_the_server_lost_its_scripts(filled: RedisStore, admin: Redis) -> None:
+    await admin.script_flush()
+    new = [f"n-{number}" for number in range(12)]
+    assert await _reserve_all(filled, new) == [RESERVED] * len(new)
+    assert len((await filled.view()).markets) == len(IDS) + len(new)

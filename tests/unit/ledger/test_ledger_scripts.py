@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 import pytest
 
 from truebook.ledger.redis.keys import SCHEMA, LedgerKeys
-from truebook.ledger.redis.scripts import script_names, source
+from truebook.ledger.redis.scripts import keys_of, script_names, source, takes_several
 from truebook.ledger.rules.ledger import RULES
 from truebook.ledger.verbs import VERBS
 
@@ -38,7 +38,7 @@ def test_a_script_names_its_includes(name: str) -> None:
     text = (LUA / f"{name}.lua").read_text()
     included = text.splitlines()[1].removeprefix("-- include: ").split(", ")
     assert included[0] == "common"
-    for part, table in {"decision": "D", "order_reports": "R", "transfers": "T"}.items():
+    for part, table in {"decision": "D", "holds": "H", "order_reports": "R", "several": "S", "transfers": "T"}.items():
         assert (part in included) == bool(re.search(rf"\b{table}\.", text))
     assert ("fills" in included) == ("order_reports" in included or bool(re.search(r"\bF\.", text)))
 
@@ -66,16 +66,46 @@ def test_a_verb_writes_only_through_the_queued_writes(name: str) -> None:
     assert called <= {"HGET", "HGETALL", "HEXISTS", "HVALS", "LINDEX", "ZRANGEBYSCORE"}
 
 
-def test_scripts_use_the_keys_in_the_order_in_which_they_are_passed() -> None:
-    named = dict(re.findall(r"(\w+) = KEYS\[(\d+)\]", source("view")))
-    passed = LedgerKeys("sim-main").for_script()
-    assert len(named) == len(passed) == len(set(passed))
-    for name, number in named.items():
-        assert passed[int(number) - 1] == f"truebook:{SCHEMA}:{{sim-main}}:{name}" + (":" if name == "fills" else "")
+def _code(name: str) -> str:
+    return re.sub(r"--.*", "", (LUA / f"{name}.lua").read_text())
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_a_script_gets_the_keys_that_it_uses(name: str) -> None:
+    keys = keys_of(name)
+    assert [key for key in LedgerKeys.NAMES if key in keys] == list(keys) != []
+    assert {key.rstrip(":") for key in keys} >= set(re.findall(r"\bK\.(\w+)", _code(name)))
+    used = set(map(int, re.findall(r"KEYS\[(\d+)\]", source(name))))
+    assert used == set(range(1, len(keys) + 1))
+
+
+def test_keys_are_passed_in_their_place() -> None:
+    keys = LedgerKeys("sim-main").for_script(keys_of("next_number"))
+    counters = keys.index(f"truebook:{SCHEMA}:{{sim-main}}:counters") + 1
+    assert f"call('HGET', KEYS[{counters}], args.name)" in source("next_number")
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_a_script_has_the_functions_that_it_calls(name: str) -> None:
+    text = source(name)
+    defined = re.findall(r"^  (\w+) = function\(", text, re.MULTILINE)
+    called = set(re.findall(r"\b[A-Z]\.(\w+)", text))
+    assert len(defined) == len(set(defined))
+    assert set(defined) == called
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_no_name_of_a_constant_or_key_is_left_in_a_script(name: str) -> None:
+    text = source(name)
+    assert not re.search(r"\bK\.|\b(DOLLAR_CC|SEVERITY|VERB|RESTORER|OUR_ID_PREFIX|MINUTE_US)\b|\bMAX_", text)
+
+
+def test_only_a_reserve_takes_several_calls() -> None:
+    assert [name for name in script_names() if takes_several(name)] == ["reserve"]
 
 
 def test_all_keys_of_an_account_are_in_one_slot() -> None:
-    keys = LedgerKeys("sim-main").for_script("exchange-order-1")
+    keys = LedgerKeys("sim-main").for_script(LedgerKeys.NAMES, "exchange-order-1")
     assert {re.findall(r"\{(.*?)\}", key)[0] for key in keys} == {"sim-main"}
     assert f"truebook:{SCHEMA}:{{sim-main}}:fills:exchange-order-1" in keys
 

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common, fills, order_reports
+-- include: common, holds, fills, order_reports
 -- acknowledge: the exchange accepted an order. In every state: ties its id, applies parked fills, takes a final total.
 --
 -- KEYS fills: of this exchange order id
@@ -26,7 +26,7 @@ if not order then
   }
   local is_ours = string.sub(order_id, 1, #OUR_ID_PREFIX) == OUR_ID_PREFIX
   if is_ours and call('HEXISTS', K.holds, 'unknown_own_order') == 0 then
-    L.change_hold('unknown_own_order', 'halted', 'ledger')
+    H.change('unknown_own_order', 'halted', 'ledger')
   end
 end
 return R.apply_report(order, exchange_order_id, args.remaining_centi == 0 and args.filled_centi or nil)

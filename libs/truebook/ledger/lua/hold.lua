@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common
+-- include: common, holds
 -- hold: place a named hold, or change the mode of a hold of this owner.
 --
 -- Returns 'held', 'conflict' (another owner's) or 'invalid'.
@@ -13,5 +13,5 @@ if known then
   if known_owner ~= args.owner then return 'conflict' end
   if known_mode == args.mode then return 'held' end
 end
-L.change_hold(args.name, args.mode, args.owner)
+H.change(args.name, args.mode, args.owner)
 return L.commit('held')

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common
+-- include: common, holds
 -- mark_equity: record a mark of the account's profit, and place the hold of each limit that the loss exceeds.
 --
 -- Returns 'marked', 'halted' (a hold was placed), 'not_open' or 'invalid'.
@@ -28,7 +28,7 @@ mark('mark_last_micros', profit)
 local result = 'marked'
 local function check(limit, loss, name)
   if limit and loss > limit and call('HEXISTS', K.holds, name) == 0 then
-    L.change_hold(name, 'flattening', 'ledger')
+    H.change(name, 'flattening', 'ledger')
     result = 'halted'
   end
 end

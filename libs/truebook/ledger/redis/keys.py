@@ -27,6 +27,7 @@ them in a cluster; the ``2`` is the schema, so that an ACL or a later schema can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 SCHEMA: Final = "2"
@@ -36,9 +37,6 @@ _NAMES: Final = (
     "transfers", "transfer_ids", "live",
 )  # fmt: skip
 """In the order in which they are passed to the scripts."""
-_FILLS: Final = _NAMES.index("fills:")
-LUA_KEYS: Final = ", ".join(f"{name.rstrip(':')} = KEYS[{number}]" for number, name in enumerate(_NAMES, start=1))
-"""The fields of the scripts' table of keys."""
 
 
 class LedgerKeys:
@@ -50,11 +48,11 @@ class LedgerKeys:
         if not account or set(account) & set("{}"):
             raise ValueError(f"an account's name must not be empty or contain braces: {account!r}")
         self.prefix = f"truebook:{SCHEMA}:{{{account}}}:"
-        self._all = [self.prefix + name for name in _NAMES]
+        self._all = {name: self.prefix + name for name in _NAMES}
 
     def __getitem__(self, name: str) -> str:
         """Spell one key by its name in the table above."""
-        return self._all[_NAMES.index(name)]
+        return self._all[name]
 
     def earlier_schemas(self) -> dict[str, str]:
         """Return the keys that exist if the account is stored in an earlier schema: schema -> key."""
@@ -66,8 +64,6 @@ class LedgerKeys:
         """Spell the key of a lease: not a part of the ledger, used by no script of it."""
         return f"{self.prefix}lease:{name}"
 
-    def for_script(self, exchange_order_id: str = "") -> list[str]:
-        """Return all keys for a script, with the fills of that exchange order id (empty: the stem of such keys)."""
-        keys = self._all.copy()
-        keys[_FILLS] += exchange_order_id
-        return keys
+    def for_script(self, names: Sequence[str], exchange_order_id: str = "") -> list[str]:
+        """Return these keys for a script, with the fills of that exchange order id (empty: the stem of such keys)."""
+        return [self._all[name] + exchange_order_id if name == "fills:" else self._all[name] for name in names]

@@ -29,7 +29,7 @@ from truebook.ledger.redis.connection import connection_pool, one_connection
 from truebook.ledger.redis.errors import translating
 from truebook.ledger.redis.keys import SCHEMA, LedgerKeys
 from truebook.ledger.redis.loading import load_state
-from truebook.ledger.redis.pipelined_connection import PipelinedConnection
+from truebook.ledger.redis.pipelined_connection import Call, PipelinedConnection
 from truebook.ledger.redis.records import (
     account_of,
     adjustment_of,
@@ -43,7 +43,7 @@ from truebook.ledger.redis.records import (
     totals_of,
     transfers_of,
 )
-from truebook.ledger.redis.scripts import script_names, source
+from truebook.ledger.redis.scripts import keys_of, script_names, source, takes_several
 from truebook.ledger.rules import views
 from truebook.ledger.rules.audit import Parts, errors_of_parts
 from truebook.ledger.rules.ledger import Ledger
@@ -117,7 +117,10 @@ class RedisStore(RestorableStore, RestoringStore):
         """Run scripts in one round trip, each as (script, arguments, exchange order id); others may run in between."""
         with translating():
             return await self._connection.call(*[
-                (self._scripts[script], self.keys.for_script(exchange_order_id), (_encode(arguments),))
+                Call(
+                    self._scripts[script], self.keys.for_script(keys_of(script), exchange_order_id),
+                    _encode(arguments), takes_several(script),
+                )
                 for script, arguments, exchange_order_id in calls
             ])  # fmt: skip
 

@@ -1,8 +1,8 @@
--- Shared by all scripts. The loader (redis/scripts.py) puts the constants `K` (the account's keys), `VERB`, `RESTORER`,
--- `SEVERITY` and the limits of amounts before it.
---
--- KEYS    the account's keys, in the order of keys.py; one hash slot
--- ARGV[1] the arguments as JSON: of a verb, exactly what the journal stores. Numbers are exact up to 2^53.
+-- Shared by all scripts. The loader (redis/scripts.py) replaces `K.name` (the account's keys), `VERB`, `RESTORER`,
+-- `SEVERITY` and the limits of amounts by their values, and leaves out the functions that the script can't reach.
+-- KEYS    the account's keys that the script uses, in the order of keys.py; one hash slot
+-- ARGV[1] the arguments as JSON: of a verb, exactly what the journal stores. Numbers are exact up to 2^53. Of several
+--         calls (include/several.lua): ARGV[1], ARGV[2], ...
 --
 -- A script reads, decides, and changes only its own tables. Writes are queued by `write` and executed by `commit`, when
 -- nothing can be refused or fail any more: a script that fails half-way is not rolled back. Records are maps packed by
@@ -10,7 +10,8 @@
 -- functions here have the names of their models there.
 
 local call, pack, unpack_record = redis.call, cmsgpack.pack, cmsgpack.unpack
-local args = cjson.decode(ARGV[1])
+local arguments = ARGV[1]
+local args = cjson.decode(arguments)
 
 -- What this run has loaded and will change.
 local account = {
@@ -22,6 +23,7 @@ local account = {
 }
 local limits = {} -- those that are set
 local shards, stored_shards = {}, nil -- of shards other than 0, by index as text: net_micros, reserved_micros
+local is_loaded = false
 local changed = {} -- field of the account -> its former value
 local shards_changed = false
 local writes = {} -- commands for `commit`
@@ -29,17 +31,21 @@ local markets = {} -- ticker -> its record, open orders, and the amounts that th
 local events = {} -- name -> record
 
 -- The shared functions are one table literal: a script runs this text at every call, and Lua pays for each local that a
--- function captures and each time that a table grows.
+-- function captures and each time that a table grows. The loader finds each by its first and last line's two spaces.
 local L
 L = {
   -- Numbers -----------------------------------------------------------------------------------------------------------
 
-  -- Format a whole number for storage; tostring would write 1e+14.
-  text = function(number)
+  -- Check a number that is stored: the server writes a whole one below 2^53 as an integer; without -0.
+  whole = function(number)
     if number % 1 ~= 0 or number > MAX_AMOUNT or number < -MAX_AMOUNT then
       error('CORRUPT: an amount is not a whole number below 2^53')
     end
-    return string.format('%d', number)
+    return number + 0
+  end,
+
+  text = function(number) -- tostring would write 1e+14
+    return string.format('%d', L.whole(number))
   end,
 
   within = function(number, low, high)
@@ -64,6 +70,8 @@ L = {
   -- The account -------------------------------------------------------------------------------------------------------
 
   load_account = function()
+    if is_loaded then return end
+    is_loaded = true
     local stored = call('HGETALL', K.account)
     for i = 1, #stored, 2 do
       local field, value = stored[i], stored[i + 1]
@@ -116,20 +124,6 @@ L = {
     return account.hold_mode
   end,
 
-  -- Place or release (`hold_mode` nil) a hold, and store the mode that follows from all holds of the account. A name
-  -- `NAME@TICKER` is a hold of that market.
-  change_hold = function(name, hold_mode, owner)
-    local worst = string.find(name, '@', 1, true) and 'running' or hold_mode or 'running'
-    local stored = call('HGETALL', K.holds)
-    for i = 1, #stored, 2 do
-      local other = string.match(stored[i + 1], '^[^:]+')
-      local is_of_account = not string.find(stored[i], '@', 1, true)
-      if stored[i] ~= name and is_of_account and SEVERITY[other] > SEVERITY[worst] then worst = other end
-    end
-    L.set('hold_mode', worst)
-    if hold_mode then L.write('HSET', K.holds, name, hold_mode .. ':' .. owner) else L.write('HDEL', K.holds, name) end
-  end,
-
   -- Commit a change: number it, add the journal entry, execute all writes, return the result.
   -- During a restore (begin_restore.lua) only the restorer may.
   commit = function(result)
@@ -139,16 +133,18 @@ L = {
     local is_indexed = account.live_seq == account.seq
     L.set('seq', account.seq + 1)
     if is_indexed then L.set('live_seq', account.seq) end
-    local fields = {}
+    local fields = { 'HSET', K.account }
     for field in pairs(changed) do
+      local value = account[field]
       fields[#fields + 1] = field
-      fields[#fields + 1] = type(account[field]) == 'number' and L.text(account[field]) or account[field]
+      fields[#fields + 1] = type(value) == 'number' and L.whole(value) or value
     end
-    L.write('HSET', K.account, unpack(fields))
+    writes[#writes + 1] = fields
     if shards_changed and next(shards) then L.write('HSET', K.account, 'shards', pack(shards)) end
     if shards_changed and not next(shards) then L.write('HDEL', K.account, 'shards') end
-    L.write('XADD', K.journal, L.text(account.seq) .. '-0', 'verb', VERB, 'arguments', ARGV[1], 'result', result)
+    L.write('XADD', K.journal, L.text(account.seq) .. '-0', 'verb', VERB, 'arguments', arguments, 'result', result)
     L.write_all()
+    changed, stored_shards = {}, next(shards) and pack(shards)
     return result
   end,
 
@@ -225,12 +221,16 @@ L = {
     local left = { bid = L.held_against(market, 'bid'), ask = L.held_against(market, 'ask') }
     local total = 0
     for _, order in ipairs(queue) do
-      local closing = math.min(L.remaining(order), left[order.book_side])
-      local opening = L.remaining(order) - closing
+      local remaining = L.remaining(order)
+      local closing = math.min(remaining, left[order.book_side])
+      local opening = remaining - closing
       left[order.book_side] = left[order.book_side] - closing
-      local lost_by_closing = closing * (L.own_price(order) - L.worth_cc(market, order.book_side))
-      total = total + opening * L.own_price(order) + L.worst_fee(opening, order)
-        + math.max(0, lost_by_closing + L.worst_fee(closing, order))
+      local price = L.own_price(order)
+      total = total + opening * price + L.worst_fee(opening, order)
+      if closing > 0 then
+        local lost = closing * (price - L.worth_cc(market, order.book_side)) + L.worst_fee(closing, order)
+        total = total + math.max(0, lost)
+      end
     end
     return total
   end,
@@ -252,9 +252,11 @@ L = {
     local if_no = costs - market.no_bought_centi * DOLLAR_CC
     local late = 0
     for _, order in ipairs(orders) do
-      local cost = L.remaining(order) * L.own_price(order)
-      if order.book_side == 'bid' then if_no = if_no + cost else if_yes = if_yes + cost end
-      late = late + L.remaining(order) * math.max(0, L.own_price(order) - L.worth_cc(market, order.book_side))
+      local remaining, price = L.remaining(order), L.own_price(order)
+      if order.book_side == 'bid' then if_no = if_no + remaining * price else if_yes = if_yes + remaining * price end
+      if market.settlement_cc then
+        late = late + remaining * math.max(0, price - L.worth_cc(market, order.book_side))
+      end
     end
     if market.settlement_cc then return late, late end
     return if_yes, if_no
