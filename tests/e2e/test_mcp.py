@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
+from support.agents import call
 from support.processes import TRUEBOOK, Background, environment, last_json, truebook
 
 TRADED = re.compile(r"orders [1-9]\d*")
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-
-
-async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    found: dict[str, Any] = result.structured_content or {}
-    return found
 
 
 async def test_an_agent_sees_and_halts_what_trades(tmp_path: Path) -> None:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 ROOT = Path(__file__).parents[2]
 BOOKS = ("python", "/opt/truebook/jobs/books.py")
 SERVICES = ("ingest", "observation", "policy", "execution", "fill_listener", "reconciler")
+PAGE_LINK = ("truebook", "dashboard", "--link")
+LINK_TOKEN = "/#token="
+PAGE_PORT = 8650
+FORWARDED = re.compile(rf"Forwarding from (127\.0\.0\.1:\d+) -> {PAGE_PORT}")
 POLL_S = 1.0
 COMMAND_TIMEOUT_S = 120
 TIMED_OUT = 124
@@ -39,6 +45,10 @@ class Stack(Protocol):
 
     def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
         """Run a command in the reconciler's container, ``given`` on its input; returns (exit code, output)."""
+        ...
+
+    def page(self) -> AbstractContextManager[tuple[str, str]]:
+        """Make the operator's page reachable while entered; gives its address and token."""
         ...
 
 
@@ -162,8 +172,19 @@ class ComposeStack:
         states = [json.loads(line) for line in self.compose("ps", "--format", "json").splitlines()]
         return bool(states) and all(state["Health"] in ("healthy", "") for state in states)
 
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
+        """Return the command that runs these arguments in the reconciler's container."""
+        return ["docker", "compose", "exec", "-T", "reconciler", *arguments]
+
     def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
-        return _execute("docker", "compose", "exec", "-T", "reconciler", *arguments, env=self._env, given=given)
+        return _execute(*self.command(*arguments), env=self._env, given=given)
+
+    @contextmanager
+    def page(self) -> Iterator[tuple[str, str]]:
+        """Give what the printed link has."""
+        url, _, token = self.compose("exec", "-T", "dashboard", *PAGE_LINK).strip().partition(LINK_TOKEN)
+        yield url, token
 
 
 class KubernetesStack:
@@ -201,3 +222,21 @@ class KubernetesStack:
     def execute(self, *arguments: str, given: bytes = b"") -> tuple[int, str]:
         into = ("kubectl", "--namespace", "truebook", "exec", "-i", "deploy/reconciler", "--")
         return _execute(*into, *arguments, env={}, given=given)
+
+    @contextmanager
+    def page(self) -> Iterator[tuple[str, str]]:
+        """Forward a free port to the page's pod."""
+        _, _, token = self.kubectl("exec", "deploy/dashboard", "--", *PAGE_LINK).strip().partition(LINK_TOKEN)
+        forward = subprocess.Popen(
+            ("kubectl", "--namespace", "truebook", "port-forward", "deploy/dashboard", f":{PAGE_PORT}"),
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert forward.stdout is not None
+            line = forward.stdout.readline()
+            found = FORWARDED.search(line)
+            assert found is not None, f"the port is not forwarded: {line!r}"
+            yield f"http://{found[1]}", token
+        finally:
+            forward.terminate()
+            forward.wait(COMMAND_TIMEOUT_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -38,10 +37,3 @@ def sign_in(page: Page, served: ServedPage) -> None:
     """Open the printed link, and wait for the page."""
     page.goto(f"{served.url}/#token={served.token}")
     page.wait_for_selector("[data-testid=mode]")
-
-
-def screens(name: str, tmp_path: Path) -> Path:
-    """Return the path of a screenshot: in ``TRUEBOOK_TEST_SCREENS`` where that is set."""
-    import os
-
-    return Path(os.environ.get("TRUEBOOK_TEST_SCREENS", str(tmp_path))) / f"{name}.png"

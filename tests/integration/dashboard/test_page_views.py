@@ -10,8 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from integration.dashboard.conftest import screens, sign_in
+from integration.dashboard.conftest import sign_in
 from support.browsers import needs_chromium
+from support.page_walk import DRAWN_MS, screens, watch
 from support.served_page import ServedPage
 
 pytestmark = [needs_chromium, pytest.mark.long]
@@ -50,13 +51,10 @@ def test_view_is_drawn_and_accessible(
 ) -> None:
     name, page = look
     path, content = VIEWS[view]
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda sent: problems.append(sent.url) if page_process.url not in sent.url else None)
+    problems = watch(page, page_process.url)
     page.goto(page_process.url + path)
     page.wait_for_selector(content)
-    page.wait_for_timeout(400)  # a chart is drawn in the next frame
+    page.wait_for_timeout(DRAWN_MS)
     page.screenshot(path=screens(f"{view}-{name}", tmp_path), full_page=True)
     faults = [
         f"{each['id']}: {node['html']}"

@@ -20,9 +20,14 @@ from pathlib import Path
 
 import pytest
 
+from support.agents import agent_of
+from support.browsers import needs_chromium, open_browser
 from support.operator_drill import check_status, check_why
-from support.operator_verbs import use_every_command
+from support.operator_verbs import Operator, use_every_command
+from support.page_drill import flatten_by_page, halt_by_agent, halt_by_page, switch_model_by_page
+from support.page_walk import opened_page, walk_every_view
 from support.stacks import (
+    SERVICES,
     ComposeStack,
     compare_at_rest,
     read_books,
@@ -60,10 +65,11 @@ def report(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
-    exchange, kafka, prometheus = free_ports(3)
+    exchange, kafka, prometheus, dashboard = free_ports(4)
     stack = ComposeStack(
-        "truebook-drill", EXCHANGE_PORT=exchange, KAFKA_PORT=kafka, PROMETHEUS_PORT=prometheus, COMPOSE_PROFILES=""
-    )
+        "truebook-drill", COMPOSE_PROFILES="",
+        EXCHANGE_PORT=exchange, KAFKA_PORT=kafka, PROMETHEUS_PORT=prometheus, DASHBOARD_PORT=dashboard,
+    )  # fmt: skip
     stack.compose("down", "-v", "--remove-orphans")
     try:
         yield stack
@@ -118,6 +124,22 @@ def test_status_and_why_cover_all_services(stack: ComposeStack) -> None:
 
 def test_every_command_works_over_kafka(stack: ComposeStack) -> None:
     use_every_command(partial(truebook_in, stack))
+
+
+@needs_chromium
+def test_page_commands_and_agent_control_the_stack(stack: ComposeStack, tmp_path: Path) -> None:
+    started, operator = time.monotonic(), Operator(partial(truebook_in, stack))
+    with stack.page() as (url, token), open_browser() as browser, opened_page(browser, url, token) as opened:
+        walk_every_view(opened, tmp_path, SERVICES, "compose")
+        walked_s = time.monotonic() - started
+        halt_by_page(opened, operator)
+        with agent_of(stack.command("truebook", "mcp"), folder=ROOT, env=stack.environment()) as agent:
+            halt_by_agent(opened, operator, agent)
+            text = flatten_by_page(opened, operator, agent)
+            switch_model_by_page(opened, operator, agent)
+        assert opened.problems == []
+    report(f"page: {text}")
+    report(f"page: every view seen after {walked_s:.0f} s, all of it after {time.monotonic() - started:.0f} s")
 
 
 def test_the_registry_changes_only_where_policy_sees_it(stack: ComposeStack) -> None:

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from support.browsers import needs_chromium, open_browser
 from support.operator_drill import check_status, check_why
-from support.operator_verbs import use_every_command
-from support.stacks import KubernetesStack, compare_at_rest, read_books, run, truebook_in, wait_for_trades
+from support.operator_verbs import Operator, use_every_command
+from support.page_drill import halt_by_page, resume_by_page
+from support.page_walk import opened_page, walk_every_view
+from support.stacks import SERVICES, KubernetesStack, compare_at_rest, read_books, run, truebook_in, wait_for_trades
 
 ROOT = Path(__file__).parents[3]
 NEXT_IMAGE = os.environ.get("TRUEBOOK_TEST_KUBERNETES", "")
@@ -64,6 +67,17 @@ def test_the_operator_commands_work_in_the_cluster(stack: KubernetesStack) -> No
     report(f"status: {status['fills']} fills of {status['orders']['sent']} orders in {status['seconds']} s")
     report(f"why: {check_why(stack)}")
     use_every_command(partial(truebook_in, stack))
+
+
+@needs_chromium
+def test_page_shows_and_halts_what_runs_in_the_cluster(stack: KubernetesStack, tmp_path: Path) -> None:
+    started, operator = time.monotonic(), Operator(partial(truebook_in, stack))
+    with stack.page() as (url, token), open_browser() as browser, opened_page(browser, url, token) as opened:
+        walk_every_view(opened, tmp_path, SERVICES, "kubernetes")
+        halt_by_page(opened, operator)
+        resume_by_page(opened, operator)
+        assert opened.problems == []
+    report(f"page: all of it seen after {time.monotonic() - started:.0f} s")
 
 
 @pytest.mark.parametrize("part", KubernetesStack.parts)
