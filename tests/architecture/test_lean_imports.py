@@ -23,7 +23,7 @@ SERVICE_USES = {
 }  # fmt: skip
 STEPS: tuple[tuple[str, set[str]], ...] = (
     ("truebook_services.cli.__main__", LIST_USES),
-    ("truebook_services.cli.operator", STATUS_USES),
+    ("truebook_services.cli.operator", STATUS_USES - {"httpx"}),
     ("truebook_services.cli.exchange", STATUS_USES | EXCHANGE_USES),
     ("truebook_services.ingest.__main__", STATUS_USES | SERVICE_USES),
     ("truebook_services.observation.__main__", STATUS_USES | SERVICE_USES),

@@ -21,19 +21,19 @@ from truebook_services.operator.exchange import exchange_client, responding
 from truebook_services.operator.holds import halt_trading, resume_trading
 from truebook_services.operator.model_failures import after_run, read_pointer
 from truebook_services.operator.model_requests import Models
+from truebook_services.operator.nothing_left import no_evidence, no_ledger
 from truebook_services.operator.perform import Sources, operator_context, perform
 from truebook_services.operator.port import (
     WINDOW_S,
     AfterHalt,
     HaltResult,
-    NothingRecorded,
     Operator,
     ResumeResult,
     Status,
     Why,
 )  # fmt: skip
 from truebook_services.operator.requests import Request, ResultT, ShowStatement
-from truebook_services.operator.run_files import EVIDENCE, LEDGER, read_books, read_evidence, read_summary
+from truebook_services.operator.run_files import LEDGER, read_books, read_evidence, read_summary
 from truebook_services.operator.statements import Statements, show_statement
 from truebook_services.operator.statistics import Statistics
 from truebook_services.operator.status import RunInfo, status_of
@@ -67,13 +67,7 @@ class StoppedOperator(Operator):
         """Explain the last hour of the last run."""
         snapshot = read_evidence(self._folder)
         if snapshot is None:
-            others = sorted(path.parent.name for path in self._settings.state_folder.glob(f"*/{EVIDENCE}"))
-            hint = (
-                f"; {', '.join(others)} has some: set TRUEBOOK_MARKET_DATA=capture for a recording's" if others else ""
-            )
-            raise NothingRecorded(
-                f"no evidence in {self._folder}: nothing has run here yet", f"start with `truebook run`{hint}"
-            )
+            raise no_evidence(self._settings)
         market = next((each for each in snapshot.markets if each.ticker == ticker), None)
         return Why(at_us=snapshot.at_us, funnel=snapshot.funnel, market=market)
 
@@ -115,7 +109,7 @@ class StoppedOperator(Operator):
                 yield ledger
             return
         if not self._has_ledger():
-            raise NothingRecorded(f"no ledger in {self._folder}: nothing has run here yet", "start with `truebook run`")
+            raise no_ledger(self._folder)
         with StateFolder(self._folder):
             server = await BundledServer.start(self._folder / LEDGER)
             try:
