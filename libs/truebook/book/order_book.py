@@ -73,7 +73,8 @@ class OrderBook:
 
     def set_level(self, side: BookSide, price_cc: int, size_centi: int) -> None:
         """Set a level's total; 0 removes it. Raises ``BookError`` (``negative_size``, ``off_grid``)."""
-        self.change_level(side, price_cc, size_centi - self.size_at(side, price_cc))
+        sizes = (self._bids if side is _BID else self._asks).sizes
+        self.change_level(side, price_cc, size_centi - sizes.get(price_cc, 0))
 
     def change_level(self, side: BookSide, price_cc: int, delta_centi: int) -> int:
         """Add a signed change to a level and return its new total.
@@ -163,6 +164,11 @@ class OrderBook:
             return None
         price_cc = levels.prices[-1 if side is _BID else 0]
         return price_cc, levels.sizes[price_cc]
+
+    def best_prices_cc(self) -> tuple[int | None, int | None]:
+        """Return the best prices (bid, ask); None where a side is empty."""
+        bids, asks = self._bids.prices, self._asks.prices
+        return bids[-1] if bids else None, asks[0] if asks else None
 
     def levels(self, side: BookSide, depth: int | None = None) -> list[tuple[int, int]]:
         """List up to ``depth`` levels (None: all) as (price_cc, size_centi), best first."""

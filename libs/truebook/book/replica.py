@@ -31,6 +31,8 @@ class BookReplica:
 
     def apply(self, message: BookSnapshot | BookDelta | BookStale | PublicTrade) -> bool:
         """Apply one message of this market and return whether the book changed; may set or clear ``stale``."""
+        if type(message) is BookDelta and message.epoch == self.epoch and self.stale is None:
+            return self._apply_delta(message)  # nearly every message
         if message.epoch < self.epoch:
             self.stale = Reason.OLD_EPOCH
             return False
@@ -78,24 +80,26 @@ class BookReplica:
         return True
 
     def _apply_delta(self, message: BookDelta) -> bool:
-        if message.version <= self.version:
-            return False
-        if message.version > self.version + 1:
-            self.stale = Reason.VERSION_GAP
+        book, version = self.book, message.version
+        if version != self.version + 1:
+            if version > self.version:
+                self.stale = Reason.VERSION_GAP
             return False
         try:
-            self.book.set_level(message.book_side, message.price_cc, message.size_centi)
+            book.set_level(message.book_side, message.price_cc, message.size_centi)
         except BookError as error:
             self.stale = error.reason
             return False
-        self.version = message.version
+        self.version = version
         self._note(message)
-        if self.book.is_crossed():
+        if book.is_crossed():
             self.stale = Reason.CROSSED_BOOK
         return True
 
     def _note(self, message: BookMessage) -> None:
-        self.confirmed_us = max(self.confirmed_us, message.confirmed_us)
+        confirmed_us = message.confirmed_us
+        if confirmed_us > self.confirmed_us:
+            self.confirmed_us = confirmed_us
         self.frame_us = message.frame_us
         self.event_yes_sum_cc = message.event_yes_sum_cc
         self.event_yes_sum_age_us = message.event_yes_sum_age_us

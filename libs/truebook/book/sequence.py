@@ -31,3 +31,10 @@ class Sequence:
         if last is None or seq == last + 1:
             return "next"
         return "gap" if seq > last else "restart"
+
+    def take_next(self, seq: int, frame: str) -> bool:
+        """Take a frame only if its number follows the last one, as ``take`` does; nothing changes otherwise."""
+        if self.last is None or seq != self.last + 1:
+            return False
+        self.last, self._last_frame = seq, frame
+        return True

@@ -60,7 +60,7 @@ class TopicMismatch(BusError):
     """A topic is missing, or differs from its declaration."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record; ``missed`` counts records of its partition that were dropped or coalesced right before it."""
 
     topic: str

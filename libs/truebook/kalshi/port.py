@@ -295,7 +295,7 @@ class SnapshotFrame(StreamEvent, frozen=True, kw_only=True):
     exchange_us: int | None
 
 
-class DeltaFrame(StreamEvent, frozen=True, kw_only=True):
+class DeltaFrame(StreamEvent, frozen=True, kw_only=True, gc=False):
     """A signed change of one level's total, YES leg."""
 
     ticker: str

@@ -32,7 +32,7 @@ class BookSnapshot(BookMessage, frozen=True, kw_only=True, tag="book_snapshot"):
     asks: tuple[tuple[int, int], ...]
 
 
-class BookDelta(BookMessage, frozen=True, kw_only=True, tag="book_delta"):
+class BookDelta(BookMessage, frozen=True, kw_only=True, tag="book_delta", gc=False):
     """One level's change; ``size_centi`` is the level's new total, 0 removes it."""
 
     book_side: BookSide
@@ -42,13 +42,13 @@ class BookDelta(BookMessage, frozen=True, kw_only=True, tag="book_delta"):
     """The order of this account that caused the change, if one did."""
 
 
-class BookStale(BookMessage, frozen=True, kw_only=True, tag="book_stale"):
+class BookStale(BookMessage, frozen=True, kw_only=True, tag="book_stale", gc=False):
     """The book must not be used until the next snapshot."""
 
     reason: Reason
 
 
-class PublicTrade(BookMessage, frozen=True, kw_only=True, tag="public_trade"):
+class PublicTrade(BookMessage, frozen=True, kw_only=True, tag="public_trade", gc=False):
     """A public trade. It has the current version and does not itself change levels."""
 
     trade_id: str

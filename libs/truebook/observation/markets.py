@@ -52,6 +52,8 @@ class ObservedMarket:
     def update_book(self, message: BookUpdate) -> bool:
         """Apply a message about the book; returns whether the book changed or became fresh."""
         replica = self.replica
+        if type(message) is BookDelta and not message.client_order_id and replica.stale is None:
+            return self._update_level(message)  # nearly every message
         known, was_stale = (replica.epoch, replica.version), replica.stale is not None
         ours = message if isinstance(message, BookDelta) and is_ours(message.client_order_id) else None
         before_centi = replica.book.size_at(ours.book_side, ours.price_cc) if ours is not None else 0
@@ -65,13 +67,29 @@ class ObservedMarket:
         if is_changed and ours is not None:
             self._track_own_order(ours, ours.size_centi - before_centi)
         if is_changed:
-            at_us = message.exchange_us or message.confirmed_us
-            if self.own_orders:
-                with netted(replica.book, self.own_orders) as net:
-                    self.history.changed(net, at_us)
-            else:
-                self.history.changed(replica.book, at_us)
+            self._record(message)
         return is_changed
+
+    def _update_level(self, delta: BookDelta) -> bool:
+        """Apply a change of a fresh book that none of our orders caused."""
+        replica = self.replica
+        is_changed = replica.apply(delta)
+        if replica.stale is not None:
+            self.history.clear()
+            return False
+        self.cause_id, self.exchange_us = delta.id, delta.exchange_us
+        if is_changed:
+            self._record(delta)
+        return is_changed
+
+    def _record(self, message: BookUpdate) -> None:
+        """Record the book after a change in the history."""
+        book, at_us = self.replica.book, message.exchange_us or message.confirmed_us
+        if self.own_orders:
+            with netted(book, self.own_orders) as net:
+                self.history.changed(net, at_us)
+        else:
+            self.history.changed(book, at_us)
 
     def update_own_orders(self, view: MarketView | None, *, in_feed: bool) -> None:
         """Take our resting orders from the ledger's view, if the feed contains them."""

@@ -111,9 +111,13 @@ class FollowedBooks:
         for event, event_sum in self._sums.items():
             event_sum.set_members(members.get(event, frozenset()))
 
-    def confirm(self, exchange_us: int | None) -> None:
-        """Advance the confirmed time to the frame's time, or to our clock's if it has none."""
-        now_us = self._context.clock.now_us()
+    def confirm(self, exchange_us: int | None, now_us: int | None = None) -> None:
+        """Advance the confirmed time to the frame's time, or to our clock's if it has none.
+
+        ``now_us`` is our clock's time, where the caller has just read it.
+        """
+        if now_us is None:
+            now_us = self._context.clock.now_us()
         seen_us = now_us if exchange_us is None else min(exchange_us, now_us + FUTURE_US)
         if seen_us > self.confirmed_us:
             self.confirmed_us = seen_us
@@ -141,8 +145,8 @@ class FollowedBooks:
         self.publish_snapshot(followed, frame_us=frame.received_us, exchange_us=frame.exchange_us)
         return None
 
-    def apply_delta(self, frame: DeltaFrame) -> Reason | None:
-        """Change one level; returns why the book has become invalid, or None."""
+    def apply_delta(self, frame: DeltaFrame, now_us: int | None = None) -> Reason | None:
+        """Change one level; returns why the book has become invalid, or None. ``now_us`` as in ``confirm``."""
         followed = self._books.get(frame.ticker)
         if followed is None or followed.stale is not None:
             return None
@@ -154,18 +158,19 @@ class FollowedBooks:
             return error.reason
         followed.version += 1
         followed.changed = True
-        self._update_sum(followed)
-        if frame.delta_centi > 0 and book.is_crossed():
+        if self._update_sum(followed):
             self.invalidate(frame.ticker, Reason.CROSSED_BOOK, frame_us=frame.received_us)
             return Reason.CROSSED_BOOK
-        context, now_us = self._context, self._context.clock.now_us()
-        sum_cc, age_us = followed.sum.read(now_us, self.confirmed_us)
-        self._emit(BookDelta(
-            id=f"{frame.ticker}:{self.epoch}:{followed.version}", cause_id="", account=context.account,
-            strategy=context.strategy, ticker=frame.ticker, source=context.source, exchange_us=frame.exchange_us,
-            produced_us=now_us, epoch=self.epoch, version=followed.version, confirmed_us=self.confirmed_us,
-            frame_us=frame.received_us, event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us,
-            book_side=side, price_cc=price_cc, size_centi=total_centi, client_order_id=frame.client_order_id or "",
+        context, ticker, epoch, confirmed_us = self._context, frame.ticker, self.epoch, self.confirmed_us
+        if now_us is None:
+            now_us = context.clock.now_us()
+        sum_cc, age_us = followed.sum.read(now_us, confirmed_us)
+        self._emit(BookDelta(  # not all by keyword, which would take several times as long
+            f"{ticker}:{epoch}:{followed.version}", "", context.account, context.strategy, ticker, context.source,
+            frame.exchange_us, now_us,
+            epoch=epoch, version=followed.version, confirmed_us=confirmed_us, frame_us=frame.received_us,
+            event_yes_sum_cc=sum_cc, event_yes_sum_age_us=age_us, book_side=side, price_cc=price_cc,
+            size_centi=total_centi, client_order_id=frame.client_order_id or "",
         ))  # fmt: skip
         if is_due(followed.state_us, now_us):
             self._publish_state(followed, now_us)
@@ -266,9 +271,11 @@ class FollowedBooks:
         )  # fmt: skip
 
     @staticmethod
-    def _update_sum(followed: FollowedBook) -> None:
-        bid, ask = followed.book.best(BookSide.BID), followed.book.best(BookSide.ASK)
-        bid_plus_ask_cc = None if bid is None or ask is None else bid[0] + ask[0]
+    def _update_sum(followed: FollowedBook) -> bool:
+        """Update the event's sum; returns whether the book is crossed."""
+        bid_cc, ask_cc = followed.book.best_prices_cc()
+        bid_plus_ask_cc = None if bid_cc is None or ask_cc is None else bid_cc + ask_cc
         if bid_plus_ask_cc != followed.bid_plus_ask_cc:
             followed.bid_plus_ask_cc = bid_plus_ask_cc
             followed.sum.set_price(followed.ticker, bid_plus_ask_cc)
+        return bid_cc is not None and ask_cc is not None and bid_cc >= ask_cc

@@ -171,7 +171,8 @@ class MarketDataSession:
             ):
                 feed.mark_healthy()  # every book is fresh, except those without a snapshot
                 is_ready = True
-            await self._send()
+            if self._subscription.has_commands or self._undecodable:
+                await self._send()
             frames += 1
             if frames % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
@@ -196,7 +197,11 @@ class MarketDataSession:
         except FrameError as error:
             self._handle_undecodable(text, error)
             return
-        if event is not None and self._is_new(event, text):
+        if event is None:
+            return
+        if type(event) is DeltaFrame and self._subscription.take_next_of_books(event.sid, event.seq, text):
+            self._handle_delta(event)  # nearly every frame
+        elif self._is_new(event, text):
             self._handle(event, text)
 
     def _is_new(self, event: StreamEvent, text: str) -> bool:
@@ -268,8 +273,7 @@ class MarketDataSession:
     def _handle(self, event: StreamEvent, text: str) -> None:
         match event:
             case DeltaFrame():
-                self._books.confirm(event.sent_us or event.exchange_us)
-                self._request_if_invalid(event.ticker, self._books.apply_delta(event))
+                self._handle_delta(event)
             case SnapshotFrame():
                 self._books.confirm(event.sent_us or event.exchange_us)
                 reason = self._books.apply_snapshot(event)
@@ -295,10 +299,15 @@ class MarketDataSession:
             case _ if self._subscription.is_books(event.sid):
                 self._books.confirm(event.sent_us)
 
-    def _request_if_invalid(self, ticker: str, reason: Reason | None) -> None:
+    def _handle_delta(self, delta: DeltaFrame) -> None:
+        """Handle a delta whose sequence number has been checked."""
+        now_us = self._context.clock.now_us()
+        self._books_received_us, self._failed_probes = now_us, 0
+        self._books.confirm(delta.sent_us or delta.exchange_us, now_us)
+        reason = self._books.apply_delta(delta, now_us)
         if reason is not None:
-            self._context.log.warning("book invalidated", ticker=ticker, reason=str(reason))
-            self._subscription.request_snapshots((ticker,), self._frame_us)
+            self._context.log.warning("book invalidated", ticker=delta.ticker, reason=str(reason))
+            self._subscription.request_snapshots((delta.ticker,), self._frame_us)
 
     def _handle_error(self, error: StreamError) -> None:
         self._context.metrics.count("stream_errors", code=str(error.code))

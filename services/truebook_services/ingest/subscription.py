@@ -49,6 +49,10 @@ class Subscription:
         self.subscribe_ids: set[int] = set()
         self._command(subscribe(self._next_id(is_subscribe=True), (LIFECYCLE,)))
 
+    @property
+    def has_commands(self) -> bool:
+        return bool(self._commands)
+
     def take_commands(self) -> list[str]:
         commands, self._commands = self._commands, []
         return commands
@@ -73,6 +77,13 @@ class Subscription:
         if numbers is None:
             numbers = self._sequences[sid] = SequenceNumbers()
         return numbers.take(seq, frame)
+
+    def take_next_of_books(self, sid: int | None, seq: int | None, frame: str) -> bool:
+        """Take a frame only if its number is the next one of the books; nothing changes otherwise."""
+        if sid is None or seq is None or sid != self._sids.get(BOOKS):
+            return False
+        numbers = self._sequences.get(sid)
+        return numbers is not None and numbers.take_next(seq, frame)
 
     def set_markets(self, tickers: frozenset[str], now_us: int) -> None:
         """Set the markets to be subscribed to."""

@@ -125,9 +125,11 @@ class Observer:
         self._breaker.reset(ticker)
 
     def _update_book(self, message: BookUpdate) -> None:
-        if isinstance(message, BookStale) and message.ticker not in self._markets:
-            return  # topics have no common order: a dropped book's last message must not bring the market back
-        market = self._market(message.ticker)
+        market = self._markets.get(message.ticker)
+        if market is None:
+            if isinstance(message, BookStale):
+                return  # topics have no common order: a dropped book's last message must not bring the market back
+            market = self._market(message.ticker)
         if market.update_book(message) or (isinstance(message, BookSnapshot) and self._is_idle(market)):
             self._schedule(market)
 

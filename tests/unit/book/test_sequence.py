@@ -45,3 +45,14 @@ def test_without_gap_and_restart_every_number_was_taken(numbers: list[int]) -> N
     taken = [seq for seq, verdict in zip(numbers, found, strict=True) if verdict != "repeated"]
     is_whole = all(verdict in ("next", "repeated") for verdict in found)
     assert (taken == list(range(numbers[0], numbers[0] + len(taken)))) == is_whole
+
+
+@given(st.lists(st.integers(1, 9), min_size=1))
+def test_only_the_next_number_is_taken_alone_and_then_as_otherwise(numbers: list[int]) -> None:
+    alone, whole = Sequence(), Sequence()
+    for seq in numbers:
+        verdict, is_first = whole.take(seq, str(seq)), alone.last is None
+        assert alone.take_next(seq, str(seq)) == (verdict == "next" and not is_first)
+        if verdict != "next" or is_first:
+            assert alone.take(seq, str(seq)) == verdict
+        assert alone.last == whole.last

@@ -336,3 +336,29 @@ async def test_twenty_thousand_records_go_through_publish_poll_and_commit() -> N
         reading = asyncio.create_task(read())
         await bus.publish_many(ACTIONS, [(f"M{number % 200}", b"x" * 400) for number in range(count)])
         await reading
+
+
+async def test_publishing_many_equals_publishing_each() -> None:
+    records = [(f"M{number % 7}", b"%d" % number) for number in range(600)]
+    found = []
+    for is_together in (True, False):
+        bus = MemoryBus()
+        reader = await bus.consumer("reader", [ORDERBOOK])
+        if is_together:
+            await bus.publish_many(ORDERBOOK, records)
+        else:
+            for key, value in records:
+                await bus.publish(ORDERBOOK, key, value)
+        found.append(await take(reader))
+    assert len(found[0]) == 600
+    assert found[0] == found[1]
+
+
+async def test_publishing_many_lets_others_run_and_ends_with_the_bus() -> None:
+    bus = MemoryBus()
+    publishing = asyncio.create_task(bus.publish_many(ORDERBOOK, [("M", b"x")] * 1_000))
+    await asyncio.sleep(0)
+    assert not publishing.done()
+    await bus.aclose()
+    with pytest.raises(BusClosed):
+        await publishing

@@ -107,3 +107,15 @@ def test_sequence_numbers_are_counted_per_subscription() -> None:
     numbers = ((1, 1), (2, 1), (1, 2), (2, 3), (2, 3), (2, 4))
     verdicts = [subscription.take_seq(sid, seq, str(seq)) for sid, seq in numbers]
     assert verdicts == ["next", "next", "next", "gap", "repeated", "next"]
+
+
+def test_only_a_known_sequence_of_books_is_taken_alone() -> None:
+    subscription = subscribed("A")
+    assert not subscription.take_next_of_books(2, 1, "first"), "its first number starts the sequence"
+    assert subscription.take_seq(2, 1, "first") == "next"
+    assert not subscription.take_next_of_books(3, 2, "trade")
+    assert not subscription.take_next_of_books(None, 2, "without a subscription")
+    assert not subscription.take_next_of_books(2, None, "without a number")
+    assert not subscription.take_next_of_books(2, 3, "gap")
+    assert subscription.take_next_of_books(2, 2, "second")
+    assert subscription.take_seq(2, 2, "second") == "repeated"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Generic
 
 from truebook.bus.memory.groups import Member, Share
@@ -21,8 +22,9 @@ class Channel(Generic[Member]):
         self._observer_log = observer_log
         self._waiting: list[asyncio.Future[None]] = []
 
-    def append(self, topic: str, key: str, value: bytes) -> None:
-        self.log.append(topic, self.partition.number, key, value)
+    def extend(self, topic: str, records: Sequence[tuple[str, bytes]]) -> None:
+        """Add records (key, value) in their order."""
+        self.log.extend(topic, self.partition.number, records)
         for share in self.shares:
             if share.flowing and share.owner is not None:
                 share.owner.wake()

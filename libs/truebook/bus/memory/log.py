@@ -14,7 +14,7 @@ The newest record of a key is always kept, so that a reader detects that it has 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -56,18 +56,19 @@ class Log:
         self._first = first
         return first
 
-    def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
-        """Add a record at ``end``; may collapse the key's backlog."""
-        offset = self.end
-        self._records[offset] = Record(topic, partition, offset, key, value)
-        self.end = offset + 1
-        if self.collapse is not None:
-            waiting = self._offsets.get(key)
-            if waiting is None:
-                waiting = self._offsets[key] = deque()
-            waiting.append(offset)
-            if len(waiting) > self.collapse.keep:
-                self._cut(waiting, self.collapse)
+    def extend(self, topic: str, partition: int, records: Sequence[tuple[str, bytes]]) -> None:
+        """Add records (key, value) from ``end`` on; may collapse their keys' backlogs."""
+        added, by_key, collapse = self._records, self._offsets, self.collapse
+        for offset, (key, value) in enumerate(records, start=self.end):
+            added[offset] = Record(topic, partition, offset, key, value)
+            self.end = offset + 1
+            if collapse is not None:
+                waiting = by_key.get(key)
+                if waiting is None:
+                    waiting = by_key[key] = deque()
+                waiting.append(offset)
+                if len(waiting) > collapse.keep:
+                    self._cut(waiting, collapse)
 
     def read(self, position: int, limit: int) -> list[Record]:
         """Return up to ``limit`` records from ``position`` on, in order."""
@@ -96,14 +97,15 @@ class Log:
         """Drop the records before that offset, unless the log is kept for ever."""
         if self.forever:
             return
-        records, before = self._records, min(before, self.end)
+        records, by_key, before = self._records, self._offsets, min(before, self.end)
+        is_collapsed = self.collapse is not None
         for offset in range(self._first, before):
             record = records.pop(offset, None)
-            if record is not None and self.collapse is not None:
-                waiting = self._offsets[record.key]
+            if is_collapsed and record is not None:
+                waiting = by_key[record.key]
                 waiting.popleft()
                 if not waiting:
-                    del self._offsets[record.key]
+                    del by_key[record.key]
         self._first = max(self._first, before)
 
     def _cut(self, waiting: deque[int], collapse: Collapse) -> None:

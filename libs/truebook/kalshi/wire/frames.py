@@ -39,7 +39,7 @@ class Envelope(msgspec.Struct, kw_only=True, tag_field="type"):
     sending_ts_ms: int | None = None
 
 
-class DeltaMessage(msgspec.Struct, kw_only=True):
+class DeltaMessage(msgspec.Struct, kw_only=True, gc=False):
     market_ticker: str
     price_dollars: str
     delta_fp: str
@@ -49,7 +49,7 @@ class DeltaMessage(msgspec.Struct, kw_only=True):
     client_order_id: str | None = None
 
 
-class WireDelta(Envelope, kw_only=True, tag="orderbook_delta"):
+class WireDelta(Envelope, kw_only=True, tag="orderbook_delta", gc=False):
     msg: DeltaMessage
 
 
