@@ -29,7 +29,8 @@ MARKETS = 150
 ORDERS = 300
 TASKS = 32
 REPEATS = 9
-MIN_RATIO = 0.7
+MIN_RATIO = {1: 0.7, TASKS: 0.85}
+"""By the number of tasks."""
 BALANCE_MICROS = 10**12
 WRITES = {
     "set": "redis.call('SET', KEYS[1], v)", "hset": "redis.call('HSET', KEYS[2], ARGV[1] .. i, v)",
@@ -163,8 +164,8 @@ def bench() -> list[Row]:
             path=f"reserve on Valkey, `appendfsync always`, {'serial' if tasks == 1 else f'{tasks} tasks'}",
             ours=f"{1 / pair.ours_s:,.0f} /s",
             baseline=f"{1 / pair.baseline_s:,.0f} /s ({writes}; {shape['bytes']:.0f} bytes)",
-            ratio=f"{1 / pair.ratio:.2f} of the baseline's speed", target=f"≥ {MIN_RATIO}",
-            reached=1 / pair.ratio >= MIN_RATIO,
+            ratio=f"{1 / pair.ratio:.2f} of the baseline's speed", target=f"≥ {MIN_RATIO[tasks]}",
+            reached=1 / pair.ratio >= MIN_RATIO[tasks],
         )
         for tasks, pair in pairs.items()
     ]  # fmt: skip
