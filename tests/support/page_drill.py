@@ -34,7 +34,7 @@ def resume_by_page(opened: OperatorPage, operator: Operator) -> None:
     assert operator("halt")["result"] == "held"
     opened.expect_mode("Halted")
     opened.control("Resume", "Released.")
-    assert operator.status()["mode"] == "running"
+    operator.until(lambda: operator.status()["mode"] == "running", "trading, when no other hold is in force")
     opened.expect_mode("Trading")
 
 
@@ -43,7 +43,7 @@ def halt_by_agent(opened: OperatorPage, operator: Operator, agent: Agent) -> Non
     opened.control("Halt", "Trading is halted")
     assert agent("status")["mode"] == "halted"
     opened.control("Resume", "Released.")
-    assert agent("status")["mode"] == "running"
+    operator.until(lambda: agent("status")["mode"] == "running", "the agent to see it, when no other hold is in force")
     assert agent("halt")["result"] == "held"
     opened.expect_mode("Halted")
     assert operator.status()["mode"] == "halted"
@@ -59,10 +59,10 @@ def flatten_by_page(opened: OperatorPage, operator: Operator, agent: Agent | Non
     left = left.partition(" The hold flatten")[0]
     held = {each["ticker"] for each in operator("positions")["positions"]}
     assert held <= set(LEFT.findall(left)), (held, text)  # one of them may have been settled
-    assert operator.status()["mode"] == "flattening"
+    operator.until(lambda: operator.status()["mode"] == "flattening", "the flatten's hold to be the strictest one")
     opened.expect_mode("Flattening")
     if agent is not None:
-        assert agent("status")["mode"] == "flattening"
+        operator.until(lambda: agent("status")["mode"] == "flattening", "the agent to see it")
         assert {each["ticker"] for each in agent("positions")["positions"]} <= held
     assert operator("resume")["result"] == "released"
     opened.expect_mode("Trading")
