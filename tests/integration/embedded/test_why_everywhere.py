@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -48,9 +48,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Published, Snapshot]:
         published.by_topic[topic.name].append(decode(topic, value))
         await publish(self, topic, key, value)
 
+    async def publish_all_and_keep(self: MemoryBus, topic: Topic, records: Sequence[tuple[str, bytes]]) -> None:
+        for key, value in records:
+            await publish_and_keep(self, topic, key, value)
+
     capture = make_recording(folder / "recording", seconds=25)
     settings = load(EmbeddedSettings, capture=capture, speed="max", state_folder=folder / "state")
-    with mock.patch.object(MemoryBus, "publish", publish_and_keep):
+    with mock.patch.multiple(MemoryBus, publish=publish_and_keep, publish_many=publish_all_and_keep):
         run_to_end(settings, Silent())
     evidence = read_evidence(settings.state_path)
     assert evidence is not None
