@@ -130,6 +130,7 @@ class Stack:
                 "TRUEBOOK_KEY_FILE": str(private), "TRUEBOOK_ACCOUNT": ACCOUNT,
                 "TRUEBOOK_STATE_FOLDER": str(self.folder / "state"), "TRUEBOOK_POLICY__MODEL": "bench",
                 "TRUEBOOK_EXECUTION__TIER": "prestige", "TRUEBOOK_LOG_LEVEL": "info", "TRUEBOOK_INGEST__LINGER_MS": "5",
+                "TRUEBOOK_INGEST__STATE_LINGER_MS": "200",
                 "TRUEBOOK_INGEST__UNIVERSE__MAX_MARKETS": str(MARKETS),
                 "TRUEBOOK_INGEST__UNIVERSE__TICKERS": ",".join(tickers(MARKETS)),
             }  # fmt: skip

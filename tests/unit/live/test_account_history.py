@@ -26,7 +26,7 @@ def fall_of(points: list[AccountPoint]) -> int:
 
 @pytest.mark.parametrize("at", [1, 4_321, 4_322, POINTS - 3])
 def test_a_day_of_points_keeps_its_ends_and_its_largest_fall(at: int) -> None:
-    """The peak and the trough last one report each."""
+    """The peak and the lowest last one report each."""
     history, restored, every = AccountHistory(), AccountHistory(), []
     for number in range(POINTS):
         equity_micros = 1_000_000 + number % 7 + (5_000 if number == at else -9_000 if number == at + 1 else 0)
