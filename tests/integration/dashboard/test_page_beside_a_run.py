@@ -18,7 +18,7 @@ from support.page_walk import SEEN_MS, opened_page, walk_every_view
 from support.processes import TRUEBOOK, Background, environment, truebook
 from support.stacks import SERVICES
 
-pytestmark = [needs_chromium, pytest.mark.long]
+pytestmark = [needs_chromium, pytest.mark.long, pytest.mark.timeout(1_200)]
 
 PAGE = re.compile(r"dashboard at (http://\S+);")
 START_WITHIN_S = 90.0

@@ -50,6 +50,7 @@ def stack(tmp_path: Path) -> Iterator[ProcessStack]:
         yield ProcessStack(services)
 
 
+@pytest.mark.timeout(1_200)
 @pytest.mark.slow
 @pytest.mark.long
 def test_the_operators_commands_over_kafka(stack: ProcessStack) -> None:
