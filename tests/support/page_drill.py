@@ -22,6 +22,7 @@ OTHER_MODEL: Final = "hold"
 
 def halt_by_page(opened: OperatorPage, operator: Operator) -> None:
     """Halt on the page, resume by a command."""
+    opened.show("/")
     opened.control("Halt", "Trading is halted: all orders are cancelled.")
     assert operator.status()["mode"] == "halted"
     opened.expect_mode("Halted")
@@ -31,6 +32,7 @@ def halt_by_page(opened: OperatorPage, operator: Operator) -> None:
 
 def resume_by_page(opened: OperatorPage, operator: Operator) -> None:
     """Halt by a command, resume on the page."""
+    opened.show("/")
     assert operator("halt")["result"] == "held"
     opened.expect_mode("Halted")
     opened.control("Resume", "Released.")
