@@ -53,7 +53,7 @@ def halt_by_agent(opened: OperatorPage, operator: Operator, agent: Agent) -> Non
 
 
 def flatten_by_page(opened: OperatorPage, operator: Operator, agent: Agent | None = None) -> str:
-    """Flatten real positions on the page, then by a command; what stays open is named with its cause. Returns which."""
+    """Flatten real positions on the page; what stays open is named with its cause. Returns which."""
     operator.until(lambda: operator("positions")["positions"], "a position to close")
     text = opened.control("Flatten", "Closed: ")
     closed, _, left = text.partition(" Still open: ")
@@ -68,10 +68,14 @@ def flatten_by_page(opened: OperatorPage, operator: Operator, agent: Agent | Non
         assert {each["ticker"] for each in agent("positions")["positions"]} <= held
     assert operator("resume")["result"] == "released"
     opened.expect_mode("Trading")
+    return text
+
+
+def flatten_by_command(opened: OperatorPage, operator: Operator) -> None:
+    """Flatten by a command, resume on the page."""
     operator.cli("flatten", "--json")  # its exit code is 1 where a position stays open
     opened.expect_mode("Flattening")
     opened.control("Resume", "Released.")
-    return text
 
 
 def switch_model_by_page(opened: OperatorPage, operator: Operator, agent: Agent | None = None) -> None:

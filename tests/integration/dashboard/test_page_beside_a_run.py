@@ -13,7 +13,14 @@ from playwright.sync_api import Browser, expect
 from support.agents import agent_of
 from support.browsers import needs_chromium
 from support.operator_verbs import Operator
-from support.page_drill import flatten_by_page, halt_by_agent, halt_by_page, resume_by_page, switch_model_by_page
+from support.page_drill import (
+    flatten_by_command,
+    flatten_by_page,
+    halt_by_agent,
+    halt_by_page,
+    resume_by_page,
+    switch_model_by_page,
+)
 from support.page_walk import SEEN_MS, opened_page, walk_every_view
 from support.processes import TRUEBOOK, Background, environment, truebook
 from support.stacks import SERVICES
@@ -51,6 +58,7 @@ def test_page_and_commands_control_one_run(browser: Browser, tmp_path: Path) -> 
             with agent_of([*TRUEBOOK, "mcp"], folder=tmp_path, env=environment()) as agent:
                 halt_by_agent(opened, operator, agent)
                 flatten_by_page(opened, operator, agent)
+                flatten_by_command(opened, operator)
                 switch_model_by_page(opened, operator, agent)
             assert opened.problems == []
         expect(opened.part("server-lost")).to_be_visible(timeout=SEEN_MS)
