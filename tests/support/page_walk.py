@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,9 @@ from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from truebook_services.operator.requests import ShowStatement
 
+VIEWS: Final = ("overview", "markets", "orders", "market", "model", "system", "statement")
+QUICK_VIEWS: Final = ("overview", "markets", "system")
+"""Those that cost the system little, for one that runs on a small machine beside a cluster's own parts."""
 SEEN_MS: Final = 60_000
 """A page shows a change within a second; the machine may be busy."""
 STATEMENT_MS: Final = ShowStatement.TIMEOUT_S * 1_000
@@ -112,31 +115,21 @@ def opened_page(browser: Browser, url: str, token: str) -> Iterator[OperatorPage
         context.close()
 
 
-def walk_every_view(opened: OperatorPage, folder: Path, services: Iterable[str], name: str) -> None:
-    """Show every view with data of a system that trades; each is kept as a screenshot, and none has an error."""
-    for view, check in (
-        ("overview", _check_overview), ("markets", _check_markets), ("orders", _check_orders),
-        ("market", _check_market), ("model", _check_model),
-        ("system", lambda each: _check_system(each, services)), ("statement", _check_statement),
-    ):  # fmt: skip
-        _walk(opened, folder, f"{name}-{view}", check)
+def walk(opened: OperatorPage, folder: Path, services: Iterable[str], name: str, views: Sequence[str] = VIEWS) -> None:
+    """Show views with data of a system that trades; each is kept as a screenshot, and none has an error.
 
-
-def walk_quick_views(opened: OperatorPage, folder: Path, services: Iterable[str], name: str) -> None:
-    """The same of the views that cost the system little: for one that runs on a small machine beside others."""
-    for view, check in (
-        ("overview", _check_overview), ("markets", _check_markets),
-        ("system", lambda each: _check_system(each, services)),
-    ):  # fmt: skip
-        _walk(opened, folder, f"{name}-{view}", check)
-
-
-def _walk(opened: OperatorPage, folder: Path, name: str, check: Callable[[OperatorPage], None]) -> None:
-    check(opened)
-    opened.page.wait_for_timeout(DRAWN_MS)
-    opened.page.screenshot(path=screens(name, folder), full_page=True, timeout=STATEMENT_MS)
-    assert opened.problems == [], name
-    expect(opened.part("source-lost")).to_have_count(0)
+    ``market`` follows ``orders``: it is the market of the newest decision there.
+    """
+    checks: dict[str, Callable[[OperatorPage], None]] = {
+        "overview": _check_overview, "markets": _check_markets, "orders": _check_orders, "market": _check_market,
+        "model": _check_model, "system": lambda each: _check_system(each, services), "statement": _check_statement,
+    }  # fmt: skip
+    for view in views:
+        checks[view](opened)
+        opened.page.wait_for_timeout(DRAWN_MS)
+        opened.page.screenshot(path=screens(f"{name}-{view}", folder), full_page=True, timeout=SEEN_MS)
+        assert opened.problems == [], view
+        expect(opened.part("source-lost")).to_have_count(0)
 
 
 def _check_overview(opened: OperatorPage) -> None:

@@ -21,7 +21,7 @@ from support.page_drill import (
     resume_by_page,
     switch_model_by_page,
 )
-from support.page_walk import SEEN_MS, opened_page, walk_every_view
+from support.page_walk import SEEN_MS, opened_page, walk
 from support.processes import TRUEBOOK, Background, environment, truebook
 from support.stacks import SERVICES
 
@@ -52,7 +52,7 @@ def test_page_and_commands_control_one_run(browser: Browser, tmp_path: Path) -> 
         with running(tmp_path) as url:
             token = (tmp_path / ".truebook" / "dashboard-token").read_text()
             opened = pages.enter_context(opened_page(browser, url, token))
-            walk_every_view(opened, tmp_path, SERVICES, "run")
+            walk(opened, tmp_path, SERVICES, "run")
             halt_by_page(opened, operator)
             resume_by_page(opened, operator)
             with agent_of([*TRUEBOOK, "mcp"], folder=tmp_path, env=environment()) as agent:

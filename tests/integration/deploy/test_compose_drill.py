@@ -25,7 +25,7 @@ from support.browsers import needs_chromium, open_browser
 from support.operator_drill import check_status, check_why
 from support.operator_verbs import Operator, use_every_command
 from support.page_drill import flatten_by_page, halt_by_agent, halt_by_page, switch_model_by_page
-from support.page_walk import opened_page, walk_every_view
+from support.page_walk import opened_page, walk
 from support.stacks import (
     SERVICES,
     ComposeStack,
@@ -130,7 +130,7 @@ def test_every_command_works_over_kafka(stack: ComposeStack) -> None:
 def test_page_commands_and_agent_control_the_stack(stack: ComposeStack, tmp_path: Path) -> None:
     started, operator = time.monotonic(), Operator(partial(truebook_in, stack))
     with stack.page() as (url, token), open_browser() as browser, opened_page(browser, url, token) as opened:
-        walk_every_view(opened, tmp_path, SERVICES, "compose")
+        walk(opened, tmp_path, SERVICES, "compose")
         walked_s = time.monotonic() - started
         halt_by_page(opened, operator)
         with agent_of(stack.command("truebook", "mcp"), folder=ROOT, env=stack.environment()) as agent:

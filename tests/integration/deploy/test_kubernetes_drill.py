@@ -19,7 +19,7 @@ from support.browsers import needs_chromium, open_browser
 from support.operator_drill import check_status, check_why
 from support.operator_verbs import Operator, use_every_command
 from support.page_drill import halt_by_page, resume_by_page
-from support.page_walk import opened_page, walk_quick_views
+from support.page_walk import QUICK_VIEWS, opened_page, walk
 from support.stacks import SERVICES, KubernetesStack, compare_at_rest, read_books, run, truebook_in, wait_for_trades
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +73,7 @@ def test_the_operator_commands_work_in_the_cluster(stack: KubernetesStack) -> No
 def test_page_shows_and_halts_what_runs_in_the_cluster(stack: KubernetesStack, tmp_path: Path) -> None:
     started, operator = time.monotonic(), Operator(partial(truebook_in, stack))
     with stack.page() as (url, token), open_browser() as browser, opened_page(browser, url, token) as opened:
-        walk_quick_views(opened, tmp_path, SERVICES, "kubernetes")
+        walk(opened, tmp_path, SERVICES, "kubernetes", QUICK_VIEWS)
         halt_by_page(opened, operator)
         resume_by_page(opened, operator)
         assert opened.problems == []
