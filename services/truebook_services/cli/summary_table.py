@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from truebook_services.cli.amounts import NOT_KNOWN, dollars
-from truebook_services.cli.hold_texts import explained
+from truebook_services.cli.hold_texts import explained, of_interest
 from truebook_services.cli.model_table import time_text
 from truebook_services.operator.port import ModelFailure, Status
 
@@ -79,7 +79,7 @@ def print_summary(status: Status, title: str) -> None:
     equal = status.ledger_equals_exchange
     table.add_row("ledger equals exchange", "not compared" if equal is None else "yes" if equal else "NO")
     console.print(table)
-    for hold in status.holds:
+    for hold in of_interest(status.holds):
         console.print(f"[yellow]trading hold[/yellow]: {escape(explained(hold))}")
     for difference in status.differences:
         console.print(f"[red]differs[/red]: {escape(difference)}")

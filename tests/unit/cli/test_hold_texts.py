@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from truebook.evidence.recorder import Recorder
-from truebook.ledger.trading_holds import ACCOUNT_STALE, CLOCK, TRADING_HOLDS, TradingHold
-from truebook_services.cli.hold_texts import explained
+from truebook.ledger.trading_holds import ACCOUNT_STALE, CLOCK, TRADING_HOLDS, WIND_DOWN, TradingHold
+from truebook_services.cli.hold_texts import explained, of_interest
 from truebook_services.cli.why_table import print_why
 from truebook_services.operator.port import Why
 
@@ -30,3 +30,8 @@ def test_holds_of_operator_and_ledger_name_the_command(hold: TradingHold) -> Non
 
 def test_unknown_holds_are_shown_as_they_are() -> None:
     assert explained("new (halted, by other)") == "new (halted, by other)"
+
+
+def test_the_hold_of_a_run_that_has_ended_is_not_in_its_summary() -> None:
+    labels = [f"{hold.name} (halted, by {hold.owner})" for hold in (WIND_DOWN, CLOCK)]
+    assert of_interest(labels) == labels[1:]
